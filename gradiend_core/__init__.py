@@ -1,0 +1,37 @@
+"""gradiend-core: feature directions of language models, learned from gradients (arXiv 2502.01406, 2602.23993).
+
+    import gradiend_core as gd
+    run = gd.Session("english-pronouns", model="tiny-mlm")
+    run.reports["encoder"]["test.correlation"]
+    run.rewrite(toward="3SG").save_pretrained("more-singular")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradiend_core.comparison.similarity import compare
+    from gradiend_core.errors import GradiendError
+    from gradiend_core.session import Session
+    from gradiend_core.storage.features import load_feature, save_feature
+    from gradiend_core.storage.runs import load_run
+
+__version__ = "0.1.0"
+
+_MODULE_OF = {
+    "GradiendError": "errors",
+    "Session": "session",
+    "compare": "comparison.similarity",
+    "load_feature": "storage.features",
+    "load_run": "storage.runs",
+    "save_feature": "storage.features",
+}
+__all__ = ["GradiendError", "Session", "compare", "load_feature", "load_run", "save_feature"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

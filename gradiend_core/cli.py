@@ -1,0 +1,135 @@
+"""The command line: `gradiend run` and `gradiend plugins`. Says what went wrong in one line, without a traceback unless asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gradiend_core.errors import GradiendError, PluginError
+
+if TYPE_CHECKING:
+    from gradiend_core.session import Session
+
+app = typer.Typer(
+    help="Learn a feature of a language model from gradients, read it, and rewrite the model with it.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
+Disabled = Annotated[list[str], typer.Option("--disable-plugin", metavar="NAME", help="Leave a plugin out; may be repeated.")]
+TRACEBACK = "--traceback"
+
+
+@app.callback()
+def options(traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the traceback of an error.")] = False) -> None:
+    """Options for every command; `main` reads them before typer does."""
+
+
+@app.command()
+def run(
+    what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
+    model: Annotated[str | None, typer.Option(help="A named model, a folder or a hub id.  [default: tiny-mlm]")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The two classes; the first encodes to +1.")] = None,
+    texts: Annotated[str | None, typer.Option(help="A named text, a file, a folder or hub:ID.  [default: tiny-english]")] = None,
+    output: Annotated[Path | None, typer.Option(help="Output folder.  [default: runs/PARADIGM_MODEL_CLASSES]")] = None,
+    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like learner.steps=200; repeatable.")] = [],  # noqa: B006
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.  [default: 0]")] = None,
+    disable_plugin: Disabled = [],  # noqa: B006
+) -> None:
+    """Text to pairs to a learned feature, its evaluation, figures and rewritten models."""
+    from gradiend_core.session import Session
+
+    is_file = what.endswith(".toml")
+    session = Session(
+        None if is_file else what, run_file=what if is_file else None, model=model, texts=texts, seed=seed, settings=settings,
+        classes=[name.strip() for name in classes.split(",")] if classes else None, disable_plugins=disable_plugin,
+    )  # fmt: skip
+    for state in session.plugins.failed:
+        print(f"warning: plugin {state.name!r} of {state.distribution} {state.version} is left out: {state.cause}", file=sys.stderr)
+    folder = session.run(output or default_output(session))
+    print("\n".join(summary(session, folder)))
+
+
+@app.command()
+def plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, disable_plugin: Disabled = []  # noqa: B006
+) -> None:  # fmt: skip
+    """Who is plugged in, with what, and from where."""
+    from gradiend_core.plugins.manager import Plugins
+    from gradiend_core.plugins.table import COLUMNS, rows
+
+    table = rows(Plugins.discover(disable_plugin))
+    if as_json:
+        print(json.dumps(table, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    view = Table(box=None, padding=(0, 2, 0, 0))
+    for column in COLUMNS:
+        view.add_column(column, overflow="fold", no_wrap=column in ("name", "role", "plugin", "state"))
+    for row in table:
+        view.add_row(*(row[column] for column in COLUMNS))
+    Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(view)
+
+
+def default_output(session: Session) -> Path:
+    config = session.config
+    model = Path(config.general.model.rstrip("/")).name
+    return Path("runs") / f"{config.paradigm.kind}_{model}_{'-'.join(config.paradigm.config.classes)}"
+
+
+def summary(session: Session, folder: Path) -> list[str]:
+    """A run in a few lines."""
+    first, second = session.feature.classes
+    lines = [f"{first} (+1) against {second} (−1) in {session.config.general.model}", *session.funnel.lines()]
+    if "encoder" in session.reports:
+        report = session.reports["encoder"]
+        lines.append(
+            f"encoder   test correlation {_show(report['test.correlation'])} (n = {report['test.n']}), means {first} "
+            f"{_show(report['test', 'mean_by_class', first], '+')}, {second} {_show(report['test', 'mean_by_class', second], '+')}, "
+            f"neutral {_show(report['neutral.mean'], '+')}"
+        )
+    if "decoder" in session.reports:
+        report = session.reports["decoder"]
+        for toward in (first, second):
+            values = {name: report[toward, name] for name in (
+                "base_probability", "rewritten_probability", "base_lms", "rewritten_lms", "learning_rate", "feature_factor")}  # fmt: skip
+            lines.append(
+                f"rewriting toward {toward}: P {_show(values['base_probability'])} → {_show(values['rewritten_probability'])}, "
+                f"language modelling {_show(values['base_lms'])} → {_show(values['rewritten_lms'])} "
+                f"(learning rate {values['learning_rate']:g}, feature factor {values['feature_factor']:+g})"
+            )
+    lines += [f"warning: {warning}" for report in session.reports.values() for warning in report.warnings]
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in session.timing.items())
+    return [*lines, f"seconds   {seconds}; total {sum(session.timing.values()):.1f}", f"written to {folder}"]
+
+
+def _show(value: float | None, sign: str = "") -> str:
+    return "undefined" if value is None else f"{value:{sign}.3f}"
+
+
+def main() -> None:
+    """The console script."""
+    wanted = TRACEBACK in sys.argv
+    warnings.showwarning = _one_line
+    try:
+        app()
+    except GradiendError as error:
+        if wanted:
+            raise
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped by hand before a feature was learned; nothing more was written")
+    except Exception as error:
+        if wanted:
+            raise
+        hint = f"gradiend {TRACEBACK} {' '.join(sys.argv[1:])}"
+        sys.exit(f"error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (a defect; see it all with `{hint}`)")
+
+
+def _one_line(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Many features: which share weights, which point the same way."""

@@ -1,0 +1,36 @@
+"""Two features over one scope: do they point the same way, and do they use the same weights?"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from gradiend_core.errors import ConfigError
+from gradiend_core.records.feature import LearnedFeature
+
+
+@frozen
+class Similarity:
+    """Cosines of the encoders and decoders, and the share of the top k decoder weights that both have, with the share
+    that two random choices would have in common."""
+
+    encoder_cosine: float
+    decoder_cosine: float
+    top_k: int
+    overlap: float
+    chance: float
+
+
+def compare(one: LearnedFeature, two: LearnedFeature, top_k: int = 1000) -> Similarity:
+    """Raises ConfigError for features over different weights, and for a k that the scope does not have."""
+    if one.scope.fingerprint() != two.scope.fingerprint():
+        raise ConfigError("the features are over different weights (scope); compare features of one model and scope")
+    n = one.scope.size
+    if not 1 <= top_k <= n:
+        raise ConfigError(f"top_k is {top_k}, but the scope has {n} weights; take 1 to {n}")
+    top = [set(feature.decoder.abs().topk(top_k).indices.tolist()) for feature in (one, two)]
+
+    def cosine(name: str) -> float:
+        a, b = getattr(one, name).double(), getattr(two, name).double()
+        return float(a @ b / (a.norm() * b.norm()).clamp_min(1e-300))
+
+    return Similarity(cosine("encoder"), cosine("decoder"), top_k, len(top[0] & top[1]) / top_k, top_k / n)

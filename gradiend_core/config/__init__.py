@@ -1,0 +1,1 @@
+"""The run file: strict in, complete out."""

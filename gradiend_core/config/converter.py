@@ -1,0 +1,72 @@
+"""Plain values to frozen attrs classes and back, strictly: "7" is not 7, 7.9 is not 7, and no key is ignored."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, TypeVar
+
+import attrs
+import cattrs
+from cattrs.errors import ForbiddenExtraKeysError
+
+from gradiend_core.errors import ConfigError, unknown
+
+T = TypeVar("T")
+
+
+def _exactly(*allowed: type) -> Any:
+    def structure(value: Any, to: type) -> Any:
+        if type(value) not in allowed:
+            raise TypeError(f"{value!r} is {_kind(type(value))}, but {_kind(to)} is needed")
+        return to(value)
+
+    return structure
+
+
+def _kind(kind: type) -> str:
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
+    return names.get(kind, kind.__name__)
+
+
+def _enum(value: Any, to: type[Enum]) -> Enum:
+    names = [member.value for member in to]
+    if value not in names:
+        raise TypeError(f"{value!r} is none of {', '.join(names)}")
+    return to(value)
+
+
+def _make() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(int, _exactly(int))
+    converter.register_structure_hook(float, _exactly(float, int))
+    converter.register_structure_hook(str, _exactly(str))
+    converter.register_structure_hook_func(lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _enum)
+    return converter
+
+
+CONVERTER = _make()
+
+
+def structure(values: Any, to: type[T], path: str) -> T:
+    """An instance of an attrs class, or a ConfigError that names every wrong key and value by its path."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path or 'the run file'} must be a table of keys, not {values!r}")
+    try:
+        return CONVERTER.structure(values, to)
+    except Exception as error:
+        problems = cattrs.transform_error(error, path=path or "$", format_exception=_words)
+        raise ConfigError("; ".join(problem.replace("$.", "").replace(" @ ", " at ") for problem in problems)) from error
+
+
+def unstructure(value: Any) -> Any:
+    return CONVERTER.unstructure(value)
+
+
+def _words(error: BaseException, _: type | None) -> str:
+    if isinstance(error, ForbiddenExtraKeysError):
+        known = [field.name for field in attrs.fields(error.cl)]
+        return "; ".join(unknown("key", key, known) for key in sorted(error.extra_fields))
+    if isinstance(error, KeyError):
+        return f"the key {error.args[0]!r} is missing"
+    return str(error)

@@ -1,0 +1,120 @@
+"""A run as one TOML file: read, resolved against the registry, and written back with every default."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import tomli_w
+
+from gradiend_core.config.converter import structure, unstructure
+from gradiend_core.errors import ConfigError, unknown
+from gradiend_core.plugins.registry import Registry
+from gradiend_core.records.run import Choice, GeneralSettings, RewriteSettings, RunConfig
+
+GENERAL = [field.name for field in attrs.fields(GeneralSettings)]
+#: role: the kind that is taken when none is named
+SINGLE = {"paradigm": "english-pronouns", "source": "auto", "scope": "backbone", "learner": "adam"}
+SEVERAL = ("evaluation", "figures")
+#: written for the reader, ignored when read
+NOTE = "provenance"
+
+
+def read_run_file(path: Path) -> dict[str, Any]:
+    """The file as tables; raises ConfigError with the line of a mistake."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"run file {str(path)!r} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"run file {str(path)!r} is not valid TOML: {error}") from error
+
+
+def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """The table with settings like "learner.steps=200" put in; a value that is no TOML is taken as text."""
+    for setting in settings:
+        path, sign, text = setting.partition("=")
+        if not sign or not all(path.split(".")):
+            raise ConfigError(f"--set {setting!r}: write it as a path and a value, like learner.steps=200")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        *parents, key = path.split(".")
+        here = table
+        for name in parents:
+            here = here.setdefault(name, {})
+            if not isinstance(here, dict):
+                raise ConfigError(f"--set {setting!r}: {name} is a value, not a table")
+        here[key] = value
+    return table
+
+
+def general_settings(table: dict[str, Any]) -> GeneralSettings:
+    """The keys at the top; the others must name a role."""
+    roles = [*SINGLE, *SEVERAL, "rewrite", NOTE]
+    for key in table:
+        if key not in GENERAL and key not in roles:
+            raise ConfigError(unknown("key", key, GENERAL + roles[:-1]) + " at the top of the run")
+    return structure({key: value for key, value in table.items() if key in GENERAL}, GeneralSettings, "")
+
+
+def resolve(table: dict[str, Any], registry: Registry, model_folder: str) -> RunConfig:
+    """The run with every default. `source.kind = "auto"` asks each source whether it accepts the model."""
+    chosen = {role: _choice(role, dict(_table(table, role)), kind, registry, model_folder) for role, kind in SINGLE.items()}
+    several = {role: _choices(role, _table(table, role), registry) for role in SEVERAL}
+    rewrite = structure(_table(table, "rewrite"), RewriteSettings, "rewrite")
+    return RunConfig(general_settings(table), **chosen, **several, rewrite=rewrite)
+
+
+def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
+    value = table.get(name, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name} must be a table, [{name}], not {value!r}")
+    return value
+
+
+def _choice(role: str, values: dict[str, Any], default: str, registry: Registry, model_folder: str) -> Choice:
+    kind = values.pop("kind", default)
+    if not isinstance(kind, str):
+        raise ConfigError(f"{role}.kind must be a name, not {kind!r}")
+    if (role, kind) == ("source", "auto"):
+        kind = _source_for(model_folder, registry)
+    return Choice(kind, structure(values, registry.get(role, kind).config, role))
+
+
+def _choices(role: str, values: dict[str, Any], registry: Registry) -> tuple[Choice, ...]:
+    kinds = values.get("kinds", registry.names(role))
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        raise ConfigError(f"{role}.kinds must be a list of names, not {kinds!r}")
+    for key in values:
+        if key != "kinds" and key not in kinds:
+            raise ConfigError(unknown("key", key, [*kinds, "kinds"]) + f" at {role}")
+    return tuple(Choice(kind, structure(values.get(kind, {}), registry.get(role, kind).config, f"{role}.{kind}")) for kind in kinds)
+
+
+def _source_for(model: str, registry: Registry) -> str:
+    fitting = [name for name in registry.names("source") if registry.get("source", name).build().accepts(model)]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(registry.names("source")) or "none"
+    found = f"several fit ({', '.join(fitting)})" if fitting else f"none fits (known: {known})"
+    raise ConfigError(f"no gradient source can be chosen for model {model!r}: {found}; set source.kind")
+
+
+def written(config: RunConfig, provenance: dict[str, Any]) -> str:
+    """The resolved run as TOML; reading it gives the same run."""
+    table: dict[str, Any] = unstructure(config.general)
+    for role in SINGLE:
+        choice: Choice = getattr(config, role)
+        table[role] = {"kind": choice.kind, **unstructure(choice.config)}
+    for role in SEVERAL:
+        choices: tuple[Choice, ...] = getattr(config, role)
+        table[role] = {"kinds": [choice.kind for choice in choices]}
+        table[role] |= {choice.kind: unstructure(choice.config) for choice in choices}
+    table["rewrite"] = unstructure(config.rewrite)
+    table[NOTE] = provenance
+    return tomli_w.dumps(table)

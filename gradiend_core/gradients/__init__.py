@@ -1,0 +1,1 @@
+"""The gradient matrix: never formed, only multiplied."""

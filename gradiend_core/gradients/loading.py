@@ -1,0 +1,56 @@
+"""Models by name: a folder or a hub id, through transformers, without pickle and without remote code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gradiend_core.errors import ModelError
+
+
+def _checked(model: str) -> str:
+    """The name, unless it is meant as a folder and is none."""
+    looks_local = model.startswith((".", "/", "~", "\\")) or model.count("/") > 1
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ModelError(f"model folder {model!r} has no config.json; give a folder that save_pretrained wrote")
+        return str(folder)
+    if looks_local or folder.exists():
+        raise ModelError(f"model folder {model!r} does not exist; give a folder with config.json, a hub id or a named model")
+    return model
+
+
+def architecture(model: str) -> str:
+    """The class name that the model's config states, for example "BertForMaskedLM"; "" if it states none."""
+    from transformers import AutoConfig
+
+    name = _checked(model)
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except Exception as error:
+        raise ModelError(_reason(model, error)) from error
+    return (getattr(config, "architectures", None) or [""])[0]
+
+
+def load_model(model: str, auto_class: Any) -> tuple[Any, Any]:
+    """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors."""
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    name, quiet = _checked(model), not logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        loaded = auto_class.from_pretrained(name, use_safetensors=True).eval()
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except Exception as error:
+        raise ModelError(_reason(model, error)) from error
+    finally:
+        if not quiet:
+            logging.enable_progress_bar()
+    return loaded, tokenizer
+
+
+def _reason(model: str, error: Exception) -> str:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"model {model!r} cannot be loaded: {first}"

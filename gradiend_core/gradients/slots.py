@@ -1,0 +1,226 @@
+"""A slot in tokens: where it is, which token each filler is, and the logits there.
+
+The filler's token is found in the tokenized text itself, by its character offsets, so that leading spaces, capitals and
+quotation marks are the tokenizer's affair and never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from attrs import field, frozen
+from torch import Tensor, nn
+
+from gradiend_core.errors import ModelError
+from gradiend_core.records.funnel import Drop, DropCounter
+from gradiend_core.records.pair import MinimalPair
+
+
+@frozen(eq=False)
+class TokenBatch:
+    """Examples as tensors. `attention_mask` is None where no row is padded, or where padding cannot be seen."""
+
+    input_ids: Tensor  # [examples, tokens]
+    attention_mask: Tensor | None  # [examples, tokens]
+    slot: Tensor  # [examples], the position whose logits are the slot's
+    fillers: Tensor  # [examples, 2], token ids of factual and alternative
+
+
+@frozen
+class Row:
+    """One example in tokens."""
+
+    ids: tuple[int, ...]
+    slot: int
+    fillers: tuple[int, int]
+
+
+@frozen(eq=False)
+class SlotExamples:
+    """Minimal pairs in tokens, padded only when a batch is cut, and only to its longest row."""
+
+    pairs: tuple[MinimalPair, ...]
+    rows: tuple[Row, ...]
+    drops: tuple[Drop, ...]
+    pad: int
+    needs_mask: bool
+    lengths: tuple[int, ...] = field(init=False)
+
+    @lengths.default
+    def _lengths(self) -> tuple[int, ...]:
+        return tuple(len(row.ids) for row in self.rows)
+
+    def batch(self, rows: Sequence[int], device: Any) -> TokenBatch:
+        chosen = [self.rows[row] for row in rows]
+        ids, mask = padded([row.ids for row in chosen], self.pad, device)
+        return TokenBatch(
+            ids,
+            mask if self.needs_mask else None,
+            torch.tensor([row.slot for row in chosen], device=device),
+            torch.tensor([row.fillers for row in chosen], device=device),
+        )
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Tensor, Tensor | None]:
+    """Rows padded on the right to the longest, and the attention mask, or None when nothing was padded."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=device)
+    if all(len(row) == longest for row in rows):
+        return ids, None
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    return ids, (torch.arange(longest, device=device) < lengths[:, None]).long()
+
+
+def token_limit(tokenizer: Any, model: nn.Module, asked: int) -> int:
+    """The most tokens a row may have: what was asked for, but never more than model and tokenizer can take."""
+    positions = getattr(model.config, "max_position_embeddings", None) or asked
+    return int(min(asked, positions, tokenizer.model_max_length))
+
+
+def prepare_slots(
+    pairs: Sequence[MinimalPair], tokenizer: Any, *, limit: int, see_right: bool, mask_id: int | None = None
+) -> SlotExamples:
+    """Pairs as rows of at most `limit` tokens; text far from the slot is cut, the slot and special tokens never.
+
+    With `see_right` the whole text is kept and the slot holds `mask_id`; without, a row ends before the slot and the slot's
+    logits are those of its last token.
+    """
+    require_fast(tokenizer)
+    drops, kept, rows = DropCounter("tokenizer"), [], []
+    if pairs:
+        sides = [tokenize(tokenizer, [(p.left, filler(p), p.right if see_right else "") for p in pairs]) for filler in FILLERS]
+        for pair, factual, alternative in zip(pairs, *sides, strict=True):
+            row = _row(factual, alternative, limit, see_right, mask_id)
+            if isinstance(row, str):
+                drops.add(row, pair.text)
+            else:
+                kept.append(pair)
+                rows.append(row)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    return SlotExamples(tuple(kept), tuple(rows), drops.drops(), pad, see_right)
+
+
+FILLERS = (lambda pair: pair.factual, lambda pair: pair.alternative)
+
+
+@frozen
+class Tokenized:
+    """A text in tokens with the place of its filler, or why there is none."""
+
+    ids: tuple[int, ...]
+    special: tuple[int, ...]
+    slot: int
+    problem: str = ""
+
+
+def tokenize(tokenizer: Any, parts: Sequence[tuple[str, str, str]]) -> list[Tokenized]:
+    """Texts given as (left, filler, right)."""
+    encoded = tokenizer(
+        ["".join(part) for part in parts],
+        return_offsets_mapping=True, return_special_tokens_mask=True, return_attention_mask=False, verbose=False,
+    )  # fmt: skip
+    columns = (encoded["input_ids"], encoded["special_tokens_mask"], encoded["offset_mapping"])
+    result = []
+    for (left, filler, _), ids, special, offsets in zip(parts, *columns, strict=True):
+        start, end = len(left), len(left) + len(filler)
+        inside = [i for i, (a, b) in enumerate(offsets) if not special[i] and a < end and b > start]
+        problem = ""
+        if len(inside) != 1:
+            problem = f"{filler!r} is {len(inside)} tokens where it stands"
+        elif left[offsets[inside[0]][0] :].strip() or offsets[inside[0]][1] != end:
+            problem = f"{filler!r} shares a token with its neighbours"
+        result.append(Tokenized(tuple(ids), tuple(special), inside[0] if inside else 0, problem))
+    return result
+
+
+def _row(factual: Tokenized, alternative: Tokenized, limit: int, see_right: bool, mask_id: int | None) -> Row | str:
+    if problem := factual.problem or alternative.problem:
+        return problem
+    slot, ids, special = factual.slot, factual.ids, factual.special
+    same_right = not see_right or ids[slot + 1 :] == alternative.ids[alternative.slot + 1 :]
+    if ids[:slot] != alternative.ids[: alternative.slot] or not same_right:
+        return "the fillers change the tokens around the slot"
+    fillers = (ids[slot], alternative.ids[slot])
+    head = next((i for i, flag in enumerate(special) if not flag), len(special))
+    if not see_right:
+        if slot == head:
+            return "no text before the slot, so a causal model cannot know"
+        kept = ids[:head] + ids[max(head, slot - (limit - head)) : slot]
+        return Row(kept, len(kept) - 1, fillers)
+    tail = len(special) - next((i for i, flag in enumerate(reversed(special)) if not flag), 0)
+    room = limit - head - (len(ids) - tail)
+    start = min(max(head, slot - room // 2), max(head, tail - room))
+    body = (*ids[start:slot], mask_id, *ids[slot + 1 : min(tail, start + room)])
+    return Row((*ids[:head], *body, *ids[tail:]), head + slot - start, fillers)
+
+
+def require_fast(tokenizer: Any) -> None:
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(f"{type(tokenizer).__name__} gives no character offsets; a fast tokenizer (tokenizer.json) is needed")
+
+
+def check_single_tokens(words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
+    """Raises ModelError for the first target word that is not one token in the middle of a sentence."""
+    require_fast(tokenizer)
+    for name, forms in words.items():
+        for word, found in zip(forms, tokenize(tokenizer, [("a ", word, "") for word in forms]), strict=True):
+            if found.problem:
+                pieces = tokenizer.tokenize(f"a {word}")[1:]
+                raise ModelError(
+                    f"target word {word!r} of class {name} is not one token for this tokenizer ({' '.join(pieces)}); "
+                    "leave it out of the class's words, or use a model whose vocabulary has it"
+                )
+
+
+def filler_ids(pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: Any) -> list[tuple[int, ...]]:
+    """For each pair the token ids of these words in the form its slot asks for; a word of several tokens there is left out.
+
+    The form is what comes right before the slot, and a capital where both fillers of the pair have one.
+    """
+
+    def form(pair: MinimalPair) -> tuple[str, bool]:
+        return pair.left[-1:], pair.factual[:1].isupper() and pair.alternative[:1].isupper()
+
+    typical = {form(pair): pair.left for pair in reversed(pairs)}
+    parts = [
+        (left, word[:1].upper() + word[1:] if capital else word, "") for (_, capital), left in typical.items() for word in words
+    ]
+    found = iter(tokenize(tokenizer, parts) if parts else [])
+    ids = {}
+    for key in typical:
+        tokens = [next(found) for _ in words]
+        ids[key] = tuple(token.ids[token.slot] for token in tokens if not token.problem)
+    return [ids[form(pair)] for pair in pairs]
+
+
+def logits_at(model: nn.Module, ids: Tensor, attention_mask: Tensor | None, rows: Tensor, positions: Tensor) -> Tensor:
+    """Logits at chosen tokens, [tokens, vocabulary]. The output layer runs on these alone, not on every token."""
+    fired = False
+
+    def choose(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        nonlocal fired
+        fired = True
+        return (inputs[0][rows, positions].unsqueeze(0), *inputs[1:])
+
+    output_layer = model.get_output_embeddings()
+    handle = output_layer.register_forward_pre_hook(choose) if output_layer is not None else None
+    try:
+        logits = model(input_ids=ids, attention_mask=attention_mask).logits
+    finally:
+        if handle is not None:
+            handle.remove()
+    logits = logits[0] if fired else logits[rows, positions]
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def slot_logits(model: nn.Module, batch: TokenBatch) -> Tensor:
+    """Logits at the slot, [examples, vocabulary], in float32 at least."""
+    rows = torch.arange(len(batch.slot), device=batch.slot.device)
+    return logits_at(model, batch.input_ids, batch.attention_mask, rows, batch.slot)
+
+
+def slot_losses(model: nn.Module, batch: TokenBatch) -> Tensor:
+    """Cross-entropy of each filler at the slot, [examples, 2]."""
+    return -slot_logits(model, batch).log_softmax(-1).gather(1, batch.fillers)

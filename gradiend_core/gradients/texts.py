@@ -1,0 +1,67 @@
+"""Running text as batches of tokens to be predicted: what a language modelling score rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from gradiend_core.gradients.batching import micro_batches
+from gradiend_core.gradients.slots import logits_at, padded
+
+#: tokens in one batch; smaller than for slots, since the vocabulary counts for every predicted token
+TEXT_BUDGET = 2048
+
+
+@frozen(eq=False)
+class TextBatch:
+    """Token `targets[i]` is to be predicted from the logits of row `rows[i]`, position `positions[i]`."""
+
+    input_ids: Tensor  # [texts, tokens]
+    attention_mask: Tensor | None  # [texts, tokens]
+    rows: Tensor  # [targets]
+    positions: Tensor  # [targets]
+    targets: Tensor  # [targets]
+
+    def logits(self, model: nn.Module) -> Tensor:
+        """[targets, vocabulary]"""
+        return logits_at(model, self.input_ids, self.attention_mask, self.rows, self.positions)
+
+
+@frozen
+class TextRow:
+    """A text in tokens, and what is to be predicted where."""
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+def text_batches(rows: Sequence[TextRow], pad: int, device: Any, *, needs_mask: bool) -> list[TextBatch]:
+    """Rows in batches sorted by length; rows without a target are left out."""
+    rows = [row for row in rows if row.targets]
+    batches = []
+    for places in micro_batches([len(row.ids) for row in rows], budget=TEXT_BUDGET):
+        chosen = [rows[place] for place in places]
+        ids, mask = padded([row.ids for row in chosen], pad, device)
+        index = [i for i, row in enumerate(chosen) for _ in row.positions]
+        positions = [position for row in chosen for position in row.positions]
+        targets = [target for row in chosen for target in row.targets]
+        numbers = (torch.tensor(each, device=device) for each in (index, positions, targets))
+        batches.append(TextBatch(ids, mask if needs_mask else None, *numbers))
+    return batches
+
+
+def mean_over_targets(
+    model: nn.Module, batches: Sequence[TextBatch], score: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[float, int]:
+    """The mean of score(logits, targets) over all targets, and their number."""
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for batch in batches:
+            total += float(score(batch.logits(model), batch.targets).double().sum())
+            count += len(batch.targets)
+    return (total / count if count else float("nan")), count

@@ -1,0 +1,1 @@
+"""Who is plugged in: discovery, strict registration, and what they contribute."""

@@ -1,0 +1,77 @@
+"""A learned feature: the encoder-decoder of arXiv 2502.01406, section 3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from gradiend_core.errors import ConfigError, unknown
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.update import WeightUpdate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gradiend_core.records.scope import ParameterScope
+
+
+@frozen
+class TrainingRow:
+    """One line of the training record. Validation values are None at steps without validation."""
+
+    step: int
+    loss: float
+    validation_correlation: float | None = None
+    validation_first: float | None = None
+    validation_second: float | None = None
+    kept: bool = False
+
+
+@frozen(eq=False)
+class LearnedFeature:
+    """Encoder `h = tanh(encoder · ∇source + encoder_bias)` and decoder `∇target ≈ decoder · h + decoder_bias`.
+
+    `encoder`, `decoder` and `decoder_bias` are float32 vectors over `scope`, [n]; `encoder_bias` is a number. Pairs whose
+    factual class is `classes[0]` encode to +1, those of `classes[1]` to −1.
+    """
+
+    encoder: Tensor
+    encoder_bias: float
+    decoder: Tensor
+    decoder_bias: Tensor
+    scope: ParameterScope
+    classes: tuple[str, str]
+    source: GradientRole
+    target: GradientRole
+    training: tuple[TrainingRow, ...] = ()
+    best_step: int = 0
+
+    def encode(self, projections: Tensor) -> Tensor:
+        """Encodings in [−1, 1] of examples, from their source gradients along the encoder, [examples]."""
+        return (projections + self.encoder_bias).tanh()
+
+    def decode(self, feature_factor: float) -> Tensor:
+        """decoder(feature_factor), the predicted target gradient, [n]."""
+        return self.decoder * feature_factor + self.decoder_bias
+
+    def flipped(self) -> LearnedFeature:
+        """The same map with the sign of the code turned: what a class decodes to stays as it was."""
+        return evolve(self, encoder=-self.encoder, encoder_bias=-self.encoder_bias, decoder=-self.decoder)
+
+    def strengthen(self, name: str) -> float:
+        """The feature factor that, added with a positive learning rate, makes the class more probable.
+
+        The code of a class decodes to a gradient of its own pairs, and adding a gradient raises that loss. A decoder that
+        predicts the factual or the difference gradient therefore takes the code of the *other* class; one that
+        predicts the alternative gradient takes the code of the class itself. No other place turns a sign.
+        """
+        if name not in self.classes:
+            raise ConfigError(unknown("class", name, self.classes))
+        code = 1.0 if name == self.classes[0] else -1.0
+        return code if self.target is GradientRole.ALTERNATIVE else -code
+
+    def update(self, toward: str, learning_rate: float) -> WeightUpdate:
+        """The change of weights that strengthens a class."""
+        factor = self.strengthen(toward)
+        return WeightUpdate(self.decode(factor), self.scope, factor, learning_rate)

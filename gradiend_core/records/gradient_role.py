@@ -1,0 +1,24 @@
+"""Which gradient of an example is meant."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class GradientRole(Enum):
+    """A gradient of one minimal pair, as weights of its two losses (factual, alternative).
+
+    DIFFERENCE is ∇loss(factual) − ∇loss(alternative); this table is the only place where that sign is written.
+    """
+
+    FACTUAL = "factual"
+    ALTERNATIVE = "alternative"
+    DIFFERENCE = "difference"
+
+    @property
+    def loss_weights(self) -> tuple[float, float]:
+        return {
+            GradientRole.FACTUAL: (1.0, 0.0),
+            GradientRole.ALTERNATIVE: (0.0, 1.0),
+            GradientRole.DIFFERENCE: (1.0, -1.0),
+        }[self]

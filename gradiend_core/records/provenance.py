@@ -1,0 +1,34 @@
+"""Where a result comes from."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from attrs import field, frozen
+
+PACKAGES = ("gradiend-core", "torch", "transformers", "tokenizers", "datasets")
+
+
+def versions() -> dict[str, str]:
+    """The versions that numbers depend on, of what is installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@frozen
+class Provenance:
+    """Fingerprints of model, data and scope, the seed, the plugins used and the versions."""
+
+    model: str
+    model_fingerprint: str
+    data_fingerprint: str
+    scope_fingerprint: str
+    seed: int
+    plugins: tuple[str, ...]
+    versions: dict[str, str] = field(factory=versions)

@@ -1,0 +1,64 @@
+"""Which parameters take part, in which order: the columns of the gradient matrix."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import accumulate
+from math import prod
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@frozen(eq=False)
+class ParameterSlice:
+    """One parameter of the model, whole, or only the entries at `index` (flat, int64, ascending)."""
+
+    name: str
+    shape: tuple[int, ...]
+    index: Tensor | None = None
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape) if self.index is None else len(self.index)
+
+
+@frozen(eq=False)
+class ParameterScope:
+    """Ordered parameter slices. Entry i of any vector over the scope means the same weight everywhere."""
+
+    slices: tuple[ParameterSlice, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.slices)
+
+    def parts(self) -> Iterator[tuple[ParameterSlice, slice]]:
+        """Each parameter slice with its place in a vector over the scope."""
+        ends = list(accumulate(part.size for part in self.slices))
+        for part, end in zip(self.slices, ends, strict=True):
+            yield part, slice(end - part.size, end)
+
+    def fingerprint(self) -> str:
+        """A hash of names, shapes and indices: equal if and only if the columns mean the same weights."""
+        digest = hashlib.sha256()
+        for part in self.slices:
+            digest.update(f"{part.name}{part.shape}".encode())
+            if part.index is not None:
+                digest.update(part.index.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def narrowed(self, columns: Tensor) -> ParameterScope:
+        """The scope with only these columns (positions in this scope, int64; order and repeats do not matter)."""
+        columns = columns.unique(sorted=True)
+        slices = []
+        for part, place in self.parts():
+            inside = columns[(columns >= place.start) & (columns < place.stop)] - place.start
+            if len(inside):
+                index = inside if part.index is None else part.index[inside]
+                slices.append(ParameterSlice(part.name, part.shape, index))
+        return ParameterScope(tuple(slices))

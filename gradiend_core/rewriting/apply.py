@@ -1,0 +1,69 @@
+"""Weight updates in place, undone to the bit."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from gradiend_core.errors import ModelError
+from gradiend_core.gradients.operator import spread
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.records.update import WeightUpdate
+
+
+class Rewriter:
+    """While entered, `apply` gives the model `original + update`, one update at a time; leaving restores every bit.
+
+    One copy of the weights in scope is kept; no update makes another, and each starts from the originals, so that rounding
+    does not add up.
+    """
+
+    def __init__(self, model: nn.Module, scope: ParameterScope) -> None:
+        found = dict(model.named_parameters())
+        for part in scope.slices:
+            if part.name not in found or tuple(found[part.name].shape) != part.shape:
+                raise ModelError(f"the update changes {part.name!r} {part.shape}, which this model has not; was it made for another?")
+        self.scope, self.parameters = scope, [found[part.name] for part in scope.slices]
+        self._originals: list[Tensor] = []
+
+    def __enter__(self) -> Rewriter:
+        self._originals = [parameter.detach().clone() for parameter in self.parameters]
+        return self
+
+    def apply(self, update: WeightUpdate) -> None:
+        """Weights become original + learning_rate · direction."""
+        check_update(update, self.scope)
+        for original, parameter, (part, place) in zip(self._originals, self.parameters, self.scope.parts(), strict=True):
+            _add(parameter, original, spread(part, update.direction[place]), update.learning_rate)
+
+    def restore(self) -> None:
+        for original, parameter in zip(self._originals, self.parameters, strict=True):
+            parameter.data.copy_(original)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.restore()
+        self._originals = []
+
+
+def apply_update(model: nn.Module, update: WeightUpdate) -> None:
+    """Adds an update to a model's weights for good; nothing is kept to undo it."""
+    rewriter = Rewriter(model, update.scope)
+    check_update(update, update.scope)
+    for parameter, (part, place) in zip(rewriter.parameters, update.scope.parts(), strict=True):
+        _add(parameter, parameter.data, spread(part, update.direction[place]), update.learning_rate)
+
+
+def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
+    """Refuses an update that does not fit the scope or would put something that is no number into the weights."""
+    if update.direction.shape != (scope.size,):
+        raise ModelError(f"the update has {tuple(update.direction.shape)} values, the scope {scope.size}")
+    if update.scope is not scope and update.scope.fingerprint() != scope.fingerprint():
+        raise ModelError("the update was made for other weights than the scope has")
+    if not bool(torch.isfinite(update.direction).all()):
+        raise ModelError("the update has values that are not finite; the model is left as it was")
+
+
+def _add(parameter: nn.Parameter, original: Tensor, change: Tensor, rate: float) -> None:
+    torch.add(original, change.to(parameter.device), alpha=rate, out=parameter.data)

@@ -1,0 +1,36 @@
+"""An evaluator: what a feature is worth, as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
+
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.pair import PairData
+from gradiend_core.records.report import Report
+from gradiend_core.roles.source import Examples, GradientSource
+
+if TYPE_CHECKING:
+    from gradiend_core.gradients.operator import GradientOperator
+
+
+@frozen(eq=False)
+class EvaluationTask:
+    """Everything that an evaluator may use. `examples` has the keys train, validation, test and neutral."""
+
+    feature: LearnedFeature
+    gradients: GradientOperator
+    source: GradientSource
+    tokenizer: Any
+    examples: Mapping[str, Examples]
+    data: PairData
+    seed: int
+
+
+class Evaluator(Protocol):
+    """Made by its factory from its configuration."""
+
+    def evaluate(self, task: EvaluationTask) -> Report:
+        """A report. The model is left bitwise as it was."""

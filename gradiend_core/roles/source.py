@@ -1,0 +1,67 @@
+"""A gradient source: the only thing that knows how a model turns a pair into a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gradiend_core.records.funnel import Drop
+from gradiend_core.records.pair import MinimalPair
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Examples(Protocol):
+    """Pairs made ready for a model, once; batches are cut from them as often as needed."""
+
+    @property
+    def pairs(self) -> Sequence[MinimalPair]:
+        """The pairs that the model can take, in their given order."""
+
+    @property
+    def drops(self) -> Sequence[Drop]:
+        """The pairs that it cannot, with reasons."""
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """A size for each example; examples of one size share a batch without padding."""
+
+    def batch(self, rows: Sequence[int], device: Any) -> Any:
+        """These rows as an attrs record whose tensor fields have the example as first axis (None where unused)."""
+
+
+class GradientSource(Protocol):
+    """What the core needs to form the three products of the gradient matrix."""
+
+    @staticmethod
+    def accepts(model: str) -> bool:
+        """Whether a model of this name or folder, by its config alone, is one for this source."""
+
+    def load(self, model: str) -> tuple[Any, Any]:
+        """The model in evaluation mode, and its tokenizer or None."""
+
+    def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
+        """The pairs as examples for this model."""
+
+    def losses(self, model: nn.Module, batch: Any) -> Tensor:
+        """The losses of each example with its factual and its alternative filler, [examples, 2], from one forward."""
+
+
+class LanguageSource(GradientSource, Protocol):
+    """A gradient source of a language model, whose rewriting can be judged on text."""
+
+    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
+        """Raises ModelError for a target word that this tokenizer does not hold as one token."""
+
+    def filler_ids(self, examples: Examples, words: Sequence[str], tokenizer: Any) -> Sequence[Sequence[int]]:
+        """For each example the token ids of these words in the form that its slot asks for (space, capital)."""
+
+    def slot_log_probabilities(self, model: nn.Module, batch: Any) -> Tensor:
+        """Log probabilities of every token at the slot, [examples, vocabulary]."""
+
+    def prepare_texts(self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int) -> Any:
+        """Texts made ready once for any number of language modelling scores."""
+
+    def language_modelling_score(self, model: nn.Module, prepared: Any) -> tuple[float, int]:
+        """The language modelling score of a model, higher is better, and the number of tokens it rests on."""

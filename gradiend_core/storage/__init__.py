@@ -1,0 +1,1 @@
+"""Artefacts on disk: safetensors, JSON, CSV; whole or not at all; never pickle."""

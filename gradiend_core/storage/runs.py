@@ -1,0 +1,85 @@
+"""A run as a folder.
+
+    run.toml       the resolved run; `gradiend run run.toml` repeats it       results.json   every number, by path
+    pairs.jsonl    the minimal pairs        training.csv   the training record        tables/*.csv   what figures show
+    feature/       the learned feature      rewritten/CLASS/   models for from_pretrained     figures/   PNG, PDF and SVG
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from gradiend_core.config.runfile import written
+from gradiend_core.errors import StorageError
+from gradiend_core.records.feature import TrainingRow
+from gradiend_core.records.report import Metric, Report
+from gradiend_core.storage.features import load_feature, save_feature
+from gradiend_core.storage.files import claim_output, fresh_folder, write_csv, write_json, write_text
+
+if TYPE_CHECKING:
+    from gradiend_core.session import Session
+
+MARKER = "run.toml"
+FORMATS = ("png", "pdf", "svg")
+
+
+def save_run(session: Session, output: Path) -> Path:
+    """Runs every stage and writes what each gave as soon as it is there; results.json comes last."""
+    claim_output(output, MARKER)
+    (output / "results.json").unlink(missing_ok=True)
+    write_text(output / MARKER, written(session.config, {}))
+    pairs = [json.dumps(attrs.asdict(pair), ensure_ascii=False) for pair in session.data.pairs + session.data.neutral_pairs]
+    feature = session.feature
+    write_text(output / "pairs.jsonl", "\n".join(pairs) + "\n")
+    write_text(output / "neutral.txt", "\n".join(session.data.neutral_texts) + "\n")
+    columns = [field.name for field in attrs.fields(TrainingRow)]
+    write_csv(output / "training.csv", columns, [list(attrs.asdict(row).values()) for row in feature.training])
+    save_feature(feature, output / "feature", session.provenance)
+    for report in session.reports.values():
+        for name, table in report.tables.items():
+            write_csv(output / "tables" / f"{report.name}_{name}.csv", table.columns, table.rows)
+    if "decoder" in session.reports:
+        for toward in session.config.rewrite.toward or session.data.classes:
+            session.rewrite(toward).save_pretrained(output / "rewritten" / toward)
+    with fresh_folder(output / "figures") as place:
+        for name, figure in session.figures():
+            for suffix in FORMATS:
+                figure.savefig(place / f"{name}.{suffix}", dpi=150)
+    provenance = attrs.asdict(session.provenance)
+    write_text(output / MARKER, written(session.config, {**provenance, "plugins": list(provenance["plugins"])}))
+    write_json(output / "results.json", session.results())
+    session.plugins.tell("gradiend_run_finished", output=output)
+    return output
+
+
+def load_run(folder: str | Path) -> Session:
+    """A finished run as a session whose feature and reports are those of the folder, so that nothing is learned again.
+
+    Models can be rewritten from it, also with another learning rate; the texts are read only if something needs them.
+    """
+    from gradiend_core.session import Session
+
+    folder = Path(folder)
+    session = Session(run_file=folder / MARKER)
+    try:
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{folder} holds no finished run: results.json cannot be read ({error})") from error
+    session.__dict__["feature"] = load_feature(folder / "feature")
+    session.__dict__["reports"] = {
+        choice.kind: Report(choice.kind, dict(_metrics((), results.get(choice.kind, {})))) for choice in session.config.evaluation
+    }
+    return session
+
+
+def _metrics(path: tuple[str, ...], values: Any) -> Any:
+    """(path, Metric) of nested values; counts stay in the tables they came from."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _metrics((*path, name), value)
+        else:
+            yield (*path, name), Metric(value, values.get("n") or 0)

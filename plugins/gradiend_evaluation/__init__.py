@@ -1,0 +1,29 @@
+"""Evaluators: what the encoder reads and what the decoder changes."""
+
+from __future__ import annotations
+
+from attrs import field, frozen, validators
+
+from gradiend_core.api import Contribution, NoSettings, hookimpl
+
+#: 1e-3 to 100 in steps of 1, 2 and 5
+RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+
+
+@frozen
+class DecoderSettings:
+    """Settings of `decoder`: the learning rates tried, the share of the language modelling score to be kept, and the most
+    texts that a probability or a score rests on."""
+
+    learning_rates: tuple[float, ...] = field(default=RATES, validator=validators.min_len(1))
+    lms_floor: float = field(default=0.99, validator=[validators.ge(0), validators.le(1)])
+    max_texts: int = field(default=500, validator=validators.ge(1))
+
+
+@hookimpl
+def gradiend_evaluators() -> list[Contribution]:
+    paper = "arXiv 2502.01406, section 4"
+    return [
+        Contribution("encoder", NoSettings, "gradiend_evaluation.encoder:EncoderEvaluator", "what single examples encode to, by class", paper),
+        Contribution("decoder", DecoderSettings, "gradiend_evaluation.decoder:DecoderEvaluator", "how far rewriting shifts each class", paper),
+    ]

@@ -1,0 +1,26 @@
+"""Masked language models as a gradient source."""
+
+from __future__ import annotations
+
+from attrs import field, frozen, validators
+
+from gradiend_core.api import Contribution, hookimpl
+
+
+@frozen
+class MaskedSettings:
+    """Settings of `mlm`: the most tokens that a row may have (text far from the slot is cut), and the masked share of the
+    language modelling score."""
+
+    max_tokens: int = field(default=128, validator=validators.ge(8))
+    mask_share: float = field(default=0.15, validator=[validators.gt(0), validators.le(1)])
+
+
+@hookimpl
+def gradiend_gradient_sources() -> list[Contribution]:
+    return [
+        Contribution(
+            "mlm", MaskedSettings, "gradiend_mlm.source:MaskedSource",
+            "masked language models: the filler at a mask, with the text on both sides", "arXiv 2502.01406, section 3",
+        )
+    ]  # fmt: skip

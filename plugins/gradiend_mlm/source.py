@@ -1,0 +1,80 @@
+"""Masked language models: the slot holds the mask token, the loss is the cross-entropy of the filler there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gradiend_core.api import (
+    Examples,
+    MinimalPair,
+    ModelError,
+    TextBatch,
+    TextRow,
+    TokenBatch,
+    architecture,
+    check_single_tokens,
+    filler_ids,
+    load_model,
+    mean_over_targets,
+    prepare_slots,
+    slot_logits,
+    slot_losses,
+    text_batches,
+    token_limit,
+)
+from gradiend_mlm import MaskedSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class MaskedSource:
+    """A `LanguageSource`."""
+
+    def __init__(self, config: MaskedSettings) -> None:
+        self.config = config
+
+    @staticmethod
+    def accepts(model: str) -> bool:
+        return architecture(model).endswith("ForMaskedLM")
+
+    def load(self, model: str) -> tuple[Any, Any]:
+        from transformers import AutoModelForMaskedLM
+
+        loaded, tokenizer = load_model(model, AutoModelForMaskedLM)
+        if tokenizer.mask_token_id is None:
+            raise ModelError(f"the tokenizer of {model!r} has no mask token; a masked language model needs one")
+        return loaded, tokenizer
+
+    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
+        check_single_tokens(words, tokenizer)
+
+    def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
+        limit = token_limit(tokenizer, model, self.config.max_tokens)
+        return prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=tokenizer.mask_token_id)
+
+    def losses(self, model: nn.Module, batch: TokenBatch) -> Tensor:
+        return slot_losses(model, batch)
+
+    def slot_log_probabilities(self, model: nn.Module, batch: TokenBatch) -> Tensor:
+        return slot_logits(model, batch).log_softmax(-1)
+
+    def filler_ids(self, examples: Examples, words: Sequence[str], tokenizer: Any) -> Sequence[Sequence[int]]:
+        return filler_ids(examples.pairs, words, tokenizer)
+
+    def prepare_texts(self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int) -> list[TextBatch]:
+        """Texts with a fixed share of their tokens masked, at least one each; special tokens never."""
+        rng, limit, rows = random.Random(f"{seed}:masks"), token_limit(tokenizer, model, self.config.max_tokens), []
+        encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
+        for ids, special in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True):
+            ordinary = [place for place, flag in enumerate(special) if not flag]
+            masked = sorted(rng.sample(ordinary, min(len(ordinary), max(1, round(self.config.mask_share * len(ordinary))))))
+            seen = [tokenizer.mask_token_id if place in masked else token for place, token in enumerate(ids)]
+            rows.append(TextRow(tuple(seen), tuple(masked), tuple(ids[place] for place in masked)))
+        return text_batches(rows, tokenizer.pad_token_id or 0, model.device, needs_mask=True)
+
+    def language_modelling_score(self, model: nn.Module, prepared: list[TextBatch]) -> tuple[float, int]:
+        """Accuracy at the masked tokens."""
+        return mean_over_targets(model, prepared, lambda logits, targets: logits.argmax(-1) == targets)
