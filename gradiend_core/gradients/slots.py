@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gradiend_core.errors import ModelError
 from gradiend_core.records.funnel import Drop, DropCounter
-from gradiend_core.records.pair import MinimalPair
+from gradiend_core.records.pair import NEUTRAL, MinimalPair
 
 
 @frozen(eq=False)
@@ -94,7 +94,7 @@ def prepare_slots(
         for pair, factual, alternative in zip(pairs, *sides, strict=True):
             row = _row(factual, alternative, limit, see_right, mask_id)
             if isinstance(row, str):
-                drops.add(row, pair.text)
+                drops.add("the neutral word is several tokens" if pair.factual_class == NEUTRAL else row, pair.text)
             else:
                 kept.append(pair)
                 rows.append(row)

@@ -14,8 +14,8 @@ from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.pair import MinimalPair
 from gradiend_core.roles.source import Examples
 
-#: where calibration puts the class means before tanh; tanh of it is 0.9, well separated and not yet saturated
-CODE = math.atanh(0.9)
+#: the mean code of a class that calibration aims at: told apart well, and not yet all the same
+CODE = 0.95
 
 
 def labels_of(pairs: Sequence[MinimalPair], classes: tuple[str, str]) -> Tensor:
@@ -43,16 +43,21 @@ def correlation(values: Tensor, labels: Tensor) -> float | None:
 
 
 def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> LearnedFeature:
-    """The feature with encoder scale and bias such that single validation examples have class means at ±0.9 before and
-    after tanh alike, first class positive. The decoder's outputs for the classes stay as they are.
+    """The feature with its encoder scaled so that single validation examples reach a mean code of 0.95 for their class, the
+    first class positive. Where no scale reaches it, because the classes overlap, the best one is taken.
 
-    The encoder is trained on mean gradients of batches, which are shorter than those of single examples, so its
-    own scale saturates on one or the other. Where the class means coincide there is nothing to calibrate.
+    The encoder is trained on mean gradients of batches, which are shorter than those of single examples, so tanh would
+    saturate by another amount. Only the scale is touched, and what the classes decode to stays as it is: a shift would
+    centre the classes, but move neutral text, whose gradients along the feature are near 0, away from 0.
     """
     first, second = (float(projected[labels == sign].mean()) for sign in (1.0, -1.0))
     if not math.isfinite(first - second) or first == second:
         return feature
     if first < second:
-        feature, first, second = feature.flipped(), -first, -second
-    scale = 2 * CODE / (first - second)
-    return evolve(feature, encoder=feature.encoder * scale, encoder_bias=-scale * (first + second) / 2)
+        feature, projected = feature.flipped(), -projected
+    scales = torch.logspace(-1.5, 1.5, 121, dtype=torch.float64) * 2 / abs(first - second)
+    codes = (scales[:, None] * (projected + feature.encoder_bias)).tanh()
+    means = torch.stack([codes[:, labels == sign].mean(1) * sign for sign in (1.0, -1.0)]).mean(0)
+    reached = (means >= CODE).nonzero()
+    scale = float(scales[reached[0, 0] if len(reached) else means.argmax()])
+    return evolve(feature, encoder=feature.encoder * scale, encoder_bias=feature.encoder_bias * scale)

@@ -29,7 +29,9 @@ from gradiend_learners import Adam
 
 #: the most that one step may move an encoding before tanh, and the share of a typical target entry that one step may
 #: move the decoder; see tests/benchmarks/learning_rate.py for how wide the range is in which these work
-ENCODER_STEP, DECODER_STEP = 0.02, 0.05
+ENCODER_STEP, DECODER_STEP = 0.5, 0.05
+#: the size to which typical gradient entries are brought; there the paper's initial weights hardly move an encoding
+SIZE = 0.1
 PROBES = 4
 
 
@@ -56,7 +58,7 @@ class AdamLearner:
 
 @frozen
 class Units:
-    """Factors that bring source and target gradients to entries of size 1, and the learning rates that fit them."""
+    """Factors that bring source and target gradients to entries of one size, and the learning rates that fit them."""
 
     source: float
     target: float
@@ -75,8 +77,8 @@ class Units:
         sizes = [torch.stack([gradient.norm() for gradient in side]).mean().item() / n**0.5 for side in zip(*probes, strict=True)]
         if not all(0 < size < math.inf for size in sizes):
             raise LearningError(f"gradients have the sizes {sizes} (source, target): nothing can be learned from them")
-        longest = torch.stack([source.abs().sum() for source, _ in probes]).mean().item() / sizes[0]
-        return cls(1 / sizes[0], 1 / sizes[1], ENCODER_STEP / longest, DECODER_STEP)
+        longest = torch.stack([source.abs().sum() for source, _ in probes]).mean().item() * SIZE / sizes[0]
+        return cls(SIZE / sizes[0], SIZE / sizes[1], ENCODER_STEP / longest, DECODER_STEP * SIZE)
 
 
 @define
