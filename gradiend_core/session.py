@@ -49,19 +49,19 @@ class LoadedModel:
 class Session:
     """The stages of a run: data, loaded, gradients, feature, reports, rewrite. Each is computed once.
 
-    Made from names and values, or from a run file, which they override. `texts` is the name of a text, a list of strings or
+    Made from a paradigm's kind and values, or from a run file, which they override. `texts` is the name of a text, a list of strings or
     anything that `read_texts` takes. Further keywords are the tables of a run file, `learner={"steps": 100}`; `settings` are
     strings like "learner.steps=100". Raises GradiendError for whatever is wrong with them, before anything is computed.
     """
 
     def __init__(
-        self, paradigm: str | None = None, *, model: str | None = None, texts: Any = None, classes: Sequence[str] | None = None,
+        self, kind: str | None = None, /, *, model: str | None = None, texts: Any = None, classes: Sequence[str] | None = None,
         seed: int | None = None, run_file: str | Path | None = None, settings: Sequence[str] = (),
         disable_plugins: Sequence[str] = (), plugins: Plugins | None = None, **tables: Mapping[str, Any],
     ) -> None:  # fmt: skip
         table: dict[str, Any] = read_run_file(Path(run_file)) if run_file else {}
-        if paradigm is not None:
-            tables["paradigm"] = {**tables.get("paradigm", {}), "kind": paradigm}
+        if kind is not None:
+            tables["paradigm"] = {**tables.get("paradigm", {}), "kind": kind}
         if classes is not None:
             tables["paradigm"] = {**tables.get("paradigm", {}), "classes": list(classes)}
         table |= {role: {**table.get(role, {}), **values} for role, values in tables.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +38,28 @@ def architecture(model: str) -> str:
 def load_model(model: str, auto_class: Any) -> tuple[Any, Any]:
     """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors."""
     from transformers import AutoTokenizer
-    from transformers.utils import logging
 
-    name, quiet = _checked(model), not logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    name = _checked(model)
     try:
-        loaded = auto_class.from_pretrained(name, use_safetensors=True).eval()
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        with without_progress_bars():
+            loaded = auto_class.from_pretrained(name, use_safetensors=True).eval()
+        return loaded, AutoTokenizer.from_pretrained(name)
     except Exception as error:
         raise ModelError(_reason(model, error)) from error
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """transformers draws no bars while this is open; they are for big downloads, not for a folder read in a moment."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
     finally:
-        if not quiet:
+        if shown:
             logging.enable_progress_bar()
-    return loaded, tokenizer
 
 
 def _reason(model: str, error: Exception) -> str:

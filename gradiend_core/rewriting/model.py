@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from gradiend_core.gradients.loading import without_progress_bars
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.storage.files import fresh_folder, write_json
 
@@ -22,7 +23,7 @@ class RewrittenModel:
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Model, tokenizer and a note of the edit in a folder that `from_pretrained` loads; whole or not at all."""
-        with fresh_folder(Path(folder)) as place:
+        with fresh_folder(Path(folder)) as place, without_progress_bars():
             self.model.save_pretrained(place)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(place)

@@ -28,6 +28,6 @@ class Convergence:
         validation.plot(steps, [row.validation_first for row in rows], color=FIRST, label=f"mean of {feature.classes[0]}")
         validation.plot(steps, [row.validation_second for row in rows], color=SECOND, label=f"mean of {feature.classes[1]}")
         validation.axvline(feature.best_step, color=NEUTRAL, linestyle=":", label=f"kept: step {feature.best_step}")
-        validation.set(xlabel="step", ylabel="on validation pairs, before calibration", ylim=(-1.05, 1.05))
-        validation.legend(fontsize=8, frameon=False, loc="center right")
+        validation.set(xlabel="step", ylabel="on validation pairs, before calibration", xlim=loss.get_xlim(), ylim=(-1.05, 1.05))
+        validation.legend(fontsize=8, frameon=False, loc="center")
         return figure

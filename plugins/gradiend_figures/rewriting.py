@@ -21,7 +21,7 @@ class Rewriting:
             return None
         table = reports["decoder"].tables["candidates"]
         first, second = feature.classes
-        figure, both = new_figure(2, "Rewriting: probability of the class on the other class's validation texts")
+        figure, both = new_figure(2, "Rewriting: probability of the class on the other class's validation texts", height=4.4)
         for axes, toward, other, color in zip(both, (first, second), (second, first), (FIRST, SECOND), strict=True):
             rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows if row[0] == toward]
             base, tried = rows[0], rows[1:]
@@ -35,5 +35,5 @@ class Rewriting:
                 axes.axvline(chosen["learning_rate"], color=ACCENT, label=f"chosen: {chosen['learning_rate']:g}")
             axes.set_title(f"toward {toward}, on texts of {other}", fontsize=10)
             axes.set(xscale="log", xlabel=f"learning rate (feature factor {base['feature_factor']:+g})", ylim=(-0.02, 1.02))
-            axes.legend(fontsize=7, frameon=False, loc="best")
+            axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
         return figure

@@ -12,12 +12,14 @@ class Adam:
     """Settings of `adam`.
 
     `learning_rate = 0` chooses it from the size of the model's own gradients, so that it need not be known for each model; any
-    other value is AdamW's on the plain gradients, as in the paper. `validate_every = 0` keeps the last weights.
+    other value is AdamW's on the plain gradients, as in the paper. With `decay` the rate falls linearly to 0, which leaves
+    less noise in the decoder. `validate_every = 0` keeps the last weights.
     """
 
     steps: int = field(default=250, validator=validators.ge(1))
     batch_size: int = field(default=16, validator=validators.ge(1))
     learning_rate: float = field(default=0.0, validator=validators.ge(0))
+    decay: bool = True
     weight_decay: float = field(default=0.01, validator=validators.ge(0))
     source: GradientRole = GradientRole.ALTERNATIVE
     target: GradientRole = GradientRole.DIFFERENCE

@@ -90,6 +90,7 @@ class _Training:
     units: Units = field(init=False)
     batches: Iterator[list[int]] = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
+    schedule: torch.optim.lr_scheduler.LRScheduler = field(init=False)
     rows: list[TrainingRow] = field(factory=list, init=False)
     best: tuple[Tensor, ...] | None = field(default=None, init=False)
     best_score: float = field(default=-1.0, init=False)
@@ -105,6 +106,8 @@ class _Training:
         encoder = {"params": [self.model.encoder, self.model.encoder_bias], "lr": self.units.encoder_rate}
         decoder = {"params": [self.model.decoder, self.model.decoder_bias], "lr": self.units.decoder_rate}
         self.optimizer = torch.optim.AdamW([encoder, decoder], weight_decay=config.weight_decay, fused=True)
+        fall = (lambda done: 1 - done / config.steps) if config.decay else (lambda _: 1.0)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, fall)
         return self
 
     def gradients(self, rows: list[int]) -> tuple[Tensor, Tensor]:
@@ -120,6 +123,7 @@ class _Training:
         if not math.isfinite(loss):
             raise LearningError(f"the loss is {loss} at step {step}: the gradients of this model are not finite")
         self.optimizer.step()
+        self.schedule.step()
         row = TrainingRow(step, loss)
         every = self.config.validate_every
         if every and (step % every == 0 or step == self.config.steps):

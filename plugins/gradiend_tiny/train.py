@@ -97,7 +97,7 @@ def causal_model(tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
     return GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(tokenizer), n_embd=96, n_layer=3, n_head=4, n_inner=256, n_positions=128,
-            bos_token_id=end, eos_token_id=end, pad_token_id=end,
+            bos_token_id=end, eos_token_id=end,
         )
     )  # fmt: skip
 

@@ -1,0 +1,53 @@
+"""Models, texts and plugins that many tests need. Nothing here reaches a network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+ROOT = Path(__file__).parent.parent
+ASSETS = ROOT.parent / "shared" / "assets"
+STORIES = ASSETS / "text" / "tinystories" / "tiny_stories_cased.txt"
+
+
+def asset(path: str) -> str:
+    """A file or folder of the shared assets; the test is skipped, and says so, where they are absent."""
+    if not (ASSETS / path).exists():
+        pytest.skip(f"../shared/assets/{path} is not there")
+    return str(ASSETS / path)
+
+
+def settings(**more: object) -> dict[str, dict[str, object]]:
+    """Tables of a quick run."""
+    tables = {"learner": {"steps": 40, "validate_every": 20, "progress": False}, "paradigm": {"max_per_class": 150, "max_neutral": 60}}
+    return {**tables, **more}
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """A quick run on tiny-mlm, with everything computed on demand and shared by the tests that only read it."""
+    from gradiend_core import Session
+
+    return Session("english-pronouns", **settings())
+
+
+@pytest.fixture
+def distribution(tmp_path, monkeypatch):
+    """Installs a third-party distribution with one plugin, as a folder on the path, and returns its folder."""
+
+    def install(name: str, code: str, *, plugin: str | None = None, version: str = "1.0") -> Path:
+        folder = tmp_path / name
+        module = name.replace("-", "_")
+        info = folder / f"{module}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[gradiend]\n{plugin or name} = {module}\n")
+        (folder / f"{module}.py").write_text(code)
+        monkeypatch.syspath_prepend(str(folder))
+        return folder
+
+    return install

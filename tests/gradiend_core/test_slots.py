@@ -1,0 +1,101 @@
+"""Slots in tokens: the label is where it should be, padding does not matter, cutting never reaches the slot."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from gradiend_core import Session
+from gradiend_core.errors import ModelError
+from gradiend_core.gradients.slots import filler_ids, prepare_slots, slot_losses, token_limit
+from gradiend_core.records.pair import MinimalPair
+from tests.conftest import asset, settings
+
+
+def pair(left: str, right: str, factual: str = "he", alternative: str = "they") -> MinimalPair:
+    return MinimalPair(left, right, factual, alternative, "3SG", "3PL", "train")
+
+
+@pytest.fixture(scope="module")
+def causal():
+    folder = asset("models/stories260k")
+    return AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def test_the_causal_loss_is_minus_log_probability_of_the_next_word(causal):
+    model, tokenizer = causal
+    left = "Tim was a little boy. One day, "
+    examples = prepare_slots([pair(left, " went out.")], tokenizer, limit=96, see_right=False)
+    found = slot_losses(model, examples.batch([0], "cpu"))[0]
+    ids = tokenizer(left.rstrip(), return_tensors="pt")["input_ids"]
+    log_probabilities = model(ids).logits[0, -1].log_softmax(-1)
+    wanted = torch.stack([-log_probabilities[tokenizer.convert_tokens_to_ids(word)] for word in ("▁he", "▁they")])
+    assert torch.allclose(found, wanted, atol=1e-5)
+    assert torch.exp(-found[0]) > 0.5, "the model knows that Tim is he; half of a word or an early position would not"
+
+
+@pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm"])
+def test_losses_do_not_depend_on_the_batch(model):
+    run = Session("english-pronouns", model=model, **settings())
+    examples = run.examples["test"]
+    rows = list(range(20))
+    assert len({examples.lengths[row] for row in rows}) > 3
+    with torch.no_grad():
+        together = run.source.losses(run.loaded.model, examples.batch(rows, "cpu"))
+        alone = torch.cat([run.source.losses(run.loaded.model, examples.batch([row], "cpu")) for row in rows])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert examples.batch(rows, "cpu").input_ids.shape[1] == max(examples.lengths[row] for row in rows)
+
+
+def test_cutting_keeps_slot_and_special_tokens():
+    run = Session("english-pronouns", **settings())
+    tokenizer = run.loaded.tokenizer
+    far = pair("the dog ran and " * 30, " slept" + " near the river" * 30)
+    for limit in (8, 9, 33, 128):
+        (row,) = prepare_slots([far], tokenizer, limit=limit, see_right=True, mask_id=tokenizer.mask_token_id).rows
+        assert len(row.ids) == limit
+        assert row.ids[row.slot] == tokenizer.mask_token_id
+        assert row.ids.count(tokenizer.mask_token_id) == 1
+        assert (row.ids[0], row.ids[-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+        assert tokenizer.convert_ids_to_tokens(row.ids[row.slot - 1]) == "and"
+        assert tokenizer.convert_ids_to_tokens(row.ids[row.slot + 1]) == "slept"
+    for where in (pair("", " slept." + " the dog ran" * 60, "He", "They"), pair("the dog ran " * 60, ".")):
+        (row,) = prepare_slots([where], tokenizer, limit=16, see_right=True, mask_id=tokenizer.mask_token_id).rows
+        assert len(row.ids) == 16
+        assert row.ids[row.slot] == tokenizer.mask_token_id
+
+
+def test_the_models_own_limit_wins():
+    run = Session("english-pronouns", **settings(source={"max_tokens": 5000}))
+    assert token_limit(run.loaded.tokenizer, run.loaded.model, 5000) == 128
+    long = pair("the dog ran " * 200, " slept.")
+    examples = run.source.prepare([long], run.loaded.tokenizer, run.loaded.model)
+    assert run.source.losses(run.loaded.model, examples.batch([0], "cpu")).isfinite().all()
+
+
+def test_what_a_tokenizer_cannot_hold_is_dropped_with_its_reason(causal):
+    _, tokenizer = causal
+    good, bad, first = pair("One day, ", " ran."), pair("One day, ", " ran.", "he", "it was"), pair("", " ran.", "He", "They")
+    examples = prepare_slots([good, bad, first], tokenizer, limit=96, see_right=False)
+    assert examples.pairs == (good,)
+    reasons = " ".join(drop.reason for drop in examples.drops)
+    assert "'it was' is 2 tokens" in reasons
+    assert "no text before the slot" in reasons
+
+
+def test_a_target_word_of_several_tokens_is_refused(causal):
+    from gradiend_core.gradients.slots import check_single_tokens
+
+    _, tokenizer = causal
+    check_single_tokens({"3SG": ("he", "she", "it")}, tokenizer)
+    with pytest.raises(ModelError, match=r"'them' of class 3PL is not one token .* leave it out"):
+        check_single_tokens({"3SG": ("he",), "3PL": ("they", "them")}, tokenizer)
+
+
+def test_filler_forms_follow_the_slot(causal):
+    _, tokenizer = causal
+    pairs = [pair("One day, ", ""), pair("He ran. ", "", "He", "They"), pair('"', "", "He", "They")]
+    ids = filler_ids(pairs, ("he", "it"), tokenizer)
+    tokens = [tokenizer.convert_ids_to_tokens(list(each)) for each in ids]
+    assert tokens == [["▁he", "▁it"], ["▁He"], []], "'It', and 'He' after a quotation mark, are several tokens here"
