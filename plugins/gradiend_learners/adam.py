@@ -33,6 +33,8 @@ ENCODER_STEP, DECODER_STEP = 0.5, 0.05
 #: the size to which typical gradient entries are brought; there the paper's initial weights hardly move an encoding
 SIZE = 0.1
 PROBES = 4
+#: correlations this close are equal, and of equal ones the later is kept: its decoder has learned for longer
+TIE = 1e-3
 
 
 class AdamLearner:
@@ -42,7 +44,7 @@ class AdamLearner:
         self.config = config
 
     def learn(self, task: LearningTask) -> LearnedFeature:
-        """The encoder-decoder after `steps` steps: the weights of the best validation correlation, or the last."""
+        """The encoder-decoder after `steps` steps: the latest weights of the best validation correlation, or the last."""
         training = _Training.begin(self.config, task)
         steps = tqdm(range(1, self.config.steps + 1), "learning", disable=None if self.config.progress else True)
         try:
@@ -63,22 +65,25 @@ class Units:
     source: float
     target: float
     encoder_rate: float
+    bias_rate: float
     decoder_rate: float
 
     @classmethod
     def of(cls, probes: list[tuple[Tensor, Tensor]], learning_rate: float) -> Units:
         """A given learning rate works on the plain gradients; without one, rates follow from a few gradients.
 
-        A step of Adam moves each weight by about its rate, hence an encoding by at most rate · ‖source‖₁.
+        A step of Adam moves each weight by about its rate, hence an encoding by at most rate · ‖source‖₁. The encoder's bias
+        moves every encoding alike, neutral ones too, so in a small scope, where rates are high, it is held back.
         """
         if learning_rate:
-            return cls(1.0, 1.0, learning_rate, learning_rate)
+            return cls(1.0, 1.0, learning_rate, learning_rate, learning_rate)
         n = len(probes[0][0])
         sizes = [torch.stack([gradient.norm() for gradient in side]).mean().item() / n**0.5 for side in zip(*probes, strict=True)]
         if not all(0 < size < math.inf for size in sizes):
             raise LearningError(f"gradients have the sizes {sizes} (source, target): nothing can be learned from them")
         longest = torch.stack([source.abs().sum() for source, _ in probes]).mean().item() * SIZE / sizes[0]
-        return cls(SIZE / sizes[0], SIZE / sizes[1], ENCODER_STEP / longest, DECODER_STEP * SIZE)
+        rate, decoder_rate = ENCODER_STEP / longest, DECODER_STEP * SIZE
+        return cls(SIZE / sizes[0], SIZE / sizes[1], rate, min(rate, decoder_rate), decoder_rate)
 
 
 @define
@@ -103,9 +108,9 @@ class _Training:
         probes = class_batches(labels, min(config.batch_size, len(labels)), task.seed)
         self.units = Units.of([self.gradients(next(probes)) for _ in range(PROBES)], config.learning_rate)
         self.model = EncoderDecoder.initial(task.gradients.scope.size, task.seed, task.gradients.device)
-        encoder = {"params": [self.model.encoder, self.model.encoder_bias], "lr": self.units.encoder_rate}
-        decoder = {"params": [self.model.decoder, self.model.decoder_bias], "lr": self.units.decoder_rate}
-        self.optimizer = torch.optim.AdamW([encoder, decoder], weight_decay=config.weight_decay, fused=True)
+        rates = (self.units.encoder_rate, self.units.bias_rate, self.units.decoder_rate, self.units.decoder_rate)
+        groups = [{"params": [weight], "lr": rate} for weight, rate in zip(self.model.weights, rates, strict=True)]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
         fall = (lambda done: 1 - done / config.steps) if config.decay else (lambda _: 1.0)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, fall)
         return self
@@ -138,9 +143,9 @@ class _Training:
         codes = (projected + self.model.encoder_bias).tanh().cpu()
         labels = labels_of(self.validation.pairs, self.task.classes)
         score = correlation(codes, labels)
-        better = score is not None and abs(score) > self.best_score
+        better = score is not None and abs(score) >= self.best_score - TIE
         if better:
-            self.best, self.best_score = self.model.copy(), abs(score)
+            self.best, self.best_score = self.model.copy(), max(abs(score), self.best_score)
         first, second = (float(codes[labels == sign].mean()) for sign in (1.0, -1.0))
         return evolve(row, validation_correlation=score, validation_first=first, validation_second=second, kept=better)
 

@@ -1,0 +1,161 @@
+"""From texts to pairs: nothing is lost without a word, nothing leaks, and a seed decides everything."""
+
+from __future__ import annotations
+
+import json
+
+import datasets
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradiend_core.data.matching import WordRules, make_pairs, starts_sentence
+from gradiend_core.data.texts import read_texts
+from gradiend_core.errors import ConfigError, DataError
+from gradiend_core.records.pair import NEUTRAL, SPLITS
+from gradiend_pronouns import EnglishPronouns
+from gradiend_pronouns.paradigm import WORDS, EnglishPronounParadigm
+
+WORDS_OF_TEXT = "he she it they He She It They the dog ran home . , \" ' he's theyre Tom her ÉHE häuser we I you 彼 \n".split(" ")
+some_texts = st.lists(st.lists(st.sampled_from(WORDS_OF_TEXT), min_size=1, max_size=12).map(" ".join), min_size=20, max_size=60)
+
+
+def paradigm(**more) -> EnglishPronounParadigm:
+    return EnglishPronounParadigm(EnglishPronouns(**more))
+
+
+def enough(number: int = 12) -> list[str]:
+    return [f"Tom saw dog {i} and he ran." for i in range(number)] + [f"The dogs saw Tom {i} and they ran." for i in range(number)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(some_texts, st.integers(0, 3))
+def test_properties_of_pairs(texts, seed):
+    texts = texts + enough()
+    data = paradigm().pairs(texts, seed)
+    assert data == paradigm().pairs(texts, seed), "one seed, one result"
+    stripped = {text.strip() for text in texts}
+    for pair in data.pairs:
+        assert pair.text in stripped, "putting the factual back gives the original text"
+        assert pair.factual.lower() in WORDS[pair.factual_class]
+        assert pair.alternative.lower() in WORDS[pair.alternative_class]
+        assert pair.factual_class != pair.alternative_class
+        assert pair.factual[0].isupper() == pair.alternative[0].isupper()
+        assert not pair.left[-1:].isalnum()
+        assert not pair.right[:1].isalnum()
+        assert pair.right[:1] not in tuple("'’")
+    by_split = {split: {pair.text for pair in data.split(split)} for split in SPLITS}
+    assert not by_split["train"] & by_split["validation"]
+    assert not (by_split["train"] | by_split["validation"]) & by_split["test"]
+    assert {(split, name) for split in SPLITS for name in data.classes} == set(data.counts())
+    kept = len(data.pairs) + len(data.neutral_texts)
+    assert data.funnel.read == len(texts)
+    dropped = sum(drop.count for drop in data.funnel.drops if "one word has no slot" not in drop.reason)
+    assert kept + dropped == len(texts), "every text is kept or dropped for a reason"
+
+
+def test_another_seed_draws_other_alternatives_and_splits():
+    texts = [f"The dogs {i} saw Tom and they ran." for i in range(60)] + enough()
+    one, two = (paradigm().pairs(texts, seed) for seed in (0, 1))
+    draw = [{pair.text: (pair.alternative, pair.split) for pair in data.pairs} for data in (one, two)]
+    assert draw[0] != draw[1]
+    assert {pair.alternative for pair in one.pairs if pair.factual == "they"} == {"he", "she", "it"}
+
+
+def test_neutral_texts_hold_no_pronoun_at_all():
+    texts = [*enough(), "The bridge was old.", "Anna saw him there.", "We ran.", "Their house was old.", "The bridge was old.", "Stop."]
+    data = paradigm().pairs(texts, 0)
+    assert sorted(data.neutral_texts) == ["Stop.", "The bridge was old."]
+    (pair,) = data.neutral_pairs
+    assert pair.factual == pair.alternative != "The"
+    assert pair.factual_class == NEUTRAL
+    reasons = {drop.reason: drop.count for drop in data.funnel.drops}
+    assert reasons == {
+        "no target word, but a related one, so not neutral": 3,
+        "the same text again": 1,
+        "a neutral text of one word has no slot": 1,
+    }
+
+
+def test_first_person_gets_its_capital_from_its_place():
+    def alternatives(texts):
+        return {pair.text: pair.alternative for pair in paradigm(classes=("1SG", "1PL")).pairs(texts, 0).pairs}
+
+    texts = [f"Then I {verb}." for verb in "abcdef"] + [f"I {verb}." for verb in "abcdef"] + [f"So we {verb}." for verb in "abcdef"]
+    found = alternatives(texts)
+    assert found["Then I a."] == "we"
+    assert found["I a."] == "We"
+    assert found["So we a."] == "I"
+    assert starts_sentence('He left. "')
+    assert not starts_sentence("He said that ")
+
+
+def test_too_little_text_says_what_is_missing():
+    with pytest.raises(DataError, match="there is no text"):
+        paradigm().pairs([], 0)
+    with pytest.raises(DataError, match="there is no text: 2 texts were read"):
+        paradigm().pairs(["", "  "], 0)
+    with pytest.raises(DataError, match=r"class 3SG \(he, she, it\) has 0 pairs in 1 texts"):
+        paradigm().pairs(["The bridge was old."], 0)
+    with pytest.raises(DataError, match=r"class 3PL \(they\) has 0 pairs .*dropped 20: the target word is part of a contraction"):
+        paradigm().pairs([f"he ran {i}" for i in range(20)] + [f"they're {i}" for i in range(20)], 0)
+
+
+def test_wrong_rules_are_refused():
+    with pytest.raises(ConfigError, match="unknown class of english-pronouns '4SG'; did you mean"):
+        paradigm(classes=("4SG", "3PL"))
+    with pytest.raises(ConfigError, match="must differ"):
+        paradigm(classes=("3SG", "3SG"))
+    with pytest.raises(ConfigError, match="'they' is a word of both"):
+        paradigm(words={"3SG": ("he", "they")})
+    with pytest.raises(ConfigError, match="class 3SG has no words"):
+        paradigm(words={"3SG": ()})
+    with pytest.raises(ConfigError, match="add up to 1"):
+        paradigm(split=(0.5, 0.5, 0.5)).pairs(enough(), 0)
+
+
+def test_caps_are_reported():
+    data = paradigm(max_per_class=8).pairs(enough(20), 0)
+    assert len(data.pairs) == 16
+    assert sum(drop.count for drop in data.funnel.drops if "more than 8 pairs" in drop.reason) == 24
+
+
+def test_words_may_hold_spaces_and_marks():
+    rules = WordRules({"A": ("no one",), "B": ("straße", "c++")})
+    texts = [f"x {i} No one came" for i in range(9)] + [f"{i} die Straße, c++" for i in range(9)] + [f"{i} nooone straßen" for i in range(3)]
+    data = make_pairs(texts, rules, ("A", "B"), seed=0, max_per_class=100, max_neutral=9, shares=(0.6, 0.2, 0.2))
+    assert {pair.factual for pair in data.pairs} == {"No one", "Straße", "c++"}
+    assert len(data.neutral_texts) == 3
+
+
+# --- where texts come from -----------------------------------------------------------------------------------------------
+def test_every_kind_of_input_gives_the_same_texts(tmp_path):
+    texts = ["He ran.", "Häuser, 彼ら", 'They said: "no".']
+    (tmp_path / "a.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
+    dataset = datasets.Dataset.from_dict({"text": texts})
+    dataset.to_csv(tmp_path / "a.csv")
+    dataset.to_parquet(tmp_path / "a.parquet")
+    dataset.save_to_disk(str(tmp_path / "saved"))
+    (tmp_path / "folder").mkdir()
+    dataset.to_parquet(tmp_path / "folder" / "train.parquet")
+    inputs = [texts, dataset, datasets.DatasetDict(a=dataset), dataset.to_iterable_dataset(), iter(texts)]
+    inputs += [tmp_path / name for name in ("a.txt", "a.jsonl", "a.csv", "a.parquet", "saved", "folder")]
+    for given_ in inputs:
+        assert list(read_texts(given_)) == texts, given_
+
+
+def test_what_cannot_be_read_says_why(tmp_path):
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfa broken")
+    (tmp_path / "other.csv").write_text("words\nhe\n")
+    (tmp_path / "empty").mkdir()
+    for texts, words in [
+        ("nowhere.txt", "no such file, folder or named text"),
+        (tmp_path / "bad.txt", "is not UTF-8 text"),
+        (tmp_path / "other.csv", r"has no column 'text' \(columns: words\)"),
+        (tmp_path / "empty", "cannot be loaded"),
+        ([1, 2], "must be strings"),
+        (7, "cannot be read from int"),
+    ]:
+        with pytest.raises(DataError, match=words):
+            list(read_texts(texts))
