@@ -1,0 +1,5 @@
+"""`python -m gradiend_core` is the command `gradiend`."""
+
+from gradiend_core.cli import main
+
+main()

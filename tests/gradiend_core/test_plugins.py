@@ -1,0 +1,170 @@
+"""Plugins are found with their origin, registered strictly, blocked, isolated and observed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from gradiend_core.api import Contribution, NoSettings, hookimpl
+from gradiend_core.errors import PluginError
+from gradiend_core.plugins import manager
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.plugins.table import rows
+
+HEAD = "from gradiend_core.api import Contribution, NoSettings, hookimpl\n"
+PARADIGM = HEAD + """
+@hookimpl
+def gradiend_feature_paradigms():
+    return [Contribution("{name}", NoSettings, "{module}:nothing_yet", "a stranger's paradigm")]
+"""
+
+
+def refused(**hooks: object) -> str:
+    """Why a plugin with these functions is refused."""
+    with pytest.raises(PluginError) as caught:
+        Plugins().register(type("Plugin", (), {name: staticmethod(hook) for name, hook in hooks.items()}), "mine")
+    return str(caught.value)
+
+
+def test_what_pluggy_would_misread_is_refused():
+    @hookimpl
+    def misspelt(provenence=None): ...
+
+    @hookimpl
+    def greedy(**everything): ...
+
+    @hookimpl
+    def listed(*everything): ...
+
+    def unmarked(): ...
+
+    @hookimpl
+    def unknown_hook(): ...
+
+    @hookimpl(wrapper=True)
+    def wrapper():
+        yield
+
+    @hookimpl(tryfirst=True)
+    def first(): ...
+
+    @hookimpl(specname="gradiend_run_start")
+    def renamed(): ...
+
+    assert "unknown argument of gradiend_run_started 'provenence'; did you mean 'provenance'?" in refused(gradiend_run_started=misspelt)
+    assert "takes **everything; name the arguments" in refused(gradiend_run_started=greedy)
+    assert "takes *everything; name the arguments" in refused(gradiend_run_started=listed)
+    assert "is not marked, so it would never be called; put @hookimpl above it" in refused(gradiend_learners=unmarked)
+    assert "unknown hook 'gradiend_learner'; did you mean 'gradiend_learners'?" in refused(gradiend_learner=unknown_hook)
+    assert "unknown hook 'helper'" in refused(helper=unknown_hook)
+    assert "asks for wrapper" in refused(gradiend_learners=wrapper)
+    assert "asks for tryfirst" in refused(gradiend_learners=first)
+    assert "unknown hook 'gradiend_run_start'; did you mean 'gradiend_run_started'?" in refused(anything=renamed)
+    assert "it has no hooks" in refused(helper=unmarked)
+
+
+def test_built_ins_are_found_like_any_other():
+    table = rows(Plugins.discover())
+    roles = {(row["role"], row["name"]) for row in table}
+    assert {("paradigm", "english-pronouns"), ("source", "mlm"), ("source", "clm"), ("learner", "adam"), ("model", "tiny-clm")} <= roles
+    assert {row["state"] for row in table} == {"active"}
+    assert all(row["distribution"].startswith("gradiend-core ") for row in table)
+
+
+def test_a_third_party_plugin_is_found_with_its_origin_and_can_be_blocked(distribution):
+    distribution("acme-nouns", PARADIGM.format(name="nouns", module="acme_nouns"), version="2.3")
+    (row,) = [row for row in rows(Plugins.discover()) if row["plugin"] == "acme-nouns"]
+    assert (row["name"], row["role"], row["distribution"], row["state"]) == ("nouns", "paradigm", "acme-nouns 2.3", "active")
+    blocked = Plugins.discover(["acme-nouns"])
+    (row,) = [row for row in rows(blocked) if row["plugin"] == "acme-nouns"]
+    assert (row["name"], row["state"]) == ("", "blocked")
+    with pytest.raises(PluginError, match="plugin 'acme-nouns' is blocked"):
+        blocked.registry.get("paradigm", "nouns")
+    with pytest.raises(PluginError, match="unknown plugin to disable 'acme-noun'; did you mean 'acme-nouns'"):
+        Plugins.discover(["acme-noun"])
+
+
+def test_a_blocked_plugin_is_not_even_imported(distribution):
+    distribution("acme-loud", "raise RuntimeError('imported')")
+    assert Plugins.discover(["acme-loud"]).states["acme-loud"].state == "blocked"
+    assert Plugins.discover().states["acme-loud"].cause == "RuntimeError: imported"
+
+
+def test_a_broken_plugin_is_reported_and_the_others_go_on(distribution):
+    distribution("acme-broken", "import a_module_that_is_not_there")
+    distribution("acme-refused", HEAD + "@hookimpl\ndef gradiend_learnerz():\n    return []\n")
+    distribution("acme-late", HEAD + "@hookimpl\ndef gradiend_learners():\n    return [1]\n")
+    plugins = Plugins.discover()
+    causes = {state.name: state.cause for state in plugins.failed}
+    assert causes["acme-broken"] == "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"
+    assert "unknown hook 'gradiend_learnerz'; did you mean 'gradiend_learners'?" in causes["acme-refused"]
+    assert "yielded 1, which is no Contribution" in causes["acme-late"]
+    assert plugins.registry.get("learner", "adam")
+    with pytest.raises(PluginError, match=r"unknown learner 'acme'.*plugin 'acme-broken' of acme-broken 1.0 failed: ModuleNotFoundError"):
+        plugins.registry.get("learner", "acme")
+
+
+def test_two_plugins_with_one_name_are_an_error_that_names_both(distribution):
+    distribution("acme-one", PARADIGM.format(name="nouns", module="acme_one"))
+    distribution("acme-two", PARADIGM.format(name="nouns", module="acme_two"))
+    with pytest.raises(PluginError, match=r"plugins 'acme-one' and 'acme-two' both contribute the paradigm 'nouns'; block one"):
+        _ = Plugins.discover().registry
+    assert Plugins.discover(["acme-two"]).registry.get("paradigm", "nouns")
+    distribution("acme-three", PARADIGM.format(name="verbs", module="acme_three"), plugin="acme-one")
+    with pytest.raises(PluginError, match=r"two plugins are named 'acme-one': .* of acme-(one|three) and .* of acme-(one|three)"):
+        Plugins.discover(["acme-two"])
+
+
+def test_a_factory_is_imported_only_when_needed(distribution):
+    distribution("acme-lazy", PARADIGM.format(name="nouns", module="no_such_module"))
+    contribution = Plugins.discover().registry.get("paradigm", "nouns")
+    with pytest.raises(PluginError, match="'nouns' names the factory 'no_such_module:nothing_yet', which cannot be imported: No module"):
+        contribution.build()
+    with pytest.raises(ValueError):
+        Contribution("Wrong Name", NoSettings, "a:b", "")
+
+
+def test_an_observer_that_raises_is_named_muted_and_the_others_hear_on():
+    heard = []
+
+    class Bad:
+        @staticmethod
+        @hookimpl
+        def gradiend_step_finished(row):
+            heard.append(("bad", row))
+            raise ValueError("cannot listen")
+
+    class Good:
+        @staticmethod
+        @hookimpl
+        def gradiend_step_finished(row):
+            heard.append(("good", row))
+
+    plugins = Plugins()
+    plugins.register(Bad, "bad")
+    plugins.register(Good, "good")
+    with pytest.warns(UserWarning, match="observer of plugin 'bad' failed in gradiend_step_finished and is muted"):
+        plugins.tell("gradiend_step_finished", row=1)
+    plugins.tell("gradiend_step_finished", row=2)
+    assert sorted(heard) == [("bad", 1), ("good", 1), ("good", 2)]
+
+
+def test_no_plugins_at_all_says_how_to_mend_it(monkeypatch):
+    monkeypatch.setattr(manager, "entry_points", lambda group: [])
+    with pytest.raises(PluginError, match=r"no plugins found, not even the built-in ones.*pip install"):
+        Plugins.discover()
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_command_prints_the_table(options):
+    found = subprocess.run(
+        [sys.executable, "-m", "gradiend_core", "plugins", "--disable-plugin", "figures", *options], capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert "english-pronouns" in found.stdout
+    assert "blocked" in found.stdout
+    if options:
+        assert {"name", "role", "summary", "plugin", "distribution", "state"} == set(json.loads(found.stdout)[0])
