@@ -1,9 +1,9 @@
 """gradiend-core: feature directions of language models, learned from gradients (arXiv 2502.01406, 2602.23993).
 
-    import gradiend_core as gd
-    run = gd.Session("english-pronouns", model="tiny-mlm")
-    run.reports["encoder"]["test.correlation"]
-    run.rewrite(toward="3SG").save_pretrained("more-singular")
+import gradiend_core as gd
+run = gd.Session("english-pronouns", model="tiny-mlm")
+run.reports["encoder"]["test.correlation"]
+run.rewrite(toward="3SG").save_pretrained("more-singular")
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradiend_core.comparison.similarity import compare
     from gradiend_core.errors import GradiendError
+    from gradiend_core.run_folder import load_run, save_run
     from gradiend_core.session import Session
     from gradiend_core.storage.features import load_feature, save_feature
-    from gradiend_core.storage.runs import load_run
 
 __version__ = "0.1.0"
 
@@ -25,10 +25,11 @@ _MODULE_OF = {
     "Session": "session",
     "compare": "comparison.similarity",
     "load_feature": "storage.features",
-    "load_run": "storage.runs",
+    "load_run": "run_folder",
     "save_feature": "storage.features",
+    "save_run": "run_folder",
 }
-__all__ = ["GradiendError", "Session", "compare", "load_feature", "load_run", "save_feature"]
+__all__ = ["GradiendError", "Session", "compare", "load_feature", "load_run", "save_feature", "save_run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradiend_core.errors import GradiendError, PluginError
+from gradiend_core.errors import GradiendError
 
 if TYPE_CHECKING:
     from gradiend_core.session import Session
@@ -40,6 +40,7 @@ def run(
     disable_plugin: Disabled = [],  # noqa: B006
 ) -> None:
     """Text to pairs to a learned feature, its evaluation, figures and rewritten models."""
+    from gradiend_core.run_folder import save_run
     from gradiend_core.session import Session
 
     is_file = what.endswith(".toml")
@@ -48,8 +49,10 @@ def run(
         classes=[name.strip() for name in classes.split(",")] if classes else None, disable_plugins=disable_plugin,
     )  # fmt: skip
     for state in session.plugins.failed:
-        print(f"warning: plugin {state.name!r} of {state.distribution} {state.version} is left out: {state.cause}", file=sys.stderr)
-    folder = session.run(output or default_output(session))
+        print(
+            f"warning: plugin {state.name!r} of {state.distribution} {state.version} is left out: {state.cause}", file=sys.stderr
+        )
+    folder = save_run(session, output or default_output(session))
     print("\n".join(summary(session, folder)))
 
 
@@ -88,21 +91,18 @@ def summary(session: Session, folder: Path) -> list[str]:
     lines = [f"{first} (+1) against {second} (−1) in {session.config.general.model}", *session.funnel.lines()]
     if "encoder" in session.reports:
         report = session.reports["encoder"]
-        lines.append(
-            f"encoder   test correlation {_show(report['test.correlation'])} (n = {report['test.n']}), means {first} "
-            f"{_show(report['test', 'mean_by_class', first], '+')}, {second} {_show(report['test', 'mean_by_class', second], '+')}, "
-            f"neutral {_show(report['neutral.mean'], '+')}"
-        )
+        means = ", ".join(f"{name} {_show(report['test', 'mean_by_class', name], '+')}" for name in (first, second))
+        neutral = _show(report["neutral.mean"], "+")
+        correlation = _show(report["test.correlation"])
+        lines.append(f"encoder   test correlation {correlation} (n = {report['test.n']}), means {means}, neutral {neutral}")
     if "decoder" in session.reports:
         report = session.reports["decoder"]
         for toward in (first, second):
-            values = {name: report[toward, name] for name in (
-                "base_probability", "rewritten_probability", "base_lms", "rewritten_lms", "learning_rate", "feature_factor")}  # fmt: skip
-            lines.append(
-                f"rewriting toward {toward}: P {_show(values['base_probability'])} → {_show(values['rewritten_probability'])}, "
-                f"language modelling {_show(values['base_lms'])} → {_show(values['rewritten_lms'])} "
-                f"(learning rate {values['learning_rate']:g}, feature factor {values['feature_factor']:+g})"
+            p, after, lms, lms_after = (
+                _show(report[toward, name]) for name in ("base_probability", "rewritten_probability", "base_lms", "rewritten_lms")
             )
+            edit = f"learning rate {report[toward, 'learning_rate']:g}, feature factor {report[toward, 'feature_factor']:+g}"
+            lines.append(f"rewriting toward {toward}: P {p} → {after}, language modelling {lms} → {lms_after} ({edit})")
     lines += [f"warning: {warning}" for report in session.reports.values() for warning in report.warnings]
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in session.timing.items())
     return [*lines, f"seconds   {seconds}; total {sum(session.timing.values()):.1f}", f"written to {folder}"]
@@ -123,12 +123,13 @@ def main() -> None:
             raise
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("stopped by hand before a feature was learned; nothing more was written")
+        sys.exit("stopped by hand; what was finished is in the output folder, results.json is not")
     except Exception as error:
         if wanted:
             raise
+        first = str(error).splitlines()[0] if str(error) else ""
         hint = f"gradiend {TRACEBACK} {' '.join(sys.argv[1:])}"
-        sys.exit(f"error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (a defect; see it all with `{hint}`)")
+        sys.exit(f"error: {type(error).__name__}: {first} (a defect; see it all with `{hint}`)")
 
 
 def _one_line(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -49,9 +49,10 @@ class LoadedModel:
 class Session:
     """The stages of a run: data, loaded, gradients, feature, reports, rewrite. Each is computed once.
 
-    Made from a paradigm's kind and values, or from a run file, which they override. `texts` is the name of a text, a list of strings or
-    anything that `read_texts` takes. Further keywords are the tables of a run file, `learner={"steps": 100}`; `settings` are
-    strings like "learner.steps=100". Raises GradiendError for whatever is wrong with them, before anything is computed.
+    Made from a paradigm's kind and values, or from a run file, which they override. `texts` is the name of a text, a list of
+    strings or anything that `read_texts` takes. Further keywords are the tables of a run file, `learner={"steps": 100}`;
+    `settings` are strings like "learner.steps=100". Raises GradiendError for whatever is wrong with them, before anything is
+    computed.
     """
 
     def __init__(
@@ -66,7 +67,11 @@ class Session:
             tables["paradigm"] = {**tables.get("paradigm", {}), "classes": list(classes)}
         table |= {role: {**table.get(role, {}), **values} for role, values in tables.items()}
         self._texts = None if texts is None or isinstance(texts, (str, Path)) else texts
-        given = {"model": model, "seed": seed, "texts": texts if texts is None else str(texts) if self._texts is None else IN_MEMORY}
+        given = {
+            "model": model,
+            "seed": seed,
+            "texts": texts if texts is None else str(texts) if self._texts is None else IN_MEMORY,
+        }
         table |= {key: value for key, value in given.items() if value is not None}
         if disable_plugins:
             table["disable_plugins"] = [*table.get("disable_plugins", []), *disable_plugins]
@@ -235,12 +240,6 @@ class Session:
                 figure = self._build("figures", choice.kind, choice.config).draw(self.feature, self.reports)
             if figure is not None:
                 yield choice.kind, figure
-
-    def run(self, output: str | Path) -> Path:
-        """Every stage, and everything that came of it in one folder; see `gradiend_core.storage.runs`."""
-        from gradiend_core.storage.runs import save_run
-
-        return save_run(self, Path(output))
 
     def results(self) -> dict[str, Any]:
         """All numbers, nested, with timing in seconds by stage and provenance."""

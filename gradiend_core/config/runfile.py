@@ -64,8 +64,10 @@ def general_settings(table: dict[str, Any]) -> GeneralSettings:
 
 def resolve(table: dict[str, Any], registry: Registry, model_folder: str) -> RunConfig:
     """The run with every default. `source.kind = "auto"` asks each source whether it accepts the model."""
-    chosen = {role: _choice(role, dict(_table(table, role)), kind, registry, model_folder) for role, kind in SINGLE.items()}
-    several = {role: _choices(role, _table(table, role), registry) for role in SEVERAL}
+    chosen: dict[str, Any] = {
+        role: _choice(role, dict(_table(table, role)), kind, registry, model_folder) for role, kind in SINGLE.items()
+    }
+    several: dict[str, Any] = {role: _choices(role, _table(table, role), registry) for role in SEVERAL}
     rewrite = structure(_table(table, "rewrite"), RewriteSettings, "rewrite")
     return RunConfig(general_settings(table), **chosen, **several, rewrite=rewrite)
 
@@ -93,7 +95,9 @@ def _choices(role: str, values: dict[str, Any], registry: Registry) -> tuple[Cho
     for key in values:
         if key != "kinds" and key not in kinds:
             raise ConfigError(unknown("key", key, [*kinds, "kinds"]) + f" at {role}")
-    return tuple(Choice(kind, structure(values.get(kind, {}), registry.get(role, kind).config, f"{role}.{kind}")) for kind in kinds)
+    return tuple(
+        Choice(kind, structure(values.get(kind, {}), registry.get(role, kind).config, f"{role}.{kind}")) for kind in kinds
+    )
 
 
 def _source_for(model: str, registry: Registry) -> str:

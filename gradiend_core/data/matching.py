@@ -33,7 +33,9 @@ class WordRules:
                 raise ConfigError(f"class {name} has no words; give at least one")
             for word in words:
                 if owner.setdefault(word.lower(), name) != name:
-                    raise ConfigError(f"{word!r} is a word of both {owner[word.lower()]} and {name}; a slot's class must be clear")
+                    raise ConfigError(
+                        f"{word!r} is a word of both {owner[word.lower()]} and {name}; a slot's class must be clear"
+                    )
 
     def class_of(self, word: str) -> str:
         """The class of a word in any case."""
@@ -80,7 +82,7 @@ def make_pairs(
         else:
             neutral.append(text)
         seen.add(text)
-    if not read or len(seen) <= 1 and not matched and not neutral:
+    if not any(seen):
         raise DataError(f"there is no text: {read} texts were read, all of them empty; give at least some dozen sentences")
     pairs = []
     for name in classes:
@@ -93,7 +95,7 @@ def make_pairs(
     if len(neutral) > max_neutral:
         drops.add(f"more than {max_neutral} neutral texts", count=len(neutral) - max_neutral)
     neutral = neutral[:max_neutral]
-    neutral_pairs = tuple(pair for text in neutral if (pair := _neutral_pair(text, rng, drops)))
+    neutral_pairs = tuple(pair for text in neutral for pair in _neutral_pair(text, rng, drops))
     kept = [(name, min(len(found[name]), max_per_class)) for name in classes] + [(NEUTRAL, len(neutral))]
     funnel = Funnel(read, matched, tuple(kept), drops.drops())
     words = {name: rules.words[name] for name in classes}
@@ -117,15 +119,15 @@ def starts_sentence(left: str) -> bool:
     return not before.strip() or before.rstrip()[-1:] in tuple(".!?…:")
 
 
-def _neutral_pair(text: str, rng: random.Random, drops: DropCounter) -> MinimalPair | None:
-    """The text with one of its words, not the first, as slot."""
+def _neutral_pair(text: str, rng: random.Random, drops: DropCounter) -> list[MinimalPair]:
+    """The text with one of its words, not the first, as slot; none if there is no other word."""
     words = list(WORD.finditer(text))[1:]
     if not words:
         drops.add("a neutral text of one word has no slot", text)
-        return None
+        return []
     match = rng.choice(words)
     word = match.group()
-    return MinimalPair(text[: match.start()], text[match.end() :], word, word, NEUTRAL, NEUTRAL, "test")
+    return [MinimalPair(text[: match.start()], text[match.end() :], word, word, NEUTRAL, NEUTRAL, "test")]
 
 
 def _require(found: Mapping[str, list[MinimalPair]], rules: WordRules, read: int, drops: tuple[Drop, ...]) -> None:

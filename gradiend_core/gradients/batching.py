@@ -9,7 +9,9 @@ from itertools import groupby
 TOKEN_BUDGET = 4096
 
 
-def micro_batches(lengths: Sequence[int], *, same_length: bool = False, most: int | None = None, budget: int = TOKEN_BUDGET) -> Iterator[list[int]]:
+def micro_batches(
+    lengths: Sequence[int], *, same_length: bool = False, most: int | None = None, budget: int = TOKEN_BUDGET
+) -> Iterator[list[int]]:
     """Positions in batches sorted by length, so that padding is small, within the token budget."""
     order = sorted(range(len(lengths)), key=lambda row: lengths[row])
     groups = groupby(order, key=lambda row: lengths[row]) if same_length else [(0, order)]

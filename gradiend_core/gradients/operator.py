@@ -68,9 +68,7 @@ class GradientOperator:
                     result[rows, k] = 0.0 if tangent is None else tangent.to(self.dtype) @ weights
         return result
 
-    def accumulate(
-        self, examples: Examples, rows: Sequence[int], coefficients: Tensor, roles: Sequence[GradientRole]
-    ) -> Tensor:
+    def accumulate(self, examples: Examples, rows: Sequence[int], coefficients: Tensor, roles: Sequence[GradientRole]) -> Tensor:
         """Gᵀ @ coefficients over some rows, [roles, n]; all roles share one forward pass."""
         total = torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
         for places in micro_batches([examples.lengths[row] for row in rows]):
@@ -129,6 +127,7 @@ class GradientOperator:
 
         def hook(part: ParameterSlice, place: slice) -> Any:
             def add(parameter: nn.Parameter) -> None:
+                assert parameter.grad is not None  # this hook runs right after it was set
                 gradient = parameter.grad.flatten()
                 total[row, place] += gradient if part.index is None else gradient[part.index.to(gradient.device)]
                 parameter.grad = None

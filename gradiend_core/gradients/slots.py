@@ -153,7 +153,7 @@ def _row(factual: Tokenized, alternative: Tokenized, limit: int, see_right: bool
     tail = len(special) - next((i for i, flag in enumerate(reversed(special)) if not flag), 0)
     room = limit - head - (len(ids) - tail)
     start = min(max(head, slot - room // 2), max(head, tail - room))
-    body = (*ids[start:slot], mask_id, *ids[slot + 1 : min(tail, start + room)])
+    body = (*ids[start:slot], mask_id or 0, *ids[slot + 1 : min(tail, start + room)])
     return Row((*ids[:head], *body, *ids[tail:]), head + slot - start, fillers)
 
 
@@ -205,7 +205,7 @@ def logits_at(model: nn.Module, ids: Tensor, attention_mask: Tensor | None, rows
         fired = True
         return (inputs[0][rows, positions].unsqueeze(0), *inputs[1:])
 
-    output_layer = model.get_output_embeddings()
+    output_layer = model.get_output_embeddings()  # type: ignore[operator]  # of transformers' models, not of any module
     handle = output_layer.register_forward_pre_hook(choose) if output_layer is not None else None
     try:
         logits = model(input_ids=ids, attention_mask=attention_mask).logits

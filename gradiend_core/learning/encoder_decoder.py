@@ -52,7 +52,7 @@ class EncoderDecoder:
         residual = torch.addcmul(self.decoder_bias, self.decoder, h, out=self._residual).sub_(target)
         towards_code = 2 * (self.decoder @ residual) * (1 - h**2)
         torch.mul(source, towards_code, out=self.encoder.grad)
-        self.encoder_bias.grad.copy_(towards_code)
+        self.encoder_bias.grad = towards_code
         torch.mul(residual, 2 * h, out=self.decoder.grad)
         torch.mul(residual, 2, out=self.decoder_bias.grad)
         return residual.square().sum() / target.square().sum().clamp_min(torch.finfo(target.dtype).tiny)

@@ -91,7 +91,7 @@ class Plugins:
     def _declared(self, implementation: pluggy.HookImpl, hook: str) -> list[Contribution]:
         name = implementation.plugin_name
         try:
-            contributions = list(implementation.function())
+            contributions: list[Contribution] = list(implementation.function())  # type: ignore[call-overload]
             if wrong := [each for each in contributions if not isinstance(each, Contribution)]:
                 raise TypeError(f"{hook} yielded {wrong[0]!r}, which is no Contribution")
             return contributions

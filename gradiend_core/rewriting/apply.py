@@ -24,7 +24,9 @@ class Rewriter:
         found = dict(model.named_parameters())
         for part in scope.slices:
             if part.name not in found or tuple(found[part.name].shape) != part.shape:
-                raise ModelError(f"the update changes {part.name!r} {part.shape}, which this model has not; was it made for another?")
+                raise ModelError(
+                    f"the update changes {part.name!r} {part.shape}, which this model has not; was it made for another?"
+                )
         self.scope, self.parameters = scope, [found[part.name] for part in scope.slices]
         self._originals: list[Tensor] = []
 

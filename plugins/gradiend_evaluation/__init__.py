@@ -24,6 +24,18 @@ class DecoderSettings:
 def gradiend_evaluators() -> list[Contribution]:
     paper = "arXiv 2502.01406, section 4"
     return [
-        Contribution("encoder", NoSettings, "gradiend_evaluation.encoder:EncoderEvaluator", "what single examples encode to, by class", paper),
-        Contribution("decoder", DecoderSettings, "gradiend_evaluation.decoder:DecoderEvaluator", "how far rewriting shifts each class", paper),
+        Contribution(
+            "encoder",
+            NoSettings,
+            "gradiend_evaluation.encoder:EncoderEvaluator",
+            "what single examples encode to, by class",
+            paper,
+        ),
+        Contribution(
+            "decoder",
+            DecoderSettings,
+            "gradiend_evaluation.decoder:DecoderEvaluator",
+            "how far rewriting shifts each class",
+            paper,
+        ),
     ]

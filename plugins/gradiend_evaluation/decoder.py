@@ -7,6 +7,8 @@ that of all neutral texts, for choice and report alike.
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from gradiend_core.api import (
@@ -45,21 +47,27 @@ class DecoderEvaluator:
         if not prepared:
             warnings.append("there is no neutral text, so no language modelling score guards the edit, and none is made")
 
-        def lms() -> tuple[float, int]:
-            return source.language_modelling_score(model, prepared) if prepared else (float("nan"), 0)
+        tokens = 0
+
+        def lms() -> float:
+            nonlocal tokens
+            score, tokens = source.language_modelling_score(model, prepared) if prepared else (math.nan, 0)
+            return score
 
         with Rewriter(model, task.feature.scope) as rewriter:
             for toward, other in zip(task.feature.classes, reversed(task.feature.classes), strict=True):
                 validation = _Probability(task, "validation", toward, other, self.config.max_texts)
                 test = _Probability(task, "test", toward, other, self.config.max_texts)
-                found = candidates(rewriter, task.feature, toward, self.config.learning_rates, validation, lambda: lms()[0])
+                found = candidates(rewriter, task.feature, toward, self.config.learning_rates, validation, lms)
                 best = choose(found, self.config.lms_floor)
                 base_probability = test()
                 if best.learning_rate:
                     rewriter.apply(task.feature.update(toward, best.learning_rate))
                 else:
-                    warnings.append(f"no candidate toward {toward} beats the unedited model within the floor, so it stays as it is")
-                metrics |= _metrics(toward, found[0], best, base_probability, test(), len(test), lms()[1])
+                    warnings.append(
+                        f"no candidate toward {toward} beats the unedited model within the floor, so it stays as it is"
+                    )
+                metrics |= _metrics(toward, found[0], best, base_probability, test(), len(test), tokens)
                 rewriter.restore()
                 rows += [_row(toward, each, each is best) for each in found]
         return Report("decoder", metrics, {"candidates": Table(COLUMNS, tuple(rows))}, tuple(warnings))

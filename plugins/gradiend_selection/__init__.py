@@ -25,7 +25,11 @@ class RandomPart:
 @hookimpl
 def gradiend_parameter_selectors() -> list[Contribution]:
     return [
-        Contribution("backbone", NoSettings, "gradiend_selection.selectors:Backbone", "every weight but those of heads; tied ones once"),
+        Contribution(
+            "backbone", NoSettings, "gradiend_selection.selectors:Backbone", "every weight but those of heads; tied ones once"
+        ),
         Contribution("pattern", Pattern, "gradiend_selection.selectors:ByPattern", "whole parameters by patterns of their names"),
-        Contribution("random", RandomPart, "gradiend_selection.selectors:AtRandom", "single weights of the backbone at random, a control"),
+        Contribution(
+            "random", RandomPart, "gradiend_selection.selectors:AtRandom", "single weights of the backbone at random, a control"
+        ),
     ]

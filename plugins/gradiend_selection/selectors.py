@@ -40,7 +40,9 @@ class ByPattern:
         names = [name for name, _ in model.named_parameters()]
         for pattern in self.config.include + self.config.exclude:
             if not any(fnmatchcase(name, pattern) for name in names):
-                raise ConfigError(f"scope pattern {pattern!r} matches no parameter; names look like {names[0]!r} and {names[-1]!r}")
+                raise ConfigError(
+                    f"scope pattern {pattern!r} matches no parameter; names look like {names[0]!r} and {names[-1]!r}"
+                )
 
         def matches(name: str, patterns: tuple[str, ...]) -> bool:
             return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -31,4 +31,6 @@ def gradiend_models() -> list[Contribution]:
 
 @hookimpl
 def gradiend_texts() -> list[Contribution]:
-    return [Contribution("tiny-english", NoSettings, "gradiend_tiny:english", "6,000 short texts that the tiny models have not seen")]
+    return [
+        Contribution("tiny-english", NoSettings, "gradiend_tiny:english", "6,000 short texts that the tiny models have not seen")
+    ]

@@ -41,7 +41,9 @@ def test_a_wrong_run_file_is_refused_with_path_reason_and_fix(tmp_path, text, wo
 
 
 def test_set_reaches_any_depth_and_keeps_types():
-    table = override({}, ["learner.steps=20", "evaluation.decoder.learning_rates=[0.5]", "model=some/path", "paradigm.words.2=['you']"])
+    table = override(
+        {}, ["learner.steps=20", "evaluation.decoder.learning_rates=[0.5]", "model=some/path", "paradigm.words.2=['you']"]
+    )
     assert table == {
         "learner": {"steps": 20}, "evaluation": {"decoder": {"learning_rates": [0.5]}}, "model": "some/path",
         "paradigm": {"words": {"2": ["you"]}},

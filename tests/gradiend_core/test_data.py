@@ -6,6 +6,8 @@ import json
 
 import datasets
 import pytest
+from gradiend_pronouns import EnglishPronouns
+from gradiend_pronouns.paradigm import WORDS, EnglishPronounParadigm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,8 +15,6 @@ from gradiend_core.data.matching import WordRules, make_pairs, starts_sentence
 from gradiend_core.data.texts import read_texts
 from gradiend_core.errors import ConfigError, DataError
 from gradiend_core.records.pair import NEUTRAL, SPLITS
-from gradiend_pronouns import EnglishPronouns
-from gradiend_pronouns.paradigm import WORDS, EnglishPronounParadigm
 
 WORDS_OF_TEXT = "he she it they He She It They the dog ran home . , \" ' he's theyre Tom her ÉHE häuser we I you 彼 \n".split(" ")
 some_texts = st.lists(st.lists(st.sampled_from(WORDS_OF_TEXT), min_size=1, max_size=12).map(" ".join), min_size=20, max_size=60)
@@ -25,7 +25,9 @@ def paradigm(**more) -> EnglishPronounParadigm:
 
 
 def enough(number: int = 12) -> list[str]:
-    return [f"Tom saw dog {i} and he ran." for i in range(number)] + [f"The dogs saw Tom {i} and they ran." for i in range(number)]
+    return [f"Tom saw dog {i} and he ran." for i in range(number)] + [
+        f"The dogs saw Tom {i} and they ran." for i in range(number)
+    ]
 
 
 @settings(max_examples=150, deadline=None)
@@ -63,7 +65,15 @@ def test_another_seed_draws_other_alternatives_and_splits():
 
 
 def test_neutral_texts_hold_no_pronoun_at_all():
-    texts = [*enough(), "The bridge was old.", "Anna saw him there.", "We ran.", "Their house was old.", "The bridge was old.", "Stop."]
+    texts = [
+        *enough(),
+        "The bridge was old.",
+        "Anna saw him there.",
+        "We ran.",
+        "Their house was old.",
+        "The bridge was old.",
+        "Stop.",
+    ]
     data = paradigm().pairs(texts, 0)
     assert sorted(data.neutral_texts) == ["Stop.", "The bridge was old."]
     (pair,) = data.neutral_pairs
@@ -81,7 +91,9 @@ def test_first_person_gets_its_capital_from_its_place():
     def alternatives(texts):
         return {pair.text: pair.alternative for pair in paradigm(classes=("1SG", "1PL")).pairs(texts, 0).pairs}
 
-    texts = [f"Then I {verb}." for verb in "abcdef"] + [f"I {verb}." for verb in "abcdef"] + [f"So we {verb}." for verb in "abcdef"]
+    texts = (
+        [f"Then I {verb}." for verb in "abcdef"] + [f"I {verb}." for verb in "abcdef"] + [f"So we {verb}." for verb in "abcdef"]
+    )
     found = alternatives(texts)
     assert found["Then I a."] == "we"
     assert found["I a."] == "We"
@@ -95,8 +107,9 @@ def test_too_little_text_says_what_is_missing():
         paradigm().pairs([], 0)
     with pytest.raises(DataError, match="there is no text: 2 texts were read"):
         paradigm().pairs(["", "  "], 0)
-    with pytest.raises(DataError, match=r"class 3SG \(he, she, it\) has 0 pairs in 1 texts"):
-        paradigm().pairs(["The bridge was old."], 0)
+    for text in ("The bridge was old.", "We ran."):
+        with pytest.raises(DataError, match=r"class 3SG \(he, she, it\) has 0 pairs in 1 texts"):
+            paradigm().pairs([text], 0)
     with pytest.raises(DataError, match=r"class 3PL \(they\) has 0 pairs .*dropped 20: the target word is part of a contraction"):
         paradigm().pairs([f"he ran {i}" for i in range(20)] + [f"they're {i}" for i in range(20)], 0)
 
@@ -122,7 +135,11 @@ def test_caps_are_reported():
 
 def test_words_may_hold_spaces_and_marks():
     rules = WordRules({"A": ("no one",), "B": ("straße", "c++")})
-    texts = [f"x {i} No one came" for i in range(9)] + [f"{i} die Straße, c++" for i in range(9)] + [f"{i} nooone straßen" for i in range(3)]
+    texts = (
+        [f"x {i} No one came" for i in range(9)]
+        + [f"{i} die Straße, c++" for i in range(9)]
+        + [f"{i} nooone straßen" for i in range(3)]
+    )
     data = make_pairs(texts, rules, ("A", "B"), seed=0, max_per_class=100, max_neutral=9, shares=(0.6, 0.2, 0.2))
     assert {pair.factual for pair in data.pairs} == {"No one", "Straße", "c++"}
     assert len(data.neutral_texts) == 3

@@ -7,6 +7,8 @@ from itertools import islice
 import attrs
 import pytest
 import torch
+from gradiend_learners import Adam
+from gradiend_learners.adam import AdamLearner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,8 +23,6 @@ from gradiend_core.records.pair import MinimalPair
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.rewriting.apply import Rewriter
 from gradiend_core.roles.learner import LearningTask
-from gradiend_learners import Adam
-from gradiend_learners.adam import AdamLearner
 
 
 def test_the_written_out_gradient_is_autograds():
@@ -148,7 +148,10 @@ def test_a_flip_leaves_what_each_class_decodes_to():
     feature, *_ = learn(Adam(steps=50, batch_size=2, progress=False))
     assert torch.equal(feature.flipped().decode(1.0), feature.decode(-1.0))
     assert feature.decoder_bias.abs().sum() > 0
-    assert torch.equal(feature.flipped().encode(torch.tensor([0.3])), feature.encode(torch.tensor([-0.3])) * 1) or feature.encoder_bias
+    assert (
+        torch.equal(feature.flipped().encode(torch.tensor([0.3])), feature.encode(torch.tensor([-0.3])) * 1)
+        or feature.encoder_bias
+    )
     projected, labels = torch.tensor([-2.0, -1.5, 1.0, 2.0]), torch.tensor([1.0, 1.0, -1.0, -1.0])
     turned = calibrated(feature, projected, labels)
     assert torch.equal(turned.decode(1.0), feature.decode(-1.0)), "the first class has the code +1 after calibration"
@@ -199,7 +202,14 @@ def test_each_setting_changes_the_result(change):
 def test_settings_out_of_range_are_refused():
     from gradiend_core.config.converter import structure
 
-    for values in ({"steps": 0}, {"batch_size": -1}, {"learning_rate": -0.1}, {"source": "sideways"}, {"steps": "7"}, {"steps": 7.9}):
+    for values in (
+        {"steps": 0},
+        {"batch_size": -1},
+        {"learning_rate": -0.1},
+        {"source": "sideways"},
+        {"steps": "7"},
+        {"steps": 7.9},
+    ):
         with pytest.raises(ConfigError, match=rf"learner\.{next(iter(values))}|'{next(iter(values))}'"):
             structure(values, Adam, "learner")
 

@@ -101,6 +101,9 @@ def test_the_model_is_left_as_it_was():
 
 def test_a_scope_of_another_model_is_refused():
     run = session("tiny-mlm", {"kind": "backbone"})
-    for part, word in ((ParameterSlice("nowhere", (2,)), "nowhere"), (ParameterSlice("bert.embeddings.LayerNorm.bias", (3,)), "shape")):
+    for part, word in (
+        (ParameterSlice("nowhere", (2,)), "nowhere"),
+        (ParameterSlice("bert.embeddings.LayerNorm.bias", (3,)), "shape"),
+    ):
         with pytest.raises(ModelError, match=word):
             GradientOperator(run.loaded.model, run.source, ParameterScope((part,)))

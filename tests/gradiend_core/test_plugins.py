@@ -8,18 +8,23 @@ import sys
 
 import pytest
 
+from gradiend_core import Session, save_run
 from gradiend_core.api import Contribution, NoSettings, hookimpl
 from gradiend_core.errors import PluginError
 from gradiend_core.plugins import manager
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.table import rows
+from tests.conftest import settings
 
 HEAD = "from gradiend_core.api import Contribution, NoSettings, hookimpl\n"
-PARADIGM = HEAD + """
+PARADIGM = (
+    HEAD
+    + """
 @hookimpl
 def gradiend_feature_paradigms():
     return [Contribution("{name}", NoSettings, "{module}:nothing_yet", "a stranger's paradigm")]
 """
+)
 
 
 def refused(**hooks: object) -> str:
@@ -54,7 +59,9 @@ def test_what_pluggy_would_misread_is_refused():
     @hookimpl(specname="gradiend_run_start")
     def renamed(): ...
 
-    assert "unknown argument of gradiend_run_started 'provenence'; did you mean 'provenance'?" in refused(gradiend_run_started=misspelt)
+    assert "unknown argument of gradiend_run_started 'provenence'; did you mean 'provenance'?" in refused(
+        gradiend_run_started=misspelt
+    )
     assert "takes **everything; name the arguments" in refused(gradiend_run_started=greedy)
     assert "takes *everything; name the arguments" in refused(gradiend_run_started=listed)
     assert "is not marked, so it would never be called; put @hookimpl above it" in refused(gradiend_learners=unmarked)
@@ -69,7 +76,13 @@ def test_what_pluggy_would_misread_is_refused():
 def test_built_ins_are_found_like_any_other():
     table = rows(Plugins.discover())
     roles = {(row["role"], row["name"]) for row in table}
-    assert {("paradigm", "english-pronouns"), ("source", "mlm"), ("source", "clm"), ("learner", "adam"), ("model", "tiny-clm")} <= roles
+    assert {
+        ("paradigm", "english-pronouns"),
+        ("source", "mlm"),
+        ("source", "clm"),
+        ("learner", "adam"),
+        ("model", "tiny-clm"),
+    } <= roles
     assert {row["state"] for row in table} == {"active"}
     assert all(row["distribution"].startswith("gradiend-core ") for row in table)
 
@@ -103,7 +116,9 @@ def test_a_broken_plugin_is_reported_and_the_others_go_on(distribution):
     assert "unknown hook 'gradiend_learnerz'; did you mean 'gradiend_learners'?" in causes["acme-refused"]
     assert "yielded 1, which is no Contribution" in causes["acme-late"]
     assert plugins.registry.get("learner", "adam")
-    with pytest.raises(PluginError, match=r"unknown learner 'acme'.*plugin 'acme-broken' of acme-broken 1.0 failed: ModuleNotFoundError"):
+    with pytest.raises(
+        PluginError, match=r"unknown learner 'acme'.*plugin 'acme-broken' of acme-broken 1.0 failed: ModuleNotFoundError"
+    ):
         plugins.registry.get("learner", "acme")
 
 
@@ -121,7 +136,9 @@ def test_two_plugins_with_one_name_are_an_error_that_names_both(distribution):
 def test_a_factory_is_imported_only_when_needed(distribution):
     distribution("acme-lazy", PARADIGM.format(name="nouns", module="no_such_module"))
     contribution = Plugins.discover().registry.get("paradigm", "nouns")
-    with pytest.raises(PluginError, match="'nouns' names the factory 'no_such_module:nothing_yet', which cannot be imported: No module"):
+    with pytest.raises(
+        PluginError, match="'nouns' names the factory 'no_such_module:nothing_yet', which cannot be imported: No module"
+    ):
         contribution.build()
     with pytest.raises(ValueError):
         Contribution("Wrong Name", NoSettings, "a:b", "")
@@ -152,6 +169,31 @@ def test_an_observer_that_raises_is_named_muted_and_the_others_hear_on():
     assert sorted(heard) == [("bad", 1), ("good", 1), ("good", 2)]
 
 
+def test_a_run_tells_its_observers_what_happens_in_order(tmp_path):
+    heard = []
+
+    def observer(name: str, argument: str):
+        namespace: dict[str, object] = {"heard": heard}
+        exec(f"def {name}({argument}): heard.append(({name!r}, {argument}))", namespace)
+        return staticmethod(hookimpl(namespace[name]))
+
+    hooks = {
+        "gradiend_run_started": "provenance", "gradiend_step_finished": "row", "gradiend_feature_learned": "feature",
+        "gradiend_evaluated": "report", "gradiend_model_rewritten": "update", "gradiend_run_finished": "output",
+    }  # fmt: skip
+    plugins = Plugins.discover()
+    plugins.register(type("Observer", (), {name: observer(name, argument) for name, argument in hooks.items()}), "observer")
+    run = Session("english-pronouns", plugins=plugins, **settings(learner={"steps": 3, "progress": False}))
+    save_run(run, tmp_path / "out")
+    steps, evaluated, rewritten = (
+        ["gradiend_" + name] * n for name, n in (("step_finished", 3), ("evaluated", 2), ("model_rewritten", 2))
+    )
+    names = [name for name, _ in heard]
+    assert names == ["gradiend_run_started", *steps, "gradiend_feature_learned", *evaluated, *rewritten, "gradiend_run_finished"]
+    assert [value.step for name, value in heard if name == "gradiend_step_finished"] == [1, 2, 3]
+    assert heard[-1][1] == tmp_path / "out"
+
+
 def test_no_plugins_at_all_says_how_to_mend_it(monkeypatch):
     monkeypatch.setattr(manager, "entry_points", lambda group: [])
     with pytest.raises(PluginError, match=r"no plugins found, not even the built-in ones.*pip install"):
@@ -161,7 +203,9 @@ def test_no_plugins_at_all_says_how_to_mend_it(monkeypatch):
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_the_command_prints_the_table(options):
     found = subprocess.run(
-        [sys.executable, "-m", "gradiend_core", "plugins", "--disable-plugin", "figures", *options], capture_output=True, text=True
+        [sys.executable, "-m", "gradiend_core", "plugins", "--disable-plugin", "figures", *options],
+        capture_output=True,
+        text=True,
     )
     assert found.returncode == 0, found.stderr
     assert "english-pronouns" in found.stdout

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from gradiend_core import Session, load_run
+from gradiend_core import Session, load_run, save_run
 from gradiend_core.errors import ConfigError, ModelError
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.update import WeightUpdate
@@ -105,7 +105,7 @@ def test_a_rewritten_model_is_a_plain_transformers_model(quick, tmp_path):
 
 def test_a_saved_run_is_enough_to_rewrite(quick, tmp_path):
     run = Session("english-pronouns", **settings(figures={"kinds": []}))
-    run.run(tmp_path / "run")
+    save_run(run, tmp_path / "run")
     again = load_run(tmp_path / "run")
     assert same(bits(again.rewrite("3SG").model), bits(run.rewrite("3SG").model))
     assert again.reports["encoder"]["test.correlation"] == run.reports["encoder"]["test.correlation"]

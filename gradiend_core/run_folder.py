@@ -1,15 +1,15 @@
 """A run as a folder.
 
-    run.toml       the resolved run; `gradiend run run.toml` repeats it       results.json   every number, by path
-    pairs.jsonl    the minimal pairs        training.csv   the training record        tables/*.csv   what figures show
-    feature/       the learned feature      rewritten/CLASS/   models for from_pretrained     figures/   PNG, PDF and SVG
+run.toml       the resolved run; `gradiend run run.toml` repeats it       results.json   every number, by path
+pairs.jsonl    the minimal pairs        training.csv   the training record        tables/*.csv   what figures show
+feature/       the learned feature      rewritten/CLASS/   models for from_pretrained     figures/   PNG, PDF and SVG
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -17,18 +17,17 @@ from gradiend_core.config.runfile import written
 from gradiend_core.errors import StorageError
 from gradiend_core.records.feature import TrainingRow
 from gradiend_core.records.report import Metric, Report
+from gradiend_core.session import Session
 from gradiend_core.storage.features import load_feature, save_feature
 from gradiend_core.storage.files import claim_output, fresh_folder, write_csv, write_json, write_text
-
-if TYPE_CHECKING:
-    from gradiend_core.session import Session
 
 MARKER = "run.toml"
 FORMATS = ("png", "pdf", "svg")
 
 
-def save_run(session: Session, output: Path) -> Path:
+def save_run(session: Session, output: str | Path) -> Path:
     """Runs every stage and writes what each gave as soon as it is there; results.json comes last."""
+    output = Path(output)
     claim_output(output, MARKER)
     (output / "results.json").unlink(missing_ok=True)
     write_text(output / MARKER, written(session.config, {}))
@@ -61,8 +60,6 @@ def load_run(folder: str | Path) -> Session:
 
     Models can be rewritten from it, also with another learning rate; the texts are read only if something needs them.
     """
-    from gradiend_core.session import Session
-
     folder = Path(folder)
     session = Session(run_file=folder / MARKER)
     try:

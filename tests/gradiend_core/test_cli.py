@@ -1,0 +1,105 @@
+"""The command line: bad input gets one line that names the value, the reason and the fix."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from gradiend_core import cli
+from tests.conftest import asset
+
+
+@pytest.fixture
+def gradiend(monkeypatch, capsys):
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gradiend", *map(str, arguments)])
+        monkeypatch.setattr("warnings.showwarning", None)
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as leave:
+            code = leave.code
+        out, err = capsys.readouterr()
+        return (code, out, err) if isinstance(code, int) else (1, out, err + str(code))
+
+    return call
+
+
+def wrong(gradiend, *arguments: object) -> str:
+    code, out, err = gradiend("run", *arguments)
+    assert code != 0
+    assert out == ""
+    assert err.startswith("error: ")
+    assert len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in err
+    return err
+
+
+def test_bad_input(gradiend, tmp_path):
+    run = ("english-pronouns", "--output", tmp_path / "out")
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "none.txt").write_text("The bridge was old.\nThe road was long.\n")
+    (tmp_path / "few.txt").write_text("He ran.\nThe dogs and they ran.\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "bad.toml").write_text("[learner]\nstep = 3\n")
+    for arguments, words in [
+        ((*run, "--model", "./no/such/folder"), "model folder './no/such/folder' does not exist; give a folder"),
+        ((*run, "--model", tmp_path / "folder"), "has no config.json"),
+        ((*run, "--model", "nobody/has-this-model"), "model 'nobody/has-this-model' cannot be loaded"),
+        (
+            (*run, "--classes", "3SG,4PL"),
+            "unknown class of english-pronouns '4PL'; did you mean '3PL'? (known: 1PL, 1SG, 2, 3PL, 3SG)",
+        ),
+        ((*run, "--classes", "3SG"), "at paradigm.classes"),
+        ((*run, "--texts", tmp_path / "empty.txt"), "there is no text"),
+        ((*run, "--texts", tmp_path / "none.txt"), "class 3SG (he, she, it) has 0 pairs in 2 texts"),
+        ((*run, "--texts", tmp_path / "few.txt"), "has 1 pairs in 2 texts, but at least 6 are needed"),
+        ((*run, "--texts", tmp_path / "nowhere.txt"), "no such file, folder or named text"),
+        (("english-pronouns", "--output", "/proc/nowhere/out"), "/proc/nowhere/out cannot be written"),
+        (("english-pronouns", "--output", tmp_path / "empty.txt" / "out"), "cannot be written: Not a directory"),
+        ((tmp_path / "bad.toml",), "unknown key 'step'; did you mean 'steps'"),
+        ((tmp_path / "nowhere.toml",), "cannot be read: No such file"),
+        ((*run, "--set", "learner.stepz=3"), "unknown key 'stepz'; did you mean 'steps'"),
+        ((*run, "--set", "paradigm.words.3SG=['he', 'him it']"), "'him it' of class 3SG is not one token for this tokenizer"),
+        ((*run, "--seed", "-1"), "'seed' must be >= 0"),
+        (("english-pronoun",), "unknown paradigm 'english-pronoun'; did you mean 'english-pronouns'?"),
+        (
+            (*run, "--disable-plugin", "pronouns"),
+            "unknown paradigm 'english-pronouns' (known: none); plugin 'pronouns' is blocked",
+        ),
+        ((*run, "--disable-plugin", "mlm"), "no gradient source can be chosen"),
+    ]:
+        assert words in wrong(gradiend, *arguments), arguments
+    assert not (tmp_path / "out" / "results.json").exists()
+
+
+def test_a_target_word_of_several_tokens_is_named_on_a_real_model(gradiend, tmp_path):
+    model, texts = asset("models/stories260k"), asset("text/tinystories/tiny_stories_cased.txt")
+    words = wrong(
+        gradiend, "english-pronouns", "--model", model, "--texts", texts, "--output", tmp_path / "o",
+        "--set", "paradigm.words.3PL=['they', 'them']",
+    )  # fmt: skip
+    assert "target word 'them' of class 3PL is not one token for this tokenizer (▁the m); leave it out" in words
+
+
+def test_a_broken_plugin_stops_only_the_run_that_needs_it(gradiend, distribution, tmp_path):
+    distribution("acme-nouns", "import nothing_like_this")
+    assert "plugin 'acme-nouns' of acme-nouns 1.0 failed: ModuleNotFoundError" in wrong(gradiend, "acme-nouns")
+    quick = ["--set", "learner.steps=2", "--set", "paradigm.max_per_class=12", "--set", "paradigm.max_neutral=5"]
+    code, out, err = gradiend("run", "english-pronouns", "--output", tmp_path / "out", *quick)
+    assert code == 0, err
+    assert "warning: plugin 'acme-nouns' of acme-nouns 1.0 is left out: ModuleNotFoundError" in err
+    assert "encoder   test correlation" in out
+
+
+def test_a_defect_is_one_line_too_and_a_traceback_only_when_asked(gradiend, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by hand")
+
+    monkeypatch.setattr("gradiend_core.session.Session.__init__", broken)
+    assert "ZeroDivisionError: by hand (a defect; see it all with `gradiend --traceback run english-pronouns`)" in wrong(
+        gradiend, "english-pronouns"
+    )
+    with pytest.raises(ZeroDivisionError):
+        gradiend("--traceback", "run", "english-pronouns")

@@ -1,0 +1,93 @@
+"""The rules of the house: what may import what, what is light, and that the core stands without its plugins."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gradiend_core.errors import PluginError
+from gradiend_core.plugins.manager import Plugins
+from tests.conftest import ROOT
+
+HEAVY = {"torch", "transformers", "datasets", "matplotlib", "numpy", "scipy", "pandas"}
+PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists())
+
+
+def modules_after(code: str) -> set[str]:
+    found = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(found.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import gradiend_core", "import gradiend_core.api", *(f"import {name}" for name in PLUGINS),
+     "from gradiend_core.plugins.manager import Plugins; Plugins.discover().registry"],
+)  # fmt: skip
+def test_declarations_are_light(code):
+    assert not modules_after(code) & HEAVY
+
+
+def test_help_is_light():
+    code = (
+        "import sys; sys.argv = ['gradiend', '--help']\nfrom gradiend_core.cli import main\ntry: main()\nexcept SystemExit: pass"
+    )
+    assert not modules_after(code) & HEAVY
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_plugins_import_the_api_and_themselves(plugin):
+    for path in (ROOT / "plugins" / plugin).rglob("*.py"):
+        own = {name for name in imports_of(path) if name.startswith("gradiend_")}
+        assert all(name == "gradiend_core.api" or name.split(".")[0] == plugin for name in own), path
+
+
+def test_the_core_knows_no_plugin_and_no_figure():
+    for path in (ROOT / "gradiend_core").rglob("*.py"):
+        tops = {name.split(".")[0] for name in imports_of(path)}
+        assert not tops & {"matplotlib", *PLUGINS}, path
+
+
+def test_import_contracts_hold():
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--config", "pyproject.toml"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+
+
+def test_the_core_stands_with_every_built_in_blocked():
+    names = list(Plugins.discover().states)
+    blocked = Plugins.discover(names)
+    assert blocked.registry.entries == ()
+    with pytest.raises(PluginError, match="unknown paradigm 'english-pronouns'.*plugin 'pronouns' is blocked"):
+        blocked.registry.get("paradigm", "english-pronouns")
+    code = "import gradiend_core.session, gradiend_core.run_folder, gradiend_core.cli, gradiend_core.comparison.similarity"
+    assert not modules_after(code) & {*PLUGINS, "matplotlib", "transformers"}
+
+
+def test_every_built_in_is_installed():
+    installed = {state.entry_point for state in Plugins.discover().states.values() if state.distribution == "gradiend-core"}
+    assert installed == set(PLUGINS)
+
+
+def test_every_name_of_the_api_is_there():
+    from gradiend_core import api
+
+    for name in api.__all__:
+        assert getattr(api, name) is not None
+    with pytest.raises(AttributeError):
+        _ = api.nothing

@@ -1,0 +1,131 @@
+"""The main job from the command line, on the embedded models and on real ones, and what it must reach."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+from gradiend_core import Session, compare, load_feature
+from tests.conftest import STORIES, asset, settings
+
+
+def run(output: Path, *arguments: object) -> dict:
+    command = [sys.executable, "-m", "gradiend_core", "run", *map(str, arguments), "--output", str(output)]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert "Traceback" not in found.stderr
+    return json.loads((output / "results.json").read_text()) | {"summary": found.stdout, "stderr": found.stderr}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm"])
+def test_defaults_reach_the_goal(model, tmp_path):
+    results = run(tmp_path / "out", "english-pronouns", "--model", model)
+    encoder, decoder = results["encoder"], results["decoder"]
+    assert encoder["test"]["correlation"] >= 0.95
+    assert encoder["test"]["mean_by_class"]["3SG"] > 0.8
+    assert encoder["test"]["mean_by_class"]["3PL"] < -0.8
+    assert abs(encoder["neutral"]["mean"]) < 0.1
+    for toward, factor in (("3SG", -1.0), ("3PL", 1.0)):
+        found = decoder[toward]
+        assert found["rewritten_probability"] >= min(2 * found["base_probability"], 0.8)
+        assert found["rewritten_lms"] >= 0.99 * found["base_lms"]
+        assert (found["feature_factor"], found["learning_rate"] > 0) == (factor, True)
+    assert results["timing"]["total"] < 120
+    assert {"data", "model", "learning", "evaluation_encoder", "evaluation_decoder", "rewriting", "figures"} <= set(
+        results["timing"]
+    )
+    assert results["stderr"] == "", "nothing but the summary is printed"
+    assert "encoder   test correlation" in results["summary"]
+
+
+def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
+    small = (
+        "--set",
+        "learner.steps=30",
+        "--set",
+        "paradigm.max_per_class=100",
+        "--set",
+        "paradigm.max_neutral=40",
+        "--seed",
+        "3",
+    )
+    first = run(tmp_path / "a", "english-pronouns", *small)
+    files = {str(path.relative_to(tmp_path / "a")) for path in (tmp_path / "a").rglob("*") if path.is_file()}
+    figures = {
+        f"figures/{name}.{suffix}" for name in ("convergence", "encodings", "rewriting") for suffix in ("png", "pdf", "svg")
+    }
+    assert figures <= files
+    assert {
+        "run.toml",
+        "results.json",
+        "pairs.jsonl",
+        "training.csv",
+        "feature/feature.safetensors",
+        "feature/feature.json",
+    } <= files
+    for toward in ("3SG", "3PL"):
+        assert {f"rewritten/{toward}/{name}" for name in ("model.safetensors", "config.json", "tokenizer.json")} <= files
+    assert not [name for name in files if Path(name).name.startswith(".")], "no temporary file is left"
+    assert all((tmp_path / "a" / name).stat().st_size > 2000 for name in figures)
+
+    resolved = tomllib.loads((tmp_path / "a" / "run.toml").read_text())
+    assert resolved["learner"]["steps"] == 30
+    assert resolved["learner"]["batch_size"] == 16, "defaults are written out"
+    assert resolved["source"]["kind"] == "mlm"
+    assert resolved["provenance"]["versions"]["torch"] == torch.__version__
+    second = run(tmp_path / "b", tmp_path / "a" / "run.toml")
+    for results in (first, second):
+        for key in ("timing", "summary", "stderr"):
+            results.pop(key)
+    assert first == second, "the resolved file gives the same numbers, to the bit"
+    for name in ("pairs.jsonl", "training.csv", "feature/feature.safetensors", "tables/decoder_candidates.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    with (tmp_path / "a" / "training.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 30
+    one, two = load_feature(tmp_path / "a" / "feature"), load_feature(tmp_path / "b" / "feature")
+    assert compare(one, two).overlap == 1.0
+    other = run(tmp_path / "c", tmp_path / "a" / "run.toml", "--seed", "4")
+    assert other["data"] != first["data"] or other["encoder"] != first["encoder"]
+    assert compare(one, load_feature(tmp_path / "c" / "feature")).overlap < 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["stories260k", "stories260k-mlm"])
+def test_a_really_pretrained_model_on_text_nobody_here_wrote(model, tmp_path):
+    results = run(tmp_path / "out", "english-pronouns", "--model", asset(f"models/{model}"), "--texts", STORIES,
+                  "--set", "learner.steps=100", "--set", "paradigm.max_per_class=500")  # fmt: skip
+    assert results["encoder"]["test"]["correlation"] >= 0.95
+    assert results["decoder"]["3PL"]["rewritten_probability"] > 1.5 * results["decoder"]["3PL"]["base_probability"]
+    assert results["decoder"]["3PL"]["rewritten_lms"] >= 0.99 * results["decoder"]["3PL"]["base_lms"]
+
+
+def test_other_classes_and_texts_given_in_memory():
+    texts = [
+        f"{name} said that I {verb}."
+        for name in ("Tom", "Anna", "Max", "Rose")
+        for verb in ("ran", "fell", "slept", "sat", "left")
+    ]
+    texts += [text.replace(" I ", " we ") for text in texts] + ["The bridge was old.", "The map lay near the barn."]
+    session = Session("english-pronouns", model="tiny-clm", texts=texts, classes=("1SG", "1PL"), **settings())
+    assert session.data.classes == ("1SG", "1PL")
+    assert session.reports["encoder"]["test.correlation"] > 0.95
+    assert session.config.general.texts == "in memory"
+
+
+def test_the_readme_example_runs(tmp_path):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (code,) = [block.split("```")[0] for block in readme.split("```python\n")[1:]]
+    assert len(code.strip().splitlines()) <= 14
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    correlation, base, rewritten = map(float, found.stdout.split()[:3])
+    assert correlation > 0.95
+    assert rewritten > 2 * base
