@@ -42,7 +42,7 @@ _LAZY = {
     "gradiend_core.gradients.loading": ("architecture", "load_model"),
     "gradiend_core.gradients.operator": ("GradientOperator",),
     "gradiend_core.gradients.slots": (
-        "TokenBatch", "check_single_tokens", "filler_ids", "padded", "prepare_slots", "slot_logits", "slot_losses", "token_limit",
+        "SlotSource", "TokenBatch", "padded", "prepare_slots", "slot_logits", "slot_losses", "token_limit",
     ),
     "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "mean_over_targets", "text_batches"),
     "gradiend_core.learning.batches": ("class_batches",),

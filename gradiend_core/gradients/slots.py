@@ -231,3 +231,19 @@ def slot_losses(model: nn.Module, batch: TokenBatch) -> Tensor:
     logits = slot_logits(model, batch)
     others = logits.unsqueeze(1).expand(-1, 2, -1).scatter(2, batch.fillers.unsqueeze(2), -torch.inf)
     return softplus(others.logsumexp(-1) - logits.gather(1, batch.fillers), threshold=50)
+
+
+class SlotSource:
+    """What gradient sources with a slot of one token have in common; `roles.LanguageSource` says what each method is for."""
+
+    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
+        check_single_tokens(words, tokenizer)
+
+    def losses(self, model: nn.Module, batch: TokenBatch) -> Tensor:
+        return slot_losses(model, batch)
+
+    def slot_log_probabilities(self, model: nn.Module, batch: TokenBatch) -> Tensor:
+        return slot_logits(model, batch).log_softmax(-1)
+
+    def filler_ids(self, examples: SlotExamples, words: Sequence[str], tokenizer: Any) -> list[tuple[int, ...]]:
+        return filler_ids(examples.pairs, words, tokenizer)

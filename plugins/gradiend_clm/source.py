@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gradiend_clm import CausalSettings
 from gradiend_core.api import (
     Examples,
     MinimalPair,
+    SlotSource,
     TextBatch,
     TextRow,
-    TokenBatch,
     architecture,
-    check_single_tokens,
-    filler_ids,
     load_model,
     mean_over_targets,
     prepare_slots,
-    slot_logits,
-    slot_losses,
     text_batches,
     token_limit,
 )
@@ -28,8 +24,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class CausalSource:
-    """A `LanguageSource`. Rows are padded on the right, where a causal model cannot see; no attention mask is needed."""
+class CausalSource(SlotSource):
+    """A `LanguageSource` with the text before the slot.
+
+    Rows are padded on the right, where a causal model cannot see, so no attention mask is needed.
+    """
 
     def __init__(self, config: CausalSettings) -> None:
         self.config = config
@@ -43,21 +42,9 @@ class CausalSource:
 
         return load_model(model, AutoModelForCausalLM)
 
-    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
-        check_single_tokens(words, tokenizer)
-
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         limit = token_limit(tokenizer, model, self.config.max_tokens)
         return prepare_slots(pairs, tokenizer, limit=limit, see_right=False)
-
-    def losses(self, model: nn.Module, batch: TokenBatch) -> Tensor:
-        return slot_losses(model, batch)
-
-    def slot_log_probabilities(self, model: nn.Module, batch: TokenBatch) -> Tensor:
-        return slot_logits(model, batch).log_softmax(-1)
-
-    def filler_ids(self, examples: Examples, words: Sequence[str], tokenizer: Any) -> Sequence[Sequence[int]]:
-        return filler_ids(examples.pairs, words, tokenizer)
 
     def prepare_texts(self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int) -> list[TextBatch]:
         """Texts with every token but the first, and no special one, to be predicted. Nothing is drawn."""

@@ -33,7 +33,8 @@ class Rewriting:
             chosen = next(row for row in rows if row["chosen"])
             if chosen["learning_rate"]:
                 axes.axvline(chosen["learning_rate"], color=ACCENT, label=f"chosen: {chosen['learning_rate']:g}")
-            axes.set_title(f"toward {toward}, on texts of {other}", fontsize=10)
+            kept = "" if chosen["learning_rate"] else ": no edit kept"
+            axes.set_title(f"toward {toward}, on texts of {other}{kept}", fontsize=10)
             axes.set(xscale="log", xlabel=f"learning rate (feature factor {base['feature_factor']:+g})", ylim=(-0.02, 1.02))
             axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
         return figure

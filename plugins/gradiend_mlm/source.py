@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gradiend_core.api import (
     Examples,
     MinimalPair,
     ModelError,
+    SlotSource,
     TextBatch,
     TextRow,
-    TokenBatch,
     architecture,
-    check_single_tokens,
-    filler_ids,
     load_model,
     mean_over_targets,
     prepare_slots,
-    slot_logits,
-    slot_losses,
     text_batches,
     token_limit,
 )
 from gradiend_mlm import MaskedSettings
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
-class MaskedSource:
-    """A `LanguageSource`."""
+class MaskedSource(SlotSource):
+    """A `LanguageSource` with the text on both sides of the slot."""
 
     def __init__(self, config: MaskedSettings) -> None:
         self.config = config
@@ -48,21 +44,9 @@ class MaskedSource:
             raise ModelError(f"the tokenizer of {model!r} has no mask token; a masked language model needs one")
         return loaded, tokenizer
 
-    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
-        check_single_tokens(words, tokenizer)
-
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         limit = token_limit(tokenizer, model, self.config.max_tokens)
         return prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=tokenizer.mask_token_id)
-
-    def losses(self, model: nn.Module, batch: TokenBatch) -> Tensor:
-        return slot_losses(model, batch)
-
-    def slot_log_probabilities(self, model: nn.Module, batch: TokenBatch) -> Tensor:
-        return slot_logits(model, batch).log_softmax(-1)
-
-    def filler_ids(self, examples: Examples, words: Sequence[str], tokenizer: Any) -> Sequence[Sequence[int]]:
-        return filler_ids(examples.pairs, words, tokenizer)
 
     def prepare_texts(self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int) -> list[TextBatch]:
         """Texts with a fixed share of their tokens masked, at least one each; special tokens never."""
