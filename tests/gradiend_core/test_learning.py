@@ -7,7 +7,7 @@ from itertools import islice
 import attrs
 import pytest
 import torch
-from gradiend_learners import Adam
+from gradiend_learners import Adam, adam
 from gradiend_learners.adam import AdamLearner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,10 +117,10 @@ PAIRS = tuple(
 SCOPE = ParameterScope((ParameterSlice("w", (2,)),))
 
 
-def learn(config: Adam) -> tuple[LearnedFeature, GradientOperator, WordExamples]:
+def learn(config: Adam, seed: int = 0) -> tuple[LearnedFeature, GradientOperator, WordExamples]:
     gradients = GradientOperator(TwoWeights(), TwoWordSource(), SCOPE)
     train, validation = (WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation"))
-    task = LearningTask(gradients, train, validation, ("A", "B"), 0, lambda row: None)
+    task = LearningTask(gradients, train, validation, ("A", "B"), seed, lambda _: None)
     return AdamLearner(config).learn(task), gradients, validation
 
 
@@ -173,6 +173,31 @@ def test_calibration_reaches_its_mean_code_and_leaves_the_decoder():
 def test_correlation_is_undefined_where_nothing_varies():
     assert correlation(torch.ones(5), torch.tensor([1.0, 1, -1, -1, 1])) is None
     assert correlation(torch.tensor([1.0, 2, 3]), torch.tensor([2.0, 4, 6])) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("calibrate", [True, False])
+def test_the_first_class_is_positive_whatever_the_start(calibrate):
+    for seed in range(6):
+        config = Adam(steps=600, batch_size=4, learning_rate=0.01, progress=False, weight_decay=0, calibrate=calibrate)
+        feature, gradients, validation = learn(config, seed)
+        values = encodings(feature, gradients, validation)
+        assert torch.equal(values.sign(), labels_of(validation.pairs, ("A", "B"))), seed
+        last = next(row for row in feature.training if row.step == feature.best_step)
+        assert last.validation_correlation > 0.9
+        assert last.validation_first > 0 > last.validation_second
+
+
+def test_the_weights_of_the_best_step_are_kept(monkeypatch):
+    config = Adam(steps=10, batch_size=2, validate_every=5, progress=False, decay=False, calibrate=False)
+    early, *_ = learn(attrs.evolve(config, steps=5))
+    scores = iter([0.9, 0.5])
+    real = adam.correlation
+    monkeypatch.setattr(adam, "correlation", lambda values, labels: next(scores, None) or real(values, labels))
+    best, *_ = learn(config)
+    assert best.best_step == 5
+    assert [row.kept for row in best.training if row.validation_correlation is not None] == [True, False]
+    assert torch.equal(best.encoder.abs(), early.encoder.abs())
+    assert torch.equal(best.decoder_bias, early.decoder_bias)
 
 
 def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_validation():
