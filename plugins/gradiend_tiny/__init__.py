@@ -25,7 +25,7 @@ def english(_: NoSettings) -> Path:
 def gradiend_models() -> list[Contribution]:
     return [
         Contribution("tiny-mlm", NoSettings, "gradiend_tiny:masked", "a BERT of 0.4 M parameters for short English sentences"),
-        Contribution("tiny-clm", NoSettings, "gradiend_tiny:causal", "a GPT-2 of 0.4 M parameters for short English sentences"),
+        Contribution("tiny-clm", NoSettings, "gradiend_tiny:causal", "a GPT-2 of 0.5 M parameters for short English sentences"),
     ]
 
 
