@@ -21,6 +21,8 @@ app = typer.Typer(
 )  # fmt: skip
 Disabled = Annotated[list[str], typer.Option("--disable-plugin", metavar="NAME", help="Leave a plugin out; may be repeated.")]
 TRACEBACK = "--traceback"
+#: the exit status that typer gives Ctrl-C
+INTERRUPTED = 130
 
 
 @app.callback()
@@ -122,8 +124,10 @@ def main() -> None:
         if wanted:
             raise
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped by hand; what was finished is in the output folder, results.json is not")
+    except SystemExit as leave:
+        if leave.code == INTERRUPTED:
+            print("stopped by hand; what was finished is in the output folder, results.json is not", file=sys.stderr)
+        raise
     except Exception as error:
         if wanted:
             raise
