@@ -33,7 +33,18 @@ from gradiend_core.roles.source import Examples, GradientSource, LanguageSource
 from gradiend_core.roles.visualizer import Visualizer
 
 if TYPE_CHECKING:
-    pass
+    from gradiend_core.data.matching import WordRules, make_pairs
+    from gradiend_core.gradients.batching import micro_batches
+    from gradiend_core.gradients.examples import subset
+    from gradiend_core.gradients.loading import architecture, load_model
+    from gradiend_core.gradients.operator import GradientOperator
+    from gradiend_core.gradients.slots import SlotSource, TokenBatch, padded, prepare_slots, slot_logits, slot_losses, token_limit
+    from gradiend_core.gradients.texts import TextBatch, TextRow, mean_over_targets, text_batches
+    from gradiend_core.learning.batches import class_batches
+    from gradiend_core.learning.encoder_decoder import EncoderDecoder
+    from gradiend_core.learning.encodings import calibrated, correlation, encodings, labels_of, projections
+    from gradiend_core.rewriting.apply import Rewriter
+    from gradiend_core.rewriting.search import Candidate, candidates, choose
 
 _LAZY = {
     "gradiend_core.data.matching": ("WordRules", "make_pairs"),

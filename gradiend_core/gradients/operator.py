@@ -32,14 +32,7 @@ class GradientOperator:
 
     def __init__(self, model: nn.Module, source: GradientSource, scope: ParameterScope) -> None:
         self.model, self.source, self.scope = model, source, scope
-        parameters = dict(model.named_parameters())
-        for part in scope.slices:
-            if part.name not in parameters:
-                raise ModelError(f"the scope has the parameter {part.name!r}, which this model has not; was it made for another?")
-            if part.shape != tuple(parameters[part.name].shape):
-                here = tuple(parameters[part.name].shape)
-                raise ModelError(f"{part.name!r} has shape {here} in this model and {part.shape} in the scope")
-        self.parameters = [parameters[part.name] for part in scope.slices]
+        self.parameters = parameters_in(scope, model)
         self.device = self.parameters[0].device
         #: float32, or float64 for a float64 model: results are never coarser than float32
         self.dtype = torch.promote_types(self.parameters[0].dtype, torch.float32)
@@ -165,6 +158,20 @@ class _Losses(nn.Module):
 
     def forward(self, batch: Any) -> Tensor:
         return self.source.losses(self.model, batch)
+
+
+def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]:
+    """The model's parameters in the order of the scope; raises ModelError where the scope is not of this model."""
+    parameters = dict(model.named_parameters())
+    for part in scope.slices:
+        if part.name not in parameters:
+            raise ModelError(f"the scope has the parameter {part.name!r}, which this model has not; was it made for another?")
+        here = tuple(parameters[part.name].shape)
+        if part.shape != here:
+            raise ModelError(
+                f"{part.name!r} has shape {here} in this model and {part.shape} in the scope; was it made for another?"
+            )
+    return [parameters[part.name] for part in scope.slices]
 
 
 def spread(part: ParameterSlice, values: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gradiend_core.errors import ModelError
-from gradiend_core.gradients.operator import spread
+from gradiend_core.gradients.operator import parameters_in, spread
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.records.update import WeightUpdate
 
@@ -21,13 +21,7 @@ class Rewriter:
     """
 
     def __init__(self, model: nn.Module, scope: ParameterScope) -> None:
-        found = dict(model.named_parameters())
-        for part in scope.slices:
-            if part.name not in found or tuple(found[part.name].shape) != part.shape:
-                raise ModelError(
-                    f"the update changes {part.name!r} {part.shape}, which this model has not; was it made for another?"
-                )
-        self.scope, self.parameters = scope, [found[part.name] for part in scope.slices]
+        self.scope, self.parameters = scope, parameters_in(scope, model)
         self._originals: list[Tensor] = []
 
     def __enter__(self) -> Rewriter:
@@ -51,9 +45,9 @@ class Rewriter:
 
 def apply_update(model: nn.Module, update: WeightUpdate) -> None:
     """Adds an update to a model's weights for good; nothing is kept to undo it."""
-    rewriter = Rewriter(model, update.scope)
+    parameters = parameters_in(update.scope, model)
     check_update(update, update.scope)
-    for parameter, (part, place) in zip(rewriter.parameters, update.scope.parts(), strict=True):
+    for parameter, (part, place) in zip(parameters, update.scope.parts(), strict=True):
         _add(parameter, parameter.data, spread(part, update.direction[place]), update.learning_rate)
 
 
