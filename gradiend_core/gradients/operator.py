@@ -1,163 +1,246 @@
 """The gradient matrix G, a row for each example and a column for each parameter in scope, as a linear operator.
 
 Three products, exact to rounding, none of which forms G:
-    project      G @ W      encodings, by forward-mode differentiation
-    accumulate   Gᵀ @ c     a weighted sum of gradients, by one backward pass
-    columns      G[:, S]    chosen columns of each example
+    project      G @ W      encodings
+    accumulate   Gᵀ @ c     weighted sums of gradients
+    rows         G[:, S]    each example's gradient, for a scope that was narrowed to the columns S
+
+Each takes one forward and one backward pass of a batch, layer by layer (`layers`). Parameters for which that is not proven on the
+model at hand (`coverage`) are differentiated by torch as a whole (`autodiff`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
 
-import attrs
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
-from torch.func import functional_call, grad, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from gradiend_core.errors import ModelError
+from gradiend_core.gradients import autodiff
 from gradiend_core.gradients.batching import micro_batches
+from gradiend_core.gradients.checkpointing import checkpointed
+from gradiend_core.gradients.coverage import Coverage, measure
+from gradiend_core.gradients.layers import Taps, Use
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.roles.source import Examples, GradientSource
 
+#: bytes that a batch may keep for its backward pass, unless another limit is given
+MEMORY = 2**29
+#: bytes that `rows` may hold at once
+ROWS_BUDGET = 2**27
+
+
+class GradientMatrix(Protocol):
+    """What learners and evaluators need of G. `GradientOperator` computes it, `StoredGradients` has some of it on disk."""
+
+    scope: ParameterScope
+    device: torch.device
+    dtype: torch.dtype
+
+    def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
+        """G @ directionsᵀ: each example's gradient along K directions, [examples, K] from [K, n]."""
+
+    def accumulate(
+        self,
+        examples: Examples,
+        rows: Sequence[int],
+        coefficients: Tensor,
+        roles: Sequence[GradientRole],
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Gᵀ @ coefficients over some rows of the examples, [roles, n]; coefficients are [rows], or [roles, rows] where they
+        differ. All roles share one forward pass. `out` is overwritten and returned, so that a loop needs no new memory."""
+
 
 class GradientOperator:
-    """G for one model, one gradient source and one scope; which examples are its rows is said at each product."""
+    """G for one model, one gradient source and one scope; which examples are its rows is said at each product.
 
-    def __init__(self, model: nn.Module, source: GradientSource, scope: ParameterScope) -> None:
+    `memory` limits, in bytes, what a batch keeps for its backward pass. With `checkpointing` layers are computed twice instead
+    of kept.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        source: GradientSource,
+        scope: ParameterScope,
+        *,
+        memory: float = MEMORY,
+        checkpointing: bool = False,
+    ) -> None:
         self.model, self.source, self.scope = model, source, scope
+        self.memory, self.checkpointing = memory, checkpointing
         self.parameters = parameters_in(scope, model)
         self.device = self.parameters[0].device
         #: float32, or float64 for a float64 model: results are never coarser than float32
         self.dtype = torch.promote_types(self.parameters[0].dtype, torch.float32)
-        self._losses = _Losses(model, source)
+        self._places = [place for _, place in scope.parts()]
+        self._losses = autodiff.Losses(model, source.losses)
+        self._coverage: Coverage | None = None
 
     def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
         """G @ directionsᵀ: each example's gradient along K directions, [examples, K], from directions [K, n].
 
-        One forward pass a direction carries the derivatives of the whole batch along (forward mode, so that memory does
-        not grow with depth and nothing is done one example at a time).
+        All directions share one forward and one backward pass. No example's gradient is formed.
         """
-        weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
-        result = torch.empty(len(examples.pairs), len(directions), dtype=self.dtype, device=self.device)
-        fixed = {f"model.{name}": value.detach() for name, value in self.model.named_parameters()}
-        for rows in micro_batches(examples.lengths):
+        coverage = self.coverage(examples)
+        result = torch.zeros(len(examples.pairs), len(directions), dtype=self.dtype, device=self.device)
+        directions = directions.to(self.device, self.dtype)
+        split = {number: directions[:, place] for number, place in enumerate(self._places)}
+
+        for rows in micro_batches(examples.lengths, budget=coverage.budget(self.memory)):
             batch = examples.batch(rows, self.device)
-            for k, direction in enumerate(directions):
-                with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level():
-                    tangents = zip(self.scope.slices, self.parameters, self._split(direction), strict=True)
-                    dual = {
-                        f"model.{part.name}": forward_ad.make_dual(value.detach(), spread(part, tangent).to(value.dtype))
-                        for part, value, tangent in tangents
+            found = result.new_zeros(len(rows), len(directions))
+
+            def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor, found: Tensor = found) -> None:
+                part, own = self.scope.slices[use.part], split[use.part].to(delta.device)
+                if part.index is None:
+                    value = use.layer.along(use.name, inputs, delta, own.unflatten(1, part.shape))
+                else:
+                    value = use.layer.entries(use.name, inputs, delta, part.index.to(delta.device)) @ own.T
+                found += value.to(found.device)
+
+            if coverage.taps.uses:
+                with self._backward(coverage.taps, len(rows), receive) as backward:
+                    backward(self._weighted(batch, role).sum())
+            if coverage.others:
+                weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
+                for k in range(len(directions)):
+                    changes = {
+                        self.scope.slices[number].name: spread(self.scope.slices[number], split[number][k])
+                        for number in coverage.others
                     }
-                    losses = functional_call(self._losses, fixed | dual, (batch,))
-                    tangent = forward_ad.unpack_dual(losses).tangent
-                    result[rows, k] = 0.0 if tangent is None else tangent.to(self.dtype) @ weights
+                    tangent = autodiff.along(self._losses, batch, changes)
+                    if tangent is not None:
+                        found[:, k] += tangent.to(self.dtype) @ weights
+            result[rows] = found
         return result
 
-    def accumulate(self, examples: Examples, rows: Sequence[int], coefficients: Tensor, roles: Sequence[GradientRole]) -> Tensor:
-        """Gᵀ @ coefficients over some rows, [roles, n]; all roles share one forward pass."""
-        total = torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
-        for places in micro_batches([examples.lengths[row] for row in rows]):
+    def accumulate(
+        self,
+        examples: Examples,
+        rows: Sequence[int],
+        coefficients: Tensor,
+        roles: Sequence[GradientRole],
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Gᵀ @ coefficients over some rows, [roles, n]; coefficients are [rows], or [roles, rows] where they differ.
+
+        All roles share one forward pass. Layers add to the result in place, without a copy of any gradient.
+        """
+        coverage = self.coverage(examples)
+        total = out.zero_() if out is not None else torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        coefficients = coefficients.to(self.device, self.dtype).expand(len(roles), len(rows))
+        current = total[0]
+
+        def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
+            part, own = self.scope.slices[use.part], current[self._places[use.part]]
+            if part.index is None and delta.device == own.device:
+                use.layer.add(use.name, inputs, delta, own.view(part.shape))
+            elif part.index is None:
+                elsewhere = torch.zeros(part.shape, dtype=own.dtype, device=delta.device)
+                use.layer.add(use.name, inputs, delta, elsewhere)
+                own += elsewhere.flatten().to(own.device)
+            else:
+                own += use.layer.summed(use.name, inputs, delta, part.index.to(delta.device)).to(own.device)
+
+        def take(number: int, gradient: Tensor) -> None:
+            part, own = self.scope.slices[number], current[self._places[number]]
+            flat = gradient.flatten()
+            own += (flat if part.index is None else flat[part.index.to(flat.device)]).to(own)
+
+        others = {number: self.parameters[number] for number in coverage.others}
+        for places in micro_batches([examples.lengths[row] for row in rows], budget=coverage.budget(self.memory)):
             batch = examples.batch([rows[place] for place in places], self.device)
-            weights = coefficients[places].to(self.device, self.dtype)
-            with self._gradients_into(total) as choose:
+            with self._backward(coverage.taps, len(places), receive, others, take) as backward:
                 losses = self.source.losses(self.model, batch).to(self.dtype)
                 for r, role in enumerate(roles):
-                    choose(r)
-                    weighted = (losses @ losses.new_tensor(role.loss_weights)) @ weights
-                    torch.autograd.backward(weighted, inputs=self.parameters, retain_graph=r + 1 < len(roles))
+                    current = total[r]
+                    weighted = losses @ losses.new_tensor(role.loss_weights)
+                    backward(weighted @ coefficients[r, places], keep=r + 1 < len(roles))
         return total
 
-    def columns(self, examples: Examples, columns: Tensor, role: GradientRole) -> Tensor:
-        """G[:, columns] for all examples, [examples, columns]; columns are positions in the scope, ascending.
+    def rows(self, examples: Examples, roles: Sequence[GradientRole]) -> Iterator[tuple[list[int], Tensor]]:
+        """G in blocks as they are computed: positions in the examples, and their gradients [roles, positions, n].
 
-        Only the parameters that hold a chosen column are differentiated. Examples of one length share a batch, so that no
-        row carries padding and the loss of one example can be mapped over the batch.
+        Narrow the scope first to have few columns: nothing else of an example's gradient is computed for longer than a layer.
         """
-        narrow = self.scope.narrowed(columns)
-        if narrow.size != len(columns):
+        coverage = self.coverage(examples)
+        most = max(1, ROWS_BUDGET // (len(roles) * self.scope.size * self.dtype.itemsize))
+        same_length = bool(coverage.others)
+        for rows in micro_batches(examples.lengths, same_length=same_length, most=most, budget=coverage.budget(self.memory)):
+            batch = examples.batch(rows, self.device)
+            block = torch.zeros(len(roles), len(rows), self.scope.size, dtype=self.dtype, device=self.device)
+            current = block[0]
+
+            def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
+                index = self.scope.slices[use.part].index
+                index = None if index is None else index.to(delta.device)
+                current[:, self._places[use.part]] += use.layer.entries(use.name, inputs, delta, index).to(current.device)  # noqa: B023
+
+            if coverage.taps.uses:
+                with self._backward(coverage.taps, len(rows), receive) as backward:
+                    losses = self.source.losses(self.model, batch).to(self.dtype)
+                    for r, role in enumerate(roles):
+                        current = block[r]
+                        backward((losses @ losses.new_tensor(role.loss_weights)).sum(), keep=r + 1 < len(roles))
+            if coverage.others:
+                names = [self.scope.slices[number].name for number in coverage.others]
+                for r, role in enumerate(roles):
+                    weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
+                    found = autodiff.rows(self._losses, batch, names, weights)
+                    for number, gradient in zip(coverage.others, found.values(), strict=True):
+                        index, flat = self.scope.slices[number].index, gradient.flatten(1)
+                        block[r][:, self._places[number]] += (flat if index is None else flat[:, index.to(flat.device)]).to(block)
+            yield rows, block
+
+    def columns(self, examples: Examples, columns: Tensor, role: GradientRole) -> Tensor:
+        """G[:, columns] for all examples, [examples, columns]; columns are positions in the scope, ascending."""
+        narrow = self.narrowed(columns)
+        if narrow.scope.size != len(columns):
             raise ValueError("columns must be ascending and unique")
-        names = [part.name for part in narrow.slices]
-        values = dict(self.model.named_parameters())
-        fixed = {f"model.{name}": value.detach() for name, value in values.items() if name not in names}
-        chosen = {f"model.{name}": values[name].detach() for name in names}
-        full = sum(values[name].numel() for name in names)
-
-        def loss(parameters: dict[str, Tensor], fields: tuple[Tensor, ...], *, make: Any) -> Tensor:
-            losses = functional_call(self._losses, fixed | parameters, (make(fields),))[0].to(self.dtype)
-            return losses @ losses.new_tensor(role.loss_weights)
-
         result = torch.empty(len(examples.pairs), len(columns), dtype=self.dtype, device=self.device)
-        for rows in micro_batches(examples.lengths, same_length=True, most=max(1, COLUMN_BUDGET // full)):
-            fields, make = _mappable(examples.batch(rows, self.device))
-            with sdpa_kernel(SDPBackend.MATH):
-                rows_of = vmap(grad(partial(loss, make=make)), in_dims=(None, 0))(chosen, fields)
-            for (part, place), gradient in zip(narrow.parts(), rows_of.values(), strict=True):
-                flat = gradient.flatten(1)
-                result[rows, place] = (flat if part.index is None else flat[:, part.index.to(self.device)]).to(self.dtype)
+        for rows, block in narrow.rows(examples, [role]):
+            result[rows] = block[0]
         return result
 
-    def _split(self, vector: Tensor) -> Iterator[Tensor]:
-        vector = vector.to(self.device)
-        for _, place in self.scope.parts():
-            yield vector[place]
+    def narrowed(self, columns: Tensor) -> GradientOperator:
+        """The same matrix with only these columns."""
+        scope = self.scope.narrowed(columns)
+        return GradientOperator(self.model, self.source, scope, memory=self.memory, checkpointing=self.checkpointing)
+
+    def coverage(self, examples: Examples) -> Coverage:
+        """Which parameters the layers account for, tried once on two of the first examples asked for."""
+        if self._coverage is None:
+            self._coverage = measure(self, examples)
+        return self._coverage
+
+    def _weighted(self, batch: Any, role: GradientRole) -> Tensor:
+        losses = self.source.losses(self.model, batch).to(self.dtype)
+        return losses @ losses.new_tensor(role.loss_weights)
 
     @contextmanager
-    def _gradients_into(self, total: Tensor) -> Iterator[Any]:
-        """While open, what reaches a parameter in scope is added to a row of `total` and not kept; nothing else changes."""
-        row = 0
+    def _backward(
+        self, taps: Taps, examples: int, receive: Any, others: dict[int, nn.Parameter] | None = None, take: Any = None
+    ) -> Iterator[Any]:
+        """Inside, losses may be computed; the yielded function takes a loss back through the taps and to the other parameters."""
+        others = others or {}
+        with ExitStack() as stack:
+            stack.enter_context(torch.enable_grad())
+            if self.checkpointing:
+                stack.enter_context(checkpointed(self.model))
+            stack.enter_context(autodiff.gradients_passed_on(self.model, others, take))
+            anchor = stack.enter_context(taps.open(examples, receive))
+            inputs = [*([anchor] if taps.uses else []), *others.values()]
 
-        def choose(r: int) -> None:
-            nonlocal row
-            row = r
+            def backward(loss: Tensor, keep: bool = False) -> None:
+                torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
 
-        def hook(part: ParameterSlice, place: slice) -> Any:
-            def add(parameter: nn.Parameter) -> None:
-                assert parameter.grad is not None  # this hook runs right after it was set
-                gradient = parameter.grad.flatten()
-                total[row, place] += gradient if part.index is None else gradient[part.index.to(gradient.device)]
-                parameter.grad = None
-
-            return add
-
-        needed = {id(parameter) for parameter in self.parameters}
-        before = [(parameter, parameter.requires_grad, parameter.grad) for parameter in self.model.parameters()]
-        handles = []
-        try:
-            for parameter, _, _ in before:
-                parameter.requires_grad_(id(parameter) in needed)
-                parameter.grad = None
-            for (part, place), parameter in zip(self.scope.parts(), self.parameters, strict=True):
-                handles.append(parameter.register_post_accumulate_grad_hook(hook(part, place)))
-            yield choose
-        finally:
-            for handle in handles:
-                handle.remove()
-            for parameter, required, gradient in before:
-                parameter.requires_grad_(required)
-                parameter.grad = gradient
-
-
-#: numbers that `columns` may hold at once in per-example gradients
-COLUMN_BUDGET = 2**25
-
-
-class _Losses(nn.Module):
-    """The losses as a module, so that `functional_call` can put other weights into the model, tied ones too."""
-
-    def __init__(self, model: nn.Module, source: GradientSource) -> None:
-        super().__init__()
-        self.model, self.source = model, source
-
-    def forward(self, batch: Any) -> Tensor:
-        return self.source.losses(self.model, batch)
+            yield backward
 
 
 def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]:
@@ -181,13 +264,3 @@ def spread(part: ParameterSlice, values: Tensor) -> Tensor:
     whole = values.new_zeros(part.shape)
     whole.view(-1)[part.index.to(values.device)] = values
     return whole
-
-
-def _mappable(batch: Any) -> tuple[tuple[Tensor, ...], Any]:
-    """The tensor fields of a batch record, and how to make a record of one example of them."""
-    names = [field.name for field in attrs.fields(type(batch)) if isinstance(getattr(batch, field.name), Tensor)]
-
-    def make(fields: tuple[Tensor, ...]) -> Any:
-        return attrs.evolve(batch, **{name: value[None] for name, value in zip(names, fields, strict=True)})
-
-    return tuple(getattr(batch, name) for name in names), make

@@ -74,6 +74,7 @@ def test_tied_weights_are_one_column_with_both_their_uses():
 
 def test_one_forward_serves_all_roles():
     run = session("tiny-mlm", {"kind": "backbone"})
+    run.gradients.coverage(run.examples["train"])
     calls = []
     run.loaded.model.register_forward_hook(lambda *_: calls.append(1))
     shares = torch.full((4,), 0.25)

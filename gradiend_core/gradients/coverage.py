@@ -1,0 +1,113 @@
+"""For which parameters the layers of a model say the whole gradient: tried on the model at hand, not assumed.
+
+A model may use a weight in a way that its module's forward does not show (`F.linear(x, self.embedding.weight)`), or mix examples
+inside a module. So each part of the scope is compared with plain autograd of one example, along a random direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from gradiend_core.gradients.batching import TOKEN_BUDGET
+from gradiend_core.gradients.layers import Taps, Use
+from gradiend_core.records.scope import ParameterSlice
+from gradiend_core.roles.source import Examples
+
+if TYPE_CHECKING:
+    from gradiend_core.gradients.operator import GradientOperator
+
+#: the difference that rounding explains, as a share of a parameter's own gradient and of the largest one
+OWN, LARGEST = 1e-2, 1e-5
+#: the same for weights of 16 bits
+OWN_HALF, LARGEST_HALF = 0.2, 1e-2
+
+
+@frozen(eq=False)
+class Coverage:
+    """Taps for the parameters that layers account for, the numbers of the other parts, and the bytes that an example keeps for
+    its backward pass for each unit of its length. `problem` is what torch said if the model could not be watched at all."""
+
+    taps: Taps
+    others: tuple[int, ...]
+    bytes_per_token: float
+    problem: str = ""
+
+    def budget(self, memory: float) -> int:
+        """Tokens, padding included, that a batch may have."""
+        return int(min(TOKEN_BUDGET, max(1, memory / self.bytes_per_token)))
+
+
+def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
+    """Compares for an example of middling length: in a batch, padded to the longest example, and alone."""
+    order = sorted(range(len(examples.lengths)), key=lambda row: examples.lengths[row])
+    pair = [order[len(order) // 2], order[-1]]
+    scope, dtype = gradients.scope, gradients.dtype
+    taps = Taps.of(gradients.model, scope, dtype)
+    directions = [_direction(number, part) for number, part in enumerate(scope.slices)]
+    layered, whole, size = torch.zeros(3, len(directions), dtype=dtype)
+
+    def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
+        index, direction = scope.slices[use.part].index, directions[use.part]().to(delta)
+        if index is None:
+            value = use.layer.along(use.name, inputs, delta, direction[None])[0, 0]
+        else:
+            index = index.to(delta.device)
+            value = use.layer.entries(use.name, inputs, delta, index)[0] @ direction.flatten()[index]
+        layered[use.part] += value.cpu()
+
+    def take(number: int, gradient: Tensor) -> None:
+        index, gradient = scope.slices[number].index, gradient.to(dtype)
+        product, own = gradient * directions[number]().to(gradient), gradient
+        if index is not None:
+            product, own = product.flatten()[index.to(own.device)], own.flatten()[index.to(own.device)]
+        whole[number], size[number] = float(product.sum()), float(own.norm())
+
+    def loss(rows: list[int]) -> Tensor:
+        return gradients.source.losses(gradients.model, examples.batch(rows, gradients.device)).to(dtype)[:, 0].sum()
+
+    kept, problem = _Kept(gradients.model), ""
+    try:
+        with gradients._backward(taps, 2, receive) as backward:
+            with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor):
+                together = loss(pair)
+            backward(together)
+    except RuntimeError as error:  # some module cannot be watched; which one, torch does not say
+        layered.fill_(torch.nan)
+        problem = str(error).splitlines()[0]
+    with gradients._backward(taps.only(set()), 1, None, dict(enumerate(gradients.parameters)), take) as backward:
+        backward(loss(pair[:1]))
+    half = any(parameter.dtype.itemsize < 4 for parameter in gradients.parameters)
+    own, largest = (OWN_HALF, LARGEST_HALF) if half else (OWN, LARGEST)
+    close = (layered - whole).abs() <= own * size + largest * size.max()
+    covered = {use.part for uses in taps.uses.values() for use in uses if close[use.part]}
+    others = tuple(number for number in range(len(directions)) if number not in covered)
+    return Coverage(taps.only(covered), others, max(1.0, kept.bytes / (2 * examples.lengths[pair[1]])), problem)
+
+
+class _Kept:
+    """Counts what autograd keeps for the backward pass, weights aside."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.bytes = 0
+        self._seen = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+
+    def pack(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in self._seen:
+            self._seen.add(storage.data_ptr())
+            self.bytes += storage.nbytes()
+        return tensor
+
+
+def _direction(number: int, part: ParameterSlice) -> Callable[[], Tensor]:
+    """A random direction in the shape of a parameter, the same at every call; of rank one, so that little is drawn or kept."""
+    generator = torch.Generator().manual_seed(number)
+    first = torch.randn(part.shape[0], generator=generator)
+    rest = torch.randn(prod(part.shape[1:]), generator=generator)
+    return lambda: torch.outer(first, rest).view(part.shape)

@@ -1,0 +1,309 @@
+"""The gradients of single examples, layer by layer, from one batched backward pass that forms no weight's gradient.
+
+A module with input a, output y and parameter W adds to an example's gradient what the chain rule makes of a and of δ = ∂loss/∂y,
+of which both are at hand for the whole batch when the backward pass comes by. For a linear layer that is Σₜ δₜaₜᵀ, so
+
+    along a direction V        Σₜ δₜ·(V aₜ)          nothing of the weight's size for any example
+    summed over examples       one matrix product, added where the sum is kept
+    chosen entries (i, j)      Σₜ δₜᵢaₜⱼ              the others are not computed
+
+Each kind of module has these three in a `Layer`. A module of any other kind, without children, is differentiated by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from attrs import field, frozen, mutable
+from torch import Tensor, nn
+from torch.func import functional_call, jvp, vjp, vmap
+
+from gradiend_core.records.scope import ParameterScope
+
+#: numbers that one layer may hold for all examples of a batch at once
+LAYER_BUDGET = 2**24
+
+
+class Layer:
+    """One module's share. `inputs` are the tensors that its forward took, `delta` is ∂loss/∂output, examples first."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
+        """Each example's gradient along changes of the parameter `name`, [examples, K] from [K, *shape]."""
+        raise NotImplementedError
+
+    def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
+        """Adds the gradient summed over examples to `total`, in the shape of the parameter."""
+        raise NotImplementedError
+
+    def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
+        """Each example's gradient at flat positions of the parameter, or at all of them, [examples, entries]."""
+        raise NotImplementedError
+
+    def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
+        """The gradient summed over examples at flat positions, [entries]."""
+        raise NotImplementedError
+
+
+class LinearLayer(Layer):
+    """y = W a + b, with W of shape [out, in], or [in, out] where it is kept `transposed`."""
+
+    def __init__(self, module: nn.Module, *, transposed: bool) -> None:
+        super().__init__(module)
+        self.transposed = transposed
+        self._width: int = module.weight.shape[1]  # type: ignore[index, assignment]  # of nn.Linear, not of any module
+
+    def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
+        a, delta = _tokens(inputs[0]), _tokens(delta)
+        if name == "bias":
+            return delta.sum(1) @ directions.T
+        k, tokens = len(directions), a.shape[1]
+        if k * tokens <= tokens + 2 * k:
+            moved = (a @ (each if self.transposed else each.T) for each in directions)
+            return torch.stack([torch.linalg.vecdot(delta.flatten(1), each.flatten(1)) for each in moved], 1)
+        flat = directions.flatten(1).T
+        parts = a.split(max(1, LAYER_BUDGET // directions[0].numel())), delta.split(max(1, LAYER_BUDGET // directions[0].numel()))
+        return torch.cat([self._outer(a_part, d_part).flatten(1) @ flat for a_part, d_part in zip(*parts, strict=True)])
+
+    def _outer(self, a: Tensor, delta: Tensor) -> Tensor:
+        return a.mT @ delta if self.transposed else delta.mT @ a
+
+    def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
+        a, delta = inputs[0].flatten(0, -2), delta.flatten(0, -2)
+        if name == "bias":
+            total += delta.sum(0)
+        elif self.transposed:
+            total.addmm_(a.T, delta)
+        else:
+            total.addmm_(delta.T, a)
+
+    def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
+        a, delta = _tokens(inputs[0]), _tokens(delta)
+        if name == "bias":
+            summed = delta.sum(1)
+            return summed if index is None else summed[:, index]
+        examples, tokens = a.shape[:2]
+        if index is None:
+            return self._outer(a, delta).flatten(1)
+        if 8 * tokens * len(index) > a.shape[2] * delta.shape[2]:
+            step = max(1, LAYER_BUDGET // (a.shape[2] * delta.shape[2]))
+            parts = zip(a.split(step), delta.split(step), strict=True)
+            return torch.cat([self._outer(*part).flatten(1)[:, index] for part in parts])
+        rows, columns = index // self._width, index % self._width
+        left, right = (a, delta) if self.transposed else (delta, a)
+        step = max(1, LAYER_BUDGET // (examples * tokens))
+        places = zip(rows.split(step), columns.split(step), strict=True)
+        return torch.cat([(left[:, :, row] * right[:, :, column]).sum(1) for row, column in places], 1)
+
+    def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
+        """As if all tokens were of one example."""
+        a, delta = inputs[0].flatten(0, -2)[None], delta.flatten(0, -2)[None]
+        return self.entries(name, [a], delta, index)[0]
+
+
+class EmbeddingLayer(Layer):
+    """y = W[a]. Only the rows that a batch reads are touched; the padding row has no gradient."""
+
+    def __init__(self, module: nn.Embedding) -> None:
+        super().__init__(module)
+        self._shape, self._padding = (module.num_embeddings, module.embedding_dim), module.padding_idx
+
+    def _of(self, inputs: Sequence[Tensor], delta: Tensor) -> tuple[Tensor, Tensor]:
+        ids, delta = inputs[0].flatten(1), _tokens(delta)
+        if self._padding is not None:
+            delta = delta * ids.ne(self._padding).unsqueeze(2)
+        return ids, delta
+
+    def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
+        ids, delta = self._of(inputs, delta)
+        return torch.stack([torch.linalg.vecdot(delta.flatten(1), each[ids].flatten(1)) for each in directions], 1)
+
+    def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
+        ids, delta = self._of(inputs, delta)
+        total.index_add_(0, ids.flatten(), delta.flatten(0, 1))
+
+    def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
+        ids, delta = self._of(inputs, delta)
+        rows, width = self._shape
+        examples = torch.arange(len(ids), device=ids.device).unsqueeze(1).expand_as(ids)
+        if index is None:
+            whole = delta.new_zeros(len(ids), rows, width)
+            return whole.index_put_((examples, ids), delta, accumulate=True).flatten(1)
+        counts = torch.bincount(index // width, minlength=rows)  # chosen entries in each row of W
+        starts = counts.cumsum(0) - counts
+        each = counts[ids].flatten()  # chosen entries in the row that each token reads
+        token = torch.repeat_interleave(torch.arange(ids.numel(), device=ids.device), each)
+        entry = starts[ids].flatten()[token] + torch.arange(len(token), device=ids.device) - (each.cumsum(0) - each)[token]
+        values = delta.flatten(0, 1)[token, index[entry] % width]
+        found = delta.new_zeros(len(ids), len(index))
+        return found.index_put_((examples.flatten()[token], entry), values, accumulate=True)
+
+    def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
+        """As if all tokens were of one example."""
+        return self.entries(name, [inputs[0].flatten()[None]], delta.flatten(0, -2)[None], index)[0]
+
+
+class OtherLayer(Layer):
+    """Any module without children, such as a normalisation: torch differentiates it, and only it."""
+
+    def _call(self, inputs: Sequence[Tensor]) -> Callable[[dict[str, Tensor]], Tensor]:
+        fixed = {name: value.detach() for name, value in self.module.named_parameters(recurse=False)}
+        return lambda changed: functional_call(self.module, {**fixed, **changed}, tuple(inputs))
+
+    def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
+        value, call = getattr(self.module, name).detach(), self._call(inputs)
+        tangents = (jvp(call, ({name: value},), ({name: each.to(value.dtype)},))[1] for each in directions)
+        return torch.stack([torch.linalg.vecdot(delta.flatten(1), each.flatten(1).to(delta.dtype)) for each in tangents], 1)
+
+    def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
+        value = getattr(self.module, name).detach()
+        output, pull = vjp(self._call(inputs), {name: value})  # type: ignore[misc]
+        total += pull(delta.to(output.dtype))[0][name]
+
+    def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
+        value = getattr(self.module, name).detach()
+
+        def one(delta: Tensor, *inputs: Tensor) -> Tensor:
+            output, pull = vjp(self._call([each[None] for each in inputs]), {name: value})  # type: ignore[misc]
+            return pull(delta[None].to(output.dtype))[0][name].flatten()
+
+        found = vmap(one)(delta, *inputs).to(delta.dtype)
+        return found if index is None else found[:, index]
+
+    def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
+        total = torch.zeros(getattr(self.module, name).shape, dtype=delta.dtype, device=delta.device)
+        self.add(name, inputs, delta, total)
+        return total.flatten()[index]
+
+
+def layer_of(module: nn.Module) -> Layer | None:
+    """The layer of a module, by what its forward really is; None for one with children, which its parts must speak for."""
+    from transformers.pytorch_utils import Conv1D
+
+    forward = type(module).forward
+    if forward in (nn.Linear.forward, Conv1D.forward):
+        return LinearLayer(module, transposed=forward is Conv1D.forward)
+    if (
+        isinstance(module, nn.Embedding)
+        and forward is nn.Embedding.forward
+        and module.max_norm is None
+        and not module.scale_grad_by_freq
+    ):
+        return EmbeddingLayer(module)
+    return OtherLayer(module) if not any(module.children()) else None
+
+
+@frozen(eq=False)
+class Use:
+    """A module's parameter that is part number `part` of a scope."""
+
+    layer: Layer
+    name: str
+    part: int
+
+
+#: use, inputs of the module, δ; called during the backward pass, once for each use
+Receive = Callable[[Use, Sequence[Tensor], Tensor], None]
+
+
+@mutable(eq=False)
+class Taps:
+    """The modules of a model that hold parameters of a scope, with what flows through them shown as it passes."""
+
+    uses: dict[nn.Module, list[Use]]
+    dtype: torch.dtype
+    _quiet: bool = field(default=False, init=False)
+
+    @classmethod
+    def of(cls, model: nn.Module, scope: ParameterScope, dtype: torch.dtype) -> Taps:
+        """Taps for every module whose layer is known. A tied weight has a use in each module that holds it."""
+        parameters = dict(model.named_parameters())
+        part_of = {id(parameters[part.name]): number for number, part in enumerate(scope.slices)}
+        uses: dict[nn.Module, list[Use]] = {}
+        for module in model.modules():
+            own = [(name, part_of[id(p)]) for name, p in module._parameters.items() if p is not None and id(p) in part_of]
+            if own and (layer := layer_of(module)):
+                uses[module] = [Use(layer, name, part) for name, part in own]
+        return cls(uses, dtype)
+
+    def only(self, parts: set[int]) -> Taps:
+        """The taps of these parts of the scope."""
+        kept = {module: [use for use in uses if use.part in parts] for module, uses in self.uses.items()}
+        return Taps({module: uses for module, uses in kept.items() if uses}, self.dtype)
+
+    @contextmanager
+    def open(self, examples: int, receive: Receive) -> Iterator[Tensor]:
+        """While open, a forward pass of this many examples is watched. Yields the tensor to differentiate with respect to: it
+        is worth nothing, but autograd reaches it exactly through the watched modules, and goes no deeper than the first."""
+        device = next(iter(self.uses)).parameters().__next__().device if self.uses else None
+        anchor = torch.zeros((), requires_grad=True, device=device)
+        handles = [
+            module.register_forward_hook(partial(self._hook, examples, anchor, receive), with_kwargs=True) for module in self.uses
+        ]
+        try:
+            yield anchor
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _hook(
+        self, examples: int, anchor: Tensor, receive: Receive, module: nn.Module, args: Any, kwargs: Any, output: Any
+    ) -> Tensor | None:
+        inputs = (*args, *kwargs.values())
+        whole = isinstance(output, Tensor) and inputs and all(isinstance(each, Tensor) for each in inputs)
+        if self._quiet or not torch.is_grad_enabled() or not whole:
+            return None
+        tensors = [_with_examples(each, examples) for each in (output, *inputs)]
+        if any(each is None for each in tensors):
+            return None
+        watched: Tensor = _Tap.apply(tensors[0], anchor.to(output.device), partial(self._received, module, receive), *tensors[1:])
+        return watched
+
+    def _received(self, module: nn.Module, receive: Receive, inputs: Sequence[Tensor], delta: Tensor) -> None:
+        self._quiet = True  # a layer may run its module again to differentiate it
+        try:
+            layer = self.uses[module][0].layer
+            if not isinstance(layer, OtherLayer):
+                inputs = [each.to(self.dtype) if each.is_floating_point() else each for each in inputs]
+            for use in self.uses[module]:
+                receive(use, inputs, delta.to(self.dtype))
+        finally:
+            self._quiet = False
+
+
+class _Tap(torch.autograd.Function):
+    """Passes a module's output on, and shows its gradient with the module's inputs when it comes back.
+
+    The inputs are kept as autograd keeps them, so that gradient checkpointing may drop and recompute them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, anchor: Tensor, show: Callable[..., None], *inputs: Tensor) -> Tensor:
+        ctx.show = show
+        ctx.save_for_backward(*inputs)
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> Any:
+        inputs = ctx.saved_tensors
+        with torch.no_grad():
+            ctx.show(inputs, delta)
+        return delta, torch.zeros((), device=delta.device), None, *[None] * len(inputs)
+
+
+def _with_examples(tensor: Tensor, examples: int) -> Tensor | None:
+    """The tensor with the examples as first axis: one that all share, such as positions, is repeated (as a view)."""
+    if tensor.dim() and len(tensor) == examples:
+        return tensor
+    return tensor.expand(examples, *tensor.shape[1:]) if tensor.dim() > 1 and len(tensor) == 1 else None
+
+
+def _tokens(values: Tensor) -> Tensor:
+    """[examples, ..., d] as [examples, tokens, d]."""
+    return values.reshape(len(values), -1, values.shape[-1])

@@ -1,0 +1,218 @@
+"""Each kind of layer, and models that use their weights in ways that no layer shows: found out, and exact all the same."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, linear
+from transformers.pytorch_utils import Conv1D
+
+from gradiend_core import Session
+from gradiend_core.errors import ModelError
+from gradiend_core.gradients.examples import subset
+from gradiend_core.gradients.layers import EmbeddingLayer, LinearLayer, OtherLayer, layer_of
+from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.pair import MinimalPair
+from gradiend_core.records.scope import ParameterScope, ParameterSlice
+from gradiend_core.testing.gradients import naive_gradients, product_errors
+from tests.conftest import STORIES, asset, settings
+
+PAIR = MinimalPair("", "", "a", "b", "A", "B", "train")
+
+
+@attrs.frozen(eq=False)
+class Tokens:
+    ids: torch.Tensor
+    mask: torch.Tensor
+
+
+@attrs.frozen(eq=False)
+class Rows:
+    rows: tuple[tuple[int, ...], ...]
+    drops: tuple[()] = ()
+
+    @property
+    def pairs(self):
+        return (PAIR,) * len(self.rows)
+
+    @property
+    def lengths(self):
+        return tuple(map(len, self.rows))
+
+    def batch(self, rows, device):
+        longest = max(len(self.rows[row]) for row in rows)
+        ids = torch.tensor([[*self.rows[row], *[0] * (longest - len(self.rows[row]))] for row in rows], device=device)
+        return Tokens(ids, ids.ne(0))
+
+
+class MeanSource:
+    """Mean of the model's outputs over the tokens, as logits; two labels as the fillers."""
+
+    def losses(self, model, batch):
+        found = model(batch.ids) * batch.mask.unsqueeze(2)
+        logits = found.sum(1) / batch.mask.sum(1, keepdim=True)
+        labels = [torch.full((len(logits),), label, device=logits.device) for label in (0, 1)]
+        return torch.stack([cross_entropy(logits, each, reduction="none") for each in labels], 1)
+
+
+class Doubled(nn.Embedding):
+    def forward(self, ids):
+        return 2 * super().forward(ids)
+
+
+class Plain(nn.Module):
+    """Only layers that show all; the positions are shared by all examples, and one embedding has a padding row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(11, 6, padding_idx=3), Doubled(9, 6)
+        self.norm, self.up, self.down = nn.LayerNorm(6), Conv1D(8, 6), nn.Linear(8, 5)
+
+    def forward(self, ids):
+        places = self.places(torch.arange(ids.shape[1], device=ids.device).unsqueeze(0))
+        return self.down(self.up(self.norm(self.words(input=ids) + places)).tanh())
+
+
+class Odd(Plain):
+    """A weight used outside its module, one on the model itself, and one whose module says nothing of single examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(6))
+        self.bias = nn.Embedding(9, 5)
+
+    def forward(self, ids):
+        hidden = super().forward(ids) + linear(self.words(ids) * self.scale, self.words.weight)[..., :5]
+        return hidden + self.bias(torch.arange(ids.shape[1]))
+
+
+ROWS = Rows(((4, 5, 6, 7), (2, 8, 9), (1, 2, 10, 4, 5, 6, 7), (9, 10), (8, 7, 6)))
+
+
+PADDING_ROW = Rows(((4, 3, 6, 7), (3, 8, 9)))
+
+
+def operator(model: nn.Module, fraction: float = 1.0) -> GradientOperator:
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    scope = ParameterScope(tuple(ParameterSlice(name, tuple(value.shape)) for name, value in model.double().named_parameters()))
+    if fraction < 1:
+        scope = scope.narrowed(torch.randperm(scope.size)[: int(scope.size * fraction)])
+    return GradientOperator(model, MeanSource(), scope)
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.3])
+@pytest.mark.parametrize("role", list(GradientRole))
+def test_every_kind_of_layer_is_exact(role, fraction):
+    gradients = operator(Plain(), fraction)
+    assert gradients.coverage(ROWS).others == ()
+    for rows in (ROWS, PADDING_ROW):
+        assert max(product_errors(gradients, rows, role).values()) < 1e-12
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.3])
+def test_what_layers_do_not_show_is_found_and_exact(fraction):
+    gradients = operator(Odd(), fraction)
+    others = {gradients.scope.slices[number].name for number in gradients.coverage(ROWS).others}
+    assert others == {"scale", "words.weight", "bias.weight"}
+    for role in GradientRole:
+        assert max(product_errors(gradients, ROWS, role).values()) < 1e-12
+
+
+def test_a_model_that_changes_a_watched_output_in_place_is_differentiated_as_a_whole():
+    class InPlace(Plain):
+        def forward(self, ids):
+            return super().forward(ids).mul_(2)
+
+    gradients = operator(InPlace())
+    coverage = gradients.coverage(ROWS)
+    assert len(coverage.others) == len(gradients.parameters)
+    assert "inplace" in coverage.problem
+    assert max(product_errors(gradients, ROWS, GradientRole.DIFFERENCE).values()) < 1e-12
+
+
+def test_layers_go_by_what_forward_really_is():
+    kinds = {
+        LinearLayer: [nn.Linear(2, 3), Conv1D(3, 2)],
+        EmbeddingLayer: [nn.Embedding(4, 2)],
+        OtherLayer: [Doubled(4, 2), nn.LayerNorm(2), nn.Embedding(4, 2, scale_grad_by_freq=True), nn.Conv1d(2, 2, 1)],
+    }
+    for kind, modules in kinds.items():
+        assert all(type(layer_of(module)) is kind for module in modules)
+    assert layer_of(nn.Sequential(nn.Linear(2, 2))) is None
+
+
+@pytest.mark.parametrize("directions", [1, 2, 40])
+def test_many_directions_share_a_pass(directions):
+    gradients = operator(Plain())
+    calls = []
+    gradients.coverage(ROWS)
+    gradients.model.register_forward_hook(lambda *_: calls.append(1))
+    matrix = naive_gradients(gradients, ROWS, GradientRole.FACTUAL)
+    calls.clear()
+    chosen = torch.randn(directions, gradients.scope.size, dtype=torch.float64)
+    found = gradients.project(ROWS, chosen, GradientRole.FACTUAL)
+    assert len(calls) == 1
+    assert torch.allclose(found, matrix @ chosen.T, rtol=1e-10)
+
+
+def test_roles_may_have_their_own_coefficients_and_the_result_may_be_reused():
+    gradients = operator(Plain())
+    matrix = [naive_gradients(gradients, ROWS, role) for role in GradientRole]
+    coefficients = torch.randn(3, 4, dtype=torch.float64)
+    out = torch.full((3, gradients.scope.size), 7.0, dtype=torch.float64)
+    found = gradients.accumulate(ROWS, [0, 2, 3, 4], coefficients, list(GradientRole), out=out)
+    assert found is out
+    for each, weights, rows in zip(found, coefficients, matrix, strict=True):
+        assert torch.allclose(each, weights @ rows[[0, 2, 3, 4]], rtol=1e-10)
+
+
+def test_small_batches_say_the_same_as_large_ones():
+    run = Session("english-pronouns", **settings())
+    examples = subset(run.examples["train"], range(30))
+    direction = torch.randn(1, run.gradients.scope.size, generator=torch.Generator().manual_seed(0))
+    large = run.gradients.project(examples, direction, GradientRole.FACTUAL)
+    calls = []
+    run.loaded.model.register_forward_hook(lambda *_: calls.append(1))
+    run.gradients.memory = run.gradients.coverage(examples).bytes_per_token * 40
+    small = run.gradients.project(examples, direction, GradientRole.FACTUAL)
+    assert len(calls) >= sum(examples.lengths) // 40
+    assert torch.allclose(small, large, rtol=1e-3, atol=1e-4 * float(large.abs().max()))
+
+
+@pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm", "models/stories260k"])
+def test_checkpointing_keeps_less_and_says_the_same(model):
+    named = model.startswith("tiny")
+    run = Session("english-pronouns", model=model if named else asset(model), texts=None if named else str(STORIES), **settings())
+    examples = subset(run.examples["train"], range(6))
+    plain = run.gradients
+    again = GradientOperator(plain.model, plain.source, plain.scope, checkpointing=True)
+    direction = torch.randn(2, plain.scope.size, generator=torch.Generator().manual_seed(0))
+    one, two = (each.project(examples, direction, GradientRole.FACTUAL) for each in (plain, again))
+    assert again.coverage(examples).others == ()
+    assert again.coverage(examples).bytes_per_token < 0.6 * plain.coverage(examples).bytes_per_token
+    assert torch.allclose(one, two, rtol=1e-4, atol=1e-5 * float(one.abs().max()))
+    sums = [each.accumulate(examples, range(6), torch.ones(6), list(GradientRole)) for each in (plain, again)]
+    assert torch.allclose(*sums, rtol=1e-3, atol=1e-5 * float(sums[0].abs().max()))
+    assert not any(module.training for module in plain.model.modules())
+    with pytest.raises(ModelError, match="Plain has no layers with gradient checkpointing"):
+        GradientOperator(Plain(), MeanSource(), operator(Plain()).scope, checkpointing=True).coverage(ROWS)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_of_16_bits_give_sums_of_32(dtype):
+    run = Session("english-pronouns", model="tiny-mlm", **settings())
+    examples = subset(run.examples["train"], range(12))
+    exact = naive_gradients(run.gradients, examples, GradientRole.FACTUAL)
+    gradients = GradientOperator(run.loaded.model.to(dtype), run.source, run.gradients.scope)
+    assert gradients.coverage(examples).others == ()
+    assert gradients.dtype == torch.float32
+    found = gradients.accumulate(examples, range(12), torch.ones(12), [GradientRole.FACTUAL])[0]
+    assert torch.nn.functional.cosine_similarity(found, exact.sum(0), dim=0) > 0.98
+    direction = exact[:1]
+    found = gradients.project(examples, direction, GradientRole.FACTUAL)[:, 0]
+    assert torch.corrcoef(torch.stack([found, exact @ direction[0]]))[0, 1] > 0.99
