@@ -20,7 +20,7 @@ from gradiend_core.records.contribution import Contribution, NoSettings
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.funnel import Drop, DropCounter, Funnel
 from gradiend_core.records.gradient_role import GradientRole
-from gradiend_core.records.pair import NEUTRAL, SPLITS, MinimalPair, PairData
+from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, MinimalPair, PairData, code_of
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Metric, Report, Table
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
@@ -28,48 +28,62 @@ from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.evaluator import EvaluationTask, Evaluator
 from gradiend_core.roles.learner import Learner, LearningTask
 from gradiend_core.roles.paradigm import Paradigm
-from gradiend_core.roles.selector import Selector
+from gradiend_core.roles.selector import SelectionTask, Selector
 from gradiend_core.roles.source import Examples, GradientSource, LanguageSource
 from gradiend_core.roles.visualizer import Visualizer
 
 if TYPE_CHECKING:
+    from gradiend_core.comparison.similarity import compare
     from gradiend_core.data.matching import WordRules, make_pairs
     from gradiend_core.gradients.batching import micro_batches
-    from gradiend_core.gradients.examples import subset
+    from gradiend_core.gradients.examples import relabelled, subset
     from gradiend_core.gradients.loading import architecture, load_model
-    from gradiend_core.gradients.operator import GradientOperator
+    from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
     from gradiend_core.gradients.slots import SlotSource, TokenBatch, padded, prepare_slots, slot_logits, slot_losses, token_limit
     from gradiend_core.gradients.texts import TextBatch, TextRow, mean_over_targets, text_batches
     from gradiend_core.learning.batches import class_batches
-    from gradiend_core.learning.encoder_decoder import EncoderDecoder
+    from gradiend_core.learning.checkpoint import Checkpoint
+    from gradiend_core.learning.closed_form import assembled, class_means
+    from gradiend_core.learning.convergence import converged, diagnosis
+    from gradiend_core.learning.encoder_decoder import EncoderDecoder, Rates, Trainer
     from gradiend_core.learning.encodings import calibrated, correlation, encodings, labels_of, projections
+    from gradiend_core.learning.selection import count_of, difference_of_means, largest
     from gradiend_core.rewriting.apply import Rewriter
     from gradiend_core.rewriting.search import Candidate, candidates, choose
+    from gradiend_core.storage.features import load_feature
 
 _LAZY = {
+    "gradiend_core.comparison.similarity": ("compare",),
     "gradiend_core.data.matching": ("WordRules", "make_pairs"),
     "gradiend_core.gradients.batching": ("micro_batches",),
-    "gradiend_core.gradients.examples": ("subset",),
+    "gradiend_core.gradients.examples": ("relabelled", "subset"),
     "gradiend_core.gradients.loading": ("architecture", "load_model"),
-    "gradiend_core.gradients.operator": ("GradientOperator",),
+    "gradiend_core.gradients.operator": ("GradientMatrix", "GradientOperator"),
     "gradiend_core.gradients.slots": (
         "SlotSource", "TokenBatch", "padded", "prepare_slots", "slot_logits", "slot_losses", "token_limit",
     ),
     "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "mean_over_targets", "text_batches"),
     "gradiend_core.learning.batches": ("class_batches",),
-    "gradiend_core.learning.encoder_decoder": ("EncoderDecoder",),
+    "gradiend_core.learning.checkpoint": ("Checkpoint",),
+    "gradiend_core.learning.closed_form": ("assembled", "class_means"),
+    "gradiend_core.learning.convergence": ("converged", "diagnosis"),
+    "gradiend_core.learning.encoder_decoder": ("EncoderDecoder", "Rates", "Trainer"),
     "gradiend_core.learning.encodings": ("calibrated", "correlation", "encodings", "labels_of", "projections"),
+    "gradiend_core.learning.selection": ("count_of", "difference_of_means", "largest"),
     "gradiend_core.rewriting.apply": ("Rewriter",),
     "gradiend_core.rewriting.search": ("Candidate", "candidates", "choose"),
+    "gradiend_core.storage.features": ("load_feature",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
-    "NEUTRAL", "SPLITS", "ConfigError", "Contribution", "DataError", "Drop", "DropCounter", "EvaluationTask", "Evaluator",
+    "NEUTRAL", "OTHERS", "SPLITS", "ConfigError", "Contribution", "DataError", "Drop", "DropCounter", "EvaluationTask",
+    "Evaluator",
     "Examples", "Funnel", "GradiendError", "GradientRole", "GradientSource", "LanguageSource", "LearnedFeature", "Learner",
     "LearningError", "LearningTask", "Metric", "MinimalPair", "ModelError", "NoSettings", "PairData", "Paradigm",
-    "ParameterScope", "ParameterSlice", "PluginError", "Provenance", "Report", "Selector", "StorageError", "Table",
-    "TrainingRow", "Visualizer", "WeightUpdate", "hookimpl", "unknown", *_MODULE_OF,
+    "ParameterScope", "ParameterSlice", "PluginError", "Provenance", "Report", "SelectionTask", "Selector", "StorageError",
+    "Table",
+    "TrainingRow", "Visualizer", "WeightUpdate", "code_of", "hookimpl", "unknown", *_MODULE_OF,
 ]  # fmt: skip
 
 

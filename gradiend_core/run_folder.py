@@ -8,6 +8,7 @@ feature/       the learned feature      rewritten/CLASS/   models for from_pretr
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,18 @@ def save_run(session: Session, output: str | Path) -> Path:
     (output / "results.json").unlink(missing_ok=True)
     write_text(output / MARKER, written(session.config, {}))
     pairs = [json.dumps(attrs.asdict(pair), ensure_ascii=False) for pair in session.data.pairs + session.data.neutral_pairs]
-    feature = session.feature
+    session.checkpoints = output / "checkpoint"
     write_text(output / "pairs.jsonl", "\n".join(pairs) + "\n")
     write_text(output / "neutral.txt", "\n".join(session.data.neutral_texts) + "\n")
     columns = [field.name for field in attrs.fields(TrainingRow)]
-    write_csv(output / "training.csv", columns, [list(attrs.asdict(row).values()) for row in feature.training])
-    save_feature(feature, output / "feature", session.provenance)
-    for report in session.reports.values():
-        for name, table in report.tables.items():
-            write_csv(output / "tables" / f"{report.name}_{name}.csv", table.columns, table.rows)
+    for feature in session.features:
+        prefix = session.prefix(feature)
+        write_csv(output / f"{prefix}training.csv", columns, [list(attrs.asdict(row).values()) for row in feature.training])
+        save_feature(feature, output / f"{prefix}feature", session.provenance)
+    for prefix, _, reports in session.by_axis():
+        for report in reports.values():
+            for name, table in report.tables.items():
+                write_csv(output / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
     if "decoder" in session.reports:
         for toward in session.config.rewrite.toward or session.data.classes:
             session.rewrite(toward).save_pretrained(output / "rewritten" / toward)
@@ -51,6 +55,7 @@ def save_run(session: Session, output: str | Path) -> Path:
     provenance = attrs.asdict(session.provenance)
     write_text(output / MARKER, written(session.config, {**provenance, "plugins": list(provenance["plugins"])}))
     write_json(output / "results.json", session.results())
+    shutil.rmtree(session.checkpoints, ignore_errors=True)
     session.plugins.tell("gradiend_run_finished", output=output)
     return output
 
@@ -66,10 +71,12 @@ def load_run(folder: str | Path) -> Session:
         results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StorageError(f"{folder} holds no finished run: results.json cannot be read ({error})") from error
-    session.__dict__["feature"] = load_feature(folder / "feature")
-    session.__dict__["reports"] = {
-        choice.kind: Report(choice.kind, dict(_metrics((), results.get(choice.kind, {})))) for choice in session.config.evaluation
-    }
+    by_axis = results.get("axes") or {"": results}
+    session.__dict__["features"] = tuple(load_feature(folder / (f"{name}_feature" if name else "feature")) for name in by_axis)
+    session.__dict__["axis_reports"] = tuple(
+        {choice.kind: Report(choice.kind, dict(_metrics((), found.get(choice.kind, {})))) for choice in session.config.evaluation}
+        for found in by_axis.values()
+    )
     return session
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, evolve, frozen
 
-from gradiend_core.config.runfile import general_settings, override, read_run_file, resolve
+from gradiend_core.config.runfile import general_settings, override, read_run_file, resolve, written
 from gradiend_core.data.texts import read_texts
 from gradiend_core.errors import ConfigError, DataError, unknown
 from gradiend_core.plugins.manager import Plugins
@@ -26,15 +26,20 @@ from gradiend_core.records.run import RunConfig
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.evaluator import EvaluationTask
 from gradiend_core.roles.learner import LearningTask
+from gradiend_core.roles.selector import SelectionTask
 from gradiend_core.roles.source import Examples, GradientSource
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from gradiend_core.gradients.operator import GradientOperator
+    from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
+    from gradiend_core.learning.seeds import SeedRun
+    from gradiend_core.records.scope import ParameterScope
     from gradiend_core.rewriting.model import RewrittenModel
 
 IN_MEMORY = "in memory"
+#: the neutral examples that learning may use; no evaluation sees them
+NEUTRAL_TRAINED = "neutral_trained"
 
 
 @frozen(eq=False)
@@ -79,6 +84,8 @@ class Session:
         self.plugins = plugins or Plugins.discover(general.disable_plugins)
         self.registry = self.plugins.registry
         self.timing: dict[str, float] = {}
+        #: a folder for states to resume from; None keeps none
+        self.checkpoints: Path | None = None
         named = self.registry.has("model", general.model)
         self.model_folder = str(self._build("model", general.model)) if named else general.model
         self.config: RunConfig = resolve(table, self.registry, self.model_folder)
@@ -117,17 +124,26 @@ class Session:
     def loaded(self) -> LoadedModel:
         """The model and its tokenizer."""
         with self.stage("model"):
-            model, tokenizer = self.source.load(self.model_folder)
+            settings = self.config.gradients
+            model, tokenizer = self.source.load(self.model_folder, dtype=settings.dtype, device=settings.device)
             return LoadedModel(model, tokenizer, model_fingerprint(model))
 
     @cached_property
     def gradients(self) -> GradientOperator:
         """The gradient matrix of this model, source and scope."""
+        selector = self._build("scope", self.config.scope.kind, self.config.scope.config)
+        model, examples = self.loaded.model, self.examples
+        with self.stage("selection"):
+            task = SelectionTask(model, self.gradients_over, examples["train"], self.data.axes, self.seed)
+            return self.gradients_over(selector.select(task))
+
+    def gradients_over(self, scope: ParameterScope) -> GradientOperator:
+        """The gradient matrix of this model and source over any scope."""
         from gradiend_core.gradients.operator import GradientOperator
 
-        model = self.loaded.model
-        scope = self._build("scope", self.config.scope.kind, self.config.scope.config).select(model, self.seed)
-        return GradientOperator(model, self.source, scope)
+        settings = self.config.gradients
+        memory = settings.memory_gib * 2**30
+        return GradientOperator(self.loaded.model, self.source, scope, memory=memory, checkpointing=settings.checkpointing)
 
     @cached_property
     def examples(self) -> dict[str, Examples]:
@@ -136,7 +152,9 @@ class Session:
         with self.stage("prepare"):
             if hasattr(self.source, "check_words"):
                 self.source.check_words(data.words, tokenizer)
-            parts = {split: data.split(split) for split in SPLITS} | {NEUTRAL: data.neutral_pairs}
+            trained = tuple(pair for pair in data.neutral_pairs if pair.split == "train")
+            untrained = tuple(pair for pair in data.neutral_pairs if pair.split != "train")
+            parts = {split: data.split(split) for split in SPLITS} | {NEUTRAL: untrained, NEUTRAL_TRAINED: trained}
             ready = {name: self.source.prepare(pairs, tokenizer, model) for name, pairs in parts.items()}
             for split in SPLITS:
                 for name in data.classes:
@@ -150,7 +168,7 @@ class Session:
     def funnel(self) -> Funnel:
         """What became of every text, down to the examples that the model takes."""
         drops = [
-            Drop(f"tokenizer, {'neutral slots' if name == NEUTRAL else 'pairs'}", drop.reason, drop.count, drop.examples)
+            Drop(f"tokenizer, {'neutral slots' if name.startswith(NEUTRAL) else 'pairs'}", drop.reason, drop.count, drop.examples)
             for name, examples in self.examples.items()
             for drop in examples.drops
         ]
@@ -158,7 +176,8 @@ class Session:
             (name, sum(pair.factual_class == name for split in SPLITS for pair in self.examples[split].pairs))
             for name in self.data.classes
         ]
-        kept += [("neutral texts", len(self.data.neutral_texts)), ("neutral slots", len(self.examples[NEUTRAL].pairs))]
+        slots = sum(len(self.examples[name].pairs) for name in (NEUTRAL, NEUTRAL_TRAINED))
+        kept += [("neutral texts", len(self.data.neutral_texts)), ("neutral slots", slots)]
         return evolve(self.data.funnel, kept=tuple(kept), drops=merge((*self.data.funnel.drops, *drops)))
 
     @cached_property
@@ -173,26 +192,89 @@ class Session:
         )  # fmt: skip
 
     @cached_property
-    def feature(self) -> LearnedFeature:
-        """The learned feature."""
-        examples, gradients = self.examples, self.gradients
-        self.plugins.tell("gradiend_run_started", provenance=self.provenance)
-        learner = self._build("learner", self.config.learner.kind, self.config.learner.config)
-        with self.stage("learning"):
-            feature = learner.learn(
-                LearningTask(
-                    gradients, examples["train"], examples["validation"], self.data.classes, self.seed,
-                    lambda row: self.plugins.tell("gradiend_step_finished", row=row),
-                )
-            )  # fmt: skip
-        self.plugins.tell("gradiend_feature_learned", feature=feature)
-        return feature
+    def matrix(self) -> GradientMatrix:
+        """What learning reads gradients from: the store, where it is to be used, or the model itself."""
+        settings, several = self.config.store, self.config.seeds.at_most > 1 or len(self.data.axes) > 1
+        if settings.use == "never" or (settings.use == "auto" and not several):
+            return self.gradients
+        from tqdm import tqdm
+
+        from gradiend_core.gradients.store import GIB, StoredGradients, estimate, make_room, open_store
+
+        parts = [self.examples[name] for name in ("train", "validation", NEUTRAL_TRAINED) if self.examples[name].pairs]
+        needed, limit = estimate(self.gradients, parts, settings.precision), int(settings.limit_gib * GIB)
+        if needed > limit and settings.use == "auto":
+            return self.gradients
+        root = Path(settings.folder or Path.home() / ".cache" / "gradiend").expanduser() / "gradients"
+        with self.stage("store"):
+            make_room(root, needed, limit)
+            with tqdm(total=sum(len(part.pairs) for part in parts), desc="gradients", disable=None) as bar:
+                stored = [
+                    (part, open_store(root, self.gradients, part, self.loaded.fingerprint, settings.precision, bar.update))
+                    for part in parts
+                ]
+        return StoredGradients.of(self.gradients, stored)
 
     @cached_property
-    def reports(self) -> dict[str, Report]:
-        """The report of each configured evaluator."""
+    def seed_runs(self) -> tuple[SeedRun, ...]:
+        """What each seed gave."""
+        from gradiend_core.learning.seeds import learn_seeds
+
+        examples, matrix = self.examples, self.matrix
+        self.plugins.tell("gradiend_run_started", provenance=self.provenance)
+        learner = self._build("learner", self.config.learner.kind, self.config.learner.config)
+
+        def task(seed: int) -> LearningTask:
+            return LearningTask(
+                matrix, examples["train"], examples["validation"], examples[NEUTRAL_TRAINED], self.data.axes, seed,
+                lambda row: self.plugins.tell("gradiend_step_finished", row=row),
+                self.checkpoints and self.checkpoints / self._learning_key() / f"seed-{seed}",
+            )  # fmt: skip
+
+        with self.stage("learning"):
+            runs = learn_seeds(learner, task, self.seed, self.config.seeds)
+        for feature in max(runs, key=lambda run: run.score).features:
+            self.plugins.tell("gradiend_feature_learned", feature=feature)
+        return runs
+
+    def _learning_key(self) -> str:
+        """A hash of everything that learning depends on: a checkpoint under another key is of another run."""
+        where = self.provenance
+        about = [
+            where.model_fingerprint,
+            where.data_fingerprint,
+            where.scope_fingerprint,
+            where.versions,
+            written(self.config, {}),
+        ]
+        return hashlib.sha256(repr(about).encode()).hexdigest()[:16]
+
+    @cached_property
+    def features(self) -> tuple[LearnedFeature, ...]:
+        """The learned feature of each axis, of the seed that told the classes best on validation pairs."""
+        from gradiend_core.learning.selection import pruned
+
+        features, prune = max(self.seed_runs, key=lambda run: run.score).features, self.config.prune
+        if prune.keep == 1.0 and isinstance(prune.keep, float):
+            return features
+        validation = self.examples["validation"]
+        return tuple(pruned(feature, prune.keep, prune.by, self.gradients_over, validation) for feature in features)
+
+    @property
+    def feature(self) -> LearnedFeature:
+        """The learned feature; of several axes the first."""
+        return self.features[0]
+
+    @cached_property
+    def axis_reports(self) -> tuple[dict[str, Report], ...]:
+        """For each axis the report of each configured evaluator."""
+        return tuple(self._reports(axis, feature) for axis, feature in enumerate(self.features))
+
+    def _reports(self, axis: int, feature: LearnedFeature) -> dict[str, Report]:
+        gradients = self.gradients if feature.scope is self.gradients.scope else self.gradients_over(feature.scope)
+        seeds = tuple(run.features[axis] for run in self.seed_runs if run.features)
         task = EvaluationTask(
-            self.feature, self.gradients, self.source, self.loaded.tokenizer, self.examples, self.data, self.seed
+            feature, seeds, gradients, self.source, self.loaded.tokenizer, self.examples, self.data, self.seed
         )  # fmt: skip
         reports = {}
         for choice in self.config.evaluation:
@@ -201,15 +283,26 @@ class Session:
             self.plugins.tell("gradiend_evaluated", report=reports[choice.kind])
         return reports
 
+    @property
+    def reports(self) -> dict[str, Report]:
+        """The report of each configured evaluator; of several axes for the first."""
+        return self.axis_reports[0]
+
+    def axis_of(self, toward: str) -> int:
+        """Which axis strengthens a class."""
+        ends = self.features[0].classes if len(self.features) == 1 else tuple(each.classes[0] for each in self.features)
+        if toward not in ends:
+            raise ConfigError(unknown("class", toward, ends))
+        return 0 if len(self.features) == 1 else ends.index(toward)
+
     def update(self, toward: str, learning_rate: float | None = None) -> WeightUpdate:
         """The edit that strengthens a class; the learning rate is the one that the decoder evaluation chose."""
+        axis = self.axis_of(toward)
         if learning_rate is None:
-            if toward not in self.feature.classes:
-                raise ConfigError(unknown("class", toward, self.feature.classes))
-            if "decoder" not in self.reports:
+            if "decoder" not in self.axis_reports[axis]:
                 raise ConfigError("no decoder evaluation has chosen a learning rate; give one")
-            learning_rate = float(self.reports["decoder"][toward, "learning_rate"] or 0.0)
-        return self.feature.update(toward, learning_rate)
+            learning_rate = float(self.axis_reports[axis]["decoder"][toward, "learning_rate"] or 0.0)
+        return self.features[axis].update(toward, learning_rate)
 
     def rewrite(self, toward: str, learning_rate: float | None = None) -> RewrittenModel:
         """A copy of the model with the edit in its weights; this session's own model stays as it is."""
@@ -235,22 +328,51 @@ class Session:
 
     def figures(self) -> Iterator[tuple[str, Any]]:
         """Each configured figure that the reports allow, as (name, matplotlib Figure)."""
-        for choice in self.config.figures:
-            with self.stage("figures"):
-                figure = self._build("figures", choice.kind, choice.config).draw(self.feature, self.reports)
-            if figure is not None:
-                yield choice.kind, figure
+        for prefix, feature, reports in self.by_axis():
+            for choice in self.config.figures:
+                with self.stage("figures"):
+                    figure = self._build("figures", choice.kind, choice.config).draw(feature, reports)
+                if figure is not None:
+                    yield prefix + choice.kind, figure
+
+    def by_axis(self) -> Iterator[tuple[str, LearnedFeature, dict[str, Report]]]:
+        """Each axis with the prefix of its files."""
+        for feature, reports in zip(self.features, self.axis_reports, strict=True):
+            yield self.prefix(feature), feature, reports
+
+    def prefix(self, feature: LearnedFeature) -> str:
+        """What the names of a feature's files begin with; nothing where there is only one feature."""
+        return f"{feature.classes[0]}_" if len(self.features) > 1 else ""
 
     def results(self) -> dict[str, Any]:
-        """All numbers, nested, with timing in seconds by stage and provenance."""
+        """All numbers, nested, with timing in seconds by stage and provenance; several axes under "axes", by first class."""
+        by_axis = {
+            feature.classes[0]: {
+                **{name: report.nested() for name, report in reports.items()},
+                "training": {"best_step": feature.best_step, "steps": len(feature.training), "seed": feature.seed},
+            }
+            for _, feature, reports in self.by_axis()
+        }
         return {
-            **{name: report.nested() for name, report in self.reports.items()},
+            **({"axes": by_axis} if len(by_axis) > 1 else next(iter(by_axis.values()))),
             "data": {"funnel": asdict(self.funnel), "counts": self._counts()},
-            "training": {"best_step": self.feature.best_step, "steps": len(self.feature.training)},
-            "warnings": [warning for report in self.reports.values() for warning in report.warnings],
+            "seeds": [{"seed": run.seed, "validation_correlation": run.score, "problem": run.problem} for run in self.seed_runs],
+            "warnings": self.warnings,
             "timing": {**self.timing, "total": sum(self.timing.values())},
             "provenance": asdict(self.provenance),
         }
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the results should know."""
+        from gradiend_core.learning.seeds import convergent
+
+        found = [warning for _, _, reports in self.by_axis() for report in reports.values() for warning in report.warnings]
+        wanted, runs = self.config.seeds, self.seed_runs
+        enough = len(convergent(runs, wanted.threshold))
+        if enough < wanted.convergent:
+            found.append(f"only {enough} of {len(runs)} seeds reached a validation correlation of {wanted.threshold:g}")
+        return found + [f"seed {run.seed}: {run.problem}" for run in runs if run.problem]
 
     def _counts(self) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
@@ -260,9 +382,11 @@ class Session:
 
 
 def model_fingerprint(model: nn.Module) -> str:
-    """A hash of names, shapes and sums of the weights: quick, and different after any training or rewriting."""
+    """A hash of names, shapes and every bit of the weights."""
+    import torch
+
     digest = hashlib.sha256()
     for name, parameter in model.named_parameters():
-        values = parameter.detach().double()
-        digest.update(f"{name}{tuple(parameter.shape)}{float(values.sum())!r}{float(values.abs().sum())!r}".encode())
+        digest.update(f"{name}{tuple(parameter.shape)}{parameter.dtype}".encode())
+        digest.update(parameter.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import cattrs
@@ -21,6 +21,13 @@ def _exactly(*allowed: type) -> Any:
         return to(value)
 
     return structure
+
+
+def _whole_or_not(value: Any, _: Any) -> int | float:
+    """2 and 2.0 differ where a count and a fraction are both allowed."""
+    if type(value) not in (int, float):
+        raise TypeError(f"{value!r} is {_kind(type(value))}, but a number is needed")
+    return cast("int | float", value)
 
 
 def _kind(kind: type) -> str:
@@ -41,6 +48,7 @@ def _make() -> cattrs.Converter:
     converter.register_structure_hook(int, _exactly(int))
     converter.register_structure_hook(float, _exactly(float, int))
     converter.register_structure_hook(str, _exactly(str))
+    converter.register_structure_hook_func(lambda kind: kind == int | float, _whole_or_not)
     converter.register_structure_hook_func(lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _enum)
     return converter
 

@@ -13,12 +13,26 @@ import tomli_w
 from gradiend_core.config.converter import structure, unstructure
 from gradiend_core.errors import ConfigError, unknown
 from gradiend_core.plugins.registry import Registry
-from gradiend_core.records.run import Choice, GeneralSettings, RewriteSettings, RunConfig
+from gradiend_core.records.run import (
+    Choice,
+    GeneralSettings,
+    GradientSettings,
+    PruneSettings,
+    RewriteSettings,
+    RunConfig,
+    SeedSettings,
+    StoreSettings,
+)
 
 GENERAL = [field.name for field in attrs.fields(GeneralSettings)]
 #: role: the kind that is taken when none is named
 SINGLE = {"paradigm": "english-pronouns", "source": "auto", "scope": "backbone", "learner": "adam"}
 SEVERAL = ("evaluation", "figures")
+#: tables of the core itself
+OWN = {
+    "gradients": GradientSettings, "store": StoreSettings, "seeds": SeedSettings, "prune": PruneSettings,
+    "rewrite": RewriteSettings,
+}  # fmt: skip
 #: written for the reader, ignored when read
 NOTE = "provenance"
 
@@ -55,7 +69,7 @@ def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
 
 def general_settings(table: dict[str, Any]) -> GeneralSettings:
     """The keys at the top; the others must name a role."""
-    roles = [*SINGLE, *SEVERAL, "rewrite", NOTE]
+    roles = [*SINGLE, *SEVERAL, *OWN, NOTE]
     for key in table:
         if key not in GENERAL and key not in roles:
             raise ConfigError(unknown("key", key, GENERAL + roles[:-1]) + " at the top of the run")
@@ -68,8 +82,8 @@ def resolve(table: dict[str, Any], registry: Registry, model_folder: str) -> Run
         role: _choice(role, dict(_table(table, role)), kind, registry, model_folder) for role, kind in SINGLE.items()
     }
     several: dict[str, Any] = {role: _choices(role, _table(table, role), registry) for role in SEVERAL}
-    rewrite = structure(_table(table, "rewrite"), RewriteSettings, "rewrite")
-    return RunConfig(general_settings(table), **chosen, **several, rewrite=rewrite)
+    own: dict[str, Any] = {name: structure(_table(table, name), kind, name) for name, kind in OWN.items()}
+    return RunConfig(general_settings(table), **chosen, **several, **own)
 
 
 def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
@@ -119,6 +133,6 @@ def written(config: RunConfig, provenance: dict[str, Any]) -> str:
         choices: tuple[Choice, ...] = getattr(config, role)
         table[role] = {"kinds": [choice.kind for choice in choices]}
         table[role] |= {choice.kind: unstructure(choice.config) for choice in choices}
-    table["rewrite"] = unstructure(config.rewrite)
+    table |= {name: unstructure(getattr(config, name)) for name in OWN}
     table[NOTE] = provenance
     return tomli_w.dumps(table)

@@ -95,7 +95,8 @@ def make_pairs(
     if len(neutral) > max_neutral:
         drops.add(f"more than {max_neutral} neutral texts", count=len(neutral) - max_neutral)
     neutral = neutral[:max_neutral]
-    neutral_pairs = tuple(pair for text in neutral for pair in _neutral_pair(text, rng, drops))
+    slots = [pair for text in neutral for pair in _neutral_pair(text, rng, drops)]
+    neutral_pairs = tuple(assign_splits(slots, shares))
     kept = [(name, min(len(found[name]), max_per_class)) for name in classes] + [(NEUTRAL, len(neutral))]
     funnel = Funnel(read, matched, tuple(kept), drops.drops())
     words = {name: rules.words[name] for name in classes}
@@ -127,7 +128,7 @@ def _neutral_pair(text: str, rng: random.Random, drops: DropCounter) -> list[Min
         return []
     match = rng.choice(words)
     word = match.group()
-    return [MinimalPair(text[: match.start()], text[match.end() :], word, word, NEUTRAL, NEUTRAL, "test")]
+    return [MinimalPair(text[: match.start()], text[match.end() :], word, word, NEUTRAL, NEUTRAL, "train")]
 
 
 def _require(found: Mapping[str, list[MinimalPair]], rules: WordRules, read: int, drops: tuple[Drop, ...]) -> None:

@@ -29,7 +29,7 @@ def checkpointed(model: nn.Module) -> Iterator[None]:
         if caching:  # a cache of keys and values would be filled twice
             model.config.use_cache = False  # type: ignore[union-attr]  # of transformers' models, not of any module
         for module in layers:
-            module._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+            module._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)  # type: ignore[assignment]
             module.training = module.gradient_checkpointing = True
         yield
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from gradiend_core.records.pair import MinimalPair
 from gradiend_core.roles.source import Examples
@@ -13,15 +13,12 @@ from gradiend_core.roles.source import Examples
 
 @frozen(eq=False)
 class Subset:
-    """The given rows of other examples, in the given order."""
+    """The given rows of other examples, in the given order, with the pairs that they stand for."""
 
     whole: Examples
     chosen: tuple[int, ...]
+    pairs: tuple[MinimalPair, ...]
     drops: tuple[()] = ()
-
-    @property
-    def pairs(self) -> tuple[MinimalPair, ...]:
-        return tuple(self.whole.pairs[row] for row in self.chosen)
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -33,4 +30,19 @@ class Subset:
 
 def subset(examples: Examples, rows: Sequence[int]) -> Examples:
     """These rows of the examples, as examples."""
-    return Subset(examples, tuple(rows))
+    return Subset(examples, tuple(rows), tuple(examples.pairs[row] for row in rows))
+
+
+def relabelled(examples: Examples, classes: Sequence[str]) -> Examples:
+    """The same examples under other factual classes."""
+    pairs = [evolve(pair, factual_class=name) for pair, name in zip(examples.pairs, classes, strict=True)]
+    return Subset(examples, tuple(range(len(pairs))), tuple(pairs))
+
+
+def origin(examples: Examples) -> tuple[Examples, list[int]]:
+    """The examples that these were taken from, through any number of subsets, and their rows there."""
+    rows = list(range(len(examples.pairs)))
+    while isinstance(examples, Subset):
+        rows = [examples.chosen[row] for row in rows]
+        examples = examples.whole
+    return examples, rows

@@ -35,14 +35,23 @@ def architecture(model: str) -> str:
     return (getattr(config, "architectures", None) or [""])[0]
 
 
-def load_model(model: str, auto_class: Any) -> tuple[Any, Any]:
-    """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors."""
+def load_model(model: str, auto_class: Any, dtype: str, device: str) -> tuple[Any, Any]:
+    """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors.
+
+    `dtype` and `device` are those of `records.run.GradientSettings`.
+    """
+    import torch
     from transformers import AutoTokenizer
 
     name = _checked(model)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    options = {"dtype": dtype, "use_safetensors": True} | ({"device_map": "auto"} if device == "sharded" else {})
     try:
         with without_progress_bars():
-            loaded = auto_class.from_pretrained(name, use_safetensors=True).eval()
+            loaded = auto_class.from_pretrained(name, **options).eval()
+        if device != "sharded":
+            loaded = loaded.to(torch.device(device))
         return loaded, AutoTokenizer.from_pretrained(name)
     except Exception as error:
         raise ModelError(_reason(model, error)) from error

@@ -37,9 +37,17 @@ ROWS_BUDGET = 2**27
 class GradientMatrix(Protocol):
     """What learners and evaluators need of G. `GradientOperator` computes it, `StoredGradients` has some of it on disk."""
 
-    scope: ParameterScope
-    device: torch.device
-    dtype: torch.dtype
+    @property
+    def scope(self) -> ParameterScope:
+        """Its columns."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where products are."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of products."""
 
     def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
         """G @ directionsᵀ: each example's gradient along K directions, [examples, K] from [K, n]."""
@@ -210,7 +218,10 @@ class GradientOperator:
 
     def narrowed(self, columns: Tensor) -> GradientOperator:
         """The same matrix with only these columns."""
-        scope = self.scope.narrowed(columns)
+        return self.over(self.scope.narrowed(columns))
+
+    def over(self, scope: ParameterScope) -> GradientOperator:
+        """The gradient matrix of the same model and source over another scope."""
         return GradientOperator(self.model, self.source, scope, memory=self.memory, checkpointing=self.checkpointing)
 
     def coverage(self, examples: Examples) -> Coverage:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 
-def class_batches(labels: Sequence[float], size: int, seed: int) -> Iterator[list[int]]:
-    """Endless batches of row numbers, all of one class, the classes in turn.
+def class_batches(groups: Mapping[str, Sequence[int]], size: int, seed: int) -> Iterator[tuple[str, list[int]]]:
+    """Endless batches of row numbers, each of one class and with its name, the classes in turn.
 
     The mean gradient of a batch is one training example of the encoder-decoder, so a batch must not mix classes. Each class
     is shuffled anew whenever it has been used up, so every row is used, and as often as any other of its class.
     """
-    streams = [
-        _endless([row for row, label in enumerate(labels) if label == each], random.Random(f"{seed}:batches:{each}"))
-        for each in sorted(set(labels), reverse=True)
-    ]
+    streams = {name: _endless(list(rows), random.Random(f"{seed}:batches:{name}")) for name, rows in groups.items() if rows}
     while True:
-        for stream in streams:
-            yield [next(stream) for _ in range(size)]
+        for name, stream in streams.items():
+            yield name, [next(stream) for _ in range(size)]
 
 
 def _endless(rows: list[int], rng: random.Random) -> Iterator[int]:

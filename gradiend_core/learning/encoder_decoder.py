@@ -1,58 +1,132 @@
-"""The encoder-decoder of arXiv 2502.01406 (section 3) and its gradient, written out.
+"""The encoder-decoder of arXiv 2502.01406 (section 3) and one step of its training, written out.
 
-    h = tanh(We·source + be)        target ≈ Wd·h + bd        loss = ‖Wd·h + bd − target‖²
+    h = tanh(We·source + be)        target ≈ Wdᵀ·h + bd        loss = ‖Wdᵀ·h + bd − target‖²
 
-with source, target, We, Wd, bd in Rⁿ and be, h numbers. There are two vectors to differentiate and every derivative is a
-multiple of `source` or of the residual, so autograd would only add copies of n numbers.
+with source, target, bd in Rⁿ, We and Wd k vectors in Rⁿ, be and h k numbers; k is 1 in the paper. Every derivative is a multiple
+of `source` or of the residual, so no gradient needs to be kept: a step takes pieces of the vectors that fit a processor's
+cache, makes their derivatives, and hands both to torch's AdamW.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-from attrs import field, frozen
+from attrs import frozen
 from torch import Tensor
+from torch.optim.adamw import adamw
+
+#: entries of a vector that are worked on together
+PIECE = 2**20
 
 
 @frozen(eq=False)
 class EncoderDecoder:
-    """Trainable weights: encoder We [n], encoder_bias be [1], decoder Wd [n], decoder_bias bd [n], float32."""
+    """Weights: encoder We [k, n], encoder_bias be [k], decoder Wd [k, n], decoder_bias bd [n], float32."""
 
     encoder: Tensor
     encoder_bias: Tensor
     decoder: Tensor
     decoder_bias: Tensor
-    _residual: Tensor = field(init=False)
-
-    @_residual.default
-    def _buffer(self) -> Tensor:
-        return torch.empty_like(self.decoder)
 
     @classmethod
-    def initial(cls, n: int, seed: int, device: torch.device) -> EncoderDecoder:
+    def initial(cls, n: int, seed: int, device: torch.device, k: int = 1) -> EncoderDecoder:
         """All weights uniform in ±1/√n, encoder and decoder alike, as the paper has it: the usual rule would draw the
-        decoder, which has one input, from ±1, far above any gradient."""
-        generator = torch.Generator().manual_seed(seed)
-        draw = [(torch.rand(size, generator=generator) * 2 - 1).div_(n**0.5).to(device) for size in (n, 1, n, n)]
-        model = cls(*draw)
-        for weight in model.weights:
-            weight.grad = torch.zeros_like(weight)
-        return model
+        decoder, which has few inputs, from ±1/√k, far above any gradient."""
+        generator, bound = torch.Generator().manual_seed(seed), n**-0.5
+        sizes = ((k, n), (k,), (k, n), (n,))
+        return cls(*(torch.empty(size).uniform_(-bound, bound, generator=generator).to(device) for size in sizes))
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return self.encoder, self.encoder_bias, self.decoder, self.decoder_bias
 
-    def copy(self) -> tuple[Tensor, ...]:
-        return tuple(weight.clone() for weight in self.weights)
+    def copy(self) -> EncoderDecoder:
+        return EncoderDecoder(*(weight.clone() for weight in self.weights))
 
-    def backward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Sets `.grad` of the weights for one source and one target gradient, [n] each; gives the relative loss
-        ‖residual‖² / ‖target‖², which is 1 for a decoder that says nothing."""
-        h = torch.tanh(self.encoder @ source + self.encoder_bias)  # [1]
-        residual = torch.addcmul(self.decoder_bias, self.decoder, h, out=self._residual).sub_(target)
-        towards_code = 2 * (self.decoder @ residual) * (1 - h**2)
-        torch.mul(source, towards_code, out=self.encoder.grad)
-        self.encoder_bias.grad = towards_code
-        torch.mul(residual, 2 * h, out=self.decoder.grad)
-        torch.mul(residual, 2, out=self.decoder_bias.grad)
-        return residual.square().sum() / target.square().sum().clamp_min(torch.finfo(target.dtype).tiny)
+    def take(self, other: EncoderDecoder) -> None:
+        """Takes over the values of other weights of the same sizes."""
+        for mine, theirs in zip(self.weights, other.weights, strict=True):
+            mine.copy_(theirs)
+
+    def pieces(self) -> Iterator[slice]:
+        n = len(self.decoder_bias)
+        return (slice(start, min(start + PIECE, n)) for start in range(0, n, PIECE))
+
+    def residual(self, place: slice, code: Tensor, target: Tensor) -> Tensor:
+        """Wdᵀ·code + bd − target on a piece."""
+        found = self.decoder_bias[place] - target
+        for wd, h in zip(self.decoder, code, strict=True):
+            found.add_(wd[place] * h)
+        return found
+
+
+@frozen(eq=False)
+class Rates:
+    """Learning rates of AdamW."""
+
+    encoder: float
+    encoder_bias: float
+    decoder: float
+
+    def scaled(self, share: float) -> Rates:
+        return Rates(self.encoder * share, self.encoder_bias * share, self.decoder * share)
+
+
+@frozen(eq=False)
+class Trainer:
+    """AdamW on an encoder-decoder. `first` and `second` are the moments of its weights, in their order."""
+
+    model: EncoderDecoder
+    first: EncoderDecoder
+    second: EncoderDecoder
+    weight_decay: float
+
+    @classmethod
+    def of(cls, model: EncoderDecoder, weight_decay: float) -> Trainer:
+        first, second = (EncoderDecoder(*(torch.zeros_like(weight) for weight in model.weights)) for _ in range(2))
+        return cls(model, first, second, weight_decay)
+
+    def step(
+        self, number: int, rates: Rates, source: Tensor, target: Tensor, units: tuple[float, float],
+        code: Tensor | None = None, *, learn_encoder: bool = True, learn_decoder: bool = True,
+    ) -> float:  # fmt: skip
+        """One step, the `number`-th, on a source and a target gradient, [n] each, in units of the given sizes. Gives the relative
+        loss ‖residual‖² / ‖target‖², which is 1 for a decoder that says nothing; for a target of zeros, ‖residual‖² / n.
+
+        With a `code` [k] the decoder is taught that code's target, and the encoder the code itself.
+        """
+        model, (source_unit, target_unit) = self.model, units
+        h = torch.tanh(source_unit * (model.encoder @ source) + model.encoder_bias)
+        used = h if code is None else code
+        squared = torch.zeros((), dtype=torch.float64, device=h.device)
+        length, along = squared.clone(), torch.zeros(len(h), dtype=torch.float64, device=h.device)
+        for place in model.pieces():
+            wanted = target[place] * target_unit
+            residual = model.residual(place, used, wanted)
+            squared += residual.dot(residual)
+            length += wanted.dot(wanted)
+            along += model.decoder[:, place] @ residual
+        towards = 2 * (along.float() if code is None else h - code) * (1 - h**2)
+        for place in model.pieces():
+            if learn_decoder:
+                residual = model.residual(place, used, target[place] * target_unit)
+                self._update(number, rates.decoder, [*range(len(h))], "decoder", place, [residual * (2 * each) for each in used])
+                self._update(number, rates.decoder, [], "decoder_bias", place, [residual * 2])
+            if learn_encoder:
+                gradient = [source[place] * (source_unit * each) for each in towards]
+                self._update(number, rates.encoder, [*range(len(h))], "encoder", place, gradient)
+        if learn_encoder:
+            self._update(number, rates.encoder_bias, [], "encoder_bias", slice(None), [towards])
+        return float(squared / torch.where(length > 0, length, len(source)))
+
+    def _update(self, number: int, rate: float, rows: list[int], name: str, place: slice, gradients: list[Tensor]) -> None:
+        def part(of: EncoderDecoder) -> list[Tensor]:
+            whole: Tensor = getattr(of, name)
+            return [whole[row, place] for row in rows] if rows else [whole[place]]
+
+        steps = [torch.tensor(number - 1.0, device=gradients[0].device) for _ in gradients]
+        adamw(
+            part(self.model), gradients, part(self.first), part(self.second), [], steps, fused=True, amsgrad=False,
+            beta1=0.9, beta2=0.999, lr=rate, weight_decay=self.weight_decay, eps=1e-8, maximize=False,
+        )  # fmt: skip

@@ -9,27 +9,26 @@ import torch
 from attrs import evolve
 from torch import Tensor
 
-from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.gradients.operator import GradientMatrix
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.pair import MinimalPair
+from gradiend_core.records.pair import MinimalPair, code_of
 from gradiend_core.roles.source import Examples
 
 #: the mean code of a class that calibration aims at: told apart well, and not yet all the same
 CODE = 0.95
 
 
-def labels_of(pairs: Sequence[MinimalPair], classes: tuple[str, str]) -> Tensor:
-    """+1 for pairs whose factual class is the first, −1 for the second, 0 for any other, [pairs]."""
-    values = {classes[0]: 1.0, classes[1]: -1.0}
-    return torch.tensor([values.get(pair.factual_class, 0.0) for pair in pairs])
+def labels_of(pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Tensor:
+    """The code that each pair should have, [pairs]."""
+    return torch.tensor([code_of(pair.factual_class, axis) for pair in pairs])
 
 
-def projections(feature: LearnedFeature, gradients: GradientOperator, examples: Examples) -> Tensor:
+def projections(feature: LearnedFeature, gradients: GradientMatrix, examples: Examples) -> Tensor:
     """Each example's source gradient along the encoder, [examples], on the CPU."""
     return gradients.project(examples, feature.encoder[None], feature.source)[:, 0].cpu()
 
 
-def encodings(feature: LearnedFeature, gradients: GradientOperator, examples: Examples) -> Tensor:
+def encodings(feature: LearnedFeature, gradients: GradientMatrix, examples: Examples) -> Tensor:
     """Encodings of examples one by one, [examples], on the CPU. Computed in batches, exactly as if alone."""
     return feature.encode(projections(feature, gradients, examples))
 

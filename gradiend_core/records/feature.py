@@ -46,6 +46,12 @@ class LearnedFeature:
     target: GradientRole
     training: tuple[TrainingRow, ...] = ()
     best_step: int = 0
+    seed: int = 0
+
+    @property
+    def validation_correlation(self) -> float | None:
+        """At the step that was kept."""
+        return next((row.validation_correlation for row in self.training if row.step == self.best_step), None)
 
     def encode(self, projections: Tensor) -> Tensor:
         """Encodings in [−1, 1] of examples, from their source gradients along the encoder, [examples]."""
@@ -58,6 +64,11 @@ class LearnedFeature:
     def flipped(self) -> LearnedFeature:
         """The same map with the sign of the code turned: what a class decodes to stays as it was."""
         return evolve(self, encoder=-self.encoder, encoder_bias=-self.encoder_bias, decoder=-self.decoder)
+
+    def narrowed(self, columns: Tensor) -> LearnedFeature:
+        """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink; calibrate again."""
+        parts = {name: getattr(self, name)[columns.to(self.encoder.device)] for name in ("encoder", "decoder", "decoder_bias")}
+        return evolve(self, scope=self.scope.narrowed(columns), **parts)
 
     def strengthen(self, name: str) -> float:
         """The feature factor that, added with a positive learning rate, makes the class more probable.

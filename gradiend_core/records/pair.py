@@ -14,6 +14,8 @@ from gradiend_core.records.funnel import Funnel
 SPLITS = ("train", "validation", "test")
 #: The class of a slot that has nothing to do with the feature.
 NEUTRAL = "neutral"
+#: As the second class of an axis: every class but the first and the neutral one.
+OTHERS = "others"
 
 
 @frozen
@@ -38,19 +40,35 @@ class MinimalPair:
         return self.left + self.factual + self.right
 
 
+def code_of(factual_class: str, axis: tuple[str, str]) -> float:
+    """+1 for the first class of an axis, −1 for the second, 0 for any other."""
+    first, second = axis
+    if factual_class == first:
+        return 1.0
+    return -1.0 if factual_class == second or (second == OTHERS and factual_class != NEUTRAL) else 0.0
+
+
 @frozen
 class PairData:
     """What a paradigm makes of texts: pairs in three splits, neutral text, and what was dropped on the way.
 
-    `classes` are the two poles, the first encodes to +1; `words` has the target words of each.
+    Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others. `words` has the target
+    words of each.
     """
 
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]]
     pairs: tuple[MinimalPair, ...]
     neutral_pairs: tuple[MinimalPair, ...]
     neutral_texts: tuple[str, ...]
     funnel: Funnel
+
+    @property
+    def axes(self) -> tuple[tuple[str, str], ...]:
+        """What there is to learn, as (class that encodes to +1, class that encodes to −1)."""
+        if len(self.classes) == 2:
+            return ((self.classes[0], self.classes[1]),)
+        return tuple((name, OTHERS) for name in self.classes)
 
     def split(self, name: str) -> tuple[MinimalPair, ...]:
         return tuple(pair for pair in self.pairs if pair.split == name)

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class EvaluationTask:
-    """Everything that an evaluator may use. `examples` has the keys train, validation, test and neutral."""
+    """Everything that an evaluator may use. `examples` has the keys train, validation, test and neutral; `seeds` has the feature
+    of each seed that gave one, `feature` among them."""
 
     feature: LearnedFeature
+    seeds: tuple[LearnedFeature, ...]
     gradients: GradientOperator
     source: GradientSource
     tokenizer: Any

@@ -11,23 +11,33 @@ from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.roles.source import Examples
 
 if TYPE_CHECKING:
-    from gradiend_core.gradients.operator import GradientOperator
+    from pathlib import Path
+
+    from gradiend_core.gradients.operator import GradientMatrix
 
 
 @frozen(eq=False)
 class LearningTask:
-    """Everything that a learner may use. Labels are +1 where a pair's factual class is `classes[0]`, else −1."""
+    """Everything that a learner may use.
 
-    gradients: GradientOperator
+    `axes` says what to learn, as pairs of classes: examples whose factual class is the first of an axis have the code +1 on it,
+    those of the second −1 (`records.pair.code_of`). `neutral` has neutral examples that no evaluation sees. What a learner
+    writes to the folder `checkpoint` (none if None) is there when the same task is learned again after an interruption.
+    """
+
+    gradients: GradientMatrix
     train: Examples
     validation: Examples
-    classes: tuple[str, str]
+    neutral: Examples | None
+    axes: tuple[tuple[str, str], ...]
     seed: int
     tell: Callable[[TrainingRow], None]
+    checkpoint: Path | None = None
 
 
 class Learner(Protocol):
     """Made by its factory from its configuration."""
 
-    def learn(self, task: LearningTask) -> LearnedFeature:
-        """The feature, oriented so that the first class encodes to +1. Equal seeds give equal bits on CPU."""
+    def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
+        """A feature for each axis, in their order, oriented so that the first class encodes to +1. Equal seeds give equal bits on
+        CPU. Raises LearningError with a diagnosis where nothing was learned."""

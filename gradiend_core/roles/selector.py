@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from attrs import frozen
+
 from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.source import Examples
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from gradiend_core.gradients.operator import GradientOperator
+
+
+@frozen(eq=False)
+class SelectionTask:
+    """Everything that a selector may use: the model, the gradient matrix over any scope of it, and the training examples with
+    the axes to be learned on them. What looks at no gradient costs nothing."""
+
+    model: nn.Module
+    gradients: Callable[[ParameterScope], GradientOperator]
+    train: Examples
+    axes: tuple[tuple[str, str], ...]
+    seed: int
 
 
 class Selector(Protocol):
     """Made by its factory from its configuration."""
 
-    def select(self, model: nn.Module, seed: int) -> ParameterScope:
+    def select(self, task: SelectionTask) -> ParameterScope:
         """The scope; parameters are named as `model.named_parameters()` names them, tied weights once."""

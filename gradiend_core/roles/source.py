@@ -38,8 +38,8 @@ class GradientSource(Protocol):
     def accepts(model: str) -> bool:
         """Whether a model of this name or folder, by its config alone, is one for this source."""
 
-    def load(self, model: str) -> tuple[Any, Any]:
-        """The model in evaluation mode, and its tokenizer or None."""
+    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+        """The model in evaluation mode, and its tokenizer or None; `dtype` and `device` as in `GradientSettings`."""
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         """The pairs as examples for this model."""

@@ -42,6 +42,7 @@ def save_feature(feature: LearnedFeature, folder: str | Path, provenance: Proven
                 "target": feature.target.value,
                 "encoder_bias": feature.encoder_bias,
                 "best_step": feature.best_step,
+                "seed": feature.seed,
                 "scope": [[part.name, list(part.shape)] for part in feature.scope.slices],
                 "scope_fingerprint": feature.scope.fingerprint(),
                 "training": [list(asdict(row).values()) for row in feature.training],
@@ -86,5 +87,6 @@ def _feature(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Learned
     return LearnedFeature(
         **vectors, encoder_bias=float(about["encoder_bias"]), scope=scope, classes=(str(first), str(second)),
         source=GradientRole(about["source"]), target=GradientRole(about["target"]), best_step=int(about["best_step"]),
+        seed=int(about["seed"]),
         training=tuple(TrainingRow(**dict(zip(names, row, strict=True))) for row in about["training"]),
     )  # fmt: skip

@@ -37,10 +37,10 @@ class CausalSource(SlotSource):
     def accepts(model: str) -> bool:
         return architecture(model).endswith(("ForCausalLM", "LMHeadModel"))
 
-    def load(self, model: str) -> tuple[Any, Any]:
+    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
         from transformers import AutoModelForCausalLM
 
-        return load_model(model, AutoModelForCausalLM)
+        return load_model(model, AutoModelForCausalLM, dtype, device)
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         limit = token_limit(tokenizer, model, self.config.max_tokens)

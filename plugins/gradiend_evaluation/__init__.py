@@ -20,6 +20,21 @@ class DecoderSettings:
     max_texts: int = field(default=500, validator=validators.ge(1))
 
 
+@frozen
+class StabilitySettings:
+    """Settings of `stability`: the share of the largest decoder weights whose overlap between seeds is reported."""
+
+    top: int | float = field(default=0.01, validator=validators.gt(0))
+
+
+@frozen
+class SelectionSettings:
+    """Settings of `selection`: the shares of largest weights compared, and the most training pairs that the selection sees."""
+
+    shares: tuple[float, ...] = (0.001, 0.01, 0.1)
+    pairs: int = field(default=128, validator=validators.ge(2))
+
+
 @hookimpl
 def gradiend_evaluators() -> list[Contribution]:
     paper = "arXiv 2502.01406, section 4"
@@ -37,5 +52,17 @@ def gradiend_evaluators() -> list[Contribution]:
             "gradiend_evaluation.decoder:DecoderEvaluator",
             "how far rewriting shifts each class",
             paper,
+        ),
+        Contribution(
+            "stability",
+            StabilitySettings,
+            "gradiend_evaluation.stability:StabilityEvaluator",
+            "how far the features of several seeds agree",
+        ),
+        Contribution(
+            "selection",
+            SelectionSettings,
+            "gradiend_evaluation.selection:SelectionEvaluator",
+            "how far a selection before training has the weights that training found",
         ),
     ]

@@ -22,6 +22,7 @@ from gradiend_core.api import (
     Table,
     candidates,
     choose,
+    code_of,
     micro_batches,
     subset,
 )
@@ -78,10 +79,13 @@ class _Probability:
 
     def __init__(self, task: EvaluationTask, split: str, toward: str, other: str, most: int) -> None:
         whole = task.examples[split]
-        rows = [row for row, pair in enumerate(whole.pairs) if pair.factual_class == other][:most]
+        sign = 1.0 if other == task.feature.classes[0] else -1.0
+        rows = [row for row, pair in enumerate(whole.pairs) if code_of(pair.factual_class, task.feature.classes) == sign][:most]
         self.examples: Examples = subset(whole, rows)
         self.task, device = task, task.gradients.device
-        ids = task.source.filler_ids(self.examples, task.data.words[toward], task.tokenizer)
+        named = [toward] if toward in task.data.words else [name for name in task.data.words if name not in task.feature.classes]
+        words = [word for name in named for word in task.data.words[name]]
+        ids = task.source.filler_ids(self.examples, words, task.tokenizer)
         self.batches = []
         for places in micro_batches(self.examples.lengths):
             row = torch.tensor([i for i, place in enumerate(places) for _ in ids[place]], device=device, dtype=torch.long)

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import math
+import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import torch
 from attrs import define, evolve, field, frozen
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from tqdm import tqdm
 
 from gradiend_core.api import (
+    NEUTRAL,
+    Checkpoint,
+    ConfigError,
     EncoderDecoder,
     Examples,
     LearnedFeature,
     LearningError,
     LearningTask,
+    Rates,
+    Trainer,
     TrainingRow,
+    assembled,
     calibrated,
     class_batches,
+    class_means,
+    converged,
     correlation,
+    diagnosis,
     labels_of,
-    projections,
+    relabelled,
     subset,
 )
 from gradiend_learners import Adam
 
 #: the most that one step may move an encoding before tanh, and the share of a typical target entry that one step may
 #: move the decoder; see tests/benchmarks/learning_rate.py for how wide the range is in which these work
-ENCODER_STEP, DECODER_STEP = 0.5, 0.05
+ENCODER_STEP, DECODER_STEP = 0.2, 0.05
 #: the size to which typical gradient entries are brought; there the paper's initial weights hardly move an encoding
 SIZE = 0.1
 PROBES = 4
@@ -40,22 +52,79 @@ TIE = 1e-3
 class AdamLearner:
     """Stateless: everything that changes while learning is in `_Training`."""
 
+    #: what is taught with the classes as codes; without any, the encoder-decoder finds them itself
+    taught: frozenset[str] = frozenset()
+
     def __init__(self, config: Adam) -> None:
         self.config = config
 
-    def learn(self, task: LearningTask) -> LearnedFeature:
-        """The encoder-decoder after `steps` steps: the latest weights of the best validation correlation, or the last."""
-        training = _Training.begin(self.config, task)
-        steps = tqdm(range(1, self.config.steps + 1), "learning", disable=None if self.config.progress else True)
+    def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
+        """The encoder-decoder after `steps` steps at most: the latest weights of the best validation correlation, or the last."""
+        k = self.config.latent_dim
+        if k not in (1, len(task.axes)):
+            raise ConfigError(f"learner.latent_dim is {k}, but must be 1 or the number of axes, {len(task.axes)}")
+        if k > 1 or len(task.axes) == 1:
+            return self._together(task, task.axes)
+        return tuple(feature for axis in task.axes for feature in self._together(task, (axis,)))
+
+    def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
+        training = _Training.begin(self.config, task, axes, self.taught)
+        bar = tqdm(total=self.config.steps, desc="learning", disable=None if self.config.progress else True)
         try:
-            for step in steps:
-                training.step(step)
+            while training.done < training.last:
+                training.step()
+                bar.update(training.done - bar.n)
         except KeyboardInterrupt:
             if not training.rows:
                 raise
-            done = len(training.rows)
+            done = training.done
             warnings.warn(f"stopped by hand after {done} of {self.config.steps} steps; the best so far is kept", stacklevel=2)
-        return training.feature()
+        finally:
+            bar.close()
+        return training.features()
+
+
+class SupervisedEncoderLearner(AdamLearner):
+    """The encoder learns the classes as codes; the decoder is that of the class means."""
+
+    taught = frozenset({"encoder"})
+
+    def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
+        features = super()._together(task, axes)
+        means = [class_means(task, feature.classes, [feature.target])[0] for feature in features]
+        return tuple(
+            evolve(feature, decoder=(first - second) / 2, decoder_bias=(first + second) / 2)
+            for feature, (first, second) in zip(features, means, strict=True)
+        )
+
+
+class SupervisedDecoderLearner(AdamLearner):
+    """The decoder learns what the classes as codes should give; the encoder is that of the class means."""
+
+    taught = frozenset({"decoder"})
+
+    def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
+        result = []
+        for feature in super()._together(task, axes):
+            first, second = class_means(task, feature.classes, [feature.source])[0]
+            ends = torch.stack([feature.decode(1.0), feature.decode(-1.0)])
+            found = assembled(task, feature.classes, first - second, ends, (feature.source, feature.target), feature.training)
+            result.append(found)
+        return tuple(result)
+
+
+class ShuffledLearner(AdamLearner):
+    """`adam` with the classes of training and validation pairs shuffled."""
+
+    def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
+        rng = random.Random(f"{task.seed}:shuffled")
+
+        def shuffled(examples: Examples) -> Examples:
+            classes = [pair.factual_class for pair in examples.pairs]
+            rng.shuffle(classes)
+            return relabelled(examples, classes)
+
+        return super().learn(evolve(task, train=shuffled(task.train), validation=shuffled(task.validation)))
 
 
 @frozen
@@ -64,105 +133,229 @@ class Units:
 
     source: float
     target: float
-    encoder_rate: float
-    bias_rate: float
-    decoder_rate: float
+    rates: Rates
 
     @classmethod
-    def of(cls, probes: list[tuple[Tensor, Tensor]], learning_rate: float) -> Units:
-        """A given learning rate works on the plain gradients; without one, rates follow from a few gradients.
+    def of(cls, probes: list[tuple[float, float, float]], n: int, learning_rate: float) -> Units:
+        """A given learning rate works on the plain gradients; without one, rates follow from a few gradients, of which lengths
+        are given: Euclidean and absolute of the source, Euclidean of the target.
 
         A step of Adam moves each weight by about its rate, hence an encoding by at most rate · ‖source‖₁. The encoder's bias
         moves every encoding alike, neutral ones too, so in a small scope, where rates are high, it is held back.
         """
         if learning_rate:
-            return cls(1.0, 1.0, learning_rate, learning_rate, learning_rate)
-        n = len(probes[0][0])
-        sizes = [torch.stack([gradient.norm() for gradient in side]).mean().item() / n**0.5 for side in zip(*probes, strict=True)]
-        if not all(0 < size < math.inf for size in sizes):
-            raise LearningError(f"gradients have the sizes {sizes} (source, target): nothing can be learned from them")
-        longest = torch.stack([source.abs().sum() for source, _ in probes]).mean().item() * SIZE / sizes[0]
-        rate, decoder_rate = ENCODER_STEP / longest, DECODER_STEP * SIZE
-        return cls(SIZE / sizes[0], SIZE / sizes[1], rate, min(rate, decoder_rate), decoder_rate)
+            return cls(1.0, 1.0, Rates(learning_rate, learning_rate, learning_rate))
+        source, absolute, target = (sum(side) / len(side) for side in zip(*probes, strict=True))
+        if not all(0 < length < math.inf for length in (source, target)):
+            raise LearningError(
+                f"gradients have the lengths {source}, {target} (source, target): nothing can be learned from them"
+            )
+        unit = SIZE * n**0.5 / source
+        rate, decoder_rate = ENCODER_STEP / (absolute * unit), DECODER_STEP * SIZE
+        return cls(unit, SIZE * n**0.5 / target, Rates(rate, min(rate, decoder_rate), decoder_rate))
 
 
 @define
 class _Training:
     config: Adam
     task: LearningTask
+    axes: tuple[tuple[str, str], ...]
+    taught: frozenset[str]
     validation: Examples
-    model: EncoderDecoder = field(init=False)
+    batches: Iterator[tuple[str, list[int]]]
+    neutral: Iterator[tuple[str, list[int]]] | None
+    turn: int  # steps after which a neutral batch comes
+    checkpoint: Checkpoint
+    last: int  # the step that is to be the last
     units: Units = field(init=False)
-    batches: Iterator[list[int]] = field(init=False)
-    optimizer: torch.optim.Optimizer = field(init=False)
-    schedule: torch.optim.lr_scheduler.LRScheduler = field(init=False)
+    trainer: Trainer = field(init=False)
+    buffer: Tensor | None = field(default=None, init=False)
+    done: int = field(default=0, init=False)
+    updates: int = field(default=0, init=False)
+    cooling_from: int = field(init=False)
     rows: list[TrainingRow] = field(factory=list, init=False)
-    best: tuple[Tensor, ...] | None = field(default=None, init=False)
+    best: EncoderDecoder | None = field(default=None, init=False)  # None: the weights as they are
     best_score: float = field(default=-1.0, init=False)
 
     @classmethod
-    def begin(cls, config: Adam, task: LearningTask) -> _Training:
-        self = cls(config, task, _validation(task, config.validation_pairs))
-        labels = labels_of(task.train.pairs, task.classes).tolist()
-        self.batches = class_batches(labels, min(config.batch_size, len(labels)), task.seed)
-        probes = class_batches(labels, min(config.batch_size, len(labels)), task.seed)
-        self.units = Units.of([self.gradients(next(probes)) for _ in range(PROBES)], config.learning_rate)
-        self.model = EncoderDecoder.initial(task.gradients.scope.size, task.seed, task.gradients.device)
-        rates = (self.units.encoder_rate, self.units.bias_rate, self.units.decoder_rate, self.units.decoder_rate)
-        groups = [{"params": [weight], "lr": rate} for weight, rate in zip(self.model.weights, rates, strict=True)]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
-        fall = (lambda done: 1 - done / config.steps) if config.decay else (lambda _: 1.0)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, fall)
+    def begin(cls, config: Adam, task: LearningTask, axes: tuple[tuple[str, str], ...], taught: frozenset[str]) -> _Training:
+        groups = _groups(task.train, axes)
+        size = min(config.batch_size, len(task.train.pairs))
+        neutral = None
+        if config.neutral and task.neutral and len(task.neutral.pairs):
+            neutral = class_batches({NEUTRAL: range(len(task.neutral.pairs))}, size, task.seed)
+        checkpoint = Checkpoint(task.checkpoint and task.checkpoint / "-".join(axes[0] + axes[-1]), config.checkpoint_seconds)
+        validation = _validation(task, axes, config.validation_pairs)
+        batches = class_batches(groups, size, task.seed)
+        self = cls(config, task, axes, taught, validation, batches, neutral, len(groups), checkpoint, config.steps)
+        self.cooling_from = round(config.steps * (1 - config.cooldown))
+        if not self.resume():
+            probes = class_batches(groups, size, task.seed)
+            self.units = self.measured(islice(probes, PROBES))
+            n, device = task.gradients.scope.size, task.gradients.device
+            self.trainer = Trainer.of(EncoderDecoder.initial(n, task.seed, device, config.latent_dim), config.weight_decay)
         return self
 
-    def gradients(self, rows: list[int]) -> tuple[Tensor, Tensor]:
-        """Mean source and target gradient of a batch, [n] each, from one forward pass."""
+    def measured(self, probes: Iterator[tuple[str, list[int]]]) -> Units:
+        lengths = []
+        for _, rows in probes if not self.config.learning_rate else ():
+            source, target = self.gradients(self.task.train, rows)
+            lengths.append((float(source.norm()), float(source.abs().sum()), float(target.norm())))
+        return Units.of(lengths, self.task.gradients.scope.size, self.config.learning_rate)
+
+    def gradients(self, examples: Examples, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Mean source and target gradient of a batch, [n] each, from one forward pass; they are overwritten by the next."""
         roles = list(dict.fromkeys([self.config.source, self.config.target]))
         shares = torch.full((len(rows),), 1 / len(rows))
-        found = self.task.gradients.accumulate(self.task.train, rows, shares, roles).float()
+        self.buffer = self.task.gradients.accumulate(examples, rows, shares, roles, out=self.buffer)
+        found = self.buffer.float()
         return found[0], found[-1]
 
-    def step(self, step: int) -> None:
-        source, target = self.gradients(next(self.batches))
-        loss = float(self.model.backward(source * self.units.source, target * self.units.target))
+    def step(self) -> None:
+        self.done += 1
+        if self.done > 1 and self.neutral and (self.done - 1) % self.turn == 0:
+            self.update(NEUTRAL, *self.gradients(self.task.neutral, next(self.neutral)[1]))  # type: ignore[arg-type]
+        name, rows = next(self.batches)
+        loss = self.update(name, *self.gradients(self.task.train, rows))
         if not math.isfinite(loss):
-            raise LearningError(f"the loss is {loss} at step {step}: the gradients of this model are not finite")
-        self.optimizer.step()
-        self.schedule.step()
-        row = TrainingRow(step, loss)
-        every = self.config.validate_every
-        if every and (step % every == 0 or step == self.config.steps):
+            raise LearningError(f"the loss is {loss} at step {self.done}: the gradients of this model are not finite")
+        row, every = TrainingRow(self.done, loss), self.config.validate_every
+        if every and (self.done % every == 0 or self.done == self.last):
             row = self.validated(row)
         self.rows.append(row)
         self.task.tell(row)
+        if row.validation_correlation is not None:
+            self.judge()
+        if self.checkpoint.due() and self.done < self.last:
+            self.save()
+
+    def update(self, name: str, source: Tensor, target: Tensor) -> float:
+        self.updates += 1
+        code = None
+        if self.taught:
+            values = [0.0 if name == NEUTRAL else 1.0 if name == first else -1.0 for first, _ in self.axes]
+            code = torch.tensor(values, device=source.device)
+        cooling = max(0, self.done - 1 - self.cooling_from) / max(1, self.last - self.cooling_from)
+        return self.trainer.step(
+            self.updates, self.units.rates.scaled(1 - cooling), source, target, (self.units.source, self.units.target), code,
+            learn_encoder=self.taught != {"decoder"}, learn_decoder=self.taught != {"encoder"},
+        )  # fmt: skip
+
+    def judge(self) -> None:
+        """Starts the cooldown when nothing is gained any more, and gives up when something is wrong."""
+        if self.taught != {"decoder"} and (problem := diagnosis(self.rows, self.axes[0])):
+            raise LearningError(f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})")
+        cooling = self.done > self.cooling_from
+        if self.config.early_stop and not cooling and self.config.cooldown < 1 and converged(self.rows):
+            self.cooling_from = self.done
+            self.last = min(self.last, math.ceil(self.done / (1 - self.config.cooldown)))
 
     def validated(self, row: TrainingRow) -> TrainingRow:
         """The row with validation values; the weights are kept if they are the best so far."""
-        encoder = (self.model.encoder * self.units.source)[None]
-        projected = self.task.gradients.project(self.validation, encoder, self.config.source)[:, 0]
-        codes = (projected + self.model.encoder_bias).tanh().cpu()
-        labels = labels_of(self.validation.pairs, self.task.classes)
-        score = correlation(codes, labels)
-        better = score is not None and abs(score) >= self.best_score - TIE
+        model = self.trainer.model
+        projected = self.task.gradients.project(self.validation, model.encoder * self.units.source, self.config.source)
+        codes = (projected + model.encoder_bias).tanh().cpu()
+        found = [_Latent.of(codes, self.validation, axis, latent) for axis, latent in self.assigned(codes)]
+        score = sum(abs(each.correlation) for each in found) / len(found) if None not in [f.correlation for f in found] else None
+        better = score is not None and score >= self.best_score - TIE
         if better:
-            self.best, self.best_score = self.model.copy(), max(abs(score), self.best_score)
-        first, second = (float(codes[labels == sign].mean()) for sign in (1.0, -1.0))
-        return evolve(row, validation_correlation=score, validation_first=first, validation_second=second, kept=better)
+            self.best_score = max(score, self.best_score)
+        if self.done < self.last:  # weights that are about to change
+            if better and self.best is None:
+                self.best = model.copy()
+            elif better:
+                self.best.take(model)
+        elif better:
+            self.best = None
+        one = found[0]
+        return evolve(
+            row, validation_correlation=one.correlation, validation_first=one.first, validation_second=one.second, kept=better
+        )
 
-    def feature(self) -> LearnedFeature:
-        """The best weights in the model's own units, oriented, and calibrated if so configured."""
-        encoder, bias, decoder, decoder_bias = self.best or self.model.weights
+    def assigned(self, codes: Tensor) -> list[tuple[tuple[str, str], int]]:
+        """Each axis with the latent that tells it best, no latent twice."""
+        if len(self.axes) == 1:
+            return [(self.axes[0], 0)]
+        table = [
+            [-abs(_Latent.of(codes, self.validation, axis, latent).correlation or 0.0) for latent in range(codes.shape[1])]
+            for axis in self.axes
+        ]
+        return [(self.axes[a], int(latent)) for a, latent in zip(*linear_sum_assignment(table), strict=True)]
+
+    def features(self) -> tuple[LearnedFeature, ...]:
+        """The best weights in the model's own units, an axis each, oriented, and calibrated if so configured."""
+        model = self.best or self.trainer.model
+        del self.trainer
+        self.buffer = self.best = None
         best_step = max((row.step for row in self.rows if row.kept), default=len(self.rows))
-        feature = LearnedFeature(
-            encoder * self.units.source, float(bias), decoder / self.units.target, decoder_bias / self.units.target,
-            self.task.gradients.scope, self.task.classes, self.config.source, self.config.target, tuple(self.rows), best_step,
-        )  # fmt: skip
-        labels = labels_of(self.validation.pairs, self.task.classes)
-        projected = projections(feature, self.task.gradients, self.validation)
-        if (correlation(feature.encode(projected), labels) or 0.0) < 0:
-            feature, projected = feature.flipped(), -projected
-            feature = evolve(feature, training=tuple(_turned(row) for row in self.rows))
-        return calibrated(feature, projected, labels) if self.config.calibrate else feature
+        model.encoder.mul_(self.units.source)
+        model.decoder.div_(self.units.target)
+        model.decoder_bias.div_(self.units.target)
+        projected = self.task.gradients.project(self.validation, model.encoder, self.config.source).cpu()
+        codes = (projected + model.encoder_bias.cpu()).tanh()
+        result = []
+        for axis, latent in self.assigned(codes):
+            rows = tuple(self.rows)
+            feature = LearnedFeature(
+                model.encoder[latent], float(model.encoder_bias[latent]), model.decoder[latent], model.decoder_bias,
+                self.task.gradients.scope, axis, self.config.source, self.config.target, rows, best_step, self.task.seed,
+            )  # fmt: skip
+            labels, own = labels_of(self.validation.pairs, axis), projected[:, latent]
+            seen = labels != 0
+            if (correlation(feature.encode(own[seen]), labels[seen]) or 0.0) < 0:
+                feature, own = feature.flipped(), -own
+                feature = evolve(feature, training=tuple(_turned(row) for row in rows))
+            result.append(calibrated(feature, own[seen], labels[seen]) if self.config.calibrate else feature)
+        return tuple(result)
+
+    def save(self) -> None:
+        model, trainer = self.trainer.model, self.trainer
+        parts = {"weights": model, "first": trainer.first, "second": trainer.second} | ({"best": self.best} if self.best else {})
+        tensors = {f"{part}.{i}": value for part, whole in parts.items() for i, value in enumerate(whole.weights)}
+        units = self.units
+        values = {
+            "updates": self.updates, "last": self.last, "cooling_from": self.cooling_from, "best_score": self.best_score,
+            "units": [units.source, units.target, units.rates.encoder, units.rates.encoder_bias, units.rates.decoder],
+        }  # fmt: skip
+        self.checkpoint.save(tensors, self.rows, values)
+
+    def resume(self) -> bool:
+        """Goes on from the checkpoint, if there is one."""
+        state = self.checkpoint.load(self.task.gradients.device)
+        if state is None:
+            return False
+        tensors, self.rows, values = state
+        weights, first, second = (
+            EncoderDecoder(*(tensors[f"{part}.{i}"] for i in range(4))) for part in ("weights", "first", "second")
+        )
+        self.trainer = Trainer(weights, first, second, self.config.weight_decay)
+        if "best.0" in tensors:
+            self.best = EncoderDecoder(*(tensors[f"best.{i}"] for i in range(4)))
+        source, target, *rates = values["units"]
+        self.units = Units(source, target, Rates(*rates))
+        self.updates, self.last, self.cooling_from = values["updates"], values["last"], values["cooling_from"]
+        self.best_score, self.done = values["best_score"], len(self.rows)
+        next(islice(self.batches, self.done, self.done), None)
+        if self.neutral:
+            drawn = self.updates - self.done
+            next(islice(self.neutral, drawn, drawn), None)
+        return True
+
+
+@frozen
+class _Latent:
+    """How one latent tells the classes of one axis apart."""
+
+    correlation: float | None
+    first: float
+    second: float
+
+    @classmethod
+    def of(cls, codes: Tensor, examples: Examples, axis: tuple[str, str], latent: int) -> _Latent:
+        labels, own = labels_of(examples.pairs, axis), codes[:, latent]
+        seen = labels != 0
+        first, second = (float(own[labels == sign].mean()) for sign in (1.0, -1.0))
+        return cls(correlation(own[seen], labels[seen]), first, second)
 
 
 def _turned(row: TrainingRow) -> TrainingRow:
@@ -174,8 +367,18 @@ def _turned(row: TrainingRow) -> TrainingRow:
     return evolve(row, validation_correlation=score, validation_first=first, validation_second=second)
 
 
-def _validation(task: LearningTask, most: int) -> Examples:
+def _groups(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[str, list[int]]:
+    """Rows by class: the two of an axis, or with several axes the first of each."""
+    groups: dict[str, list[int]] = {}
+    for first, second in axes:
+        labels = labels_of(examples.pairs, (first, second)).tolist()
+        groups[first] = [row for row, label in enumerate(labels) if label == 1]
+        if len(axes) == 1:
+            groups[second] = [row for row, label in enumerate(labels) if label == -1]
+    return groups
+
+
+def _validation(task: LearningTask, axes: tuple[tuple[str, str], ...], most: int) -> Examples:
     """The first validation pairs of each class, in equal numbers where there are enough."""
-    labels = labels_of(task.validation.pairs, task.classes).tolist()
-    sides = [[row for row, label in enumerate(labels) if label == sign][: most // 2] for sign in (1.0, -1.0)]
-    return subset(task.validation, sorted(sides[0] + sides[1]))
+    groups = _groups(task.validation, axes).values()
+    return subset(task.validation, sorted(row for rows in groups for row in rows[: most // len(groups)]))

@@ -36,10 +36,10 @@ class MaskedSource(SlotSource):
     def accepts(model: str) -> bool:
         return architecture(model).endswith("ForMaskedLM")
 
-    def load(self, model: str) -> tuple[Any, Any]:
+    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
         from transformers import AutoModelForMaskedLM
 
-        loaded, tokenizer = load_model(model, AutoModelForMaskedLM)
+        loaded, tokenizer = load_model(model, AutoModelForMaskedLM, dtype, device)
         if tokenizer.mask_token_id is None:
             raise ModelError(f"the tokenizer of {model!r} has no mask token; a masked language model needs one")
         return loaded, tokenizer

@@ -1,33 +1,60 @@
-"""Parameters by where they are, by name, or at random."""
+"""Parameters by where they are, by name, at random, by their gradients, or as saved."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from gradiend_core.api import ConfigError, NoSettings, ParameterScope, ParameterSlice
-from gradiend_selection import Pattern, RandomPart
+from gradiend_core.api import (
+    ConfigError,
+    NoSettings,
+    ParameterScope,
+    ParameterSlice,
+    SelectionTask,
+    count_of,
+    difference_of_means,
+    largest,
+    load_feature,
+)
+from gradiend_selection import COMPONENTS, Components, Layers, Pattern, RandomPart, Saved, TopByGradient
 
 if TYPE_CHECKING:
     from torch import nn
 
+NUMBER = re.compile(r"\.(\d+)\.")
+ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 
-def scope_of(model: nn.Module, names: list[str]) -> ParameterScope:
+
+def scope_of(model: nn.Module, names: Iterable[str]) -> ParameterScope:
     parameters = dict(model.named_parameters())
     return ParameterScope(tuple(ParameterSlice(name, tuple(parameters[name].shape)) for name in names))
 
 
+def backbone(model: nn.Module) -> list[str]:
+    """Names of the parameters of `model.base_model`: embeddings and layers, without the head of the task."""
+    inside = {id(parameter) for parameter in getattr(model, "base_model", model).parameters()}
+    return [name for name, parameter in model.named_parameters() if id(parameter) in inside]
+
+
+def layer_of(name: str) -> int | None:
+    """The number of the layer that a parameter is in, by its name; None for one in no layer."""
+    found = NUMBER.search(name)
+    return int(found.group(1)) if found else None
+
+
 class Backbone:
-    """The parameters of `model.base_model`: embeddings and layers, without the head of the task."""
+    """Every parameter of the backbone."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
 
-    def select(self, model: nn.Module, seed: int) -> ParameterScope:
-        inside = {id(parameter) for parameter in getattr(model, "base_model", model).parameters()}
-        return scope_of(model, [name for name, parameter in model.named_parameters() if id(parameter) in inside])
+    def select(self, task: SelectionTask) -> ParameterScope:
+        return scope_of(task.model, backbone(task.model))
 
 
 class ByPattern:
@@ -36,8 +63,8 @@ class ByPattern:
     def __init__(self, config: Pattern) -> None:
         self.config = config
 
-    def select(self, model: nn.Module, seed: int) -> ParameterScope:
-        names = [name for name, _ in model.named_parameters()]
+    def select(self, task: SelectionTask) -> ParameterScope:
+        names = [name for name, _ in task.model.named_parameters()]
         for pattern in self.config.include + self.config.exclude:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise ConfigError(
@@ -50,7 +77,52 @@ class ByPattern:
         chosen = [n for n in names if matches(n, self.config.include) and not matches(n, self.config.exclude)]
         if not chosen:
             raise ConfigError("the exclude patterns of the scope leave no parameter")
-        return scope_of(model, chosen)
+        return scope_of(task.model, chosen)
+
+
+class ByLayer:
+    """The backbone's parameters in a range of layers. An encoder and a decoder count their layers each from 0."""
+
+    def __init__(self, config: Layers) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        names = backbone(task.model)
+        count = 1 + max((layer_of(name) for name in names if layer_of(name) is not None), default=-1)  # type: ignore[type-var]
+        first, last = (number + count if number < 0 else number for number in (self.config.first, self.config.last))
+        if not 0 <= first <= last < count:
+            raise ConfigError(
+                f"scope.first = {self.config.first} and scope.last = {self.config.last} are no range of the {count} layers that "
+                "this model has"
+            )
+        return scope_of(task.model, [name for name in names if first <= (-1 if (n := layer_of(name)) is None else n) <= last])
+
+
+class ByComponent:
+    """The backbone's parameters by what they do: an embedding or a normalisation by its module, attention by its name, what
+    else is in a layer is the MLP."""
+
+    def __init__(self, config: Components) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        found = {name: component_of(task.model, name) for name in backbone(task.model)}
+        chosen = [name for name, component in found.items() if component in self.config.components]
+        if not chosen:
+            there = ", ".join(each for each in COMPONENTS if each in found.values())
+            raise ConfigError(f"this model has no {' or '.join(self.config.components)}; it has {there}")
+        return scope_of(task.model, chosen)
+
+
+def component_of(model: nn.Module, name: str) -> str:
+    module = model.get_submodule(name.rpartition(".")[0])
+    if isinstance(module, torch.nn.Embedding):
+        return "embeddings"
+    if "Norm" in type(module).__name__:
+        return "norm"
+    if ATTENTION.search(name):
+        return "attention"
+    return "mlp" if layer_of(name) is not None else "other"
 
 
 class AtRandom:
@@ -59,8 +131,35 @@ class AtRandom:
     def __init__(self, config: RandomPart) -> None:
         self.config = config
 
-    def select(self, model: nn.Module, seed: int) -> ParameterScope:
-        whole = Backbone(NoSettings()).select(model, seed)
-        count = max(1, round(whole.size * self.config.fraction))
-        generator = torch.Generator().manual_seed(seed)
+    def select(self, task: SelectionTask) -> ParameterScope:
+        whole = scope_of(task.model, backbone(task.model))
+        generator = torch.Generator().manual_seed(task.seed)
+        count = count_of(self.config.share, whole.size, "scope.share")
         return whole.narrowed(torch.randperm(whole.size, generator=generator)[:count])
+
+
+class ByGradient:
+    """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on any of them."""
+
+    def __init__(self, config: TopByGradient) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        whole = scope_of(task.model, backbone(task.model))
+        sizes = difference_of_means(task.gradients(whole), task.train, task.axes, self.config.pairs)
+        return whole.narrowed(largest(sizes, count_of(self.config.share, whole.size, "scope.share")))
+
+
+class FromSaved:
+    """The scope of a feature that was saved, alone or in a run's folder."""
+
+    def __init__(self, config: Saved) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        folder = Path(self.config.folder).expanduser()
+        feature = load_feature(folder / "feature" if (folder / "feature").is_dir() else folder)
+        if self.config.share == 1.0 and isinstance(self.config.share, float):
+            return feature.scope
+        count = count_of(self.config.share, feature.scope.size, "scope.share")
+        return feature.scope.narrowed(largest(getattr(feature, self.config.by).abs(), count))

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from gradiend_core.errors import ConfigError
 from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.learning import encoder_decoder
 from gradiend_core.learning.batches import class_batches
-from gradiend_core.learning.encoder_decoder import EncoderDecoder
+from gradiend_core.learning.encoder_decoder import EncoderDecoder, Rates, Trainer
 from gradiend_core.learning.encodings import calibrated, correlation, encodings, labels_of
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.gradient_role import GradientRole
@@ -25,20 +26,47 @@ from gradiend_core.rewriting.apply import Rewriter
 from gradiend_core.roles.learner import LearningTask
 
 
-def test_the_written_out_gradient_is_autograds():
-    generator = torch.Generator().manual_seed(1)
-    source, target = torch.randn(2, 50, generator=generator, dtype=torch.float64)
-    model = EncoderDecoder(*(torch.randn(size, generator=generator, dtype=torch.float64) for size in (50, 1, 50, 50)))
-    for weight in model.weights:
-        weight.grad = torch.zeros_like(weight)
-    loss = model.backward(source, target)
-    free = [weight.detach().clone().requires_grad_() for weight in model.weights]
+@pytest.mark.parametrize("taught", [False, True])
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_step_is_autograds_and_torchs_adamw(k, taught, monkeypatch):
+    """Also in pieces: 50 entries, 7 at a time."""
+    monkeypatch.setattr(encoder_decoder, "PIECE", 7)
+    generator, n = torch.Generator().manual_seed(1), 50
+    model = EncoderDecoder.initial(n, 5, torch.device("cpu"), k)
+    free = [weight.clone().requires_grad_() for weight in model.weights]
     encoder, encoder_bias, decoder, decoder_bias = free
-    h = torch.tanh(encoder @ source + encoder_bias)
-    squared = (decoder * h + decoder_bias - target).square().sum()
-    for weight, right in zip(model.weights, torch.autograd.grad(squared, free), strict=True):
-        assert torch.allclose(weight.grad, right, atol=1e-12)
-    assert float(loss) == pytest.approx(float(squared.detach() / target.square().sum()))
+    rates = Rates(1e-2, 2e-2, 3e-2)
+    groups = [{"params": [weight], "lr": rate} for weight, rate in zip(free, (1e-2, 2e-2, 3e-2, 3e-2), strict=True)]
+    optimizer, trainer = torch.optim.AdamW(groups, weight_decay=0.1), Trainer.of(model, 0.1)
+    code = torch.tensor([1.0, -1.0, 0.0])[:k] if taught else None
+    for number in range(1, 6):
+        source, target = torch.randn(2, n, generator=generator)
+        found = trainer.step(number, rates, source, target, (2.0, 0.5), code)
+        h = torch.tanh(encoder @ (2 * source) + encoder_bias)
+        loss = ((h if code is None else code) @ decoder + decoder_bias - 0.5 * target).square().sum()
+        optimizer.zero_grad()
+        (loss if code is None else loss + (h - code).square().sum()).backward()
+        optimizer.step()
+        assert found == pytest.approx(float(loss.detach() / (0.5 * target).square().sum()), rel=1e-5)
+        for weight, right in zip(model.weights, free, strict=True):
+            assert torch.allclose(weight, right.detach(), rtol=1e-4, atol=1e-6), number
+
+
+def test_what_is_not_to_be_learned_stays():
+    for part in ("encoder", "decoder"):
+        model = EncoderDecoder.initial(20, 5, torch.device("cpu"))
+        before = model.copy()
+        options = {f"learn_{part}": False}
+        Trainer.of(model, 0.1).step(1, Rates(0.1, 0.1, 0.1), *torch.randn(2, 20), (1.0, 1.0), torch.ones(1), **options)
+        for name in ("encoder", "encoder_bias", "decoder", "decoder_bias"):
+            assert torch.equal(getattr(model, name), getattr(before, name)) == name.startswith(part), name
+
+
+def test_a_target_of_nothing_pulls_the_decoder_to_nothing():
+    model = EncoderDecoder.initial(20, 5, torch.device("cpu"))
+    trainer, source = Trainer.of(model, 0.0), torch.randn(20)
+    losses = [trainer.step(n, Rates(0.01, 0.01, 0.01), source, torch.zeros(20), (1.0, 1.0)) for n in range(1, 60)]
+    assert losses[-1] < 0.05 * losses[0]
 
 
 def test_initial_weights_are_the_papers():
@@ -56,10 +84,12 @@ def test_initial_weights_are_the_papers():
 def test_batches_use_every_row_of_every_class_evenly(first, second, size, seed):
     labels = [1.0] * first + [-1.0] * second
     steps = 2 * -(-max(first, second) // size)
-    batches = list(islice(class_batches(labels, size, seed), steps))
-    assert all(len({labels[row] for row in batch}) == 1 for batch in batches)
-    assert [labels[batch[0]] for batch in batches] == [1.0, -1.0] * (steps // 2)
-    used = [row for batch in batches for row in batch]
+    groups = {"A": range(first), "B": range(first, first + second)}
+    batches = list(islice(class_batches(groups, size, seed), steps))
+    assert all(len({labels[row] for row in batch}) == 1 for _, batch in batches)
+    assert [name for name, _ in batches] == ["A", "B"] * (steps // 2)
+    assert all(set(batch) <= set(groups[name]) for name, batch in batches)
+    used = [row for _, batch in batches for row in batch]
     assert set(used) == set(range(first + second))
     for rows in (range(first), range(first, first + second)):
         counts = [used.count(row) for row in rows]
@@ -67,10 +97,10 @@ def test_batches_use_every_row_of_every_class_evenly(first, second, size, seed):
 
 
 def test_the_order_differs_between_epochs_and_seeds():
-    epochs = list(islice(class_batches([1.0] * 30, 30, 0), 2))
+    epochs = [rows for _, rows in islice(class_batches({"A": range(30)}, 30, 0), 2)]
     assert sorted(epochs[0]) == sorted(epochs[1])
     assert epochs[0] != epochs[1]
-    assert epochs[0] != next(class_batches([1.0] * 30, 30, 1))
+    assert epochs[0] != next(class_batches({"A": range(30)}, 30, 1))[1]
 
 
 # --- a model that can be solved by hand -------------------------------------------------------------------------------
@@ -120,17 +150,17 @@ SCOPE = ParameterScope((ParameterSlice("w", (2,)),))
 def learn(config: Adam, seed: int = 0) -> tuple[LearnedFeature, GradientOperator, WordExamples]:
     gradients = GradientOperator(TwoWeights(), TwoWordSource(), SCOPE)
     train, validation = (WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation"))
-    task = LearningTask(gradients, train, validation, ("A", "B"), seed, lambda _: None)
-    return AdamLearner(config).learn(task), gradients, validation
+    task = LearningTask(gradients, train, validation, None, (("A", "B"),), seed, lambda _: None)
+    (feature,) = AdamLearner(config).learn(task)
+    return feature, gradients, validation
 
 
 @pytest.mark.parametrize("source", list(GradientRole))
 @pytest.mark.parametrize("target", list(GradientRole))
 def test_signs_by_hand(source, target):
     """At w = 0, ∇loss(0) = (−½, ½) and ∇loss(1) = (½, −½). A pair of class A has factual 0."""
-    feature, gradients, validation = learn(
-        Adam(steps=600, batch_size=4, learning_rate=0.01, source=source, target=target, progress=False, weight_decay=0)
-    )
+    config = Adam(steps=600, batch_size=4, learning_rate=0.01, source=source, target=target, progress=False, weight_decay=0)
+    feature, gradients, validation = learn(attrs.evolve(config, early_stop=False))
     values = encodings(feature, gradients, validation)
     labels = labels_of(validation.pairs, ("A", "B"))
     assert torch.equal(values.sign(), labels), "the first class encodes to +1 whichever gradient is read"
@@ -188,7 +218,7 @@ def test_the_first_class_is_positive_whatever_the_start(calibrate):
 
 
 def test_the_weights_of_the_best_step_are_kept(monkeypatch):
-    config = Adam(steps=10, batch_size=2, validate_every=5, progress=False, decay=False, calibrate=False)
+    config = Adam(steps=10, batch_size=2, validate_every=5, progress=False, cooldown=0, calibrate=False)
     early, *_ = learn(attrs.evolve(config, steps=5))
     scores = iter([0.9, 0.5])
     real = adam.correlation
@@ -202,8 +232,8 @@ def test_the_weights_of_the_best_step_are_kept(monkeypatch):
 
 def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_validation():
     feature, *_ = learn(Adam(steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False))
-    longer, *_ = learn(Adam(steps=38, batch_size=2, validate_every=0, calibrate=False, progress=False, decay=False))
-    shorter, *_ = learn(Adam(steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False, decay=False))
+    longer, *_ = learn(Adam(steps=38, batch_size=2, validate_every=0, calibrate=False, progress=False, cooldown=0))
+    shorter, *_ = learn(Adam(steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False, cooldown=0))
     assert [row.step for row in feature.training] == list(range(1, 38))
     assert feature.best_step == 37
     assert not torch.equal(longer.decoder, shorter.decoder)
@@ -211,7 +241,7 @@ def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_va
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 31}, {"batch_size": 3}, {"learning_rate": 0.01}, {"weight_decay": 0.5}, {"decay": False}, {"calibrate": False},
+    [{"steps": 31}, {"batch_size": 3}, {"learning_rate": 0.01}, {"weight_decay": 0.5}, {"cooldown": 0.0}, {"calibrate": False},
      {"source": GradientRole.FACTUAL}, {"target": GradientRole.FACTUAL}, {"validate_every": 0}],
     ids=str,
 )  # fmt: skip
@@ -251,6 +281,6 @@ def test_stopping_by_hand_keeps_the_best_so_far():
     train, validation = (WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation"))
     config = Adam(steps=500, batch_size=2, validate_every=5, progress=False)
     with pytest.warns(UserWarning, match="after 12 of 500 steps; the best so far is kept"):
-        feature = AdamLearner(config).learn(LearningTask(gradients, train, validation, ("A", "B"), 0, stop))
+        (feature,) = AdamLearner(config).learn(LearningTask(gradients, train, validation, None, (("A", "B"),), 0, stop))
     assert feature.best_step in (5, 10)
     assert len(feature.training) == 12

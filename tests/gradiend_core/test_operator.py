@@ -45,7 +45,7 @@ def doubled(model: torch.nn.Module) -> torch.nn.Module:
 @pytest.mark.parametrize("scope", ["backbone", "random", "pattern"])
 @pytest.mark.parametrize("model", MODELS)
 def test_products_are_exact(model, scope):
-    options = {"backbone": {}, "random": {"fraction": 0.01}, "pattern": {"include": SOME[model]}}[scope]
+    options = {"backbone": {}, "random": {"share": 0.01}, "pattern": {"include": SOME[model]}}[scope]
     run = session(model, {"kind": scope, **options})
     examples = subset(run.examples["train"], range(9))
     assert len(set(examples.lengths)) > 2, "the batch must be padded for this test to mean something"

@@ -24,7 +24,7 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[name], two[name]) for name in one)
 
 
-@pytest.mark.parametrize("scope", [{"kind": "backbone"}, {"kind": "random", "fraction": 0.05}], ids=lambda scope: scope["kind"])
+@pytest.mark.parametrize("scope", [{"kind": "backbone"}, {"kind": "random", "share": 0.05}], ids=lambda scope: scope["kind"])
 def test_an_edit_adds_exactly_the_update_and_is_undone_to_the_bit(scope):
     run = Session("english-pronouns", **settings(scope=scope))
     model, before = run.loaded.model, bits(run.loaded.model)

@@ -1,0 +1,208 @@
+"""Gradients of single examples on disk: computed once, read by every step, seed, learning rate and feature on the same text.
+
+The base model is frozen, so a row of G never changes. A store holds the factual and the alternative row of each example over one
+scope; the difference is theirs. It is a folder of safetensors files, each with some examples, and a manifest written after
+each file: a build that was interrupted goes on, a file that is not as it was written is built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from attrs import frozen
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gradiend_core.errors import StorageError
+from gradiend_core.gradients.batching import micro_batches
+from gradiend_core.gradients.examples import origin, subset
+from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.source import Examples
+from gradiend_core.storage.files import write_json
+
+SCHEMA = 1
+STORED = (GradientRole.FACTUAL, GradientRole.ALTERNATIVE)
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+#: bytes in one file, about
+FILE = 2**27
+MANIFEST = "manifest.json"
+GIB = 2**30
+
+
+@frozen(eq=False)
+class StoredRows:
+    """The rows of one set of examples, mapped into memory: for each example its file's tensors and its place in them."""
+
+    files: tuple[dict[str, Tensor], ...]
+    places: tuple[tuple[int, int], ...]
+
+    def row(self, example: int, role: GradientRole) -> Tensor:
+        file, place = self.places[example]
+        return self.files[file][role.value][place]
+
+
+@frozen(eq=False)
+class StoredGradients:
+    """A gradient matrix whose rows are read, not computed; no base model is needed.
+
+    It knows the examples that it was built for, and any subset of them.
+    """
+
+    scope: ParameterScope
+    device: torch.device
+    rows_of: dict[int, StoredRows]
+    _examples: tuple[Examples, ...]  # keeps alive what the keys of `rows_of` are the ids of
+    dtype: torch.dtype = torch.float32
+
+    @classmethod
+    def of(cls, gradients: GradientOperator, stored: Sequence[tuple[Examples, StoredRows]]) -> StoredGradients:
+        return cls(
+            gradients.scope,
+            gradients.device,
+            {id(examples): rows for examples, rows in stored},
+            tuple(each for each, _ in stored),
+        )
+
+    def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
+        """As `GradientOperator.project`."""
+        stored, numbers = self._find(examples)
+        directions = directions.to(self.device, self.dtype)
+        result = torch.zeros(len(numbers), len(directions), dtype=self.dtype, device=self.device)
+        for part, weight in _parts(role):
+            for i, number in enumerate(numbers):
+                result[i] += weight * (directions @ stored.row(number, part).to(self.device, self.dtype))
+        return result
+
+    def accumulate(
+        self, examples: Examples, rows: Sequence[int], coefficients: Tensor, roles: Sequence[GradientRole],
+        out: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """As `GradientOperator.accumulate`."""
+        stored, numbers = self._find(examples)
+        total = out.zero_() if out is not None else torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        weights = coefficients.expand(len(roles), len(rows)).tolist()
+        for r, role in enumerate(roles):
+            for part, weight in _parts(role):
+                for row, coefficient in zip(rows, weights[r], strict=True):
+                    own = stored.row(numbers[row], part).to(self.device)
+                    total[r].add_(own, alpha=weight * coefficient)
+        return total
+
+    def _find(self, examples: Examples) -> tuple[StoredRows, list[int]]:
+        whole, numbers = origin(examples)
+        if id(whole) not in self.rows_of:
+            raise StorageError("these examples are not in the store; project them with the model's own gradients")
+        return self.rows_of[id(whole)], numbers
+
+
+def _parts(role: GradientRole) -> list[tuple[GradientRole, float]]:
+    return [(part, weight) for part, weight in zip(STORED, role.loss_weights, strict=True) if weight]
+
+
+def estimate(gradients: GradientOperator, examples: Sequence[Examples], precision: str = "float32") -> int:
+    """Bytes that stores of these examples take."""
+    count = sum(len(each.pairs) for each in examples)
+    return count * len(STORED) * gradients.scope.size * PRECISIONS[precision].itemsize
+
+
+def key_of(gradients: GradientOperator, examples: Examples, model: str, precision: str) -> str:
+    """A hash of all that the rows depend on: the model's weights, the tokens, how losses are made, scope and precision."""
+    digest = hashlib.sha256()
+    source = gradients.source
+    about = [SCHEMA, model, f"{type(source).__module__}.{type(source).__qualname__}", precision, torch.__version__]
+    digest.update(json.dumps([*about, gradients.scope.fingerprint()]).encode())
+    for rows in micro_batches(examples.lengths):
+        for value in attrs.asdict(examples.batch(rows, "cpu"), recurse=False).values():
+            digest.update(value.contiguous().numpy().tobytes() if isinstance(value, Tensor) else repr(value).encode())
+    return digest.hexdigest()[:24]
+
+
+def open_store(
+    root: Path, gradients: GradientOperator, examples: Examples, model: str, precision: str = "float32",
+    tell: Callable[[int], None] = lambda _: None,
+) -> StoredRows:  # fmt: skip
+    """The rows of these examples, from `root` where they are there and whole, computed and written there where not.
+
+    `model` is the fingerprint of the model's weights; `tell` hears of each number of examples that is ready.
+    """
+    folder = root / key_of(gradients, examples, model, precision)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"the gradient store {folder} cannot be written: {error.strerror}; set store.folder") from error
+    known = _manifest(folder)
+    order = sorted(range(len(examples.pairs)), key=lambda row: examples.lengths[row])
+    each = max(1, FILE // (len(STORED) * gradients.scope.size * PRECISIONS[precision].itemsize))
+    files, places = [], dict[int, tuple[int, int]]()
+    for number, start in enumerate(range(0, len(order), each)):
+        rows, name = order[start : start + each], f"{number:05}.safetensors"
+        if known.get(name) != _checksum(folder / name):
+            known[name] = _build(folder / name, gradients, examples, rows, PRECISIONS[precision])
+            write_json(
+                folder / MANIFEST, {"schema": SCHEMA, "model": model, "scope": gradients.scope.fingerprint(), "files": known}
+            )
+        with safe_open(folder / name, "pt") as file:
+            files.append({role.value: file.get_tensor(role.value) for role in STORED})
+        places |= {row: (number, place) for place, row in enumerate(rows)}
+        tell(len(rows))
+    folder.touch()  # the most recently used are kept longest
+    return StoredRows(tuple(files), tuple(places[row] for row in range(len(order))))
+
+
+def make_room(root: Path, needed: int, limit: int) -> None:
+    """Removes the stores least recently used until `needed` bytes fit under the limit."""
+    if needed > limit:
+        raise StorageError(
+            f"the gradient store would take {needed / GIB:.1f} GiB, more than store.limit_gib = {limit / GIB:g}; "
+            'narrow the scope, raise the limit, or set store.use = "never"'
+        )
+    folders = sorted((path.parent for path in root.glob(f"*/{MANIFEST}")), key=lambda path: path.stat().st_mtime)
+    sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
+    for folder in folders:
+        if sum(sizes.values()) + needed <= limit:
+            break
+        del sizes[folder]
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return dict(about["files"]) if about["schema"] == SCHEMA else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _build(path: Path, gradients: GradientOperator, examples: Examples, rows: Sequence[int], dtype: torch.dtype) -> str:
+    """Computes rows and writes them as one file, whole or not at all; gives its checksum."""
+    block = torch.empty(len(STORED), len(rows), gradients.scope.size, dtype=dtype)
+    for places, found in gradients.rows(subset(examples, rows), STORED):
+        block[:, places] = found.to("cpu", dtype)
+    if not bool(torch.isfinite(block).all()):
+        raise StorageError("some gradients of this model are not finite; nothing can be learned from them")
+    fresh = path.with_suffix(".part")
+    try:
+        save_file({role.value: values for role, values in zip(STORED, block.unbind(), strict=True)}, fresh)
+        fresh.replace(path)
+    except (OSError, SafetensorError) as error:
+        fresh.unlink(missing_ok=True)
+        raise StorageError(f"the gradient store {path.parent} cannot be written: {error}; set store.folder") from error
+    return _checksum(path)
+
+
+def _checksum(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,61 @@
+"""The state of a training run on disk, so that one that was killed goes on to the same result."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, define, field
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gradiend_core.errors import StorageError
+from gradiend_core.records.feature import TrainingRow
+from gradiend_core.storage.files import write_json
+
+
+@define
+class Checkpoint:
+    """One state at a time: tensors by name, the training record, and plain values. `folder` None keeps nothing.
+
+    Tensors are written first and under a new name, so the JSON file always speaks of a whole one.
+    """
+
+    folder: Path | None
+    seconds: float
+    _last: float = field(factory=time.monotonic, init=False)
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return self.folder is not None and time.monotonic() - self._last >= self.seconds
+
+    def save(self, tensors: Mapping[str, Tensor], rows: Sequence[TrainingRow], values: Mapping[str, Any]) -> None:
+        if self.folder is None:
+            return
+        name = f"state-{len(rows)}.safetensors"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file({key: value.contiguous() for key, value in tensors.items()}, self.folder / name)
+        except (OSError, SafetensorError) as error:
+            raise StorageError(f"the checkpoint {self.folder} cannot be written: {error}") from error
+        content = {"tensors": name, "rows": [list(asdict(row).values()) for row in rows], "values": dict(values)}
+        write_json(self.folder / "state.json", content)
+        for old in self.folder.glob("state-*.safetensors"):
+            if old.name != name:
+                old.unlink(missing_ok=True)
+        self._last = time.monotonic()
+
+    def load(self, device: Any) -> tuple[dict[str, Tensor], list[TrainingRow], dict[str, Any]] | None:
+        """The saved state, or None where there is none or it cannot be read."""
+        if self.folder is None or not (self.folder / "state.json").exists():
+            return None
+        try:
+            about = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+            tensors = load_file(self.folder / about["tensors"], device=str(device))
+            return tensors, [TrainingRow(*row) for row in about["rows"]], about["values"]
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+            return None

@@ -1,0 +1,47 @@
+"""Features without training: class means of gradients, and a decoder for a given encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from attrs import evolve
+from torch import Tensor
+
+from gradiend_core.learning.encodings import calibrated, correlation, labels_of, projections
+from gradiend_core.records.feature import LearnedFeature, TrainingRow
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.roles.learner import LearningTask
+
+
+def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
+    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n], in one pass."""
+    labels = labels_of(task.train.pairs, axis)
+    shares = torch.stack([labels.eq(sign).float() / labels.eq(sign).sum() for sign in (1.0, -1.0)])
+    rows = labels.nonzero()[:, 0]
+    both = [role for role in roles for _ in shares]
+    found = task.gradients.accumulate(task.train, rows.tolist(), shares[:, rows].repeat(len(roles), 1), both)
+    return found.view(len(roles), 2, -1)
+
+
+def assembled(
+    task: LearningTask, axis: tuple[str, str], encoder: Tensor, target_means: Tensor, roles: tuple[GradientRole, GradientRole],
+    rows: Sequence[TrainingRow] = (),
+) -> LearnedFeature:  # fmt: skip
+    """The feature of an encoder [n] and the mean target gradients of the classes [2, n]: the decoder that gives each class's
+    mean at its code. Oriented and calibrated on validation pairs; without bias, so that a gradient of nothing encodes to 0."""
+    feature = LearnedFeature(
+        encoder, 0.0, (target_means[0] - target_means[1]) / 2, target_means.mean(0), task.gradients.scope, axis, *roles,
+        seed=task.seed,
+    )  # fmt: skip
+    labels = labels_of(task.validation.pairs, axis)
+    projected = projections(feature, task.gradients, task.validation)[labels != 0]
+    labels = labels[labels != 0]
+    if projected[labels == 1].mean() < projected[labels == -1].mean():
+        # the decoder belongs to the classes, whatever sign the encoder happens to have
+        feature, projected = evolve(feature, encoder=-feature.encoder), -projected
+    feature = calibrated(feature, projected, labels)
+    codes = feature.encode(projected)
+    first, second = (float(codes[labels == sign].mean()) for sign in (1.0, -1.0))
+    last = TrainingRow(len(rows) + 1, rows[-1].loss if rows else 0.0, correlation(codes, labels), first, second, kept=True)
+    return evolve(feature, training=(*rows, last), best_step=last.step)

@@ -1,0 +1,54 @@
+"""The largest entries of a vector over a scope, and the vector by which weights are chosen before anything is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gradiend_core.errors import ConfigError
+from gradiend_core.gradients.operator import GradientMatrix
+from gradiend_core.learning.encodings import calibrated, labels_of, projections
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.source import Examples
+
+
+def count_of(share: float, n: int, path: str) -> int:
+    """A fraction (float) or a count (int) of n as a count; raises ConfigError for more than there are."""
+    count = max(1, round(share * n)) if isinstance(share, float) else share
+    if count > n:
+        raise ConfigError(f"{path} is {share}, but there are only {n:,} weights to choose from")
+    return count
+
+
+def largest(sizes: Tensor, count: int) -> Tensor:
+    """Places of the `count` largest entries, ascending. A partial selection where the vector is, no sort of all of it."""
+    return sizes.topk(count, sorted=False).indices.sort().values.cpu()
+
+
+def pruned(
+    feature: LearnedFeature, keep: float, by: str, gradients: Callable[[ParameterScope], GradientMatrix], validation: Examples
+) -> LearnedFeature:
+    """The feature with only its largest weights, calibrated anew on validation examples."""
+    sizes: Tensor = getattr(feature, by)
+    small = feature.narrowed(largest(sizes.abs(), count_of(keep, len(sizes), "prune.keep")))
+    labels = labels_of(validation.pairs, feature.classes)
+    projected = projections(small, gradients(small.scope), validation)
+    return calibrated(small, projected[labels != 0], labels[labels != 0])
+
+
+def difference_of_means(gradients: GradientMatrix, examples: Examples, axes: tuple[tuple[str, str], ...], pairs: int) -> Tensor:
+    """|mean difference gradient of the first class − that of the second|, the largest over the axes, [n]; from at most `pairs`
+    examples of each axis, as many of each class, in one pass."""
+    coefficients = torch.zeros(len(axes), len(examples.pairs))
+    for own, axis in zip(coefficients, axes, strict=True):
+        labels = labels_of(examples.pairs, axis)
+        for sign in (1.0, -1.0):
+            rows = labels.eq(sign).nonzero()[: max(1, pairs // 2), 0]
+            own[rows] = sign / max(1, len(rows))
+    rows = coefficients.abs().sum(0).nonzero()[:, 0]
+    found = gradients.accumulate(examples, rows.tolist(), coefficients[:, rows], [GradientRole.DIFFERENCE] * len(axes))
+    return found.abs_().amax(0)

@@ -1,0 +1,89 @@
+"""Learners without training steps: class means, and regression in the dual."""
+
+from __future__ import annotations
+
+import torch
+
+from gradiend_core.api import (
+    LearnedFeature,
+    LearningError,
+    LearningTask,
+    TrainingRow,
+    assembled,
+    class_means,
+    correlation,
+    labels_of,
+)
+from gradiend_learners import Ridge, Roles
+
+
+class MeanDifference:
+    """Encoder and decoder are differences of the classes' mean gradients: one pass over the training pairs."""
+
+    def __init__(self, config: Roles) -> None:
+        self.config = config
+
+    def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
+        roles = (self.config.source, self.config.target)
+        features = []
+        for axis in task.axes:
+            source, target = class_means(task, axis, roles)
+            features.append(assembled(task, axis, source[0] - source[1], target, roles))
+        return tuple(features)
+
+
+class RidgeLearner:
+    """The encoder We that minimises ‖G·We − y‖² + λ‖We‖² for codes y of ±1, with We = Gᵀα: (GGᵀ + λ)α = y is solved by conjugate
+    gradients, of which each iteration multiplies by G and by Gᵀ once, so neither G nor GGᵀ is formed.
+
+    The first iteration is the mean difference; each further one whitens it more. The iteration with the best validation
+    correlation is kept. The decoder gives the classes' mean target gradients.
+    """
+
+    def __init__(self, config: Ridge) -> None:
+        self.config = config
+
+    def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
+        return tuple(self._learn(task, axis) for axis in task.axes)
+
+    def _learn(self, task: LearningTask, axis: tuple[str, str]) -> LearnedFeature:
+        gradients, source = task.gradients, self.config.source
+        labels, wanted = labels_of(task.train.pairs, axis), labels_of(task.validation.pairs, axis)
+        rows, seen = labels.nonzero()[:, 0], wanted != 0
+        everything = list(range(len(labels)))
+        direction = torch.zeros(len(labels))
+        weights = torch.where(labels > 0, 1 / (labels > 0).sum(), 1 / (labels < 0).sum())  # both classes count alike
+        residual = (labels * weights)[rows]
+        solution, penalty, best = torch.zeros(len(labels)), 0.0, (-1.0, 0, torch.zeros(len(labels)))
+        search, norm, predicted = residual.clone(), float(residual @ residual), torch.zeros(len(wanted))
+        record: list[TrainingRow] = []
+        start = norm
+        for iteration in range(1, self.config.iterations + 1):
+            direction.zero_()[rows] = search
+            along = gradients.accumulate(task.train, everything, direction, [source])
+            product = gradients.project(task.train, along, source)[:, 0].cpu()[rows]
+            if not penalty:
+                penalty = self.config.penalty * float(search @ product) / norm
+            product += penalty * search
+            curvature = float(search @ product)
+            if not 0 < curvature < torch.inf:
+                if record:
+                    break
+                raise LearningError(f"the gradients of the training pairs have squared length {curvature} along the classes")
+            step = norm / curvature
+            solution[rows] += step * search
+            residual = residual - step * product
+            predicted += step * gradients.project(task.validation, along, source)[:, 0].cpu()
+            before, norm = norm, float(residual @ residual)
+            search = residual + norm / before * search
+            score = correlation(predicted[seen], wanted[seen]) or 0.0
+            means = [float(predicted[wanted == sign].mean()) for sign in (1.0, -1.0)]
+            if abs(score) > best[0]:
+                best = (abs(score), iteration, solution.clone())
+            record.append(TrainingRow(iteration, norm / start, score, *means, kept=best[1] == iteration))
+            task.tell(record[-1])
+            if norm <= 1e-10 * start:
+                break
+        encoder = gradients.accumulate(task.train, everything, best[2], [source])[0].float()
+        target = class_means(task, axis, [self.config.target])[0]
+        return assembled(task, axis, encoder, target, (source, self.config.target), record)
