@@ -33,7 +33,7 @@ class Adam(Roles):
     steps: int = field(default=300, validator=validators.ge(1))
     batch_size: int = field(default=16, validator=validators.ge(1))
     learning_rate: float = field(default=0.0, validator=validators.ge(0))
-    cooldown: float = field(default=0.5, validator=[validators.ge(0), validators.le(1)])
+    cooldown: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
     weight_decay: float = field(default=0.01, validator=validators.ge(0))
     neutral: bool = True
     latent_dim: int = field(default=1, validator=validators.ge(1))

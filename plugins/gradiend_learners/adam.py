@@ -172,7 +172,9 @@ class _Training:
     buffer: Tensor | None = field(default=None, init=False)
     done: int = field(default=0, init=False)
     updates: int = field(default=0, init=False)
-    cooling_from: int = field(init=False)
+    falls_from: float = field(default=1.0, init=False)  # the share of the learning rate until it falls,
+    falls_at: int = field(init=False)  # which is after this step
+    stopping: bool = field(default=False, init=False)
     rows: list[TrainingRow] = field(factory=list, init=False)
     best: EncoderDecoder | None = field(default=None, init=False)  # None: the weights as they are
     best_score: float = field(default=-1.0, init=False)
@@ -188,7 +190,7 @@ class _Training:
         validation = _validation(task, axes, config.validation_pairs)
         batches = class_batches(groups, size, task.seed)
         self = cls(config, task, axes, taught, validation, batches, neutral, len(groups), checkpoint, config.steps)
-        self.cooling_from = round(config.steps * (1 - config.cooldown))
+        self.falls_at = round(config.steps * (1 - config.cooldown))
         if not self.resume():
             probes = class_batches(groups, size, task.seed)
             self.units = self.measured(islice(probes, PROBES))
@@ -235,20 +237,25 @@ class _Training:
         if self.taught:
             values = [0.0 if name == NEUTRAL else 1.0 if name == first else -1.0 for first, _ in self.axes]
             code = torch.tensor(values, device=source.device)
-        cooling = max(0, self.done - 1 - self.cooling_from) / max(1, self.last - self.cooling_from)
         return self.trainer.step(
-            self.updates, self.units.rates.scaled(1 - cooling), source, target, (self.units.source, self.units.target), code,
+            self.updates, self.units.rates.scaled(self.share()), source, target, (self.units.source, self.units.target), code,
             learn_encoder=self.taught != {"decoder"}, learn_decoder=self.taught != {"encoder"},
         )  # fmt: skip
 
+    def share(self) -> float:
+        """What is left of the learning rate: it falls linearly to 0 at the last step."""
+        fallen = max(0, self.done - 1 - self.falls_at) / max(1, self.last - self.falls_at)
+        return self.falls_from * (1 - fallen)
+
     def judge(self) -> None:
-        """Starts the cooldown when nothing is gained any more, and gives up when something is wrong."""
+        """Lets the rate fall to 0 soon when nothing is gained any more, and gives up when something is wrong."""
         if self.taught != {"decoder"} and (problem := diagnosis(self.rows, self.axes[0])):
             raise LearningError(f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})")
-        cooling = self.done > self.cooling_from
-        if self.config.early_stop and not cooling and self.config.cooldown < 1 and converged(self.rows):
-            self.cooling_from = self.done
-            self.last = min(self.last, math.ceil(self.done / (1 - self.config.cooldown)))
+        if self.config.early_stop and not self.stopping and converged(self.rows):
+            soon = self.done + math.ceil(self.done * self.config.cooldown / 2)
+            self.stopping = True
+            if soon < self.last:
+                self.falls_from, self.falls_at, self.last = self.share(), self.done, soon
 
     def validated(self, row: TrainingRow) -> TrainingRow:
         """The row with validation values; the weights are kept if they are the best so far."""
@@ -314,7 +321,8 @@ class _Training:
         tensors = {f"{part}.{i}": value for part, whole in parts.items() for i, value in enumerate(whole.weights)}
         units = self.units
         values = {
-            "updates": self.updates, "last": self.last, "cooling_from": self.cooling_from, "best_score": self.best_score,
+            "updates": self.updates, "last": self.last, "best_score": self.best_score,
+            "fall": [self.falls_from, self.falls_at, self.stopping],
             "units": [units.source, units.target, units.rates.encoder, units.rates.encoder_bias, units.rates.decoder],
         }  # fmt: skip
         self.checkpoint.save(tensors, self.rows, values)
@@ -333,7 +341,8 @@ class _Training:
             self.best = EncoderDecoder(*(tensors[f"best.{i}"] for i in range(4)))
         source, target, *rates = values["units"]
         self.units = Units(source, target, Rates(*rates))
-        self.updates, self.last, self.cooling_from = values["updates"], values["last"], values["cooling_from"]
+        self.updates, self.last = values["updates"], values["last"]
+        self.falls_from, self.falls_at, self.stopping = values["fall"]
         self.best_score, self.done = values["best_score"], len(self.rows)
         next(islice(self.batches, self.done, self.done), None)
         if self.neutral:
