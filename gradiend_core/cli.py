@@ -89,23 +89,28 @@ def default_output(session: Session) -> Path:
 
 def summary(session: Session, folder: Path) -> list[str]:
     """A run in a few lines."""
-    first, second = session.feature.classes
-    lines = [f"{first} (+1) against {second} (−1) in {session.config.general.model}", *session.funnel.lines()]
-    if "encoder" in session.reports:
-        report = session.reports["encoder"]
-        means = ", ".join(f"{name} {_show(report['test', 'mean_by_class', name], '+')}" for name in (first, second))
-        neutral = _show(report["neutral.mean"], "+")
-        correlation = _show(report["test.correlation"])
-        lines.append(f"encoder   test correlation {correlation} (n = {report['test.n']}), means {means}, neutral {neutral}")
-    if "decoder" in session.reports:
-        report = session.reports["decoder"]
-        for toward in (first, second):
+    lines = session.funnel.lines()
+    for _, feature, reports in session.by_axis():
+        first, second = feature.classes
+        lines.append(f"{first} (+1) against {second} (−1) in {session.config.general.model}")
+        if "encoder" in reports:
+            report = reports["encoder"]
+            means = ", ".join(f"{name} {_show(report['test', 'mean_by_class', name], '+')}" for name in (first, second))
+            neutral = _show(report["neutral.mean"], "+")
+            correlation = _show(report["test.correlation"])
+            lines.append(f"encoder   test correlation {correlation} (n = {report['test.n']}), means {means}, neutral {neutral}")
+        for toward in feature.classes if "decoder" in reports else ():
+            report = reports["decoder"]
             p, after, lms, lms_after = (
                 _show(report[toward, name]) for name in ("base_probability", "rewritten_probability", "base_lms", "rewritten_lms")
             )
             edit = f"learning rate {report[toward, 'learning_rate']:g}, feature factor {report[toward, 'feature_factor']:+g}"
             lines.append(f"rewriting toward {toward}: P {p} → {after}, language modelling {lms} → {lms_after} ({edit})")
-    lines += [f"warning: {warning}" for report in session.reports.values() for warning in report.warnings]
+        if len(session.seed_runs) > 1 and "stability" in reports:
+            report = reports["stability"]
+            score, decoder = (_show(report[path]) for path in ("test_correlation.mean", "agreement.decoder_cosine"))
+            lines.append(f"{len(session.seed_runs)} seeds   mean test correlation {score}, mean cosine of two decoders {decoder}")
+    lines += [f"warning: {warning}" for warning in session.warnings]
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in session.timing.items())
     return [*lines, f"seconds   {seconds}; total {sum(session.timing.values()):.1f}", f"written to {folder}"]
 

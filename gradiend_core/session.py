@@ -19,7 +19,7 @@ from gradiend_core.errors import ConfigError, DataError, unknown
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.funnel import Drop, Funnel, merge
-from gradiend_core.records.pair import NEUTRAL, SPLITS, PairData
+from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, code_of
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Report
 from gradiend_core.records.run import RunConfig
@@ -157,11 +157,14 @@ class Session:
             parts = {split: data.split(split) for split in SPLITS} | {NEUTRAL: untrained, NEUTRAL_TRAINED: trained}
             ready = {name: self.source.prepare(pairs, tokenizer, model) for name, pairs in parts.items()}
             for split in SPLITS:
-                for name in data.classes:
-                    if not any(pair.factual_class == name for pair in ready[split].pairs):
-                        reasons = [f"{drop.count} dropped: {drop.reason}" for drop in ready[split].drops]
-                        why = "; ".join(reasons) or "none was there"
-                        raise DataError(f"no {split} pair of class {name} can be used with this model ({why})")
+                for axis in data.axes:
+                    codes = {code_of(pair, axis) for pair in ready[split].pairs}
+                    for name, code in zip(axis, (1.0, -1.0), strict=True):
+                        if code not in codes:
+                            reasons = [f"{drop.count} dropped: {drop.reason}" for drop in ready[split].drops]
+                            why = "; ".join(reasons) or "none was there"
+                            of = f"class {name}" if name != OTHERS else f"another class with an alternative of {axis[0]}"
+                            raise DataError(f"no {split} pair of {of} can be used with this model ({why})")
         return ready
 
     @property

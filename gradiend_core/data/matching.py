@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gradiend_core.data.splits import assign_splits
 from gradiend_core.errors import ConfigError, DataError
@@ -21,10 +21,12 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 
 @frozen
 class WordRules:
-    """`words` by class, and `not_neutral`: further words that a neutral text must not hold. Case does not matter."""
+    """`words` by class, and `not_neutral`: further words that a neutral text must not hold. `swaps` restricts which words may
+    stand for a word; a word that it does not name may be replaced by any of another class. Case does not matter."""
 
     words: Mapping[str, tuple[str, ...]]
     not_neutral: tuple[str, ...] = ()
+    swaps: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         owner: dict[str, str] = {}
@@ -41,6 +43,15 @@ class WordRules:
         """The class of a word in any case."""
         return next(name for name, words in self.words.items() if word.lower() in (each.lower() for each in words))
 
+    def alternatives(self, word: str, classes: Sequence[str]) -> dict[str, list[str]]:
+        """The words of each of these classes that may stand for a word; its own class, and classes without any, are left out."""
+        allowed = self.swaps.get(word.lower())
+        own = self.class_of(word)
+        found = {
+            name: [each for each in self.words[name] if allowed is None or each in allowed] for name in classes if name != own
+        }
+        return {name: words for name, words in found.items() if words}
+
 
 def any_of(words: Iterable[str]) -> re.Pattern[str]:
     """Matches these words where they stand alone, longest first."""
@@ -49,11 +60,11 @@ def any_of(words: Iterable[str]) -> re.Pattern[str]:
 
 
 def make_pairs(
-    texts: Iterable[str], rules: WordRules, classes: tuple[str, str], *, seed: int, max_per_class: int, max_neutral: int,
+    texts: Iterable[str], rules: WordRules, classes: tuple[str, ...], *, seed: int, max_per_class: int, max_neutral: int,
     shares: tuple[float, float, float],
 ) -> PairData:  # fmt: skip
-    """One pair from each text that has a word of one of the two classes: one match is the slot, a word of the other class,
-    drawn at random, is the alternative. Texts without any word of `rules` are neutral. Equal seeds give equal pairs.
+    """One pair from each text that has a word of one of the classes: one match is the slot, a word of another class, drawn at
+    random, is the alternative. Texts without any word of `rules` are neutral. Equal seeds give equal pairs.
     """
     rng = random.Random(f"{seed}:pairs")
     targets = any_of(word for name in classes for word in rules.words[name])
@@ -74,7 +85,10 @@ def make_pairs(
             whole = [match for match in matches if text[match.end() : match.end() + 1] not in tuple(APOSTROPHES)]
             if whole:
                 pair = _pair(text, rng.choice(whole), rules, classes, rng)
-                found[pair.factual_class].append(pair)
+                if pair:
+                    found[pair.factual_class].append(pair)
+                else:
+                    drops.add("no allowed transition from the target word", text)
             else:
                 drops.add("the target word is part of a contraction", text)
         elif other.search(text):
@@ -103,11 +117,13 @@ def make_pairs(
     return PairData(classes, words, tuple(pairs), neutral_pairs, tuple(neutral), funnel)
 
 
-def _pair(text: str, match: re.Match[str], rules: WordRules, classes: tuple[str, str], rng: random.Random) -> MinimalPair:
+def _pair(text: str, match: re.Match[str], rules: WordRules, classes: tuple[str, ...], rng: random.Random) -> MinimalPair | None:
     factual = match.group()
-    factual_class = rules.class_of(factual)
-    alternative_class = classes[1] if factual_class == classes[0] else classes[0]
-    word = rng.choice(rules.words[alternative_class])
+    factual_class, others = rules.class_of(factual), rules.alternatives(factual, classes)
+    if not others:
+        return None
+    alternative_class = rng.choice(list(others)) if len(others) > 1 else next(iter(others))
+    word = rng.choice(others[alternative_class])
     left, right = text[: match.start()], text[match.end() :]
     capital = starts_sentence(left) if factual in ("I", "i") else factual[:1].isupper()
     alternative = word[:1].upper() + word[1:] if capital else word

@@ -33,9 +33,12 @@ def subset(examples: Examples, rows: Sequence[int]) -> Examples:
     return Subset(examples, tuple(rows), tuple(examples.pairs[row] for row in rows))
 
 
-def relabelled(examples: Examples, classes: Sequence[str]) -> Examples:
-    """The same examples under other factual classes."""
-    pairs = [evolve(pair, factual_class=name) for pair, name in zip(examples.pairs, classes, strict=True)]
+def relabelled(examples: Examples, classes: Sequence[tuple[str, str]]) -> Examples:
+    """The same examples under other (factual, alternative) classes."""
+    pairs = [
+        evolve(pair, factual_class=factual, alternative_class=alternative)
+        for pair, (factual, alternative) in zip(examples.pairs, classes, strict=True)
+    ]
     return Subset(examples, tuple(range(len(pairs))), tuple(pairs))
 
 

@@ -89,13 +89,22 @@ class StoredGradients:
     ) -> Tensor:  # fmt: skip
         """As `GradientOperator.accumulate`."""
         stored, numbers = self._find(examples)
-        total = out.zero_() if out is not None else torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
-        weights = coefficients.expand(len(roles), len(rows)).tolist()
+        total = out if out is not None else torch.empty(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        # what roles share is read once: sums of stored rows, of which each role is a combination
+        weights = coefficients.expand(len(roles), len(rows)) if coefficients.dim() > 1 else coefficients[None]
+        needed = {(part, r if len(weights) > 1 else 0) for r, role in enumerate(roles) for part, _ in _parts(role)}
+        sums = {key: torch.zeros(self.scope.size, dtype=self.dtype, device=self.device) for key in needed}
+        values = weights.tolist()
+        for (part, own), found in sums.items():
+            for row, coefficient in zip(rows, values[own], strict=True):
+                if coefficient:
+                    found.add_(stored.row(numbers[row], part).to(self.device), alpha=coefficient)
         for r, role in enumerate(roles):
-            for part, weight in _parts(role):
-                for row, coefficient in zip(rows, weights[r], strict=True):
-                    own = stored.row(numbers[row], part).to(self.device)
-                    total[r].add_(own, alpha=weight * coefficient)
+            (first, weight), *others = _parts(role)
+            own = r if len(weights) > 1 else 0
+            torch.mul(sums[first, own], weight, out=total[r])
+            for part, weight in others:
+                total[r].add_(sums[part, own], alpha=weight)
         return total
 
     def _find(self, examples: Examples) -> tuple[StoredRows, list[int]]:
@@ -122,6 +131,7 @@ def key_of(gradients: GradientOperator, examples: Examples, model: str, precisio
     about = [SCHEMA, model, f"{type(source).__module__}.{type(source).__qualname__}", precision, torch.__version__]
     digest.update(json.dumps([*about, gradients.scope.fingerprint()]).encode())
     for rows in micro_batches(examples.lengths):
+        digest.update(repr(rows).encode())  # the same examples in another order are other rows
         for value in attrs.asdict(examples.batch(rows, "cpu"), recurse=False).values():
             digest.update(value.contiguous().numpy().tobytes() if isinstance(value, Tensor) else repr(value).encode())
     return digest.hexdigest()[:24]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 
-def class_batches(groups: Mapping[str, Sequence[int]], size: int, seed: int) -> Iterator[tuple[str, list[int]]]:
+def class_batches(groups: Mapping[Name, Sequence[int]], size: int, seed: int) -> Iterator[tuple[Name, list[int]]]:
     """Endless batches of row numbers, each of one class and with its name, the classes in turn.
 
     The mean gradient of a batch is one training example of the encoder-decoder, so a batch must not mix classes. Each class

@@ -75,17 +75,22 @@ class Rates:
 
 @frozen(eq=False)
 class Trainer:
-    """AdamW on an encoder-decoder. `first` and `second` are the moments of its weights, in their order."""
+    """AdamW on an encoder-decoder. `first` and `second` are the moments of its weights, in their order.
+
+    Where the loss is meant as a mean over the n entries, as in the paper, derivatives are n times smaller. Only `eps` can tell:
+    with n · 1e-8 instead of 1e-8 every step is the same.
+    """
 
     model: EncoderDecoder
     first: EncoderDecoder
     second: EncoderDecoder
     weight_decay: float
+    eps: float = 1e-8
 
     @classmethod
-    def of(cls, model: EncoderDecoder, weight_decay: float) -> Trainer:
+    def of(cls, model: EncoderDecoder, weight_decay: float, eps: float = 1e-8) -> Trainer:
         first, second = (EncoderDecoder(*(torch.zeros_like(weight) for weight in model.weights)) for _ in range(2))
-        return cls(model, first, second, weight_decay)
+        return cls(model, first, second, weight_decay, eps)
 
     def step(
         self, number: int, rates: Rates, source: Tensor, target: Tensor, units: tuple[float, float],
@@ -128,5 +133,5 @@ class Trainer:
         steps = [torch.tensor(number - 1.0, device=gradients[0].device) for _ in gradients]
         adamw(
             part(self.model), gradients, part(self.first), part(self.second), [], steps, fused=True, amsgrad=False,
-            beta1=0.9, beta2=0.999, lr=rate, weight_decay=self.weight_decay, eps=1e-8, maximize=False,
+            beta1=0.9, beta2=0.999, lr=rate, weight_decay=self.weight_decay, eps=self.eps, maximize=False,
         )  # fmt: skip

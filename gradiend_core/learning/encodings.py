@@ -20,7 +20,7 @@ CODE = 0.95
 
 def labels_of(pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Tensor:
     """The code that each pair should have, [pairs]."""
-    return torch.tensor([code_of(pair.factual_class, axis) for pair in pairs])
+    return torch.tensor([code_of(pair, axis) for pair in pairs])
 
 
 def projections(feature: LearnedFeature, gradients: GradientMatrix, examples: Examples) -> Tensor:

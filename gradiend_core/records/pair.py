@@ -14,7 +14,7 @@ from gradiend_core.records.funnel import Funnel
 SPLITS = ("train", "validation", "test")
 #: The class of a slot that has nothing to do with the feature.
 NEUTRAL = "neutral"
-#: As the second class of an axis: every class but the first and the neutral one.
+#: As the second class of an axis: every class but the first.
 OTHERS = "others"
 
 
@@ -40,12 +40,17 @@ class MinimalPair:
         return self.left + self.factual + self.right
 
 
-def code_of(factual_class: str, axis: tuple[str, str]) -> float:
-    """+1 for the first class of an axis, −1 for the second, 0 for any other."""
+def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
+    """The code that a pair should have: +1 where its factual class is the first of an axis, −1 where it is the second, else 0.
+
+    Against all others, −1 is a pair in which the first class is the alternative; a pair of two others says nothing of the axis.
+    """
     first, second = axis
-    if factual_class == first:
+    if pair.factual_class == first != pair.alternative_class:
         return 1.0
-    return -1.0 if factual_class == second or (second == OTHERS and factual_class != NEUTRAL) else 0.0
+    if second == OTHERS:
+        return -1.0 if pair.alternative_class == first != pair.factual_class else 0.0
+    return -1.0 if pair.factual_class == second else 0.0
 
 
 @frozen

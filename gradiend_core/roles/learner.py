@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class LearningTask:
     """Everything that a learner may use.
 
-    `axes` says what to learn, as pairs of classes: examples whose factual class is the first of an axis have the code +1 on it,
-    those of the second −1 (`records.pair.code_of`). `neutral` has neutral examples that no evaluation sees. What a learner
-    writes to the folder `checkpoint` (none if None) is there when the same task is learned again after an interruption.
+    `axes` says what to learn, as pairs of classes; `records.pair.code_of` says which examples have which code on an axis.
+    `neutral` has neutral examples that no evaluation sees. What a learner writes to the folder `checkpoint` (none if None) is
+    there when the same task is learned again after an interruption.
     """
 
     gradients: GradientMatrix

@@ -16,7 +16,7 @@ class Paradigm(Protocol):
         """Every class of the paradigm."""
 
     def pairs(self, texts: Iterable[str], seed: int) -> PairData:
-        """Minimal pairs for the two configured classes, in three splits, with neutral text and the funnel.
+        """Minimal pairs for the configured classes, in three splits, with neutral text and the funnel.
 
         The same texts and seed give the same pairs. Raises DataError when a class would have no pairs.
         """

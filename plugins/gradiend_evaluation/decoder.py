@@ -80,7 +80,7 @@ class _Probability:
     def __init__(self, task: EvaluationTask, split: str, toward: str, other: str, most: int) -> None:
         whole = task.examples[split]
         sign = 1.0 if other == task.feature.classes[0] else -1.0
-        rows = [row for row, pair in enumerate(whole.pairs) if code_of(pair.factual_class, task.feature.classes) == sign][:most]
+        rows = [row for row, pair in enumerate(whole.pairs) if code_of(pair, task.feature.classes) == sign][:most]
         self.examples: Examples = subset(whole, rows)
         self.task, device = task, task.gradients.device
         named = [toward] if toward in task.data.words else [name for name in task.data.words if name not in task.feature.classes]

@@ -33,7 +33,8 @@ class EncoderEvaluator:
         for split in SPLITS:
             examples = task.examples[split]
             values = encodings(task.feature, task.gradients, examples)
-            metrics |= split_metrics(split, values, labels_of(examples.pairs, task.feature.classes), task.feature.classes)
+            labels = labels_of(examples.pairs, task.feature.classes)
+            metrics |= split_metrics(split, values[labels != 0], labels[labels != 0], task.feature.classes)
             rows += [_row(split, pair, value) for pair, value in zip(examples.pairs, values.tolist(), strict=True)]
         neutral = task.examples["neutral"]
         if neutral.pairs:

@@ -15,7 +15,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gradiend_core.api import (
-    NEUTRAL,
     Checkpoint,
     ConfigError,
     EncoderDecoder,
@@ -120,7 +119,7 @@ class ShuffledLearner(AdamLearner):
         rng = random.Random(f"{task.seed}:shuffled")
 
         def shuffled(examples: Examples) -> Examples:
-            classes = [pair.factual_class for pair in examples.pairs]
+            classes = [(pair.factual_class, pair.alternative_class) for pair in examples.pairs]
             rng.shuffle(classes)
             return relabelled(examples, classes)
 
@@ -162,8 +161,8 @@ class _Training:
     axes: tuple[tuple[str, str], ...]
     taught: frozenset[str]
     validation: Examples
-    batches: Iterator[tuple[str, list[int]]]
-    neutral: Iterator[tuple[str, list[int]]] | None
+    batches: Iterator[tuple[tuple[float, ...], list[int]]]
+    neutral: Iterator[tuple[tuple[float, ...], list[int]]] | None
     turn: int  # steps after which a neutral batch comes
     checkpoint: Checkpoint
     last: int  # the step that is to be the last
@@ -185,7 +184,7 @@ class _Training:
         size = min(config.batch_size, len(task.train.pairs))
         neutral = None
         if config.neutral and task.neutral and len(task.neutral.pairs):
-            neutral = class_batches({NEUTRAL: range(len(task.neutral.pairs))}, size, task.seed)
+            neutral = class_batches({(0.0,) * len(axes): range(len(task.neutral.pairs))}, size, task.seed)
         checkpoint = Checkpoint(task.checkpoint and task.checkpoint / "-".join(axes[0] + axes[-1]), config.checkpoint_seconds)
         validation = _validation(task, axes, config.validation_pairs)
         batches = class_batches(groups, size, task.seed)
@@ -195,10 +194,21 @@ class _Training:
             probes = class_batches(groups, size, task.seed)
             self.units = self.measured(islice(probes, PROBES))
             n, device = task.gradients.scope.size, task.gradients.device
-            self.trainer = Trainer.of(EncoderDecoder.initial(n, task.seed, device, config.latent_dim), config.weight_decay)
+            model = EncoderDecoder.initial(n, task.seed, device, config.latent_dim)
+            self.trainer = Trainer.of(model, config.weight_decay, self.eps)
         return self
 
-    def measured(self, probes: Iterator[tuple[str, list[int]]]) -> Units:
+    @property
+    def reads(self) -> bool:
+        """Whether there is an encoder that learns."""
+        return self.taught != {"decoder"}
+
+    @property
+    def eps(self) -> float:
+        """With a given learning rate, that of a mean squared error, which the paper has."""
+        return 1e-8 * (self.task.gradients.scope.size if self.config.learning_rate else 1)
+
+    def measured(self, probes: Iterator[tuple[tuple[float, ...], list[int]]]) -> Units:
         lengths = []
         for _, rows in probes if not self.config.learning_rate else ():
             source, target = self.gradients(self.task.train, rows)
@@ -216,30 +226,31 @@ class _Training:
     def step(self) -> None:
         self.done += 1
         if self.done > 1 and self.neutral and (self.done - 1) % self.turn == 0:
-            self.update(NEUTRAL, *self.gradients(self.task.neutral, next(self.neutral)[1]))  # type: ignore[arg-type]
-        name, rows = next(self.batches)
-        loss = self.update(name, *self.gradients(self.task.train, rows))
+            codes, rows = next(self.neutral)
+            self.update(codes, *self.gradients(self.task.neutral, rows))  # type: ignore[arg-type]
+        codes, rows = next(self.batches)
+        loss = self.update(codes, *self.gradients(self.task.train, rows))
         if not math.isfinite(loss):
-            raise LearningError(f"the loss is {loss} at step {self.done}: the gradients of this model are not finite")
-        row, every = TrainingRow(self.done, loss), self.config.validate_every
+            rate = self.units.rates.encoder
+            raise LearningError(
+                f"the loss is {loss} at step {self.done}: the learning rate {rate:.2g} is too large, or gradients are not finite"
+            )
+        row, every = TrainingRow(self.done, loss), self.config.validate_every if self.reads else 0
         if every and (self.done % every == 0 or self.done == self.last):
             row = self.validated(row)
         self.rows.append(row)
         self.task.tell(row)
-        if row.validation_correlation is not None:
+        if row.validation_first is not None:
             self.judge()
         if self.checkpoint.due() and self.done < self.last:
             self.save()
 
-    def update(self, name: str, source: Tensor, target: Tensor) -> float:
+    def update(self, codes: tuple[float, ...], source: Tensor, target: Tensor) -> float:
         self.updates += 1
-        code = None
-        if self.taught:
-            values = [0.0 if name == NEUTRAL else 1.0 if name == first else -1.0 for first, _ in self.axes]
-            code = torch.tensor(values, device=source.device)
+        code = torch.tensor(codes, device=source.device) if self.taught else None
         return self.trainer.step(
             self.updates, self.units.rates.scaled(self.share()), source, target, (self.units.source, self.units.target), code,
-            learn_encoder=self.taught != {"decoder"}, learn_decoder=self.taught != {"encoder"},
+            learn_encoder=self.reads, learn_decoder=self.taught != {"encoder"},
         )  # fmt: skip
 
     def share(self) -> float:
@@ -249,7 +260,7 @@ class _Training:
 
     def judge(self) -> None:
         """Lets the rate fall to 0 soon when nothing is gained any more, and gives up when something is wrong."""
-        if self.taught != {"decoder"} and (problem := diagnosis(self.rows, self.axes[0])):
+        if problem := diagnosis(self.rows, self.axes[0]):
             raise LearningError(f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})")
         if self.config.early_stop and not self.stopping and converged(self.rows):
             soon = self.done + math.ceil(self.done * self.config.cooldown / 2)
@@ -307,6 +318,9 @@ class _Training:
                 model.encoder[latent], float(model.encoder_bias[latent]), model.decoder[latent], model.decoder_bias,
                 self.task.gradients.scope, axis, self.config.source, self.config.target, rows, best_step, self.task.seed,
             )  # fmt: skip
+            if not self.reads:
+                result.append(feature)
+                continue
             labels, own = labels_of(self.validation.pairs, axis), projected[:, latent]
             seen = labels != 0
             if (correlation(feature.encode(own[seen]), labels[seen]) or 0.0) < 0:
@@ -336,7 +350,7 @@ class _Training:
         weights, first, second = (
             EncoderDecoder(*(tensors[f"{part}.{i}"] for i in range(4))) for part in ("weights", "first", "second")
         )
-        self.trainer = Trainer(weights, first, second, self.config.weight_decay)
+        self.trainer = Trainer(weights, first, second, self.config.weight_decay, self.eps)
         if "best.0" in tensors:
             self.best = EncoderDecoder(*(tensors[f"best.{i}"] for i in range(4)))
         source, target, *rates = values["units"]
@@ -376,18 +390,18 @@ def _turned(row: TrainingRow) -> TrainingRow:
     return evolve(row, validation_correlation=score, validation_first=first, validation_second=second)
 
 
-def _groups(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[str, list[int]]:
-    """Rows by class: the two of an axis, or with several axes the first of each."""
-    groups: dict[str, list[int]] = {}
-    for first, second in axes:
-        labels = labels_of(examples.pairs, (first, second)).tolist()
-        groups[first] = [row for row, label in enumerate(labels) if label == 1]
-        if len(axes) == 1:
-            groups[second] = [row for row, label in enumerate(labels) if label == -1]
+def _groups(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple[float, ...], list[int]]:
+    """Rows by their codes on the axes; those that say nothing of any are left out. For two classes these are the classes, for
+    several axes the transitions from one class to another."""
+    codes = torch.stack([labels_of(examples.pairs, axis) for axis in axes], 1).tolist()
+    groups: dict[tuple[float, ...], list[int]] = {}
+    for row, own in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):
+        if any(own):
+            groups.setdefault(tuple(own), []).append(row)
     return groups
 
 
 def _validation(task: LearningTask, axes: tuple[tuple[str, str], ...], most: int) -> Examples:
-    """The first validation pairs of each class, in equal numbers where there are enough."""
+    """The first validation pairs of each group, in equal numbers where there are enough."""
     groups = _groups(task.validation, axes).values()
-    return subset(task.validation, sorted(row for rows in groups for row in rows[: most // len(groups)]))
+    return subset(task.validation, sorted(row for rows in groups for row in rows[: max(1, most // len(groups))]))

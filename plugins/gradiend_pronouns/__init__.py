@@ -11,9 +11,14 @@ from gradiend_core.api import Contribution, hookimpl
 
 @frozen
 class EnglishPronouns:
-    """Settings of `english-pronouns`. `words` replaces the words of the classes that it names."""
+    """Settings of `english-pronouns`: two classes that are told apart, or more of which each is told from all others.
 
-    classes: tuple[str, str] = ("3SG", "3PL")
+    "1SG+3SG" is one class made of two. `transitions` restricts which class may stand for which, both ways, as in
+    [["1SG", "1PL"], ["3SG", "3PL"]]. `words` replaces the words of the classes that it names.
+    """
+
+    classes: tuple[str, ...] = field(default=("3SG", "3PL"), validator=validators.min_len(2))
+    transitions: tuple[tuple[str, str], ...] = ()
     words: Mapping[str, tuple[str, ...]] = field(factory=dict)
     max_per_class: int = field(default=1000, validator=validators.ge(6))
     max_neutral: int = field(default=500, validator=validators.ge(1))

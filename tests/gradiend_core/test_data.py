@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gradiend_core.data.matching import WordRules, make_pairs, starts_sentence
 from gradiend_core.data.texts import read_texts
 from gradiend_core.errors import ConfigError, DataError
-from gradiend_core.records.pair import NEUTRAL, SPLITS
+from gradiend_core.records.pair import NEUTRAL, SPLITS, code_of
 
 WORDS_OF_TEXT = "he she it they He She It They the dog ran home . , \" ' he's theyre Tom her ÉHE häuser we I you 彼 \n".split(" ")
 some_texts = st.lists(st.lists(st.sampled_from(WORDS_OF_TEXT), min_size=1, max_size=12).map(" ".join), min_size=20, max_size=60)
@@ -125,6 +125,47 @@ def test_wrong_rules_are_refused():
         paradigm(words={"3SG": ()})
     with pytest.raises(ConfigError, match="add up to 1"):
         paradigm(split=(0.5, 0.5, 0.5)).pairs(enough(), 0)
+
+
+PEOPLE = [f"{name} said that {pronoun} left." for name in ("Tom", "Anna", "Max", "Rose", "Eve", "Bo") for pronoun in
+          ("I", "we", "you", "he", "she", "it", "they")]  # fmt: skip
+
+
+def test_classes_can_be_merged_and_transitions_restricted():
+    merged = paradigm(classes=("1SG+3SG", "1PL+3PL")).pairs([*PEOPLE, "The map was old."], 0)
+    assert merged.classes == ("1SG+3SG", "1PL+3PL")
+    assert {(pair.factual, pair.factual_class) for pair in merged.pairs if pair.factual in ("I", "they")} == {
+        ("I", "1SG+3SG"), ("they", "1PL+3PL"),
+    }  # fmt: skip
+    assert {pair.alternative for pair in merged.pairs if pair.factual == "I"} == {"we", "they"}
+    strict = paradigm(classes=("1SG+3SG", "1PL+3PL"), transitions=(("1SG", "1PL"), ("3SG", "3PL"))).pairs(PEOPLE, 0)
+    swaps = {(pair.factual, pair.alternative) for pair in strict.pairs}
+    assert swaps <= {("I", "we"), ("we", "I"), ("he", "they"), ("she", "they"), ("it", "they")} | {
+        ("they", word) for word in ("he", "she", "it")
+    }
+    assert ("I", "we") in swaps
+    one_way = paradigm(classes=("1SG+3SG", "3PL"), transitions=(("3SG", "3PL"),)).pairs(PEOPLE, 0)
+    (drop,) = [drop for drop in one_way.funnel.drops if "no allowed transition" in drop.reason]
+    assert drop.count == 6
+    for classes in (("1SG+3SG", "3SG"), ("1SG+1SG", "3PL")):
+        with pytest.raises(ConfigError, match="must differ, but .* is in more than one"):
+            paradigm(classes=classes)
+    for bad in ("1SG+4SG", "1SG+"):
+        with pytest.raises(ConfigError, match="unknown class of english-pronouns"):
+            paradigm(classes=(bad, "3PL"))
+    with pytest.raises(ConfigError, match="unknown class of english-pronouns '9PL'"):
+        paradigm(transitions=(("9PL", "3PL"),))
+
+
+def test_more_than_two_classes_have_alternatives_of_every_other():
+    data = paradigm(classes=("1SG", "3SG", "3PL")).pairs(PEOPLE * 1 + [f"{text} Again." for text in PEOPLE], 0)
+    assert data.axes == (("1SG", "others"), ("3SG", "others"), ("3PL", "others"))
+    swaps = {(pair.factual_class, pair.alternative_class) for pair in data.pairs}
+    assert swaps == {(a, b) for a in data.classes for b in data.classes if a != b}
+    by_code = {code_of(pair, data.axes[0]): (pair.factual_class, pair.alternative_class) for pair in data.pairs}
+    assert by_code[1.0][0] == "1SG"
+    assert by_code[-1.0][1] == "1SG"
+    assert "1SG" not in by_code[0.0]
 
 
 def test_caps_are_reported():
