@@ -33,7 +33,7 @@ from gradiend_core.roles.source import Examples, GradientSource, LanguageSource
 from gradiend_core.roles.visualizer import Visualizer
 
 if TYPE_CHECKING:
-    from gradiend_core.comparison.similarity import compare
+    from gradiend_core.comparison.similarity import compare, shared
     from gradiend_core.data.matching import WordRules, make_pairs
     from gradiend_core.gradients.batching import micro_batches
     from gradiend_core.gradients.examples import relabelled, subset
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from gradiend_core.storage.features import load_feature
 
 _LAZY = {
-    "gradiend_core.comparison.similarity": ("compare",),
+    "gradiend_core.comparison.similarity": ("compare", "shared"),
     "gradiend_core.data.matching": ("WordRules", "make_pairs"),
     "gradiend_core.gradients.batching": ("micro_batches",),
     "gradiend_core.gradients.examples": ("relabelled", "subset"),

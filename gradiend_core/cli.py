@@ -101,6 +101,8 @@ def summary(session: Session, folder: Path) -> list[str]:
             lines.append(f"encoder   test correlation {correlation} (n = {report['test.n']}), means {means}, neutral {neutral}")
         for toward in feature.classes if "decoder" in reports else ():
             report = reports["decoder"]
+            if (toward, "learning_rate") not in report.metrics:
+                continue
             p, after, lms, lms_after = (
                 _show(report[toward, name]) for name in ("base_probability", "rewritten_probability", "base_lms", "rewritten_lms")
             )

@@ -3,6 +3,9 @@
 run.toml       the resolved run; `gradiend run run.toml` repeats it       results.json   every number, by path
 pairs.jsonl    the minimal pairs        training.csv   the training record        tables/*.csv   what figures show
 feature/       the learned feature      rewritten/CLASS/   models for from_pretrained     figures/   PNG, PDF and SVG
+seeds/N/       with several seeds, the feature of each         checkpoint/        while a run is under way, what it resumes from
+
+With more than two classes the names of what belongs to one axis begin with its class: 3PL_feature/, 3PL_training.csv, …
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import attrs
 
 from gradiend_core.config.runfile import written
 from gradiend_core.errors import StorageError
+from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.records.feature import TrainingRow
 from gradiend_core.records.report import Metric, Report
 from gradiend_core.session import Session
@@ -41,12 +45,15 @@ def save_run(session: Session, output: str | Path) -> Path:
         prefix = session.prefix(feature)
         write_csv(output / f"{prefix}training.csv", columns, [list(attrs.asdict(row).values()) for row in feature.training])
         save_feature(feature, output / f"{prefix}feature", session.provenance)
+    for run in session.seed_runs if len(session.seed_runs) > 1 else ():
+        for feature in run.features:
+            save_feature(feature, output / "seeds" / str(run.seed) / f"{session.prefix(feature)}feature", session.provenance)
     for prefix, _, reports in session.by_axis():
         for report in reports.values():
             for name, table in report.tables.items():
                 write_csv(output / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
     if "decoder" in session.reports:
-        for toward in session.config.rewrite.toward or session.data.classes:
+        for toward in session.config.rewrite.toward or session.strengthened():
             session.rewrite(toward).save_pretrained(output / "rewritten" / toward)
     with fresh_folder(output / "figures") as place:
         for name, figure in session.figures():
@@ -73,6 +80,7 @@ def load_run(folder: str | Path) -> Session:
         raise StorageError(f"{folder} holds no finished run: results.json cannot be read ({error})") from error
     by_axis = results.get("axes") or {"": results}
     session.__dict__["features"] = tuple(load_feature(folder / (f"{name}_feature" if name else "feature")) for name in by_axis)
+    session.__dict__["seed_runs"] = (SeedRun(session.features[0].seed, session.features),)
     session.__dict__["axis_reports"] = tuple(
         {choice.kind: Report(choice.kind, dict(_metrics((), found.get(choice.kind, {})))) for choice in session.config.evaluation}
         for found in by_axis.values()

@@ -11,11 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import asdict, evolve, frozen
+from attrs import evolve, frozen
 
 from gradiend_core.config.runfile import general_settings, override, read_run_file, resolve, written
 from gradiend_core.data.texts import read_texts
 from gradiend_core.errors import ConfigError, DataError, unknown
+from gradiend_core.gradients.loading import model_fingerprint
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.funnel import Drop, Funnel, merge
@@ -197,26 +198,13 @@ class Session:
     @cached_property
     def matrix(self) -> GradientMatrix:
         """What learning reads gradients from: the store, where it is to be used, or the model itself."""
-        settings, several = self.config.store, self.config.seeds.at_most > 1 or len(self.data.axes) > 1
-        if settings.use == "never" or (settings.use == "auto" and not several):
-            return self.gradients
-        from tqdm import tqdm
-
-        from gradiend_core.gradients.store import GIB, StoredGradients, estimate, make_room, open_store
-
+        several = self.config.seeds.at_most > 1 or len(self.data.axes) > 1
         parts = [self.examples[name] for name in ("train", "validation", NEUTRAL_TRAINED) if self.examples[name].pairs]
-        needed, limit = estimate(self.gradients, parts, settings.precision), int(settings.limit_gib * GIB)
-        if needed > limit and settings.use == "auto":
-            return self.gradients
-        root = Path(settings.folder or Path.home() / ".cache" / "gradiend").expanduser() / "gradients"
+        gradients = self.gradients
         with self.stage("store"):
-            make_room(root, needed, limit)
-            with tqdm(total=sum(len(part.pairs) for part in parts), desc="gradients", disable=None) as bar:
-                stored = [
-                    (part, open_store(root, self.gradients, part, self.loaded.fingerprint, settings.precision, bar.update))
-                    for part in parts
-                ]
-        return StoredGradients.of(self.gradients, stored)
+            from gradiend_core.gradients.store import matrix_of
+
+            return matrix_of(gradients, parts, self.loaded.fingerprint, self.config.store, several=several)
 
     @cached_property
     def seed_runs(self) -> tuple[SeedRun, ...]:
@@ -291,6 +279,11 @@ class Session:
         """The report of each configured evaluator; of several axes for the first."""
         return self.axis_reports[0]
 
+    def strengthened(self) -> list[str]:
+        """The classes of the data for which the decoder evaluation looked for an edit."""
+        found = {path[0] for reports in self.axis_reports if "decoder" in reports for path in reports["decoder"].metrics}
+        return [name for name in self.data.classes if name in found]
+
     def axis_of(self, toward: str) -> int:
         """Which axis strengthens a class."""
         ends = self.features[0].classes if len(self.features) == 1 else tuple(each.classes[0] for each in self.features)
@@ -304,6 +297,8 @@ class Session:
         if learning_rate is None:
             if "decoder" not in self.axis_reports[axis]:
                 raise ConfigError("no decoder evaluation has chosen a learning rate; give one")
+            if toward not in self.strengthened():
+                raise ConfigError(f"the decoder evaluation did not look for an edit toward {toward}; give a learning rate")
             learning_rate = float(self.axis_reports[axis]["decoder"][toward, "learning_rate"] or 0.0)
         return self.features[axis].update(toward, learning_rate)
 
@@ -349,47 +344,13 @@ class Session:
 
     def results(self) -> dict[str, Any]:
         """All numbers, nested, with timing in seconds by stage and provenance; several axes under "axes", by first class."""
-        by_axis = {
-            feature.classes[0]: {
-                **{name: report.nested() for name, report in reports.items()},
-                "training": {"best_step": feature.best_step, "steps": len(feature.training), "seed": feature.seed},
-            }
-            for _, feature, reports in self.by_axis()
-        }
-        return {
-            **({"axes": by_axis} if len(by_axis) > 1 else next(iter(by_axis.values()))),
-            "data": {"funnel": asdict(self.funnel), "counts": self._counts()},
-            "seeds": [{"seed": run.seed, "validation_correlation": run.score, "problem": run.problem} for run in self.seed_runs],
-            "warnings": self.warnings,
-            "timing": {**self.timing, "total": sum(self.timing.values())},
-            "provenance": asdict(self.provenance),
-        }
+        from gradiend_core.results import results
+
+        return results(self)
 
     @property
     def warnings(self) -> list[str]:
         """What a reader of the results should know."""
-        from gradiend_core.learning.seeds import convergent
+        from gradiend_core.results import warnings
 
-        found = [warning for _, _, reports in self.by_axis() for report in reports.values() for warning in report.warnings]
-        wanted, runs = self.config.seeds, self.seed_runs
-        enough = len(convergent(runs, wanted.threshold))
-        if enough < wanted.convergent:
-            found.append(f"only {enough} of {len(runs)} seeds reached a validation correlation of {wanted.threshold:g}")
-        return found + [f"seed {run.seed}: {run.problem}" for run in runs if run.problem]
-
-    def _counts(self) -> dict[str, dict[str, int]]:
-        counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
-        for (split, name), number in sorted(self.data.counts().items()):
-            counts[split][name] = number
-        return counts
-
-
-def model_fingerprint(model: nn.Module) -> str:
-    """A hash of names, shapes and every bit of the weights."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        digest.update(f"{name}{tuple(parameter.shape)}{parameter.dtype}".encode())
-        digest.update(parameter.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+        return warnings(self)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gradiend_core import Session, compare, load_feature
+from gradiend_core import Session, compare, load_feature, load_run
 from tests.conftest import STORIES, asset, settings
 
 
@@ -118,6 +118,37 @@ def test_other_classes_and_texts_given_in_memory():
     assert session.data.classes == ("1SG", "1PL")
     assert session.reports["encoder"]["test.correlation"] > 0.95
     assert session.config.general.texts == "in memory"
+
+
+QUICK = ("--set", "learner.steps=40", "--set", "paradigm.max_per_class=100", "--set", "paradigm.max_neutral=40")
+
+
+def test_several_classes_and_seeds_from_the_command_line(tmp_path):
+    output = tmp_path / "out"
+    results = run(output, "english-pronouns", *QUICK, "--classes", "1SG,3SG,3PL", "--set", "seeds.at_most=2", "--set",
+                  "seeds.convergent=2", "--set", f"store.folder={tmp_path}/store", "--set", "scope.kind=random",
+                  "--set", "scope.share=0.05")  # fmt: skip
+    assert set(results["axes"]) == {"1SG", "3SG", "3PL"}
+    assert all(axis["encoder"]["test"]["correlation"] > 0.9 for axis in results["axes"].values())
+    for name in ("1SG", "3SG", "3PL"):
+        for path in (f"{name}_feature/feature.json", f"{name}_training.csv", f"figures/{name}_encodings.png",
+                     f"tables/{name}_stability_seeds.csv", f"seeds/1/{name}_feature/feature.json",
+                     f"rewritten/{name}/model.safetensors"):  # fmt: skip
+            assert (output / path).exists(), path
+    assert "3PL (+1) against others (−1)" in results["summary"]
+    assert "2 seeds   mean test correlation" in results["summary"]
+    again = load_run(output)
+    assert [feature.classes[0] for feature in again.features] == ["1SG", "3SG", "3PL"]
+    assert again.rewrite("3PL").update.norm == pytest.approx(
+        float(again.axis_reports[2]["decoder"]["3PL.learning_rate"]) * float(again.features[2].decode(-1.0).norm())
+    )
+
+
+def test_a_run_with_16_bits_and_checkpointing(tmp_path):
+    results = run(tmp_path / "out", "english-pronouns", "--model", "tiny-clm", *QUICK, "--set", "gradients.dtype=bfloat16",
+                  "--set", "gradients.checkpointing=true", "--set", "gradients.memory_gib=0.01")  # fmt: skip
+    assert results["encoder"]["test"]["correlation"] > 0.9
+    assert results["decoder"]["3SG"]["rewritten_probability"] > 2 * results["decoder"]["3SG"]["base_probability"]
 
 
 def test_the_readme_example_runs(tmp_path):

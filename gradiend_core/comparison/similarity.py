@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import frozen
 
 from gradiend_core.errors import ConfigError
 from gradiend_core.records.feature import LearnedFeature
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @frozen
@@ -27,10 +32,19 @@ def compare(one: LearnedFeature, two: LearnedFeature, top_k: int = 1000) -> Simi
     n = one.scope.size
     if not 1 <= top_k <= n:
         raise ConfigError(f"top_k is {top_k}, but the scope has {n} weights; take 1 to {n}")
-    top = [set(feature.decoder.abs().topk(top_k).indices.tolist()) for feature in (one, two)]
+    top = [feature.decoder.abs().topk(top_k, sorted=False).indices for feature in (one, two)]
 
     def cosine(name: str) -> float:
         a, b = getattr(one, name).double(), getattr(two, name).double()
         return float(a @ b / (a.norm() * b.norm()).clamp_min(1e-300))
 
-    return Similarity(cosine("encoder"), cosine("decoder"), top_k, len(top[0] & top[1]) / top_k, top_k / n)
+    return Similarity(cosine("encoder"), cosine("decoder"), top_k, shared(top[0], top[1], n) / top_k, top_k / n)
+
+
+def shared(one: Tensor, two: Tensor, n: int) -> int:
+    """How many of n places are in both lists of places."""
+    import torch
+
+    chosen = torch.zeros(n, dtype=torch.bool, device=one.device)
+    chosen[one] = True
+    return int(chosen[two].sum())

@@ -15,7 +15,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import TOKEN_BUDGET
-from gradiend_core.gradients.layers import Taps, Use
+from gradiend_core.gradients.taps import Taps, Use
 from gradiend_core.records.scope import ParameterSlice
 from gradiend_core.roles.source import Examples
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradiend_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def _checked(model: str) -> str:
@@ -46,12 +50,16 @@ def load_model(model: str, auto_class: Any, dtype: str, device: str) -> tuple[An
     name = _checked(model)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        place = None if device == "sharded" else torch.device(device)
+    except RuntimeError as error:
+        raise ModelError(f"gradients.device is {device!r}; use auto, cpu, cuda, cuda:1 or sharded") from error
     options = {"dtype": dtype, "use_safetensors": True} | ({"device_map": "auto"} if device == "sharded" else {})
     try:
         with without_progress_bars():
             loaded = auto_class.from_pretrained(name, **options).eval()
-        if device != "sharded":
-            loaded = loaded.to(torch.device(device))
+        if place is not None:
+            loaded = loaded.to(place)
         return loaded, AutoTokenizer.from_pretrained(name)
     except Exception as error:
         raise ModelError(_reason(model, error)) from error
@@ -74,3 +82,14 @@ def without_progress_bars() -> Iterator[None]:
 def _reason(model: str, error: Exception) -> str:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return f"model {model!r} cannot be loaded: {first}"
+
+
+def model_fingerprint(model: nn.Module) -> str:
+    """A hash of names, shapes and every bit of the weights."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        digest.update(f"{name}{tuple(parameter.shape)}{parameter.dtype}".encode())
+        digest.update(parameter.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]

@@ -23,7 +23,7 @@ from gradiend_core.gradients import autodiff
 from gradiend_core.gradients.batching import micro_batches
 from gradiend_core.gradients.checkpointing import checkpointed
 from gradiend_core.gradients.coverage import Coverage, measure
-from gradiend_core.gradients.layers import Taps, Use
+from gradiend_core.gradients.taps import Taps, Use
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.roles.source import Examples, GradientSource
@@ -249,7 +249,8 @@ class GradientOperator:
             inputs = [*([anchor] if taps.uses else []), *others.values()]
 
             def backward(loss: Tensor, keep: bool = False) -> None:
-                torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
+                if loss.requires_grad:  # else nothing in scope has any part in it
+                    torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
 
             yield backward
 

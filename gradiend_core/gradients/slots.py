@@ -203,7 +203,8 @@ def logits_at(model: nn.Module, ids: Tensor, attention_mask: Tensor | None, rows
     def choose(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         nonlocal fired
         fired = True
-        return (inputs[0][rows, positions].unsqueeze(1), *inputs[1:])
+        where = inputs[0].device  # of a sharded model, not that of the ids
+        return (inputs[0][rows.to(where), positions.to(where)].unsqueeze(1), *inputs[1:])
 
     output_layer = model.get_output_embeddings()  # type: ignore[operator]  # of transformers' models, not of any module
     handle = output_layer.register_forward_pre_hook(choose) if output_layer is not None else None
@@ -212,7 +213,7 @@ def logits_at(model: nn.Module, ids: Tensor, attention_mask: Tensor | None, rows
     finally:
         if handle is not None:
             handle.remove()
-    logits = logits[:, 0] if fired else logits[rows, positions]
+    logits = (logits[:, 0] if fired else logits[rows.to(logits.device), positions.to(logits.device)]).to(ids.device)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 

@@ -20,12 +20,14 @@ from attrs import frozen
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from tqdm import tqdm
 
 from gradiend_core.errors import StorageError
 from gradiend_core.gradients.batching import micro_batches
 from gradiend_core.gradients.examples import origin, subset
-from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.run import StoreSettings
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples
 from gradiend_core.storage.files import write_json
@@ -183,6 +185,24 @@ def make_room(root: Path, needed: int, limit: int) -> None:
             break
         del sizes[folder]
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def matrix_of(
+    gradients: GradientOperator, parts: Sequence[Examples], model: str, settings: StoreSettings, *, several: bool
+) -> GradientMatrix:
+    """What learning reads gradients of these examples from: the store, where the settings want it, or the model itself.
+
+    `several` says whether more than one feature is to be learned from them.
+    """
+    needed, limit = estimate(gradients, parts, settings.precision), int(settings.limit_gib * GIB)
+    wanted = settings.use == "always" or (settings.use == "auto" and several and needed <= limit)
+    if not wanted:
+        return gradients
+    root = Path(settings.folder or Path.home() / ".cache" / "gradiend").expanduser() / "gradients"
+    make_room(root, needed, limit)
+    with tqdm(total=sum(len(part.pairs) for part in parts), desc="gradients", disable=None) as bar:
+        stored = [(part, open_store(root, gradients, part, model, settings.precision, bar.update)) for part in parts]
+    return StoredGradients.of(gradients, stored)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

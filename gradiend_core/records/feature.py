@@ -59,7 +59,7 @@ class LearnedFeature:
 
     def decode(self, feature_factor: float) -> Tensor:
         """decoder(feature_factor), the predicted target gradient, [n]."""
-        return self.decoder * feature_factor + self.decoder_bias
+        return self.decoder_bias.add(self.decoder, alpha=feature_factor)
 
     def flipped(self) -> LearnedFeature:
         """The same map with the sign of the code turned: what a class decodes to stays as it was."""

@@ -57,7 +57,7 @@ def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
         raise ModelError(f"the update has {tuple(update.direction.shape)} values, the scope {scope.size}")
     if update.scope is not scope and update.scope.fingerprint() != scope.fingerprint():
         raise ModelError("the update was made for other weights than the scope has")
-    if not bool(torch.isfinite(update.direction).all()):
+    if not bool(torch.stack(update.direction.aminmax()).isfinite().all()):
         raise ModelError("the update has values that are not finite; the model is left as it was")
 
 

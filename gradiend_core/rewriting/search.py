@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.rewriting.apply import Rewriter
+
+#: the share of the language modelling score below which a model is taken as broken
+BROKEN = 0.5
 
 
 @frozen
@@ -24,13 +27,20 @@ def candidates(
     rewriter: Rewriter, feature: LearnedFeature, toward: str, rates: Sequence[float],
     probability: Callable[[], float], lms: Callable[[], float],
 ) -> list[Candidate]:  # fmt: skip
-    """The unedited model first, then one candidate for each learning rate, each measured once, all in place."""
-    factor = feature.strengthen(toward)
+    """The unedited model first, then one candidate for each learning rate, each measured once, all in place.
+
+    Rates are tried from the smallest. Two in a row that leave less than half of the language modelling score end the search:
+    larger ones break the model further.
+    """
+    update = feature.update(toward, 0.0)
+    factor = update.feature_factor
     rewriter.restore()
     found = [Candidate(factor, 0.0, probability(), lms())]
-    for rate in rates:
-        rewriter.apply(feature.update(toward, rate))
+    for rate in sorted(rates):
+        rewriter.apply(evolve(update, learning_rate=rate))
         found.append(Candidate(factor, rate, probability(), lms()))
+        if all(each.lms < BROKEN * found[0].lms for each in found[-2:]):
+            break
     rewriter.restore()
     return found
 

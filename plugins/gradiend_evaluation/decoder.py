@@ -57,6 +57,8 @@ class DecoderEvaluator:
 
         with Rewriter(model, task.feature.scope) as rewriter:
             for toward, other in zip(task.feature.classes, reversed(task.feature.classes), strict=True):
+                if self.config.toward and toward not in self.config.toward:
+                    continue
                 validation = _Probability(task, "validation", toward, other, self.config.max_texts)
                 test = _Probability(task, "test", toward, other, self.config.max_texts)
                 found = candidates(rewriter, task.feature, toward, self.config.learning_rates, validation, lms)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from torch import Tensor
 
 from gradiend_core.api import (
-    SPLITS,
     EvaluationTask,
+    Examples,
     Metric,
     MinimalPair,
-    NoSettings,
     Report,
     Table,
     correlation,
     encodings,
     labels_of,
+    subset,
 )
+from gradiend_evaluation import EncoderSettings
 
 #: an encoding beyond this tells classes apart but not how strongly
 SATURATED = 0.99
@@ -23,15 +26,15 @@ COLUMNS = ("split", "class", "factual", "alternative", "encoding", "text")
 
 
 class EncoderEvaluator:
-    """Encodes every example of every split and the neutral slots, in batches, each exactly as if alone."""
+    """Encodes the examples of each split and the neutral slots, in batches, each exactly as if alone."""
 
-    def __init__(self, config: NoSettings) -> None:
+    def __init__(self, config: EncoderSettings) -> None:
         self.config = config
 
     def evaluate(self, task: EvaluationTask) -> Report:
         metrics, rows, warnings = {}, [], []
-        for split in SPLITS:
-            examples = task.examples[split]
+        for split in self.config.splits:
+            examples = self._some(task.examples[split])
             values = encodings(task.feature, task.gradients, examples)
             labels = labels_of(examples.pairs, task.feature.classes)
             metrics |= split_metrics(split, values[labels != 0], labels[labels != 0], task.feature.classes)
@@ -46,6 +49,16 @@ class EncoderEvaluator:
             metrics |= {("neutral", name): Metric(None, 0) for name in ("mean", "std")}
             warnings.append("there is no neutral text, so neutral encodings were not measured")
         return Report("encoder", metrics, {"encodings": Table(COLUMNS, tuple(rows))}, tuple(warnings))
+
+    def _some(self, examples: Examples) -> Examples:
+        """The first of each class, up to the limit."""
+        seen: Counter[str] = Counter()
+        rows = []
+        for row, pair in enumerate(examples.pairs):
+            seen[pair.factual_class] += 1
+            if seen[pair.factual_class] <= self.config.max_pairs:
+                rows.append(row)
+        return subset(examples, rows)
 
 
 def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]) -> dict[tuple[str, ...], Metric]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradiend_core.api import EvaluationTask, Metric, Report, count_of, difference_of_means, largest
+from gradiend_core.api import EvaluationTask, Metric, Report, count_of, difference_of_means, largest, shared
 from gradiend_evaluation import SelectionSettings
 
 
@@ -18,9 +18,9 @@ class SelectionEvaluator:
         metrics = {}
         for share in self.config.shares:
             count = count_of(share, n, "evaluation.selection.shares")
-            chosen = set(largest(before, count).tolist())
+            chosen = largest(before, count)
             for name in ("encoder", "decoder"):
-                learned = set(largest(getattr(feature, name).abs(), count).tolist())
-                metrics[f"top {share:g}", f"overlap_with_{name}"] = Metric(len(chosen & learned) / count, count)
+                both = shared(chosen, largest(getattr(feature, name).abs(), count), n)
+                metrics[f"top {share:g}", f"overlap_with_{name}"] = Metric(both / count, count)
             metrics[f"top {share:g}", "chance"] = Metric(count / n, count)
         return Report("selection", metrics)

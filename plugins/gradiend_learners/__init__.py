@@ -77,10 +77,10 @@ def gradiend_learners() -> list[Contribution]:
                      "the difference of the classes' mean gradients, in one pass"),
         Contribution("ridge", Ridge, "gradiend_learners.closed:RidgeLearner",
                      "regression of the code on gradients, in the dual, by conjugate gradients"),
-        Contribution("supervised-encoder", SupervisedEncoder, "gradiend_learners.adam:SupervisedEncoderLearner",
+        Contribution("supervised-encoder", SupervisedEncoder, "gradiend_learners.variants:SupervisedEncoderLearner",
                      "an encoder trained on the classes as codes, with the decoder of class means"),
-        Contribution("supervised-decoder", SupervisedDecoder, "gradiend_learners.adam:SupervisedDecoderLearner",
+        Contribution("supervised-decoder", SupervisedDecoder, "gradiend_learners.variants:SupervisedDecoderLearner",
                      "a decoder trained with the classes as codes, with the encoder of class means"),
-        Contribution("shuffled", Shuffled, "gradiend_learners.adam:ShuffledLearner",
+        Contribution("shuffled", Shuffled, "gradiend_learners.variants:ShuffledLearner",
                      "`adam` with shuffled classes: what a feature of nothing looks like"),
     ]  # fmt: skip

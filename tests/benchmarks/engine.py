@@ -2,9 +2,10 @@
 
     project      against one backward pass for each example, what an encoder evaluation would otherwise cost
     accumulate   two roles of a batch with one forward pass against one backward pass for each example and role
-    columns      against one backward pass for each example that keeps only the columns
+    rows         of 1 % of the parameters, against one backward pass for each example that keeps only these
 
-"bert-base" as MODEL is a BERT of that size with random weights and the embedded model's tokenizer; it takes some minutes.
+"bert-base" as MODEL is a BERT of that size with random weights and the embedded model's tokenizer; it takes some minutes. One
+backward pass for each example costs about the same for any text, ours grows with its tokens: short texts gain most.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from gradiend_core.gradients.examples import subset
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.testing.gradients import naive_gradients
 
-ROUNDS = 3
-
 
 def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
@@ -41,31 +40,52 @@ def bert_base(folder: str) -> str:
     return folder
 
 
-def measure(session: Session, count: int) -> None:
+def measure(session: Session, count: int, rounds: int) -> None:
     gradients, examples = session.gradients, subset(session.examples["train"], range(count))
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(1, gradients.scope.size, generator=generator)
     columns = torch.randperm(gradients.scope.size, generator=generator)[: gradients.scope.size // 100].sort().values
+    narrow = gradients.narrowed(columns)
     rows, shares, roles = list(range(count)), torch.full((count,), 1 / count), [GradientRole.ALTERNATIVE, GradientRole.DIFFERENCE]
+    assert narrow.coverage(examples).others == gradients.coverage(examples).others == ()
 
-    def one_by_one(use: Callable[[torch.Tensor], object]) -> None:
-        for row in rows:
-            use(naive_gradients(gradients, subset(examples, [row]), roles[0]))
+    def one_by_one(use: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        return torch.cat([use(naive_gradients(gradients, subset(examples, [row]), roles[0])) for row in rows])
 
     work = {
         "project": (lambda: gradients.project(examples, direction, roles[0]), lambda: one_by_one(lambda g: g @ direction.T)),
         "accumulate": (
             lambda: gradients.accumulate(examples, rows, shares, roles),
-            lambda: [one_by_one(lambda g: g[0]) for _ in roles],
+            lambda: [one_by_one(lambda g: g[0, :1]) for _ in roles],
         ),
-        "columns": (lambda: gradients.columns(examples, columns, roles[0]), lambda: one_by_one(lambda g: g[:, columns])),
-    }
-    threads = torch.get_num_threads()
-    print(f"{session.config.general.model}: {gradients.scope.size:,} parameters in scope, {count} examples, {threads} threads")
+        "rows, 1 %": (
+            lambda: [None for _ in narrow.rows(examples, roles[:1])], lambda: one_by_one(lambda g: g[:, columns]),
+        ),
+    }  # fmt: skip
+    tokens = sum(examples.lengths) / count
+    print(
+        f"{session.config.general.model}: {gradients.scope.size:,} parameters in scope, {count} examples of {tokens:.1f} tokens, "
+        f"{torch.get_num_threads()} threads"
+    )
     for name, (ours, naive) in work.items():
-        ours(), naive()
-        ratios = [seconds(naive) / seconds(ours) for _ in range(ROUNDS)]
-        print(f"  {name:10} {median(ratios):5.1f} times faster (of {ROUNDS}: {min(ratios):.1f} to {max(ratios):.1f})")
+        ours()
+        ratios = [seconds(naive) / seconds(ours) for _ in range(rounds)]
+        print(f"  {name:10} {median(ratios):5.1f} times faster (of {rounds}: {min(ratios):.1f} to {max(ratios):.1f})", flush=True)
+    whole = session.examples["train"]
+    for length in (10, 12, 16, 20):
+        same = subset(whole, [row for row, own in enumerate(whole.lengths) if own == length][:64])
+        if len(same.pairs) < 64:
+            continue
+        few = subset(same, range(8))
+        alone = seconds(
+            lambda few=few: [naive_gradients(gradients, subset(few, [row]), roles[0]) @ direction.T for row in range(8)]
+        )
+        together = seconds(lambda same=same: gradients.project(same, direction, roles[0]))
+        print(f"  project of texts of {length} tokens: {8 * alone / together:.1f} times faster", flush=True)
+    some = subset(examples, range(8))
+    right = torch.cat([naive_gradients(gradients, subset(some, [row]), roles[0]) @ direction.T for row in range(8)])
+    error = float((gradients.project(some, direction, roles[0]) - right).abs().max() / right.abs().max())
+    print(f"  largest error of project, relative to the largest value: {error:.1e}")
 
 
 if __name__ == "__main__":
@@ -73,4 +93,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         name = bert_base(folder) if model == "bert-base" else model
         run = Session("english-pronouns", model=name, texts=texts[0] if texts else None)
-        measure(run, 16 if model == "bert-base" else 64)
+        measure(run, *((200, 1) if model == "bert-base" else (64, 3)))

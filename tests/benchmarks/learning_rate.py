@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-import gradiend_learners.adam as learner
+import gradiend_learners.units as learner
 
 from gradiend_core import Session
 

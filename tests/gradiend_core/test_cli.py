@@ -26,6 +26,10 @@ def gradiend(monkeypatch, capsys):
     return call
 
 
+def sets(*settings: str) -> list[str]:
+    return [each for setting in settings for each in ("--set", setting)]
+
+
 def wrong(gradiend, *arguments: object) -> str:
     code, out, err = gradiend("run", *arguments)
     assert code != 0
@@ -69,6 +73,19 @@ def test_bad_input(gradiend, tmp_path):
             "unknown paradigm 'english-pronouns' (known: none); plugin 'pronouns' is blocked",
         ),
         ((*run, "--disable-plugin", "mlm"), "no gradient source can be chosen"),
+        ((*run, "--classes", "1SG+3SG,3SG"), "the classes must differ, but 3SG is in more than one of 1SG+3SG, 3SG"),
+        ((*run, *sets("learner.kind=rigde")), "unknown learner 'rigde'; did you mean 'ridge'?"),
+        ((*run, *sets("learner.latent_dim=2")), "learner.latent_dim is 2, but must be 1 or the number of axes, 1"),
+        ((*run, *sets("scope.kind=random", "scope.share=2.0")), "'share' must be a fraction above 0.0 and up to 1.0, or a count"),
+        ((*run, *sets("scope.kind=saved")), "'folder' is missing"),
+        ((*run, *sets("scope.kind=saved", "scope.folder=nowhere")), "nowhere holds no feature"),
+        ((*run, *sets("scope.kind=layers", "scope.first=7")), "are no range of the 3 layers"),
+        ((*run, *sets("gradients.device=gpu")), "gradients.device is 'gpu'; use auto, cpu, cuda, cuda:1 or sharded"),
+        ((*run, *sets("gradients.dtype=int8")), "'dtype' must be in"),
+        ((*run, *sets("store.use=sometimes")), "'use' must be in"),
+        ((*run, *sets("store.use=always", "store.limit_gib=0.001")), "more than store.limit_gib = 0.001; narrow the scope"),
+        ((*run, *sets("seeds.at_most=0")), "'at_most' must be >= 1"),
+        ((*run, *sets("prune.keep=-1")), "'keep' must be > 0"),
     ]:
         assert words in wrong(gradiend, *arguments), arguments
     assert not (tmp_path / "out" / "results.json").exists()

@@ -1,0 +1,120 @@
+"""Taps on the modules of a model: what flows into them and the gradient that comes back, shown to a product as they pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from attrs import field, frozen, mutable
+from torch import Tensor, nn
+
+from gradiend_core.gradients.layers import Layer, OtherLayer, layer_of
+from gradiend_core.records.scope import ParameterScope
+
+
+@frozen(eq=False)
+class Use:
+    """A module's parameter that is part number `part` of a scope."""
+
+    layer: Layer
+    name: str
+    part: int
+
+
+#: use, inputs of the module, δ; called during the backward pass, once for each use
+Receive = Callable[[Use, Sequence[Tensor], Tensor], None]
+
+
+@mutable(eq=False)
+class Taps:
+    """The modules of a model that hold parameters of a scope, with what flows through them shown as it passes."""
+
+    uses: dict[nn.Module, list[Use]]
+    dtype: torch.dtype
+    _quiet: bool = field(default=False, init=False)
+
+    @classmethod
+    def of(cls, model: nn.Module, scope: ParameterScope, dtype: torch.dtype) -> Taps:
+        """Taps for every module whose layer is known. A tied weight has a use in each module that holds it."""
+        parameters = dict(model.named_parameters())
+        part_of = {id(parameters[part.name]): number for number, part in enumerate(scope.slices)}
+        uses: dict[nn.Module, list[Use]] = {}
+        for module in model.modules():
+            own = [(name, part_of[id(p)]) for name, p in module._parameters.items() if p is not None and id(p) in part_of]
+            if own and (layer := layer_of(module)):
+                uses[module] = [Use(layer, name, part) for name, part in own]
+        return cls(uses, dtype)
+
+    def only(self, parts: set[int]) -> Taps:
+        """The taps of these parts of the scope."""
+        kept = {module: [use for use in uses if use.part in parts] for module, uses in self.uses.items()}
+        return Taps({module: uses for module, uses in kept.items() if uses}, self.dtype)
+
+    @contextmanager
+    def open(self, examples: int, receive: Receive) -> Iterator[Tensor]:
+        """While open, a forward pass of this many examples is watched. Yields the tensor to differentiate with respect to: it
+        is worth nothing, but autograd reaches it exactly through the watched modules, and goes no deeper than the first."""
+        device = next(iter(self.uses)).parameters().__next__().device if self.uses else None
+        anchor = torch.zeros((), requires_grad=True, device=device)
+        handles = [
+            module.register_forward_hook(partial(self._hook, examples, anchor, receive), with_kwargs=True) for module in self.uses
+        ]
+        try:
+            yield anchor
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _hook(
+        self, examples: int, anchor: Tensor, receive: Receive, module: nn.Module, args: Any, kwargs: Any, output: Any
+    ) -> Tensor | None:
+        inputs = (*args, *kwargs.values())
+        whole = isinstance(output, Tensor) and inputs and all(isinstance(each, Tensor) for each in inputs)
+        if self._quiet or not torch.is_grad_enabled() or not whole:
+            return None
+        tensors = [_with_examples(each, examples) for each in (output, *inputs)]
+        if any(each is None for each in tensors):
+            return None
+        watched: Tensor = _Tap.apply(tensors[0], anchor.to(output.device), partial(self._received, module, receive), *tensors[1:])
+        return watched
+
+    def _received(self, module: nn.Module, receive: Receive, inputs: Sequence[Tensor], delta: Tensor) -> None:
+        self._quiet = True  # a layer may run its module again to differentiate it
+        try:
+            layer = self.uses[module][0].layer
+            if not isinstance(layer, OtherLayer):
+                inputs = [each.to(self.dtype) if each.is_floating_point() else each for each in inputs]
+            for use in self.uses[module]:
+                receive(use, inputs, delta.to(self.dtype))
+        finally:
+            self._quiet = False
+
+
+class _Tap(torch.autograd.Function):
+    """Passes a module's output on, and shows its gradient with the module's inputs when it comes back.
+
+    The inputs are kept as autograd keeps them, so that gradient checkpointing may drop and recompute them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, anchor: Tensor, show: Callable[..., None], *inputs: Tensor) -> Tensor:
+        ctx.show = show
+        ctx.save_for_backward(*inputs)
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> Any:
+        inputs = ctx.saved_tensors
+        with torch.no_grad():
+            ctx.show(inputs, delta)
+        return delta, torch.zeros((), device=delta.device), None, *[None] * len(inputs)
+
+
+def _with_examples(tensor: Tensor, examples: int) -> Tensor | None:
+    """The tensor with the examples as first axis: one that all share, such as positions, is repeated (as a view)."""
+    if tensor.dim() and len(tensor) == examples:
+        return tensor
+    return tensor.expand(examples, *tensor.shape[1:]) if tensor.dim() > 1 and len(tensor) == 1 else None

@@ -1,0 +1,294 @@
+"""One training of an encoder-decoder: its state, its steps, its checkpoints, and the features that come of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+from attrs import define, evolve, field, frozen
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from gradiend_core.api import (
+    Checkpoint,
+    EncoderDecoder,
+    Examples,
+    LearnedFeature,
+    LearningError,
+    LearningTask,
+    Rates,
+    Trainer,
+    TrainingRow,
+    calibrated,
+    class_batches,
+    converged,
+    correlation,
+    diagnosis,
+    labels_of,
+    subset,
+)
+from gradiend_learners import Adam
+from gradiend_learners.units import Units
+
+#: batches looked at to find the units
+PROBES = 4
+#: correlations this close are equal, and of equal ones the later is kept: its decoder has learned for longer
+TIE = 1e-3
+
+
+@define
+class Training:
+    """`begin` starts one, or goes on from its checkpoint; `step` until `done` is `last`; then `features`."""
+
+    config: Adam
+    task: LearningTask
+    axes: tuple[tuple[str, str], ...]
+    taught: frozenset[str]
+    validation: Examples
+    batches: Iterator[tuple[tuple[float, ...], list[int]]]
+    neutral: Iterator[tuple[tuple[float, ...], list[int]]] | None
+    turn: int  # steps after which a neutral batch comes
+    checkpoint: Checkpoint
+    last: int  # the step that is to be the last
+    units: Units = field(init=False)
+    trainer: Trainer = field(init=False)
+    buffer: Tensor | None = field(default=None, init=False)
+    done: int = field(default=0, init=False)
+    updates: int = field(default=0, init=False)
+    falls_from: float = field(default=1.0, init=False)  # the share of the learning rate until it falls,
+    falls_at: int = field(init=False)  # which is after this step
+    stopping: bool = field(default=False, init=False)
+    rows: list[TrainingRow] = field(factory=list, init=False)
+    best: EncoderDecoder | None = field(default=None, init=False)  # None: the weights as they are
+    best_score: float = field(default=-1.0, init=False)
+
+    @classmethod
+    def begin(cls, config: Adam, task: LearningTask, axes: tuple[tuple[str, str], ...], taught: frozenset[str]) -> Training:
+        groups = _groups(task.train, axes)
+        size = min(config.batch_size, len(task.train.pairs))
+        neutral = None
+        if config.neutral and task.neutral and len(task.neutral.pairs):
+            neutral = class_batches({(0.0,) * len(axes): range(len(task.neutral.pairs))}, size, task.seed)
+        checkpoint = Checkpoint(task.checkpoint and task.checkpoint / "-".join(axes[0] + axes[-1]), config.checkpoint_seconds)
+        validation = _validation(task, axes, config.validation_pairs)
+        batches = class_batches(groups, size, task.seed)
+        self = cls(config, task, axes, taught, validation, batches, neutral, len(groups), checkpoint, config.steps)
+        self.falls_at = round(config.steps * (1 - config.cooldown))
+        if not self.resume():
+            probes = class_batches(groups, size, task.seed)
+            self.units = self.measured(islice(probes, PROBES))
+            n, device = task.gradients.scope.size, task.gradients.device
+            model = EncoderDecoder.initial(n, task.seed, device, config.latent_dim)
+            self.trainer = Trainer.of(model, config.weight_decay, self.eps)
+        return self
+
+    @property
+    def reads(self) -> bool:
+        """Whether there is an encoder that learns."""
+        return self.taught != {"decoder"}
+
+    @property
+    def eps(self) -> float:
+        """With a given learning rate, that of a mean squared error, which the paper has."""
+        return 1e-8 * (self.task.gradients.scope.size if self.config.learning_rate else 1)
+
+    def measured(self, probes: Iterator[tuple[tuple[float, ...], list[int]]]) -> Units:
+        lengths = []
+        for _, rows in probes if not self.config.learning_rate else ():
+            source, target = self.gradients(self.task.train, rows)
+            lengths.append((float(source.norm()), float(source.abs().sum()), float(target.norm())))
+        return Units.of(lengths, self.task.gradients.scope.size, self.config.learning_rate)
+
+    def gradients(self, examples: Examples, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Mean source and target gradient of a batch, [n] each, from one forward pass; they are overwritten by the next."""
+        roles = list(dict.fromkeys([self.config.source, self.config.target]))
+        shares = torch.full((len(rows),), 1 / len(rows))
+        self.buffer = self.task.gradients.accumulate(examples, rows, shares, roles, out=self.buffer)
+        found = self.buffer.float()
+        return found[0], found[-1]
+
+    def step(self) -> None:
+        self.done += 1
+        if self.done > 1 and self.neutral and (self.done - 1) % self.turn == 0:
+            codes, rows = next(self.neutral)
+            self.update(codes, *self.gradients(self.task.neutral, rows))  # type: ignore[arg-type]
+        codes, rows = next(self.batches)
+        loss = self.update(codes, *self.gradients(self.task.train, rows))
+        if not math.isfinite(loss):
+            rate = self.units.rates.encoder
+            raise LearningError(
+                f"the loss is {loss} at step {self.done}: the learning rate {rate:.2g} is too large, or gradients are not finite"
+            )
+        row, every = TrainingRow(self.done, loss), self.config.validate_every if self.reads else 0
+        if every and (self.done % every == 0 or self.done == self.last):
+            row = self.validated(row)
+        self.rows.append(row)
+        self.task.tell(row)
+        if row.validation_first is not None:
+            self.judge()
+        if self.checkpoint.due() and self.done < self.last:
+            self.save()
+
+    def update(self, codes: tuple[float, ...], source: Tensor, target: Tensor) -> float:
+        self.updates += 1
+        code = torch.tensor(codes, device=source.device) if self.taught else None
+        return self.trainer.step(
+            self.updates, self.units.rates.scaled(self.share()), source, target, (self.units.source, self.units.target), code,
+            learn_encoder=self.reads, learn_decoder=self.taught != {"encoder"},
+        )  # fmt: skip
+
+    def share(self) -> float:
+        """What is left of the learning rate: it falls linearly to 0 at the last step."""
+        fallen = max(0, self.done - 1 - self.falls_at) / max(1, self.last - self.falls_at)
+        return self.falls_from * (1 - fallen)
+
+    def judge(self) -> None:
+        """Lets the rate fall to 0 soon when nothing is gained any more, and gives up when something is wrong."""
+        if problem := diagnosis(self.rows, self.axes[0]):
+            raise LearningError(f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})")
+        if self.config.early_stop and not self.stopping and converged(self.rows):
+            soon = self.done + math.ceil(self.done * self.config.cooldown / 2)
+            self.stopping = True
+            if soon < self.last:
+                self.falls_from, self.falls_at, self.last = self.share(), self.done, soon
+
+    def validated(self, row: TrainingRow) -> TrainingRow:
+        """The row with validation values; the weights are kept if they are the best so far."""
+        model = self.trainer.model
+        self.buffer = None  # room for the pass to come
+        projected = self.task.gradients.project(self.validation, model.encoder, self.config.source)
+        codes = (projected * self.units.source + model.encoder_bias).tanh().cpu()
+        found = [_Latent.of(codes, self.validation, axis, latent) for axis, latent in self.assigned(codes)]
+        score = sum(abs(each.correlation) for each in found) / len(found) if None not in [f.correlation for f in found] else None
+        better = score is not None and score >= self.best_score - TIE
+        if better:
+            self.best_score = max(score, self.best_score)
+        if self.done < self.last:  # weights that are about to change
+            if better and self.best is None:
+                self.best = model.copy()
+            elif better:
+                self.best.take(model)
+        elif better:
+            self.best = None
+        one = found[0]
+        return evolve(
+            row, validation_correlation=one.correlation, validation_first=one.first, validation_second=one.second, kept=better
+        )
+
+    def assigned(self, codes: Tensor) -> list[tuple[tuple[str, str], int]]:
+        """Each axis with the latent that tells it best, no latent twice."""
+        if len(self.axes) == 1:
+            return [(self.axes[0], 0)]
+        table = [
+            [-abs(_Latent.of(codes, self.validation, axis, latent).correlation or 0.0) for latent in range(codes.shape[1])]
+            for axis in self.axes
+        ]
+        return [(self.axes[a], int(latent)) for a, latent in zip(*linear_sum_assignment(table), strict=True)]
+
+    def features(self) -> tuple[LearnedFeature, ...]:
+        """The best weights in the model's own units, an axis each, oriented, and calibrated if so configured."""
+        model = self.best or self.trainer.model
+        del self.trainer
+        self.buffer = self.best = None
+        best_step = max((row.step for row in self.rows if row.kept), default=len(self.rows))
+        model.encoder.mul_(self.units.source)
+        model.decoder.div_(self.units.target)
+        model.decoder_bias.div_(self.units.target)
+        projected = self.task.gradients.project(self.validation, model.encoder, self.config.source).cpu()
+        codes = (projected + model.encoder_bias.cpu()).tanh()
+        result = []
+        for axis, latent in self.assigned(codes):
+            rows = tuple(self.rows)
+            feature = LearnedFeature(
+                model.encoder[latent], float(model.encoder_bias[latent]), model.decoder[latent], model.decoder_bias,
+                self.task.gradients.scope, axis, self.config.source, self.config.target, rows, best_step, self.task.seed,
+            )  # fmt: skip
+            if not self.reads:
+                result.append(feature)
+                continue
+            labels, own = labels_of(self.validation.pairs, axis), projected[:, latent]
+            seen = labels != 0
+            if (correlation(feature.encode(own[seen]), labels[seen]) or 0.0) < 0:
+                feature, own = feature.flipped(), -own
+                feature = evolve(feature, training=tuple(_turned(row) for row in rows))
+            result.append(calibrated(feature, own[seen], labels[seen]) if self.config.calibrate else feature)
+        return tuple(result)
+
+    def save(self) -> None:
+        model, trainer = self.trainer.model, self.trainer
+        parts = {"weights": model, "first": trainer.first, "second": trainer.second} | ({"best": self.best} if self.best else {})
+        tensors = {f"{part}.{i}": value for part, whole in parts.items() for i, value in enumerate(whole.weights)}
+        units = self.units
+        values = {
+            "updates": self.updates, "last": self.last, "best_score": self.best_score,
+            "fall": [self.falls_from, self.falls_at, self.stopping],
+            "units": [units.source, units.target, units.rates.encoder, units.rates.encoder_bias, units.rates.decoder],
+        }  # fmt: skip
+        self.checkpoint.save(tensors, self.rows, values)
+
+    def resume(self) -> bool:
+        """Goes on from the checkpoint, if there is one."""
+        state = self.checkpoint.load(self.task.gradients.device)
+        if state is None:
+            return False
+        tensors, self.rows, values = state
+        weights, first, second = (
+            EncoderDecoder(*(tensors[f"{part}.{i}"] for i in range(4))) for part in ("weights", "first", "second")
+        )
+        self.trainer = Trainer(weights, first, second, self.config.weight_decay, self.eps)
+        if "best.0" in tensors:
+            self.best = EncoderDecoder(*(tensors[f"best.{i}"] for i in range(4)))
+        source, target, *rates = values["units"]
+        self.units = Units(source, target, Rates(*rates))
+        self.updates, self.last = values["updates"], values["last"]
+        self.falls_from, self.falls_at, self.stopping = values["fall"]
+        self.best_score, self.done = values["best_score"], len(self.rows)
+        next(islice(self.batches, self.done, self.done), None)
+        if self.neutral:
+            drawn = self.updates - self.done
+            next(islice(self.neutral, drawn, drawn), None)
+        return True
+
+
+@frozen
+class _Latent:
+    """How one latent tells the classes of one axis apart."""
+
+    correlation: float | None
+    first: float
+    second: float
+
+    @classmethod
+    def of(cls, codes: Tensor, examples: Examples, axis: tuple[str, str], latent: int) -> _Latent:
+        labels, own = labels_of(examples.pairs, axis), codes[:, latent]
+        seen = labels != 0
+        first, second = (float(own[labels == sign].mean()) for sign in (1.0, -1.0))
+        return cls(correlation(own[seen], labels[seen]), first, second)
+
+
+def _turned(row: TrainingRow) -> TrainingRow:
+    """A training row after the code's sign was turned."""
+    if row.validation_correlation is None:
+        return row
+    values = (row.validation_correlation, row.validation_first, row.validation_second)
+    score, first, second = (-value for value in values)
+    return evolve(row, validation_correlation=score, validation_first=first, validation_second=second)
+
+
+def _groups(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple[float, ...], list[int]]:
+    """Rows by their codes on the axes; those that say nothing of any are left out. For two classes these are the classes, for
+    several axes the transitions from one class to another."""
+    codes = torch.stack([labels_of(examples.pairs, axis) for axis in axes], 1).tolist()
+    groups: dict[tuple[float, ...], list[int]] = {}
+    for row, own in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):
+        if any(own):
+            groups.setdefault(tuple(own), []).append(row)
+    return groups
+
+
+def _validation(task: LearningTask, axes: tuple[tuple[str, str], ...], most: int) -> Examples:
+    """The first validation pairs of each group, in equal numbers where there are enough."""
+    groups = _groups(task.validation, axes).values()
+    return subset(task.validation, sorted(row for rows in groups for row in rows[: max(1, most // len(groups))]))

@@ -1,0 +1,54 @@
+"""`adam` with more or less to go by than the paper gives it."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+from attrs import evolve
+
+from gradiend_core.api import Examples, LearnedFeature, LearningTask, assembled, class_means, relabelled
+from gradiend_learners.adam import AdamLearner
+
+
+class SupervisedEncoderLearner(AdamLearner):
+    """The encoder learns the classes as codes; the decoder is that of the class means."""
+
+    taught = frozenset({"encoder"})
+
+    def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
+        features = super()._together(task, axes)
+        means = [class_means(task, feature.classes, [feature.target])[0] for feature in features]
+        return tuple(
+            evolve(feature, decoder=(first - second) / 2, decoder_bias=(first + second) / 2)
+            for feature, (first, second) in zip(features, means, strict=True)
+        )
+
+
+class SupervisedDecoderLearner(AdamLearner):
+    """The decoder learns what the classes as codes should give; the encoder is that of the class means."""
+
+    taught = frozenset({"decoder"})
+
+    def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
+        result = []
+        for feature in super()._together(task, axes):
+            first, second = class_means(task, feature.classes, [feature.source])[0]
+            ends = torch.stack([feature.decode(1.0), feature.decode(-1.0)])
+            found = assembled(task, feature.classes, first - second, ends, (feature.source, feature.target), feature.training)
+            result.append(found)
+        return tuple(result)
+
+
+class ShuffledLearner(AdamLearner):
+    """`adam` with the classes of training and validation pairs shuffled."""
+
+    def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
+        rng = random.Random(f"{task.seed}:shuffled")
+
+        def shuffled(examples: Examples) -> Examples:
+            classes = [(pair.factual_class, pair.alternative_class) for pair in examples.pairs]
+            rng.shuffle(classes)
+            return relabelled(examples, classes)
+
+        return super().learn(evolve(task, train=shuffled(task.train), validation=shuffled(task.validation)))
