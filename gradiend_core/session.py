@@ -280,9 +280,13 @@ class Session:
         return self.axis_reports[0]
 
     def strengthened(self) -> list[str]:
-        """The classes of the data for which the decoder evaluation looked for an edit."""
-        found = {path[0] for reports in self.axis_reports if "decoder" in reports for path in reports["decoder"].metrics}
-        return [name for name in self.data.classes if name in found]
+        """The classes for which the decoder evaluation looked for an edit."""
+        return [
+            name
+            for feature, reports in zip(self.features, self.axis_reports, strict=True)
+            for name in feature.classes
+            if name != OTHERS and "decoder" in reports and (name, "learning_rate") in reports["decoder"].metrics
+        ]
 
     def axis_of(self, toward: str) -> int:
         """Which axis strengthens a class."""

@@ -22,11 +22,11 @@ class Adam(Roles):
     """Settings of `adam`.
 
     `steps` is the most that is done: learning stops early when nothing is gained any more (`early_stop`), and is given up with a
-    diagnosis when it goes wrong. `learning_rate = 0` chooses the rate from the size of the model's own gradients, so that it need
-    not be known for each model; any other value is AdamW's on the plain gradients, as in the paper. Over the last share of all
-    steps, `cooldown`, the rate falls to 0, which leaves less noise in the decoder. After each class had its turn, one more batch
-    is of `neutral` examples, whose target is no change. `validate_every = 0` keeps the last weights. `latent_dim` is 1, or for
-    more than two classes their number: then all are learned together, each with a code of its own. A state to resume
+    diagnosis when it goes wrong (`give_up`). `learning_rate = 0` chooses the rate from the size of the model's own gradients, so
+    that it need not be known for each model; any other value is AdamW's on the plain gradients, as in the paper. Over the last
+    share of all steps, `cooldown`, the rate falls to 0, which leaves less noise in the decoder. After each class had its turn,
+    one more batch is of `neutral` examples, whose target is no change. `validate_every = 0` keeps the last weights. `latent_dim`
+    is 1, or for more than two classes their number: then all are learned together, each with a code of its own. A state to resume
     from is written every `checkpoint_seconds`.
     """
 
@@ -40,6 +40,7 @@ class Adam(Roles):
     validate_every: int = field(default=20, validator=validators.ge(0))
     validation_pairs: int = field(default=100, validator=validators.ge(2))
     early_stop: bool = True
+    give_up: bool = True
     calibrate: bool = True
     checkpoint_seconds: float = field(default=120.0, validator=validators.ge(0))
     progress: bool = True
@@ -57,15 +58,19 @@ class SupervisedDecoder(Adam):
 
 @frozen
 class Shuffled(Adam):
-    """Settings of `shuffled`, those of `adam`."""
+    """Settings of `shuffled`, those of `adam`; going wrong is what it is expected to do."""
+
+    give_up: bool = False
 
 
 @frozen
 class Ridge(Roles):
-    """Settings of `ridge`: the penalty as a share of the mean squared length of a gradient, and the most iterations."""
+    """Settings of `ridge`: the penalty as a share of the squared length of the mean difference gradient, the most iterations, and
+    how many may bring no better validation correlation before it ends."""
 
     penalty: float = field(default=0.01, validator=validators.ge(0))
     iterations: int = field(default=30, validator=validators.ge(1))
+    patience: int = field(default=4, validator=validators.ge(1))
 
 
 @hookimpl

@@ -82,7 +82,7 @@ class RidgeLearner:
                 best = (abs(score), iteration, solution.clone())
             record.append(TrainingRow(iteration, norm / start, score, *means, kept=best[1] == iteration))
             task.tell(record[-1])
-            if norm <= 1e-10 * start:
+            if norm <= 1e-10 * start or iteration - best[1] >= self.config.patience:
                 break
         encoder = gradients.accumulate(task.train, everything, best[2], [source])[0].float()
         target = class_means(task, axis, [self.config.target])[0]

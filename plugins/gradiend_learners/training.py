@@ -146,7 +146,7 @@ class Training:
 
     def judge(self) -> None:
         """Lets the rate fall to 0 soon when nothing is gained any more, and gives up when something is wrong."""
-        if problem := diagnosis(self.rows, self.axes[0]):
+        if self.config.give_up and (problem := diagnosis(self.rows, self.axes[0])):
             raise LearningError(f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})")
         if self.config.early_stop and not self.stopping and converged(self.rows):
             soon = self.done + math.ceil(self.done * self.config.cooldown / 2)

@@ -22,6 +22,7 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 from gradiend_core import Session
 from gradiend_core.gradients.examples import subset
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.roles.source import Examples
 from gradiend_core.testing.gradients import naive_gradients
 
 
@@ -40,26 +41,30 @@ def bert_base(folder: str) -> str:
     return folder
 
 
-def measure(session: Session, count: int, rounds: int) -> None:
-    gradients, examples = session.gradients, subset(session.examples["train"], range(count))
+def measure(session: Session, count: int, fewer: int, rounds: int) -> None:
+    """`fewer` examples for all but `project`, of which encoder evaluation consists."""
+    gradients, examples, some = session.gradients, *(subset(session.examples["train"], range(n)) for n in (count, fewer))
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(1, gradients.scope.size, generator=generator)
     columns = torch.randperm(gradients.scope.size, generator=generator)[: gradients.scope.size // 100].sort().values
     narrow = gradients.narrowed(columns)
-    rows, shares, roles = list(range(count)), torch.full((count,), 1 / count), [GradientRole.ALTERNATIVE, GradientRole.DIFFERENCE]
+    shares, roles = torch.full((fewer,), 1 / fewer), [GradientRole.ALTERNATIVE, GradientRole.DIFFERENCE]
     assert narrow.coverage(examples).others == gradients.coverage(examples).others == ()
 
-    def one_by_one(use: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def one_by_one(examples: Examples, use: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        rows = range(len(examples.pairs))
         return torch.cat([use(naive_gradients(gradients, subset(examples, [row]), roles[0])) for row in rows])
 
     work = {
-        "project": (lambda: gradients.project(examples, direction, roles[0]), lambda: one_by_one(lambda g: g @ direction.T)),
+        "project": (
+            lambda: gradients.project(examples, direction, roles[0]), lambda: one_by_one(examples, lambda g: g @ direction.T),
+        ),
         "accumulate": (
-            lambda: gradients.accumulate(examples, rows, shares, roles),
-            lambda: [one_by_one(lambda g: g[0, :1]) for _ in roles],
+            lambda: gradients.accumulate(some, range(fewer), shares, roles),
+            lambda: [one_by_one(some, lambda g: g[0, :1]) for _ in roles],
         ),
         "rows, 1 %": (
-            lambda: [None for _ in narrow.rows(examples, roles[:1])], lambda: one_by_one(lambda g: g[:, columns]),
+            lambda: [None for _ in narrow.rows(some, roles[:1])], lambda: one_by_one(some, lambda g: g[:, columns]),
         ),
     }  # fmt: skip
     tokens = sum(examples.lengths) / count
@@ -68,7 +73,8 @@ def measure(session: Session, count: int, rounds: int) -> None:
         f"{torch.get_num_threads()} threads"
     )
     for name, (ours, naive) in work.items():
-        ours()
+        if rounds > 1:
+            ours()
         ratios = [seconds(naive) / seconds(ours) for _ in range(rounds)]
         print(f"  {name:10} {median(ratios):5.1f} times faster (of {rounds}: {min(ratios):.1f} to {max(ratios):.1f})", flush=True)
     whole = session.examples["train"]
@@ -93,4 +99,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         name = bert_base(folder) if model == "bert-base" else model
         run = Session("english-pronouns", model=name, texts=texts[0] if texts else None)
-        measure(run, *((200, 1) if model == "bert-base" else (64, 3)))
+        measure(run, *((200, 32, 1) if model == "bert-base" else (64, 64, 3)))

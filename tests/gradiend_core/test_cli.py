@@ -55,7 +55,7 @@ def test_bad_input(gradiend, tmp_path):
             (*run, "--classes", "3SG,4PL"),
             "unknown class of english-pronouns '4PL'; did you mean '3PL'? (known: 1PL, 1SG, 2, 3PL, 3SG)",
         ),
-        ((*run, "--classes", "3SG"), "at paradigm.classes"),
+        ((*run, "--classes", "3SG"), "Length of 'classes' must be >= 2: 1 at paradigm"),
         ((*run, "--texts", tmp_path / "empty.txt"), "there is no text"),
         ((*run, "--texts", tmp_path / "none.txt"), "class 3SG (he, she, it) has 0 pairs in 2 texts"),
         ((*run, "--texts", tmp_path / "few.txt"), "has 1 pairs in 2 texts, but at least 6 are needed"),

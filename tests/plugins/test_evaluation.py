@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
 from gradiend_core import Session
+from gradiend_core.errors import ConfigError
 from gradiend_core.gradients import texts as texts_module
 from gradiend_core.learning.encodings import labels_of
 from gradiend_core.records.gradient_role import GradientRole
@@ -61,13 +63,29 @@ def test_the_decoders_probabilities_are_those_of_transformers(run):
     assert run.reports["decoder"]["3SG.base_probability"] == pytest.approx(total / len(pairs), rel=1e-4)
 
 
+def test_what_is_not_asked_for_is_not_measured():
+    kinds = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"], "max_pairs": 5}, "decoder": {"toward": ["3PL"]}}
+    run = Session("english-pronouns", **settings(), evaluation=kinds)
+    encoder = run.reports["encoder"]
+    assert encoder["test.n"] == 10
+    assert not any(path[0] in ("train", "validation") for path in encoder.metrics)
+    assert set(run.reports["decoder"].tables["candidates"].column("toward")) == {"3PL"}
+    assert run.strengthened() == ["3PL"]
+    with pytest.raises(ConfigError, match="did not look for an edit toward 3SG; give a learning rate"):
+        run.update("3SG")
+    assert run.update("3SG", 0.5).learning_rate == 0.5
+
+
 def test_the_grid_is_measured_once_and_leaves_the_model(run, monkeypatch):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
     table = run.reports["decoder"].tables["candidates"]
     rates = [row[2] for row in table.rows if row[0] == "3SG"]
     assert rates[0] == 0.0
     assert rates[1:] == sorted(rates[1:])
-    assert (rates[1], rates[-1], len(rates)) == (0.001, 100.0, 17)
+    assert rates[1] == 0.001
+    scores = [row[4] for row in table.rows if row[0] == "3SG"]
+    assert all(score < 0.5 * scores[0] for score in scores[-2:]), "the search ended where the model was broken"
+    assert all(max(pair) >= 0.5 * scores[0] for pair in pairwise(scores[:-1])), "and not before"
     assert sum(row[5] for row in table.rows) == 2
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
     for toward, sign in (("3SG", -1.0), ("3PL", 1.0)):

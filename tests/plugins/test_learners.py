@@ -105,7 +105,7 @@ def test_ridge_solves_the_dual_equation(quick):
     record = []
     import attrs
 
-    (feature,) = build("ridge", penalty=0.1, iterations=60).learn(attrs.evolve(task, tell=record.append))
+    (feature,) = build("ridge", penalty=0.1, iterations=60, patience=60).learn(attrs.evolve(task, tell=record.append))
     rows = naive_gradients(quick.gradients, task.train, config.source).double()
     labels = labels_of(task.train.pairs, ("3SG", "3PL")).double() / 20
     gram = rows @ rows.T
