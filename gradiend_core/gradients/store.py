@@ -175,7 +175,7 @@ def make_room(root: Path, needed: int, limit: int) -> None:
     """Removes the stores least recently used until `needed` bytes fit under the limit."""
     if needed > limit:
         raise StorageError(
-            f"the gradient store would take {needed / GIB:.1f} GiB, more than store.limit_gib = {limit / GIB:g}; "
+            f"the gradient store would take {needed / GIB:.1f} GiB, more than store.limit_gib = {limit / GIB:.3g}; "
             'narrow the scope, raise the limit, or set store.use = "never"'
         )
     folders = sorted((path.parent for path in root.glob(f"*/{MANIFEST}")), key=lambda path: path.stat().st_mtime)

@@ -19,7 +19,7 @@ from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.roles.source import Examples
 
-COUNTS, WIDTHS = (50, 100, 200, 400), (128, 256, 384, 512, 768)
+COUNTS, WIDTHS = (40, 80, 160, 320), (128, 256, 384, 512)
 ROLES = [GradientRole.ALTERNATIVE, GradientRole.DIFFERENCE]
 
 
@@ -27,7 +27,7 @@ def model(folder: str, width: int) -> Session:
     tokenizer = AutoTokenizer.from_pretrained(Session("english-pronouns").model_folder)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=6, num_attention_heads=8, intermediate_size=4 * width
+        vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=4, num_attention_heads=8, intermediate_size=4 * width
     )
     BertForMaskedLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -46,7 +46,7 @@ def seconds(gradients: GradientOperator, examples: Examples) -> dict[str, float]
     for name, do in work.items():
         do()
         times = []
-        for _ in range(3):
+        for _ in range(2):
             start = time.perf_counter()
             do()
             times.append(time.perf_counter() - start)
@@ -65,7 +65,7 @@ if __name__ == "__main__":
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     with tempfile.TemporaryDirectory() as folder:
-        run, points = model(folder, 384), []
+        run, points = model(folder, 256), []
         for count in COUNTS:
             examples = subset(run.examples["train"], range(count))
             run.gradients.project(examples, torch.ones(1, run.gradients.scope.size), ROLES[0])
@@ -80,7 +80,7 @@ if __name__ == "__main__":
         for width in WIDTHS:
             run = model(folder, width)
             n = run.gradients.scope.size
-            points.append((n / 1e6, seconds(run.gradients, subset(run.examples["train"], range(64)))))
+            points.append((n / 1e6, seconds(run.gradients, subset(run.examples["train"], range(32)))))
             each = ", ".join(f"{name} {value / n * 1e9:.1f}" for name, value in points[-1][1].items())
             print(f"{n / 1e6:5.1f} M parameters: {each} ns a parameter")
         draw(points, right, "million parameters")
