@@ -209,7 +209,7 @@ class Session:
     @cached_property
     def seed_runs(self) -> tuple[SeedRun, ...]:
         """What each seed gave."""
-        from gradiend_core.learning.seeds import learn_seeds
+        from gradiend_core.learning.seeds import best_of, learn_seeds
 
         examples, matrix = self.examples, self.matrix
         self.plugins.tell("gradiend_run_started", provenance=self.provenance)
@@ -224,7 +224,7 @@ class Session:
 
         with self.stage("learning"):
             runs = learn_seeds(learner, task, self.seed, self.config.seeds)
-        for feature in max(runs, key=lambda run: run.score).features:
+        for feature in best_of(runs).features:
             self.plugins.tell("gradiend_feature_learned", feature=feature)
         return runs
 
@@ -243,9 +243,10 @@ class Session:
     @cached_property
     def features(self) -> tuple[LearnedFeature, ...]:
         """The learned feature of each axis, of the seed that told the classes best on validation pairs."""
+        from gradiend_core.learning.seeds import best_of
         from gradiend_core.learning.selection import pruned
 
-        features, prune = max(self.seed_runs, key=lambda run: run.score).features, self.config.prune
+        features, prune = best_of(self.seed_runs).features, self.config.prune
         if prune.keep == 1.0 and isinstance(prune.keep, float):
             return features
         validation = self.examples["validation"]
@@ -262,7 +263,7 @@ class Session:
         return tuple(self._reports(axis, feature) for axis, feature in enumerate(self.features))
 
     def _reports(self, axis: int, feature: LearnedFeature) -> dict[str, Report]:
-        gradients = self.gradients if feature.scope is self.gradients.scope else self.gradients_over(feature.scope)
+        gradients = self.gradients.over(feature.scope)
         seeds = tuple(run.features[axis] for run in self.seed_runs if run.features)
         task = EvaluationTask(
             feature, seeds, gradients, self.source, self.loaded.tokenizer, self.examples, self.data, self.seed
@@ -283,7 +284,7 @@ class Session:
         """The classes for which the decoder evaluation looked for an edit."""
         return [
             name
-            for feature, reports in zip(self.features, self.axis_reports, strict=True)
+            for _, feature, reports in self.by_axis()
             for name in feature.classes
             if name != OTHERS and "decoder" in reports and (name, "learning_rate") in reports["decoder"].metrics
         ]

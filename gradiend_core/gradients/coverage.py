@@ -53,20 +53,18 @@ def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
     layered, whole, size = torch.zeros(3, len(directions), dtype=dtype)
 
     def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
-        index, direction = scope.slices[use.part].index, directions[use.part]().to(delta)
-        if index is None:
+        part, direction = scope.slices[use.part], directions[use.part]().to(delta)
+        if part.index is None:
             value = use.layer.along(use.name, inputs, delta, direction[None])[0, 0]
         else:
-            index = index.to(delta.device)
-            value = use.layer.entries(use.name, inputs, delta, index)[0] @ direction.flatten()[index]
+            entries = use.layer.entries(use.name, inputs, delta, part.index.to(delta.device))
+            value = entries[0] @ part.taken(direction.flatten())
         layered[use.part] += value.cpu()
 
     def take(number: int, gradient: Tensor) -> None:
-        index, gradient = scope.slices[number].index, gradient.to(dtype)
-        product, own = gradient * directions[number]().to(gradient), gradient
-        if index is not None:
-            product, own = product.flatten()[index.to(own.device)], own.flatten()[index.to(own.device)]
-        whole[number], size[number] = float(product.sum()), float(own.norm())
+        part, gradient = scope.slices[number], gradient.to(dtype)
+        product = gradient * directions[number]().to(gradient)
+        whole[number], size[number] = float(part.taken(product.flatten()).sum()), float(part.taken(gradient.flatten()).norm())
 
     def loss(rows: list[int]) -> Tensor:
         return gradients.source.losses(gradients.model, examples.batch(rows, gradients.device)).to(dtype)[:, 0].sum()

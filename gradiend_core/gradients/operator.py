@@ -114,7 +114,7 @@ class GradientOperator:
 
             if coverage.taps.uses:
                 with self._backward(coverage.taps, len(rows), receive) as backward:
-                    backward(self._weighted(batch, role).sum())
+                    backward(of_role(self._both_losses(batch), role).sum())
             if coverage.others:
                 weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
                 for k in range(len(directions)):
@@ -157,19 +157,17 @@ class GradientOperator:
                 own += use.layer.summed(use.name, inputs, delta, part.index.to(delta.device)).to(own.device)
 
         def take(number: int, gradient: Tensor) -> None:
-            part, own = self.scope.slices[number], current[self._places[number]]
-            flat = gradient.flatten()
-            own += (flat if part.index is None else flat[part.index.to(flat.device)]).to(own)
+            own = current[self._places[number]]
+            own += self.scope.slices[number].taken(gradient.flatten()).to(own)
 
         others = {number: self.parameters[number] for number in coverage.others}
         for places in micro_batches([examples.lengths[row] for row in rows], budget=coverage.budget(self.memory)):
             batch = examples.batch([rows[place] for place in places], self.device)
             with self._backward(coverage.taps, len(places), receive, others, take) as backward:
-                losses = self.source.losses(self.model, batch).to(self.dtype)
+                losses = self._both_losses(batch)
                 for r, role in enumerate(roles):
                     current = total[r]
-                    weighted = losses @ losses.new_tensor(role.loss_weights)
-                    backward(weighted @ coefficients[r, places], keep=r + 1 < len(roles))
+                    backward(of_role(losses, role) @ coefficients[r, places], keep=r + 1 < len(roles))
         return total
 
     def rows(self, examples: Examples, roles: Sequence[GradientRole]) -> Iterator[tuple[list[int], Tensor]]:
@@ -192,18 +190,17 @@ class GradientOperator:
 
             if coverage.taps.uses:
                 with self._backward(coverage.taps, len(rows), receive) as backward:
-                    losses = self.source.losses(self.model, batch).to(self.dtype)
+                    losses = self._both_losses(batch)
                     for r, role in enumerate(roles):
                         current = block[r]
-                        backward((losses @ losses.new_tensor(role.loss_weights)).sum(), keep=r + 1 < len(roles))
+                        backward(of_role(losses, role).sum(), keep=r + 1 < len(roles))
             if coverage.others:
                 names = [self.scope.slices[number].name for number in coverage.others]
                 for r, role in enumerate(roles):
                     weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
                     found = autodiff.rows(self._losses, batch, names, weights)
                     for number, gradient in zip(coverage.others, found.values(), strict=True):
-                        index, flat = self.scope.slices[number].index, gradient.flatten(1)
-                        block[r][:, self._places[number]] += (flat if index is None else flat[:, index.to(flat.device)]).to(block)
+                        block[r][:, self._places[number]] += self.scope.slices[number].taken(gradient.flatten(1)).to(block)
             yield rows, block
 
     def columns(self, examples: Examples, columns: Tensor, role: GradientRole) -> Tensor:
@@ -221,7 +218,9 @@ class GradientOperator:
         return self.over(self.scope.narrowed(columns))
 
     def over(self, scope: ParameterScope) -> GradientOperator:
-        """The gradient matrix of the same model and source over another scope."""
+        """The gradient matrix of the same model and source over another scope; this one, if it is the same."""
+        if scope is self.scope:
+            return self
         return GradientOperator(self.model, self.source, scope, memory=self.memory, checkpointing=self.checkpointing)
 
     def coverage(self, examples: Examples) -> Coverage:
@@ -230,9 +229,8 @@ class GradientOperator:
             self._coverage = measure(self, examples)
         return self._coverage
 
-    def _weighted(self, batch: Any, role: GradientRole) -> Tensor:
-        losses = self.source.losses(self.model, batch).to(self.dtype)
-        return losses @ losses.new_tensor(role.loss_weights)
+    def _both_losses(self, batch: Any) -> Tensor:
+        return self.source.losses(self.model, batch).to(self.dtype)
 
     @contextmanager
     def _backward(
@@ -253,6 +251,11 @@ class GradientOperator:
                     torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
 
             yield backward
+
+
+def of_role(losses: Tensor, role: GradientRole) -> Tensor:
+    """What a role differentiates, [examples], of both losses, [examples, 2]."""
+    return losses @ losses.new_tensor(role.loss_weights)
 
 
 def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]:

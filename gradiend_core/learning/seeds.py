@@ -57,6 +57,11 @@ def learn_seeds(
     return tuple(runs)
 
 
+def best_of(runs: Sequence[SeedRun]) -> SeedRun:
+    """The run that tells the classes best on validation pairs."""
+    return max(runs, key=lambda run: run.score)
+
+
 def convergent(runs: Sequence[SeedRun], threshold: float) -> list[SeedRun]:
     """The runs whose validation correlation reaches the threshold."""
     return [run for run in runs if run.features and run.score >= threshold]

@@ -26,6 +26,10 @@ class ParameterSlice:
     def size(self) -> int:
         return prod(self.shape) if self.index is None else len(self.index)
 
+    def taken(self, values: Tensor) -> Tensor:
+        """The entries of this slice out of values of the whole parameter, [..., entries] from [..., flat parameter]."""
+        return values if self.index is None else values[..., self.index.to(values.device)]
+
 
 @frozen(eq=False)
 class ParameterScope:

@@ -19,7 +19,7 @@ def naive_gradients(gradients: GradientOperator, examples: Examples, role: Gradi
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
         whole = [torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)]
         parts = zip(gradients.scope.slices, whole, strict=True)
-        rows.append(torch.cat([g.flatten() if part.index is None else g.flatten()[part.index] for part, g in parts]))
+        rows.append(torch.cat([part.taken(g.flatten()) for part, g in parts]))
     return torch.stack(rows).to(gradients.dtype)
 
 

@@ -34,7 +34,7 @@ class StabilityEvaluator:
         seeds = task.seeds
         if len(seeds) < 2:
             return Report("stability", {})
-        gradients = task.gradients if seeds[0].scope is task.gradients.scope else task.gradients.over(seeds[0].scope)
+        gradients = task.gradients.over(seeds[0].scope)
         encoders = torch.stack([feature.encoder for feature in seeds])
         test, neutral = task.examples["test"], task.examples["neutral"]
         projected = gradients.project(test, encoders, seeds[0].source).cpu()
