@@ -20,21 +20,27 @@ from gradiend_core.records.contribution import Contribution, NoSettings
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.funnel import Drop, DropCounter, Funnel
 from gradiend_core.records.gradient_role import GradientRole
-from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, MinimalPair, PairData, code_of
+from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, OTHERS, SPLITS, MinimalPair, PairData, code_of
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Metric, Report, Table
+from gradiend_core.records.run import DataSettings
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
+from gradiend_core.records.text import Text, Token
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.evaluator import EvaluationTask, Evaluator
 from gradiend_core.roles.learner import Learner, LearningTask
-from gradiend_core.roles.paradigm import Paradigm
+from gradiend_core.roles.paradigm import PairingTask, Paradigm
 from gradiend_core.roles.selector import SelectionTask, Selector
 from gradiend_core.roles.source import Examples, GradientSource, LanguageSource
 from gradiend_core.roles.visualizer import Visualizer
 
 if TYPE_CHECKING:
     from gradiend_core.comparison.similarity import compare, shared
-    from gradiend_core.data.matching import WordRules, make_pairs
+    from gradiend_core.data.finding import Finder, Finding, RulesFinder, Slot
+    from gradiend_core.data.pairing import make_pairs
+    from gradiend_core.data.paradigm import RulesParadigm
+    from gradiend_core.data.rules import Classes, Rules, choose_classes, starts_sentence
+    from gradiend_core.data.texts import read_texts
     from gradiend_core.gradients.batching import micro_batches
     from gradiend_core.gradients.examples import relabelled, subset
     from gradiend_core.gradients.loading import architecture, load_model
@@ -54,7 +60,11 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "gradiend_core.comparison.similarity": ("compare", "shared"),
-    "gradiend_core.data.matching": ("WordRules", "make_pairs"),
+    "gradiend_core.data.finding": ("Finder", "Finding", "RulesFinder", "Slot"),
+    "gradiend_core.data.pairing": ("make_pairs",),
+    "gradiend_core.data.paradigm": ("RulesParadigm",),
+    "gradiend_core.data.rules": ("Classes", "Rules", "choose_classes", "starts_sentence"),
+    "gradiend_core.data.texts": ("read_texts",),
     "gradiend_core.gradients.batching": ("micro_batches",),
     "gradiend_core.gradients.examples": ("relabelled", "subset"),
     "gradiend_core.gradients.loading": ("architecture", "load_model"),
@@ -77,13 +87,12 @@ _LAZY = {
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
-    "NEUTRAL", "OTHERS", "SPLITS", "ConfigError", "Contribution", "DataError", "Drop", "DropCounter", "EvaluationTask",
-    "Evaluator",
-    "Examples", "Funnel", "GradiendError", "GradientRole", "GradientSource", "LanguageSource", "LearnedFeature", "Learner",
-    "LearningError", "LearningTask", "Metric", "MinimalPair", "ModelError", "NoSettings", "PairData", "Paradigm",
-    "ParameterScope", "ParameterSlice", "PluginError", "Provenance", "Report", "SelectionTask", "Selector", "StorageError",
-    "Table",
-    "TrainingRow", "Visualizer", "WeightUpdate", "code_of", "hookimpl", "unknown", *_MODULE_OF,
+    "NEUTRAL", "NEUTRAL_SLOT", "OTHERS", "SPLITS", "ConfigError", "Contribution", "DataError", "DataSettings", "Drop",
+    "DropCounter", "EvaluationTask", "Evaluator", "Examples", "Funnel", "GradiendError", "GradientRole", "GradientSource",
+    "LanguageSource", "LearnedFeature", "Learner", "LearningError", "LearningTask", "Metric", "MinimalPair", "ModelError",
+    "NoSettings", "PairData", "PairingTask", "Paradigm", "ParameterScope", "ParameterSlice", "PluginError", "Provenance",
+    "Report", "SelectionTask", "Selector", "StorageError", "Table", "Text", "Token", "TrainingRow", "Visualizer",
+    "WeightUpdate", "code_of", "hookimpl", "unknown", *_MODULE_OF,
 ]  # fmt: skip
 
 

@@ -1,8 +1,10 @@
-"""The command line: `gradiend run` and `gradiend plugins`. Says what went wrong in one line, without a traceback unless asked."""
+"""The command line: `gradiend run`, `gradiend data` and `gradiend plugins`. Says what went wrong in one line, without a
+traceback unless asked."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -10,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradiend_core.errors import GradiendError
+from gradiend_core.errors import ConfigError, GradiendError, ModelError
 
 if TYPE_CHECKING:
+    from gradiend_core.plugins.registry import Registry
+    from gradiend_core.records.pair import MinimalPair
     from gradiend_core.session import Session
 
 app = typer.Typer(
@@ -21,6 +25,8 @@ app = typer.Typer(
 )  # fmt: skip
 Disabled = Annotated[list[str], typer.Option("--disable-plugin", metavar="NAME", help="Leave a plugin out; may be repeated.")]
 TRACEBACK = "--traceback"
+#: how many texts a preview reads, and how many pairs of a class it shows
+PREVIEW, SHOWN = 20_000, 4
 #: the exit status that typer gives Ctrl-C
 INTERRUPTED = 130
 
@@ -33,9 +39,13 @@ def options(traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the tr
 @app.command()
 def run(
     what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
-    model: Annotated[str | None, typer.Option(help="A named model, a folder or a hub id.  [default: tiny-mlm]")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A named model, a folder or a hub id.  [default: what suits the paradigm]")
+    ] = None,
     classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The two classes; the first encodes to +1.")] = None,
-    texts: Annotated[str | None, typer.Option(help="A named text, a file, a folder or hub:ID.  [default: tiny-english]")] = None,
+    texts: Annotated[
+        str | None, typer.Option(help="A named text, a file, a folder or hub:ID.  [default: what suits the paradigm]")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Output folder.  [default: runs/PARADIGM_MODEL_CLASSES]")] = None,
     settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like learner.steps=200; repeatable.")] = [],  # noqa: B006
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.  [default: 0]")] = None,
@@ -48,7 +58,7 @@ def run(
     is_file = what.endswith(".toml")
     session = Session(
         None if is_file else what, run_file=what if is_file else None, model=model, texts=texts, seed=seed, settings=settings,
-        classes=[name.strip() for name in classes.split(",")] if classes else None, disable_plugins=disable_plugin,
+        classes=_names(classes), disable_plugins=disable_plugin,
     )  # fmt: skip
     for state in session.plugins.failed:
         print(
@@ -56,6 +66,70 @@ def run(
         )
     folder = save_run(session, output or default_output(session))
     print("\n".join(summary(session, folder)))
+
+
+@app.command()
+def data(
+    what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
+    texts: Annotated[str | None, typer.Option(help="A named text, a file, a folder or hub:ID.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The classes.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Output folder; without it nothing is written.")] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Show some pairs of the first 20,000 texts; write nothing.")] = False,
+    tokenizer: Annotated[str | None, typer.Option(help="A model; counts the tokens of each word.")] = None,
+    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like data.balance=try; repeatable.")] = [],  # noqa: B006
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.  [default: 0]")] = None,
+    disable_plugin: Disabled = [],  # noqa: B006
+) -> None:
+    """Text to minimal pairs with an audit, without a model."""
+    from gradiend_core.config.runfile import gather, general_settings, resolve_data, suit
+    from gradiend_core.data.audit import audit
+    from gradiend_core.data_folder import markdown, save_data
+    from gradiend_core.data_run import DataRun
+    from gradiend_core.plugins.manager import Plugins
+
+    if preview == (output is not None):
+        raise ConfigError("give either --output FOLDER, or --preview to see some pairs first")
+    is_file = what.endswith(".toml")
+    tables = {"data": {"max_texts": PREVIEW}} if preview else {}
+    top = {"texts": texts, "seed": seed, "disable_plugins": disable_plugin or None}
+    table = gather(None if is_file else what, what if is_file else None, _names(classes), settings, tables, top)
+    registry = Plugins.discover(general_settings(table).disable_plugins).registry
+    table = suit(table, registry)
+    run = DataRun(registry, general_settings(table), *resolve_data(table, registry))
+    loaded = _tokenizer(tokenizer, registry)
+    pairs = run.pairs() if output is None else save_data(run, output, loaded)
+    print("\n".join([*pairs.funnel.lines(), *(f"warning: {warning}" for warning in pairs.funnel.warnings)]))
+    tables_ = audit(pairs, loaded)
+    print("\n" + markdown(tables_["classes"]))
+    if loaded is not None:
+        several = [f"{row[1]} ({row[3]})" for row in tables_["tokens"].rows if row[2] != 1]
+        print(f"\nwords of several tokens: {', '.join(several) or 'none'}")
+    for name in pairs.classes if preview else ():
+        own = [pair for pair in pairs.pairs if pair.factual_class == name][:SHOWN]
+        print("\n" + "\n".join(f"{name} → {pair.alternative_class}: {_marked(pair)}" for pair in own))
+    if output is not None:
+        print(f"\nwritten to {output}; learn from it with: gradiend run {output / 'run.toml'} --model MODEL")
+
+
+def _tokenizer(name: str | None, registry: Registry) -> Any:
+    if name is None:
+        return None
+    from transformers import AutoTokenizer
+
+    folder = str(registry.get("model", name).build()) if registry.has("model", name) else name
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"no tokenizer can be loaded from {name!r}: {str(error).splitlines()[0]}") from error
+
+
+def _marked(pair: MinimalPair) -> str:
+    left = pair.left if len(pair.left) <= 60 else f"…{pair.left[-59:]}"
+    return f"{left}[{pair.factual} | {pair.alternative}]{pair.right[:60]}".replace("\n", " ")
+
+
+def _names(classes: str | None) -> list[str] | None:
+    return [name.strip() for name in classes.split(",")] if classes else None
 
 
 @app.command()
@@ -84,7 +158,7 @@ def plugins(
 def default_output(session: Session) -> Path:
     config = session.config
     model = Path(config.general.model.rstrip("/")).name
-    return Path("runs") / f"{config.paradigm.kind}_{model}_{'-'.join(config.paradigm.config.classes)}"
+    return Path("runs") / f"{config.paradigm.kind}_{model}_{'-'.join(config.paradigm.config.classes) or 'all'}"
 
 
 def summary(session: Session, folder: Path) -> list[str]:
@@ -124,6 +198,8 @@ def _show(value: float | None, sign: str = "") -> str:
 def main() -> None:
     """The console script."""
     wanted = TRACEBACK in sys.argv
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     warnings.showwarning = _one_line
     try:
         app()

@@ -28,7 +28,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 # --- declaring -------------------------------------------------------------------------------------------------------
 @hookspec
 def gradiend_texts() -> Iterable[Contribution]:
-    """Named texts; the factory returns the path of a text file with one text a line."""
+    """Named texts; the factory returns what `read_texts` takes, such as the path of a text file with one text a line."""
 
 
 @hookspec

@@ -37,7 +37,10 @@ def results(session: Session) -> dict[str, Any]:
 
 def warnings(session: Session) -> list[str]:
     """Those of the evaluators, and what became of seeds that did not converge."""
-    found = [warning for _, _, reports in session.by_axis() for report in reports.values() for warning in report.warnings]
+    found = [*session.data.funnel.warnings]
+    if session.spared:
+        found.append(f"left out, as they are not one token for this tokenizer: {', '.join(session.spared)}")
+    found += [warning for _, _, reports in session.by_axis() for report in reports.values() for warning in report.warnings]
     wanted, runs = session.config.seeds, session.seed_runs
     enough = len(convergent(runs, wanted.threshold))
     if enough < wanted.convergent:

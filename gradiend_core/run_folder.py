@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 
 from gradiend_core.config.runfile import written
+from gradiend_core.data_folder import write_pairs
 from gradiend_core.errors import StorageError
 from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.records.feature import TrainingRow
@@ -36,10 +37,8 @@ def save_run(session: Session, output: str | Path) -> Path:
     claim_output(output, MARKER)
     (output / "results.json").unlink(missing_ok=True)
     write_text(output / MARKER, written(session.config, {}))
-    pairs = [json.dumps(attrs.asdict(pair), ensure_ascii=False) for pair in session.data.pairs + session.data.neutral_pairs]
     session.checkpoints = output / "checkpoint"
-    write_text(output / "pairs.jsonl", "\n".join(pairs) + "\n")
-    write_text(output / "neutral.txt", "\n".join(session.data.neutral_texts) + "\n")
+    write_pairs(session.data, output)
     columns = [field.name for field in attrs.fields(TrainingRow)]
     for feature in session.features:
         prefix = session.prefix(feature)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from gradiend_core.config.runfile import general_settings, override, read_run_file, resolve, written
-from gradiend_core.data.texts import read_texts
+from gradiend_core.config.runfile import gather, general_settings, resolve, suit, written
+from gradiend_core.data_run import IN_MEMORY, DataRun
 from gradiend_core.errors import ConfigError, DataError, unknown
 from gradiend_core.gradients.loading import model_fingerprint
 from gradiend_core.plugins.manager import Plugins
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from gradiend_core.records.scope import ParameterScope
     from gradiend_core.rewriting.model import RewrittenModel
 
-IN_MEMORY = "in memory"
 #: the neutral examples that learning may use; no evaluation sees them
 NEUTRAL_TRAINED = "neutral_trained"
 
@@ -66,35 +65,31 @@ class Session:
         seed: int | None = None, run_file: str | Path | None = None, settings: Sequence[str] = (),
         disable_plugins: Sequence[str] = (), plugins: Plugins | None = None, **tables: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        table: dict[str, Any] = read_run_file(Path(run_file)) if run_file else {}
-        if kind is not None:
-            tables["paradigm"] = {**tables.get("paradigm", {}), "kind": kind}
-        if classes is not None:
-            tables["paradigm"] = {**tables.get("paradigm", {}), "classes": list(classes)}
-        table |= {role: {**table.get(role, {}), **values} for role, values in tables.items()}
-        self._texts = None if texts is None or isinstance(texts, (str, Path)) else texts
-        given = {
-            "model": model,
-            "seed": seed,
-            "texts": texts if texts is None else str(texts) if self._texts is None else IN_MEMORY,
-        }
-        table |= {key: value for key, value in given.items() if value is not None}
+        in_memory = texts is not None and not isinstance(texts, (str, Path))
+        top = {"model": model, "seed": seed, "texts": IN_MEMORY if in_memory else None if texts is None else str(texts)}
+        table = gather(kind, run_file, classes, settings, tables, top)
         if disable_plugins:
             table["disable_plugins"] = [*table.get("disable_plugins", []), *disable_plugins]
-        general = general_settings(override(table, settings))
+        general = general_settings(table)
         self.plugins = plugins or Plugins.discover(general.disable_plugins)
         self.registry = self.plugins.registry
+        table = suit(table, self.registry)
+        general = general_settings(table)
         self.timing: dict[str, float] = {}
+        #: target words that the tokenizer splits and that are left out
+        self.spared: list[str] = []
         #: a folder for states to resume from; None keeps none
         self.checkpoints: Path | None = None
         named = self.registry.has("model", general.model)
         self.model_folder = str(self._build("model", general.model)) if named else general.model
         self.config: RunConfig = resolve(table, self.registry, self.model_folder)
         self.seed = general.seed
-        self.paradigm = self._build("paradigm", self.config.paradigm.kind, self.config.paradigm.config)
+        self.data_run = DataRun(
+            self.registry, self.config.general, self.config.paradigm, self.config.data, texts if in_memory else None
+        )
         self.source: GradientSource = self._build("source", self.config.source.kind, self.config.source.config)
         for name in self.config.rewrite.toward:
-            if name not in self.config.paradigm.config.classes:
+            if self.config.paradigm.config.classes and name not in self.config.paradigm.config.classes:
                 raise ConfigError(unknown("class", name, self.config.paradigm.config.classes) + " at rewrite.toward")
 
     def _build(self, role: str, name: str, config: object | None = None) -> Any:
@@ -113,13 +108,7 @@ class Session:
     def data(self) -> PairData:
         """Pairs and neutral text, with the funnel."""
         with self.stage("data"):
-            name = self.config.general.texts
-            if self._texts is None and name == IN_MEMORY:
-                raise DataError("this run was made from texts in memory; give them again, or a file, as texts")
-            texts = self._texts if self._texts is not None else name
-            if isinstance(texts, str) and self.registry.has("text", texts):
-                texts = self._build("text", texts)
-            return self.paradigm.pairs(read_texts(texts, self.config.general.text_column), self.seed)
+            return self.data_run.pairs()
 
     @cached_property
     def loaded(self) -> LoadedModel:
@@ -152,7 +141,7 @@ class Session:
         data, model, tokenizer = self.data, self.loaded.model, self.loaded.tokenizer
         with self.stage("prepare"):
             if hasattr(self.source, "check_words"):
-                self.source.check_words(data.words, tokenizer)
+                self.spared += self.source.check_words(data.words, tokenizer, data.spare)
             trained = tuple(pair for pair in data.neutral_pairs if pair.split == "train")
             untrained = tuple(pair for pair in data.neutral_pairs if pair.split != "train")
             parts = {split: data.split(split) for split in SPLITS} | {NEUTRAL: untrained, NEUTRAL_TRAINED: trained}

@@ -25,7 +25,7 @@ def settings(**more: object) -> dict[str, dict[str, object]]:
     """Tables of a quick run."""
     tables = {
         "learner": {"steps": 40, "validate_every": 20, "progress": False},
-        "paradigm": {"max_per_class": 150, "max_neutral": 60},
+        "data": {"max_per_class": 150, "max_neutral": 60},
     }
     return {**tables, **more}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from gradiend_core.errors import ConfigError, unknown
 from gradiend_core.plugins.registry import Registry
 from gradiend_core.records.run import (
     Choice,
+    DataSettings,
     GeneralSettings,
     GradientSettings,
     PruneSettings,
@@ -30,8 +31,8 @@ SINGLE = {"paradigm": "english-pronouns", "source": "auto", "scope": "backbone",
 SEVERAL = ("evaluation", "figures")
 #: tables of the core itself
 OWN = {
-    "gradients": GradientSettings, "store": StoreSettings, "seeds": SeedSettings, "prune": PruneSettings,
-    "rewrite": RewriteSettings,
+    "data": DataSettings, "gradients": GradientSettings, "store": StoreSettings, "seeds": SeedSettings,
+    "prune": PruneSettings, "rewrite": RewriteSettings,
 }  # fmt: skip
 #: written for the reader, ignored when read
 NOTE = "provenance"
@@ -65,6 +66,32 @@ def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
                 raise ConfigError(f"--set {setting!r}: {name} is a value, not a table")
         here[key] = value
     return table
+
+
+def gather(
+    kind: str | None, run_file: str | Path | None, classes: Sequence[str] | None, settings: Sequence[str],
+    tables: Mapping[str, Mapping[str, Any]], top: Mapping[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """One table from all that a caller gives; values override those of the run file, and `settings` override them."""
+    table: dict[str, Any] = read_run_file(Path(run_file)) if run_file else {}
+    paradigm = {**tables.get("paradigm", {}), **({} if kind is None else {"kind": kind})}
+    paradigm |= {} if classes is None else {"classes": list(classes)}
+    given = {**tables, "paradigm": paradigm} if paradigm else tables
+    table |= {role: {**_table(table, role), **values} for role, values in given.items()}
+    table |= {key: value for key, value in top.items() if value is not None}
+    return override(table, settings)
+
+
+def suit(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """The table with the model and the texts that its paradigm suits, where it names none."""
+    kind = _table(table, "paradigm").get("kind", SINGLE["paradigm"])
+    return {**(registry.get("paradigm", kind).suited if isinstance(kind, str) else {}), **table}
+
+
+def resolve_data(table: dict[str, Any], registry: Registry) -> tuple[Choice, DataSettings]:
+    """The paradigm and the settings of the data, with every default."""
+    paradigm = _choice("paradigm", dict(_table(table, "paradigm")), SINGLE["paradigm"], registry, "")
+    return paradigm, structure(_table(table, "data"), DataSettings, "data")
 
 
 def general_settings(table: dict[str, Any]) -> GeneralSettings:
@@ -121,6 +148,14 @@ def _source_for(model: str, registry: Registry) -> str:
     known = ", ".join(registry.names("source")) or "none"
     found = f"several fit ({', '.join(fitting)})" if fitting else f"none fits (known: {known})"
     raise ConfigError(f"no gradient source can be chosen for model {model!r}: {found}; set source.kind")
+
+
+def written_data(general: GeneralSettings, paradigm: Choice, settings: DataSettings) -> str:
+    """What pairs depend on, as TOML; a run file, too, whose other tables have their defaults."""
+    return tomli_w.dumps({
+        **unstructure(general), "paradigm": {"kind": paradigm.kind, **unstructure(paradigm.config)},
+        "data": unstructure(settings),
+    })  # fmt: skip
 
 
 def written(config: RunConfig, provenance: dict[str, Any]) -> str:

@@ -1,27 +1,152 @@
-"""Train, validation and test."""
+"""Train, validation and test, so that nothing that must stay together is divided."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from attrs import evolve
+from gradiend_core.data.finding import Finder, Slot
+from gradiend_core.data.rules import Classes
+from gradiend_core.errors import ConfigError, DataError
+from gradiend_core.records.funnel import DropCounter
+from gradiend_core.records.pair import SPLITS
+from gradiend_core.records.run import DataSettings
 
-from gradiend_core.errors import ConfigError
-from gradiend_core.records.pair import SPLITS, MinimalPair
+#: what data sets call their splits
+GIVEN = {
+    "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
+    "dev": "validation", "test": "test",
+}  # fmt: skip
 
 
-def assign_splits(pairs: Sequence[MinimalPair], shares: tuple[float, float, float]) -> list[MinimalPair]:
-    """The pairs in their order, cut into train, validation and test by these shares, none of them empty if it can be."""
+def split_slots(
+    candidates: list[Slot], classes: Classes, finder: Finder, settings: DataSettings, rng: random.Random, drops: DropCounter
+) -> list[tuple[Slot, str]]:
+    """Each candidate with its split."""
+    if settings.split_by == "given":
+        bare = [each for each in candidates if not each.split and each.part not in classes.of]
+        drawn = iter(assign_splits([{each.part: 1} for each in bare], settings.split, rng))
+        splits = [
+            next(drawn) if not each.split and each.part not in classes.of else given_split(each.split) for each in candidates
+        ]
+    else:
+        group = _grouping(candidates, classes, finder, settings)
+        sizes: list[Counter[str]] = [Counter() for _ in set(group)]
+        for number, each in zip(group, candidates, strict=True):
+            sizes[number][classes.of.get(each.part, each.part)] += 1
+        by_group = assign_splits(sizes, settings.split, rng)
+        splits = [by_group[number] for number in group]
+    if settings.split_by == "word":
+        candidates, splits = _own_contexts(candidates, splits, drops)
+    features = [(each, split) for each, split in zip(candidates, splits, strict=True) if each.part in classes.of]
+    check_leaks("the context", [f"{each.left}…{each.right}" for each, _ in features], [split for _, split in features])
+    if settings.split_by == "document":
+        check_leaks("document", [each.document for each in candidates], splits)
+    return list(zip(candidates, splits, strict=True))
+
+
+def _own_contexts(candidates: list[Slot], splits: list[str], drops: DropCounter) -> tuple[list[Slot], list[str]]:
+    """Without the slots whose context is in an earlier split too, with another word."""
+    home: dict[tuple[str, str], str] = {}
+    for split in SPLITS:
+        for each, own in zip(candidates, splits, strict=True):
+            if own == split:
+                home.setdefault((each.left, each.right), split)
+    kept = [(each, own) for each, own in zip(candidates, splits, strict=True) if home[each.left, each.right] == own]
+    if len(kept) < len(candidates):
+        drops.add("its context is in another split, with another word", count=len(candidates) - len(kept))
+    return [each for each, _ in kept], [own for _, own in kept]
+
+
+def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings: DataSettings) -> list[int]:
+    """Which candidates stay together: those of one text, document or word, and those with the same context."""
+    if settings.split_by == "document" and not all(each.document for each in candidates):
+        bare = next(each for each in candidates if not each.document)
+        raise DataError(
+            f'data.split_by = "document", but the text {(bare.left + bare.surface + bare.right)[:60]!r} has no document; set '
+            "data.document_column, or give CoNLL-U with documents or a folder of files"
+        )
+    places: dict[tuple[str, str], list[int]] = {}
+    if settings.split_by == "word" and finder.aligned():
+        for part in classes.of:
+            for place, word in enumerate(finder.listed(part)):
+                places.setdefault((part, word), []).append(place)
+
+    def keys(each: Slot) -> list[object]:
+        context = ("context", each.left, each.right)
+        if settings.split_by == "document":
+            return [("document", each.document), context]
+        if settings.split_by == "word" and each.part in classes.of:
+            own = places.get((each.part, each.word))
+            return [("place", place) for place in own] if own else [("word", each.part, each.word)]
+        return [("text", each.unit), context]
+
+    return connected(map(keys, candidates))
+
+
+def assign_splits(sizes: Sequence[Mapping[str, int]], shares: Sequence[float], rng: random.Random) -> list[str]:
+    """The split of each group, so that each class reaches its shares as nearly as can be, and every split if it can be.
+
+    `sizes` has the examples of each class in a group. The largest come first; equal ones are drawn.
+    """
     check_shares(shares)
-    first = round(len(pairs) * shares[0])
-    second = round(len(pairs) * (shares[0] + shares[1]))
-    if len(pairs) >= 3:
-        first = min(max(first, 1), len(pairs) - 2)
-        second = min(max(second, first + 1), len(pairs) - 1)
-    names = [SPLITS[(place >= first) + (place >= second)] for place in range(len(pairs))]
-    return [evolve(pair, split=name) for pair, name in zip(pairs, names, strict=True)]
+    totals: Counter[str] = Counter()
+    for size in sizes:
+        totals.update(size)
+    have: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    order = list(range(len(sizes)))
+    rng.shuffle(order)
+    order.sort(key=lambda group: -sum(sizes[group].values()))
+    assigned = [""] * len(sizes)
+    for group in order:
+
+        def missing(split: str, share: float, size: Mapping[str, int]) -> float:
+            """How far the split is from its share of the group's classes."""
+            return sum(count * (1 - have[split][name] / (share * totals[name])) for name, count in size.items())
+
+        scores = [missing(split, share, sizes[group]) for split, share in zip(SPLITS, shares, strict=True)]
+        assigned[group] = SPLITS[scores.index(max(scores))]
+        have[assigned[group]].update(sizes[group])
+    return assigned
 
 
 def check_shares(shares: Sequence[float]) -> None:
     if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise ConfigError(f"split shares {tuple(shares)} must be three positive numbers that add up to 1")
+
+
+def connected(keys: Iterable[Sequence[Hashable]]) -> list[int]:
+    """A number for each item; items that share a key, directly or through others, have the same one."""
+    from scipy.cluster.hierarchy import DisjointSet
+
+    sets, firsts = DisjointSet(), []
+    for own in keys:
+        for key in own:
+            sets.add(key)
+            sets.merge(own[0], key)
+        firsts.append(own[0])
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(sets[first], len(numbers)) for first in firsts]
+
+
+def given_split(name: str) -> str:
+    """The split that a data set's own name means."""
+    if name.casefold() not in GIVEN:
+        raise DataError(
+            f"a text's split is {name!r}, which is none of {', '.join(GIVEN)}; set data.split_column, or data.split_by"
+        )
+    return GIVEN[name.casefold()]
+
+
+def check_leaks(what: str, keys: Iterable[Hashable], splits: Iterable[str]) -> None:
+    """Raises DataError if one of these is in two splits."""
+    home: dict[Hashable, str] = {}
+    leaks = [(key, home[key], split) for key, split in zip(keys, splits, strict=True) if home.setdefault(key, split) != split]
+    if leaks:
+        key, one, other = leaks[0]
+        shown = str(key) if len(str(key)) <= 80 else f"{str(key)[:77]}..."
+        raise DataError(
+            f"{len(leaks)} pairs leak: {what} {shown!r} is in {one} and in {other}; "
+            'split anew with data.split_by = "text" or "document"'
+        )

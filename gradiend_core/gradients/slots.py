@@ -162,17 +162,24 @@ def require_fast(tokenizer: Any) -> None:
         raise ModelError(f"{type(tokenizer).__name__} gives no character offsets; a fast tokenizer (tokenizer.json) is needed")
 
 
-def check_single_tokens(words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
-    """Raises ModelError for the first target word that is not one token in the middle of a sentence."""
+def check_single_tokens(words: Mapping[str, Sequence[str]], tokenizer: Any, spare: bool = False) -> list[str]:
+    """Raises ModelError for the first target word that is not one token in the middle of a sentence; to `spare` them gives
+    them back instead, as long as each class has others."""
     require_fast(tokenizer)
+    spared = []
     for name, forms in words.items():
-        for word, found in zip(forms, tokenize(tokenizer, [("a ", word, "") for word in forms]), strict=True):
-            if found.problem:
+        tokens = tokenize(tokenizer, [("a ", word, "") for word in forms])
+        some = spare and not all(found.problem for found in tokens)
+        for word, found in zip(forms, tokens, strict=True):
+            if found.problem and some:
+                spared.append(word)
+            elif found.problem:
                 pieces = tokenizer.tokenize(f"a {word}")[1:]
                 raise ModelError(
                     f"target word {word!r} of class {name} is not one token for this tokenizer ({' '.join(pieces)}); "
                     "leave it out of the class's words, or use a model whose vocabulary has it"
                 )
+    return spared
 
 
 def filler_ids(pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: Any) -> list[tuple[int, ...]]:
@@ -237,8 +244,8 @@ def slot_losses(model: nn.Module, batch: TokenBatch) -> Tensor:
 class SlotSource:
     """What gradient sources with a slot of one token have in common; `roles.LanguageSource` says what each method is for."""
 
-    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
-        check_single_tokens(words, tokenizer)
+    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any, spare: bool) -> list[str]:
+        return check_single_tokens(words, tokenizer, spare)
 
     def losses(self, model: nn.Module, batch: TokenBatch) -> Tensor:
         return slot_losses(model, batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import field, frozen, validators
@@ -20,14 +21,15 @@ class Contribution:
     """One implementation of one role: named, described and configured, but not yet imported.
 
     `config` is a frozen attrs class with a default for every field that has a sensible one. `factory` names, as
-    "module:attribute", what is called with an instance of it; the module is imported only when a run needs it.
-    """
+    "module:attribute", what is called with an instance of it; the module is imported only when a run needs it. `suited`
+    names, for a paradigm, the "model" and the "texts" of a run that names none."""
 
     name: str = field(validator=validators.matches_re(r"[a-z0-9][a-z0-9-]*"))
     config: type
     factory: str = field(validator=validators.matches_re(r"[\w.]+:\w+"))
     summary: str
     reference: str = ""
+    suited: Mapping[str, str] = field(factory=dict)
 
     def build(self, config: object | None = None) -> Any:
         """The implementation, made with this configuration (default: every default)."""

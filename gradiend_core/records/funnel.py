@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from attrs import field, frozen, mutable
@@ -27,6 +28,7 @@ class Funnel:
     matched: int
     kept: tuple[tuple[str, int], ...]
     drops: tuple[Drop, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The funnel in words, for people."""
@@ -44,12 +46,20 @@ class DropCounter:
 
     stage: str
     _drops: dict[str, tuple[int, tuple[str, ...]]] = field(factory=dict, init=False)
+    _by_part: Counter[tuple[str, str]] = field(factory=Counter, init=False)
 
-    def add(self, reason: str, example: str = "", count: int = 1) -> None:
+    def add(self, reason: str, example: str = "", count: int = 1, parts: Iterable[str] = ()) -> None:
+        """`parts` are the classes that lose something."""
+        for part in set(parts):
+            self._by_part[reason, part] += count
         total, examples = self._drops.get(reason, (0, ()))
         if example and len(examples) < EXAMPLES:
             examples = (*examples, example if len(example) <= 80 else example[:77] + "...")
         self._drops[reason] = (total + count, examples)
+
+    def by_part(self) -> list[tuple[tuple[str, str], int]]:
+        """How often each (reason, class), most often first."""
+        return sorted(self._by_part.items(), key=lambda item: (-item[1], item[0]))
 
     def drops(self) -> tuple[Drop, ...]:
         ordered = sorted(self._drops.items(), key=lambda item: -item[1][0])

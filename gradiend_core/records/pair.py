@@ -14,6 +14,8 @@ from gradiend_core.records.funnel import Funnel
 SPLITS = ("train", "validation", "test")
 #: The class of a slot that has nothing to do with the feature.
 NEUTRAL = "neutral"
+#: The class of such a slot in a text that has the feature elsewhere.
+NEUTRAL_SLOT = "neutral slot"
 #: As the second class of an axis: every class but the first.
 OTHERS = "others"
 
@@ -22,9 +24,9 @@ OTHERS = "others"
 class MinimalPair:
     """A text with one slot, the filler that it has (factual), and one of another class (alternative).
 
-    `left + factual + right` is the original text, to the letter. In a neutral pair both fillers are the original
-    word and both classes are "neutral".
-    """
+    `left + factual + right` is the original text, to the letter. In a neutral pair both fillers are the original word, and
+    both classes the same: "neutral" in a neutral text, "neutral slot" in a text that has the feature elsewhere, or a class of
+    the paradigm that is not told apart."""
 
     left: str
     right: str
@@ -58,7 +60,7 @@ class PairData:
     """What a paradigm makes of texts: pairs in three splits, neutral text, and what was dropped on the way.
 
     Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others. `words` has the target
-    words of each.
+    words of each; with `spare`, one that a tokenizer splits is left out, and is no error.
     """
 
     classes: tuple[str, ...]
@@ -67,6 +69,7 @@ class PairData:
     neutral_pairs: tuple[MinimalPair, ...]
     neutral_texts: tuple[str, ...]
     funnel: Funnel
+    spare: bool = False
 
     @property
     def axes(self) -> tuple[tuple[str, str], ...]:

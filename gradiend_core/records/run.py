@@ -65,12 +65,49 @@ class PruneSettings:
 
 
 @frozen
+class DataSettings:
+    """From texts to pairs.
+
+    Reading: the columns of a table (`split_column` and `document_column` may be empty; `columns` names all of a CSV file
+    without a header), the `subset` of a hub dataset, whether it is streamed, and a number of texts after which reading stops.
+    `sentences` is a language code, such as "en", to split texts into sentences, empty to take them as they are; `context`
+    sentences before and after stay as context. `tagger` is a spaCy model. 0 is no limit, everywhere.
+
+    Keeping: at least `min_left_words` before a slot, at most `max_words` in a text, so many pairs of a class and so many
+    neutral texts. `balance` of a class's words: "off" draws from all its pairs; "try" evens out the words as far as the limit
+    allows; "strict" takes each word equally often. `neutral_slots` pairs more have a word of a feature text, that says
+    nothing of the feature, as their slot. `identity` keeps words of the paradigm's other classes as neutral pairs.
+
+    Splits: `split` has the shares of train, validation and test; `split_by` is what is never divided: a "text", a "document",
+    or a "word", so that the test has words that were not learned from; or "given", what the column says."""
+
+    text_column: str = "text"
+    document_column: str = ""
+    split_column: str = ""
+    columns: tuple[str, ...] = ()
+    subset: str = ""
+    streaming: bool = False
+    max_texts: int = field(default=0, validator=validators.ge(0))
+    sentences: str = ""
+    context: int = field(default=0, validator=validators.ge(0))
+    tagger: str = ""
+    min_left_words: int = field(default=0, validator=validators.ge(0))
+    max_words: int = field(default=0, validator=validators.ge(0))
+    max_per_class: int = field(default=1000, validator=validators.ge(0))
+    max_neutral: int = field(default=500, validator=validators.ge(0))
+    balance: str = field(default="off", validator=validators.in_(("off", "try", "strict")))
+    neutral_slots: int = field(default=0, validator=validators.ge(0))
+    identity: bool = False
+    split: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    split_by: str = field(default="text", validator=validators.in_(("text", "document", "word", "given")))
+
+
+@frozen
 class GeneralSettings:
     """The keys at the top of a run file."""
 
     model: str = "tiny-mlm"
     texts: str = "tiny-english"
-    text_column: str = "text"
     seed: int = field(default=0, validator=validators.ge(0))
     disable_plugins: tuple[str, ...] = ()
 
@@ -86,6 +123,7 @@ class RunConfig:
     learner: Choice
     evaluation: tuple[Choice, ...]
     figures: tuple[Choice, ...]
+    data: DataSettings
     gradients: GradientSettings
     store: StoreSettings
     seeds: SeedSettings

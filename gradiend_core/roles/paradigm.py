@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from attrs import frozen
+
 from gradiend_core.records.pair import PairData
+from gradiend_core.records.run import DataSettings
+from gradiend_core.records.text import Text
+
+
+@frozen(eq=False)
+class PairingTask:
+    """Everything that a paradigm may use. `texts` can be read once; every draw follows from `seed`."""
+
+    texts: Iterable[Text]
+    settings: DataSettings
+    seed: int
 
 
 class Paradigm(Protocol):
-    """Made by its factory from its configuration."""
+    """Made by its factory from its configuration, which has `classes`, the classes that are told apart; empty means all."""
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Every class of the paradigm."""
-
-    def pairs(self, texts: Iterable[str], seed: int) -> PairData:
+    def pairs(self, task: PairingTask) -> PairData:
         """Minimal pairs for the configured classes, in three splits, with neutral text and the funnel.
 
-        The same texts and seed give the same pairs. Raises DataError when a class would have no pairs.
+        Equal texts, settings and seeds give equal pairs. Raises DataError when a class would have no pairs.
         """

@@ -51,8 +51,9 @@ class GradientSource(Protocol):
 class LanguageSource(GradientSource, Protocol):
     """A gradient source of a language model, whose rewriting can be judged on text."""
 
-    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:
-        """Raises ModelError for a target word that this tokenizer does not hold as one token."""
+    def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any, spare: bool) -> Sequence[str]:
+        """Raises ModelError for a target word that this tokenizer does not hold as one token; to `spare` them gives them back
+        instead, as long as each class has others."""
 
     def filler_ids(self, examples: Examples, words: Sequence[str], tokenizer: Any) -> Sequence[Sequence[int]]:
         """For each example the token ids of these words in the form that its slot asks for (space, capital)."""

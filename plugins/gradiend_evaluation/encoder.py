@@ -44,6 +44,10 @@ class EncoderEvaluator:
             values = encodings(task.feature, task.gradients, neutral)
             metrics |= spread(("neutral",), values)
             metrics["neutral", "mean_absolute"] = Metric(float(values.abs().mean()), len(values))
+            kinds = sorted({pair.factual_class for pair in neutral.pairs})
+            for kind in kinds if len(kinds) > 1 else ():
+                own = values[[pair.factual_class == kind for pair in neutral.pairs]]
+                metrics["neutral", "mean_by_class", kind] = Metric(float(own.mean()), len(own))
             rows += [_row("neutral", pair, value) for pair, value in zip(neutral.pairs, values.tolist(), strict=True)]
         else:
             metrics |= {("neutral", name): Metric(None, 0) for name in ("mean", "std")}

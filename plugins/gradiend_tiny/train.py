@@ -1,17 +1,19 @@
-"""Makes the embedded models and the embedded text: `python plugins/gradiend_tiny/train.py [mlm|clm|text ...]`.
+"""Makes the embedded models and the embedded texts: `python plugins/gradiend_tiny/train.py [text|mlm|clm|social|german ...]`.
 
 Run by hand, on CPU, a few minutes a model; the same machine and versions give the same weights. Everything is trained
-on `grammar.texts(seed=0)`; the shipped text and the held-out accuracies come from `seed=1`, without the texts seen.
+on the texts of seed 0; the shipped texts and the held-out accuracies come from seed 1, without the texts seen.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import torch
+from attrs import frozen
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
@@ -22,39 +24,62 @@ from transformers import (
     set_seed,
 )
 
-from gradiend_tiny import grammar
+from gradiend_tiny import german, grammar, social
 
 HERE = Path(__file__).parent
-TRAINING_TEXTS, HELD_OUT_TEXTS = 40_000, 6_000
+TRAINING_TEXTS, HELD_OUT_TEXTS, TAGGED = 40_000, 6_000, 4_000
 STEPS, BATCH, PEAK_RATE = 3_000, 96, 3e-3
-PRONOUN = re.compile(r"\b(?:he|she|it|they|I|we|you)\b", re.IGNORECASE)
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def training_texts() -> list[str]:
-    return list(islice(grammar.texts(0), TRAINING_TEXTS))
+@frozen
+class Recipe:
+    """What a model learns, and the words that it is for: they are masked more often, and the accuracy is of them."""
+
+    texts: Callable[[int], Iterator[str]]
+    slots: re.Pattern[str]
+    language: str = "en"
+    grammar: str = "grammar.py"
+
+    def training(self) -> list[str]:
+        return list(islice(self.texts(0), TRAINING_TEXTS))
+
+    def held_out(self) -> list[str]:
+        seen = set(self.training())
+        fresh = (text for text in self.texts(1) if text not in seen and not seen.add(text))
+        return list(islice(fresh, HELD_OUT_TEXTS))
 
 
-def held_out_texts() -> list[str]:
-    seen = set(training_texts())
-    fresh = (text for text in grammar.texts(1) if text not in seen and not seen.add(text))
-    return list(islice(fresh, HELD_OUT_TEXTS))
+def _any_of(words: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
 
 
-def words() -> list[str]:
-    """Every word of the training text, most frequent first, in lower case and capitalised."""
+PRONOUNS = _any_of("he|she|it|they|I|we|you")
+FAITHS = [word for religion, words in social.RELIGIONS.items() for word in (religion, *words)]
+PLACED = [word for words in social.ORIGINS for word in words]
+RECIPES = {
+    "mlm": Recipe(grammar.texts, PRONOUNS),
+    "clm": Recipe(grammar.texts, PRONOUNS),
+    "social": Recipe(social.texts, _any_of("|".join([*FAITHS, *PLACED, *social.GOOD, *social.BAD])), grammar="social.py"),
+    "german": Recipe(german.texts, _any_of("|".join(set(german.ARTICLES.values()))), "de", "german.py"),
+}
+
+
+def words(texts: list[str]) -> list[str]:
+    """Every word of the training text, most frequent first, as it is and capitalised."""
     counts: dict[str, int] = {}
-    for text in training_texts():
+    for text in texts:
         for word in re.findall(r"\w+", text):
             for form in {word, grammar.capital(word)}:
                 counts[form] = counts.get(form, 0) + (form == word)
     return sorted(counts, key=lambda word: (-counts[word], word))
 
 
-def masked_tokenizer() -> PreTrainedTokenizerFast:
+def masked_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     """WordPiece: whole words of the text, and characters for anything else."""
-    characters = [chr(code) for code in range(33, 127)]
-    vocabulary = dict.fromkeys([*SPECIAL, *characters, *(f"##{c}" for c in characters), *words()])
+    ascii_only = [chr(code) for code in range(33, 127)]
+    characters = [*ascii_only, *sorted({c for text in texts for c in text if not c.isspace()} - set(ascii_only))]
+    vocabulary = dict.fromkeys([*SPECIAL, *characters, *(f"##{c}" for c in characters), *words(texts)])
     tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -65,7 +90,7 @@ def masked_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=128, **names)
 
 
-def causal_tokenizer() -> PreTrainedTokenizerFast:
+def causal_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     """Byte-level BPE, merged until every word of the text is one token, with and without a space before it."""
     end = "<|endoftext|>"
     tokenizer = Tokenizer(models.BPE())
@@ -74,8 +99,8 @@ def causal_tokenizer() -> PreTrainedTokenizerFast:
     trainer = trainers.BpeTrainer(
         vocab_size=10_000, min_frequency=0, special_tokens=[end], initial_alphabet=alphabet, show_progress=False
     )
-    forms = [form for word in words() for form in (word, f" {word}")]
-    tokenizer.train_from_iterator(training_texts() + forms, trainer)
+    forms = [form for word in words(texts) for form in (word, f" {word}")]
+    tokenizer.train_from_iterator(texts + forms, trainer)
     special = [(end, tokenizer.token_to_id(end))]
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{end} $A", special_tokens=special)
     return PreTrainedTokenizerFast(
@@ -102,18 +127,17 @@ def causal_model(tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
     )  # fmt: skip
 
 
-def batch_of(tokenizer: PreTrainedTokenizerFast, texts: list[str], kind: str) -> dict[str, torch.Tensor]:
+def batch_of(tokenizer: PreTrainedTokenizerFast, texts: list[str], kind: str, slots: torch.Tensor) -> dict[str, torch.Tensor]:
     if kind == "clm":
         texts = [f"{text}{tokenizer.eos_token}" for text in texts]
-    inputs = tokenizer(texts, padding=True, return_tensors="pt", return_special_tokens_mask=kind == "mlm")
+    inputs = tokenizer(texts, padding=True, return_tensors="pt", return_special_tokens_mask=kind != "clm")
     labels = inputs["input_ids"].clone()
     if kind == "clm":
         labels[inputs["attention_mask"] == 0] = -100
         return {**inputs, "labels": labels}
-    # A fifth of the words masked, and pronouns more often than that: they are what the model is for.
+    # A fifth of the words masked, and slot words more often than that: they are what the model is for.
     ordinary = inputs.pop("special_tokens_mask") == 0
-    pronouns = torch.tensor([i for word, i in tokenizer.get_vocab().items() if PRONOUN.fullmatch(word)])
-    chance = torch.where(torch.isin(labels, pronouns), 0.4, 0.2) * ordinary
+    chance = torch.where(torch.isin(labels, slots), 0.4, 0.2) * ordinary
     masked = torch.rand(labels.shape) < chance
     masked[(~masked.any(1)).nonzero().squeeze(1), 1] = True
     labels[~masked] = -100
@@ -121,14 +145,14 @@ def batch_of(tokenizer: PreTrainedTokenizerFast, texts: list[str], kind: str) ->
     return {**inputs, "labels": labels}
 
 
-def slot_accuracy(tokenizer, model, texts: list[str], kind: str) -> tuple[float, int]:
-    """Share of held-out slots (the last pronoun of a text) where the most probable token is the pronoun."""
+def slot_accuracy(tokenizer, model, texts: list[str], kind: str, slots: re.Pattern[str]) -> tuple[float, int]:
+    """Share of held-out slots (the last slot word of a text) where the most probable token is the word."""
     right = total = 0
     for text in texts:
-        if not (matches := list(PRONOUN.finditer(text))):
+        if not (matches := list(slots.finditer(text))):
             continue
         start, end = matches[-1].span()
-        if kind == "mlm":
+        if kind != "clm":
             inputs = tokenizer(text[:start] + tokenizer.mask_token + text[end:], return_tensors="pt")
             at = inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)
             answer = tokenizer.convert_tokens_to_ids(text[start:end])
@@ -144,33 +168,37 @@ def slot_accuracy(tokenizer, model, texts: list[str], kind: str) -> tuple[float,
 
 CARD = """---
 license: apache-2.0
-language: en
+language: {language}
 ---
 # {name}
 
 A {family} of {parameters:,} parameters, made to be embedded in gradiend-core for its quick start and its tests.
-It knows the sentences of `gradiend_tiny/grammar.py` and nothing else; it is no model of English.
+It knows the sentences of `gradiend_tiny/{grammar}` and nothing else; it is no model of a language.
 
 Trained by `plugins/gradiend_tiny/train.py {kind}` on {texts:,} generated texts, {steps:,} steps of {batch} texts.
-Held-out accuracy on the slot (the last subject pronoun of a text not seen in training): {accuracy:.3f} of {total:,}.
+Held-out accuracy on the slot (the last {slot} of a text not seen in training): {accuracy:.3f} of {total:,}.
 {bound}
 """
+MASKED = "The whole text but the slot is visible."
 BOUND = {
-    "mlm": "The whole text but the pronoun is visible.",
+    "social": f"{MASKED} Words of one sentiment are interchangeable there, so which of them cannot be known.",
     "clm": "Only the text before the pronoun is visible, so pronouns that come before their noun cannot be known.",
 }
+SLOT = {"social": "word of faith, origin or taste", "german": "definite article"}
 
 
 def train(kind: str) -> None:
     set_seed(0)
-    tokenizer = masked_tokenizer() if kind == "mlm" else causal_tokenizer()
-    model = masked_model(tokenizer) if kind == "mlm" else causal_model(tokenizer)
-    texts = training_texts()
+    recipe = RECIPES[kind]
+    texts = recipe.training()
+    tokenizer = causal_tokenizer(texts) if kind == "clm" else masked_tokenizer(texts)
+    model = causal_model(tokenizer) if kind == "clm" else masked_model(tokenizer)
+    slots = torch.tensor([i for word, i in tokenizer.get_vocab().items() if recipe.slots.fullmatch(word)])
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=STEPS, pct_start=0.1)
     for step in range(STEPS):
         rows = torch.randint(len(texts), (BATCH,)).tolist()
-        loss = model(**batch_of(tokenizer, [texts[row] for row in rows], kind)).loss
+        loss = model(**batch_of(tokenizer, [texts[row] for row in rows], kind, slots)).loss
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -181,24 +209,31 @@ def train(kind: str) -> None:
     model.eval()
     folder = HERE / "models" / kind
     with torch.no_grad():
-        accuracy, total = slot_accuracy(tokenizer, model, held_out_texts()[:2_000], kind)
+        accuracy, total = slot_accuracy(tokenizer, model, recipe.held_out()[:2_000], kind, recipe.slots)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     card = CARD.format(
-        name=f"tiny-{kind}", family="BERT masked language model" if kind == "mlm" else "GPT-2 causal language model",
+        name=f"tiny-{kind}", family="GPT-2 causal language model" if kind == "clm" else "BERT masked language model",
+        language=recipe.language, grammar=recipe.grammar, slot=SLOT.get(kind, "subject pronoun"),
         parameters=sum(p.numel() for p in model.parameters()), kind=kind, texts=len(texts), steps=STEPS, batch=BATCH,
-        accuracy=accuracy, total=total, bound=BOUND[kind],
+        accuracy=accuracy, total=total, bound=BOUND.get(kind, MASKED),
     )  # fmt: skip
     (folder / "README.md").write_text(card, encoding="utf-8")
     print(card)
 
 
-def write_text() -> None:
-    path = HERE / "text" / "english.txt"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(held_out_texts()) + "\n", encoding="utf-8")
+def write_texts() -> None:
+    """The shipped texts: English, and German with its tags as CoNLL-U."""
+    folder = HERE / "text"
+    folder.mkdir(exist_ok=True)
+    for name, kind in (("english.txt", "mlm"), ("social.txt", "social")):
+        (folder / name).write_text("\n".join(RECIPES[kind].held_out()) + "\n", encoding="utf-8")
+    wanted = set(RECIPES["german"].held_out()[:TAGGED])
+    tagged = {german.plain(words): words for words in islice(german.sentences(1), 4 * HELD_OUT_TEXTS)}
+    blocks = [german.conllu(words, number) for number, (text, words) in enumerate(tagged.items()) if text in wanted]
+    (folder / "german.conllu").write_text("".join(blocks), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    for what in sys.argv[1:] or ["text", "mlm", "clm"]:
-        write_text() if what == "text" else train(what)
+    for what in sys.argv[1:] or ["text", *RECIPES]:
+        write_texts() if what == "text" else train(what)

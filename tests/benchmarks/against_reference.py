@@ -31,7 +31,7 @@ SMALL = {"hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "i
 
 
 def session(folder: Path, **tables: object) -> Session:
-    return Session("english-pronouns", model=str(folder / "model"), paradigm=DATA, **tables)  # type: ignore[arg-type]
+    return Session("english-pronouns", model=str(folder / "model"), data=DATA, **tables)  # type: ignore[arg-type]
 
 
 def prepare(folder: Path, *, small: bool) -> Path:

@@ -12,21 +12,21 @@ from gradiend_core import Session
 
 ASSETS = Path(__file__).parents[3] / "shared" / "assets"
 STORIES = {"texts": str(ASSETS / "text/tinystories/tiny_stories_cased.txt")}
-HE_SHE = {"words": {"3SG": ["he"], "3PL": ["she"]}}
+HE_SHE = {"paradigm": {"words": {"3SG": ["he"], "3PL": ["she"]}}}
 JOBS = [
     ("tiny-mlm 3SG/3PL", {"model": "tiny-mlm"}, {}),
     ("tiny-clm 3SG/3PL", {"model": "tiny-clm"}, {}),
-    ("stories260k 3SG/3PL", {"model": str(ASSETS / "models/stories260k"), **STORIES}, {"max_per_class": 500}),
-    ("stories260k he/she", {"model": str(ASSETS / "models/stories260k"), **STORIES}, {"max_per_class": 500, **HE_SHE}),
+    ("stories260k 3SG/3PL", {"model": str(ASSETS / "models/stories260k"), **STORIES}, {"data": {"max_per_class": 500}}),
+    ("stories260k he/she", {"model": str(ASSETS / "models/stories260k"), **STORIES}, {"data": {"max_per_class": 500}, **HE_SHE}),
 ]
 
 if __name__ == "__main__":
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     with tempfile.TemporaryDirectory() as folder:
-        for name, where, paradigm in JOBS:
+        for name, where, tables in JOBS:
             for batch in (1, 8, 32):
                 run = Session(
-                    "english-pronouns", **where, paradigm=paradigm, learner={"batch_size": batch, "progress": False},
+                    "english-pronouns", **where, **tables, learner={"batch_size": batch, "progress": False},
                     seeds={"at_most": seeds, "convergent": seeds, "threshold": 0.0},
                     store={"use": "always", "folder": folder, "limit_gib": 12}, evaluation={"kinds": ["stability"]},
                 )  # fmt: skip

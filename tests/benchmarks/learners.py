@@ -27,9 +27,7 @@ if __name__ == "__main__":
         where = MODELS[name]
         for kind in LEARNERS:
             learner = {"kind": kind} | ({} if kind in ("mean-difference", "ridge") else {"progress": False})
-            run = Session(
-                "english-pronouns", **where, paradigm=PAIRS, learner=learner, evaluation={"kinds": ["encoder", "decoder"]}
-            )
+            run = Session("english-pronouns", **where, data=PAIRS, learner=learner, evaluation={"kinds": ["encoder", "decoder"]})
             encoder, decoder = run.reports["encoder"], run.reports["decoder"]
             shifts = [
                 f"{decoder[toward, 'base_probability']:.3f} → {decoder[toward, 'rewritten_probability']:.3f}"

@@ -20,7 +20,7 @@ SEEDS, STEPS, SAMPLE = 10, 200, 20
 def session(model: str, texts: str | None, **tables: object) -> Session:
     return Session(
         "english-pronouns", model=model, texts=texts, scope={"kind": "top-gradient", "share": 0.01, "pairs": 64},
-        paradigm={"max_per_class": 300, "max_neutral": 100}, evaluation={"kinds": ["encoder"]}, **tables,
+        data={"max_per_class": 300, "max_neutral": 100}, evaluation={"kinds": ["encoder"]}, **tables,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from gradiend_core.errors import ConfigError, GradiendError
         ('[learner]\nsource = "altern"', "'altern' is none of factual, alternative, difference at learner.source"),
         ("[learner]\nsteps = 0", "'steps' must be >= 1: 0"),
         ('[learner]\nkind = "adan"', r"unknown learner 'adan'; did you mean 'adam'"),
-        ('[paradigm]\nkind = "english"', "unknown paradigm 'english'; did you mean 'english-pronouns'"),
+        ('[paradigm]\nkind = "english-pronoun"', "unknown paradigm 'english-pronoun'; did you mean 'english-pronouns'"),
         ('[paradigm]\nclasses = ["3SG"]', "Length of 'classes' must be >= 2: 1 at paradigm"),
         ('[paradigm]\nclasses = ["3SG", "9PL"]', "unknown class of english-pronouns '9PL'.*known: 1PL, 1SG, 2, 3PL, 3SG"),
         ("learner = 3", "learner must be a table"),

@@ -151,7 +151,7 @@ def test_several_seeds_from_the_public_interface(tmp_path):
 # --- interruptions ----------------------------------------------------------------------------------------------------
 COMMAND = [
     sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--set", "learner.checkpoint_seconds=0",
-    "--set", "learner.progress=false", "--set", "paradigm.max_per_class=100", "--set", "paradigm.max_neutral=40",
+    "--set", "learner.progress=false", "--set", "data.max_per_class=100", "--set", "data.max_neutral=40",
     "--set", "scope.kind=components", "--set", 'scope.components=["attention"]',
 ]  # fmt: skip
 

@@ -7,21 +7,29 @@ import json
 import datasets
 import pytest
 from gradiend_pronouns import EnglishPronouns
-from gradiend_pronouns.paradigm import WORDS, EnglishPronounParadigm
+from gradiend_pronouns.paradigm import WORDS, english_pronouns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradiend_core.data.matching import WordRules, make_pairs, starts_sentence
+from gradiend_core.data.paradigm import RulesParadigm
+from gradiend_core.data.rules import Rules, starts_sentence
 from gradiend_core.data.texts import read_texts
 from gradiend_core.errors import ConfigError, DataError
-from gradiend_core.records.pair import NEUTRAL, SPLITS, code_of
+from gradiend_core.records.pair import NEUTRAL, SPLITS, PairData, code_of
+from gradiend_core.records.run import DataSettings
+from gradiend_core.roles.paradigm import PairingTask
 
 WORDS_OF_TEXT = "he she it they He She It They the dog ran home . , \" ' he's theyre Tom her ÉHE häuser we I you 彼 \n".split(" ")
 some_texts = st.lists(st.lists(st.sampled_from(WORDS_OF_TEXT), min_size=1, max_size=12).map(" ".join), min_size=20, max_size=60)
 
 
-def paradigm(**more) -> EnglishPronounParadigm:
-    return EnglishPronounParadigm(EnglishPronouns(**more))
+def pairs_of(paradigm, texts, seed=0, **more) -> PairData:
+    settings = DataSettings(**more)
+    return paradigm.pairs(PairingTask(read_texts(texts, settings), settings, seed))
+
+
+def pronouns(texts, seed=0, *, data=None, **more) -> PairData:
+    return pairs_of(english_pronouns(EnglishPronouns(**more)), texts, seed, **(data or {}))
 
 
 def enough(number: int = 12) -> list[str]:
@@ -34,8 +42,8 @@ def enough(number: int = 12) -> list[str]:
 @given(some_texts, st.integers(0, 3))
 def test_properties_of_pairs(texts, seed):
     texts = texts + enough()
-    data = paradigm().pairs(texts, seed)
-    assert data == paradigm().pairs(texts, seed), "one seed, one result"
+    data = pronouns(texts, seed)
+    assert data == pronouns(texts, seed), "one seed, one result"
     stripped = {text.strip() for text in texts}
     for pair in data.pairs:
         assert pair.text in stripped, "putting the factual back gives the original text"
@@ -58,7 +66,7 @@ def test_properties_of_pairs(texts, seed):
 
 def test_another_seed_draws_other_alternatives_and_splits():
     texts = [f"The dogs {i} saw Tom and they ran." for i in range(60)] + enough()
-    one, two = (paradigm().pairs(texts, seed) for seed in (0, 1))
+    one, two = (pronouns(texts, seed) for seed in (0, 1))
     draw = [{pair.text: (pair.alternative, pair.split) for pair in data.pairs} for data in (one, two)]
     assert draw[0] != draw[1]
     assert {pair.alternative for pair in one.pairs if pair.factual == "they"} == {"he", "she", "it"}
@@ -74,7 +82,7 @@ def test_neutral_texts_hold_no_pronoun_at_all():
         "The bridge was old.",
         "Stop.",
     ]
-    data = paradigm().pairs(texts, 0)
+    data = pronouns(texts, 0)
     assert sorted(data.neutral_texts) == ["Stop.", "The bridge was old."]
     (pair,) = data.neutral_pairs
     assert pair.factual == pair.alternative != "The"
@@ -89,7 +97,7 @@ def test_neutral_texts_hold_no_pronoun_at_all():
 
 def test_first_person_gets_its_capital_from_its_place():
     def alternatives(texts):
-        return {pair.text: pair.alternative for pair in paradigm(classes=("1SG", "1PL")).pairs(texts, 0).pairs}
+        return {pair.text: pair.alternative for pair in pronouns(texts, 0, classes=("1SG", "1PL")).pairs}
 
     texts = (
         [f"Then I {verb}." for verb in "abcdef"] + [f"I {verb}." for verb in "abcdef"] + [f"So we {verb}." for verb in "abcdef"]
@@ -104,27 +112,27 @@ def test_first_person_gets_its_capital_from_its_place():
 
 def test_too_little_text_says_what_is_missing():
     with pytest.raises(DataError, match="there is no text"):
-        paradigm().pairs([], 0)
+        pronouns([], 0)
     with pytest.raises(DataError, match="there is no text: 2 texts were read"):
-        paradigm().pairs(["", "  "], 0)
+        pronouns(["", "  "], 0)
     for text in ("The bridge was old.", "We ran."):
         with pytest.raises(DataError, match=r"class 3SG \(he, she, it\) has 0 pairs in 1 texts"):
-            paradigm().pairs([text], 0)
+            pronouns([text], 0)
     with pytest.raises(DataError, match=r"class 3PL \(they\) has 0 pairs .*dropped 20: the target word is part of a contraction"):
-        paradigm().pairs([f"he ran {i}" for i in range(20)] + [f"they're {i}" for i in range(20)], 0)
+        pronouns([f"he ran {i}" for i in range(20)] + [f"they're {i}" for i in range(20)])
 
 
 def test_wrong_rules_are_refused():
     with pytest.raises(ConfigError, match="unknown class of english-pronouns '4SG'; did you mean"):
-        paradigm(classes=("4SG", "3PL"))
+        pronouns(enough(), classes=("4SG", "3PL"))
     with pytest.raises(ConfigError, match="must differ"):
-        paradigm(classes=("3SG", "3SG"))
+        pronouns(enough(), classes=("3SG", "3SG"))
     with pytest.raises(ConfigError, match="'they' is a word of both"):
-        paradigm(words={"3SG": ("he", "they")})
+        pronouns(enough(), words={"3SG": ("he", "they")})
     with pytest.raises(ConfigError, match="class 3SG has no words"):
-        paradigm(words={"3SG": ()})
+        pronouns(enough(), words={"3SG": ()})
     with pytest.raises(ConfigError, match="add up to 1"):
-        paradigm(split=(0.5, 0.5, 0.5)).pairs(enough(), 0)
+        pronouns(enough(), data={"split": (0.5, 0.5, 0.5)})
 
 
 PEOPLE = [f"{name} said that {pronoun} left." for name in ("Tom", "Anna", "Max", "Rose", "Eve", "Bo") for pronoun in
@@ -132,33 +140,33 @@ PEOPLE = [f"{name} said that {pronoun} left." for name in ("Tom", "Anna", "Max",
 
 
 def test_classes_can_be_merged_and_transitions_restricted():
-    merged = paradigm(classes=("1SG+3SG", "1PL+3PL")).pairs([*PEOPLE, "The map was old."], 0)
+    merged = pronouns([*PEOPLE, "The map was old."], 0, classes=("1SG+3SG", "1PL+3PL"))
     assert merged.classes == ("1SG+3SG", "1PL+3PL")
     assert {(pair.factual, pair.factual_class) for pair in merged.pairs if pair.factual in ("I", "they")} == {
         ("I", "1SG+3SG"), ("they", "1PL+3PL"),
     }  # fmt: skip
     assert {pair.alternative for pair in merged.pairs if pair.factual == "I"} == {"we", "they"}
-    strict = paradigm(classes=("1SG+3SG", "1PL+3PL"), transitions=(("1SG", "1PL"), ("3SG", "3PL"))).pairs(PEOPLE, 0)
+    strict = pronouns(PEOPLE, classes=("1SG+3SG", "1PL+3PL"), transitions=(("1SG", "1PL"), ("3SG", "3PL")))
     swaps = {(pair.factual, pair.alternative) for pair in strict.pairs}
     assert swaps <= {("I", "we"), ("we", "I"), ("he", "they"), ("she", "they"), ("it", "they")} | {
         ("they", word) for word in ("he", "she", "it")
     }
     assert ("I", "we") in swaps
-    one_way = paradigm(classes=("1SG+3SG", "3PL"), transitions=(("3SG", "3PL"),)).pairs(PEOPLE, 0)
+    one_way = pronouns(PEOPLE, classes=("1SG+3SG", "3PL"), transitions=(("3SG", "3PL"),))
     (drop,) = [drop for drop in one_way.funnel.drops if "no allowed transition" in drop.reason]
     assert drop.count == 6
     for classes in (("1SG+3SG", "3SG"), ("1SG+1SG", "3PL")):
         with pytest.raises(ConfigError, match="must differ, but .* is in more than one"):
-            paradigm(classes=classes)
+            pronouns(enough(), classes=classes)
     for bad in ("1SG+4SG", "1SG+"):
         with pytest.raises(ConfigError, match="unknown class of english-pronouns"):
-            paradigm(classes=(bad, "3PL"))
+            pronouns(enough(), classes=(bad, "3PL"))
     with pytest.raises(ConfigError, match="unknown class of english-pronouns '9PL'"):
-        paradigm(transitions=(("9PL", "3PL"),))
+        pronouns(enough(), transitions=(("9PL", "3PL"),))
 
 
 def test_more_than_two_classes_have_alternatives_of_every_other():
-    data = paradigm(classes=("1SG", "3SG", "3PL")).pairs(PEOPLE * 1 + [f"{text} Again." for text in PEOPLE], 0)
+    data = pronouns(PEOPLE * 1 + [f"{text} Again." for text in PEOPLE], 0, classes=("1SG", "3SG", "3PL"))
     assert data.axes == (("1SG", "others"), ("3SG", "others"), ("3PL", "others"))
     swaps = {(pair.factual_class, pair.alternative_class) for pair in data.pairs}
     assert swaps == {(a, b) for a in data.classes for b in data.classes if a != b}
@@ -169,19 +177,19 @@ def test_more_than_two_classes_have_alternatives_of_every_other():
 
 
 def test_caps_are_reported():
-    data = paradigm(max_per_class=8).pairs(enough(20), 0)
+    data = pronouns(enough(20), data={"max_per_class": 8})
     assert len(data.pairs) == 16
     assert sum(drop.count for drop in data.funnel.drops if "more than 8 pairs" in drop.reason) == 24
 
 
 def test_words_may_hold_spaces_and_marks():
-    rules = WordRules({"A": ("no one",), "B": ("straße", "c++")})
+    rules = Rules({"A": ("no one",), "B": ("straße", "c++")})
     texts = (
         [f"x {i} No one came" for i in range(9)]
         + [f"{i} die Straße, c++" for i in range(9)]
         + [f"{i} nooone straßen" for i in range(3)]
     )
-    data = make_pairs(texts, rules, ("A", "B"), seed=0, max_per_class=100, max_neutral=9, shares=(0.6, 0.2, 0.2))
+    data = pairs_of(RulesParadigm("words", rules), texts)
     assert {pair.factual for pair in data.pairs} == {"No one", "Straße", "c++"}
     assert len(data.neutral_texts) == 3
 
@@ -200,7 +208,7 @@ def test_every_kind_of_input_gives_the_same_texts(tmp_path):
     inputs = [texts, dataset, datasets.DatasetDict(a=dataset), dataset.to_iterable_dataset(), iter(texts)]
     inputs += [tmp_path / name for name in ("a.txt", "a.jsonl", "a.csv", "a.parquet", "saved", "folder")]
     for given_ in inputs:
-        assert list(read_texts(given_)) == texts, given_
+        assert [text.text for text in read_texts(given_)] == texts, given_
 
 
 def test_what_cannot_be_read_says_why(tmp_path):

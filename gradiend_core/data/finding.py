@@ -1,0 +1,255 @@
+"""Where the words of the rules stand in a text."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import regex
+from attrs import field, frozen
+
+from gradiend_core.data.rules import Classes, Rules, alternatives, folded
+from gradiend_core.errors import DataError
+from gradiend_core.records.text import Text, Token
+
+#: after a word, an apostrophe makes it part of a contraction
+APOSTROPHES = ("'", "’", "ʼ")
+NEXT_WORD = regex.compile(r"\s+(\w+)")
+
+
+@frozen
+class Slot:
+    """A slot: `left + surface + right` is the text. `word` is how its class lists the surface, `part` which class of the rules it
+    is of. `alternative` and its class are empty unless the data says what they are."""
+
+    left: str
+    surface: str
+    right: str
+    word: str
+    part: str
+    unit: int = 0
+    document: str = ""
+    split: str = ""
+    alternative: str = ""
+    alternative_class: str = ""
+
+
+@frozen
+class Finding:
+    """What a text holds: slots of the classes, slots of the paradigm's other classes, a slot that the data says is neutral,
+    and, if there is none, whether the text is neutral; else the reason why there is nothing, and the classes of which a word
+    was there."""
+
+    candidates: tuple[Slot, ...] = ()
+    others: tuple[Slot, ...] = ()
+    neutral_slot: Slot | None = None
+    neutral: bool = False
+    problem: str = ""
+    parts: tuple[str, ...] = ()
+    take_all: bool = False  # candidates are texts of their own, and not slots of one of which one is drawn
+
+
+NEUTRAL_TEXT = Finding(neutral=True)
+
+
+class Finder(Protocol):
+    """Finds slots, and knows what may stand in them."""
+
+    def classes(self, parts: Mapping[str, Any]) -> Classes:
+        """The classes, given the parts that were found."""
+
+    def find(self, text: Text) -> Finding: ...
+
+    def wants_tags(self, text: Text) -> bool:
+        """Whether tags could matter for this text."""
+
+    def may_be(self, text: str) -> bool:
+        """Whether a word has anything to do with the feature."""
+
+    def alternatives(self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """The words of each other class that may stand in a slot."""
+
+    def key(self, word: str) -> str:
+        """The same for all forms of a word that count as one."""
+
+    def spares(self) -> bool:
+        """Whether a word that a tokenizer splits may be left out."""
+
+    def listed(self, part: str) -> tuple[str, ...]:
+        """The words of a part, if it is given by words."""
+
+    def aligned(self) -> bool: ...
+
+
+@frozen
+class RulesFinder:
+    """Finds the words of `rules`; `chosen` says which of their classes are told apart."""
+
+    rules: Rules
+    chosen: Classes
+    _pattern: Any = field(init=False)
+    _parts: dict[str, tuple[str, ...]] = field(init=False)
+    _spelling: dict[tuple[str, str], str] = field(init=False)
+    _lemmas: dict[str, tuple[str, ...]] = field(init=False)
+    _before: dict[str, frozenset[str]] = field(init=False)
+
+    @_pattern.default
+    def _make_pattern(self) -> Any:
+        rules = self.rules
+        words = {word for own in rules.words.values() for word in own} | set(rules.not_neutral)
+        forms = {unicodedata.normalize(form, word) for form in ("NFC", "NFD") for word in words}
+        unfolding = any(
+            len(folded(form)) != len(form) for form in forms
+        )  # straße is STRASSE in capitals; it takes twice the time
+        flags = 0 if rules.case_sensitive else regex.IGNORECASE | (regex.FULLCASE if unfolding else 0)
+        if not forms:
+            return regex.compile(r"(?!)")
+        if not rules.whole_words:
+            longest = sorted(forms, key=lambda word: (-len(word), word))
+            return regex.compile("|".join(map(regex.escape, longest)), flags)
+        return regex.compile(r"(?<!\w)\L<words>(?!\w)", flags, words=forms)
+
+    @_parts.default
+    def _make_parts(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for name, words in self.rules.words.items():
+            for word in dict.fromkeys(map(self.rules.key, words)):
+                found[word] = (*found.get(word, ()), name)
+        return found
+
+    @_spelling.default
+    def _make_spelling(self) -> dict[tuple[str, str], str]:
+        """How a class's list spells its words, each by its first spelling."""
+        return {(name, self.rules.key(word)): word for name, own in self.rules.words.items() for word in reversed(own)}
+
+    @_lemmas.default
+    def _make_lemmas(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for name, lemmas in self.rules.lemmas.items():
+            for lemma in dict.fromkeys(map(self.rules.key, lemmas)):
+                found[lemma] = (*found.get(lemma, ()), name)
+        return found
+
+    @_before.default
+    def _make_before(self) -> dict[str, frozenset[str]]:
+        key = self.rules.key
+        return {key(word): frozenset(map(key, after)) for word, after in self.rules.only_before.items()}
+
+    def classes(self, parts: Mapping[str, Any]) -> Classes:
+        return self.chosen
+
+    def wants_tags(self, text: Text) -> bool:
+        if self.rules.lemmas or self.rules.not_neutral_tags:
+            return True
+        return any(part in self.rules.tags for part in self._named(text.text))
+
+    def may_be(self, text: str) -> bool:
+        return self._pattern.search(text) is not None
+
+    def alternatives(self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        return alternatives(self.rules, classes, candidate.part, candidate.word, forms)
+
+    def listed(self, part: str) -> tuple[str, ...]:
+        return self.rules.words.get(part, ())
+
+    def aligned(self) -> bool:
+        return self.rules.aligned
+
+    def key(self, word: str) -> str:
+        return self.rules.key(word)
+
+    def spares(self) -> bool:
+        return self.rules.spare or bool(self.rules.lemmas)
+
+    def _named(self, text: str) -> tuple[str, ...]:
+        """The parts of which some word is in a text."""
+        found = (self._parts.get(self.rules.key(match.group()), ()) for match in self._pattern.finditer(text))
+        return tuple(dict.fromkeys(part for parts in found for part in parts))
+
+    def find(self, text: Text) -> Finding:
+        matches = list(self._pattern.finditer(text.text))
+        lemmas = self._by_lemma(text) if self._lemmas else []
+        if not matches and not lemmas:
+            return Finding(problem="no target word, but a tag of one, so not neutral") if self._related(text) else NEUTRAL_TEXT
+        found: list[Slot] = []
+        problem = ""
+        concerned: tuple[str, ...] = ()
+        tokens = None if text.tokens is None else {token.start: token for token in text.tokens}
+        start, end = text.span or (0, len(text.text))
+        for match in matches:
+            surface = match.group()
+            parts = self._parts.get(self.rules.key(surface), ())
+            if not parts or match.start() < start or match.end() > end:
+                continue
+            fitting, why = self._fitting(text, match, parts, tokens)
+            if len(fitting) == 1:
+                found.append(self._candidate(text, match.start(), match.end(), fitting[0]))
+            else:
+                problem, concerned = why, parts
+        seen = {len(candidate.left) for candidate in found}
+        found += [self._candidate(text, t.start, t.end, part) for t, part in lemmas if t.start not in seen]
+        wanted = tuple(candidate for candidate in found if candidate.part in self.chosen.of)
+        others = tuple(candidate for candidate in found if candidate.part not in self.chosen.of)
+        if wanted:
+            return Finding(wanted)
+        concerned = tuple(part for part in concerned if part in self.chosen.of)
+        if problem and (concerned or not others):
+            return Finding((), others, problem=problem, parts=concerned)
+        return Finding((), others, problem="no target word, but a related one, so not neutral")
+
+    def _fitting(
+        self, text: Text, match: Any, parts: tuple[str, ...], tokens: Mapping[int, Token] | None
+    ) -> tuple[tuple[str, ...], str]:
+        """The parts that a match can be of, and why there is not exactly one."""
+        surface = match.group()
+        if text.text[match.end() : match.end() + 1] in APOSTROPHES:
+            return (), "the target word is part of a contraction"
+        if after := self._before.get(self.rules.key(surface)):
+            following = NEXT_WORD.match(text.text, match.end())
+            if not following or self.rules.key(following.group(1)) not in after:
+                return (), f"{surface.lower()!r} counts only before certain words, and stands before none of them"
+        if not any(part in self.rules.tags for part in parts):
+            return parts, ""
+        if tokens is None:
+            raise DataError(
+                f"the class of {surface!r} depends on tags ({', '.join(parts)}), and the text {text.text[:60]!r} has none; give "
+                "CoNLL-U files, or name a spaCy model as data.tagger"
+            )
+        token = tokens.get(match.start())
+        if token is None or (token.end != match.end() and match.group().isalnum()):
+            return (), "the target word is no word of the tagged text"
+        fitting = tuple(part for part in parts if fits(token, self.rules.tags.get(part, {})))
+        return fitting, "the tags fit no class" if not fitting else "the tags fit several classes" if len(fitting) > 1 else ""
+
+    def _by_lemma(self, text: Text) -> list[tuple[Token, str]]:
+        if text.tokens is None:
+            raise DataError(
+                f"classes are given by lemmas, and the text {text.text[:60]!r} has none; give CoNLL-U files, or name a spaCy "
+                "model as data.tagger"
+            )
+        start, end = text.span or (0, len(text.text))
+        found = []
+        for token in text.tokens:
+            if start <= token.start and token.end <= end:
+                parts = self._lemmas.get(self.rules.key(token.lemma), ())
+                fitting = [part for part in parts if fits(token, self.rules.tags.get(part, {}))]
+                if len(fitting) == 1:
+                    found.append((token, fitting[0]))
+        return found
+
+    def _related(self, text: Text) -> bool:
+        tags = self.rules.not_neutral_tags
+        return bool(tags) and any(token.tags.get(tag) in values for token in text.tokens or () for tag, values in tags.items())
+
+    def _candidate(self, text: Text, start: int, end: int, part: str) -> Slot:
+        surface = text.text[start:end]
+        return Slot(
+            text.text[:start], surface, text.text[end:], self._spelling.get((part, self.rules.key(surface)), surface), part,
+            text.unit, text.document, text.split,
+        )  # fmt: skip
+
+
+def fits(token: Token, tags: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether a token has one of the values of each tag; where its own tag names several, it does not."""
+    return all(token.tags.get(tag) in values for tag, values in tags.items())

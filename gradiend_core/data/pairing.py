@@ -1,0 +1,188 @@
+"""From texts to balanced, split minimal pairs, with an account of every text."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import regex
+from attrs import evolve
+
+from gradiend_core.data.collecting import MASK, STAGE, Collector, balanced
+from gradiend_core.data.finding import Finder, Slot
+from gradiend_core.data.rules import Classes, recased
+from gradiend_core.data.splits import check_shares, split_slots
+from gradiend_core.data.tagging import tag
+from gradiend_core.errors import DataError
+from gradiend_core.records.funnel import Drop, DropCounter, Funnel
+from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, SPLITS, MinimalPair, PairData
+from gradiend_core.records.run import DataSettings
+from gradiend_core.records.text import Text
+
+if TYPE_CHECKING:
+    from gradiend_core.roles.paradigm import PairingTask
+
+LETTERS = regex.compile(r"[^\W\d_]{2,}")
+LEAST = 2 * len(SPLITS)
+
+
+def make_pairs(task: PairingTask, finder: Finder) -> PairData:
+    """One pair from each text that has a word of one of the classes: one match, drawn, is the slot, a word of another class
+    is the alternative. Texts without any word that `finder` knows are neutral. Equal seeds give equal pairs.
+
+    Raises DataError where a class has too few pairs to reach every split, or where splits leak.
+    """
+    settings = task.settings
+    check_shares(settings.split)
+    rng = random.Random(f"{task.seed}:pairs")
+    collector = Collector(settings, rng)
+    texts: Iterable[Text] = (text for text in map(_stripped, task.texts) if collector.fresh(text))
+    if settings.tagger:
+        texts = tag(texts, settings.tagger, finder.wants_tags)
+    for text in texts:
+        collector.take(text, finder.find(text))
+    if not collector.seen:
+        raise DataError(
+            f"there is no text: {collector.read} texts were read, all of them empty; give at least some dozen sentences"
+        )
+    classes = finder.classes(Counter({part: reservoir.offered for (part, _), reservoir in collector.found.items()}))
+    kept = balanced(collector, classes, finder)
+    _require(kept, classes, finder, collector)
+    neutral = collector.neutral.items
+    given = collector.slots_given  # the data itself says which slots are neutral
+    extra = [slot for text in neutral if not given for slot in _word_slot(text, NEUTRAL, finder, rng, collector.drops)]
+    extra += collector.identity.items + _neutral_slots([each for own in kept.values() for each in own], finder, settings, rng)
+    candidates = [each for name in classes.names for each in kept[name]]
+    paired = _with_alternatives(
+        split_slots([*candidates, *extra], classes, finder, settings, rng, collector.drops), classes, finder, collector, rng
+    )
+    pairs = [pair for pair in paired if pair.factual_class in classes.names]
+    neutral_pairs = [pair for pair in paired if pair.factual_class not in classes.names]
+    _every_split(pairs, classes, settings, collector.drops)
+    counts = Counter(pair.factual_class for pair in pairs)
+    funnel = Funnel(
+        collector.read, collector.matched, (*((name, counts[name]) for name in classes.names), (NEUTRAL, len(neutral))),
+        collector.drops.drops(), _warnings(pairs, collector, classes),
+    )  # fmt: skip
+    words = {name: _words(name, classes, finder, kept[name]) for name in classes.names}
+    if finder.spares():
+        used = {finder.key(word) for pair in paired for word in (pair.factual, pair.alternative)}
+        words = {name: tuple(word for word in own if finder.key(word) in used) for name, own in words.items()}
+    return PairData(
+        classes.names, words, tuple(pairs), tuple(neutral_pairs), tuple(text.text for text in neutral), funnel, finder.spares()
+    )
+
+
+def _stripped(text: Text) -> Text:
+    if text.tokens is not None or text.span:
+        return text
+    stripped = text.text.strip()
+    return text if len(stripped) == len(text.text) else evolve(text, text=stripped)
+
+
+def _word_slot(text: Text, name: str, finder: Finder, rng: random.Random, drops: DropCounter) -> list[Slot]:
+    """The text with one of its words, not the first, as slot; none if there is no other word."""
+    start, end = text.span or (0, len(text.text))
+    words = [match for match in LETTERS.finditer(text.text, start, end) if match.start() > 0 and not finder.may_be(match.group())]
+    if not words or MASK in text.text:
+        drops.add("a neutral text of one word has no slot", text.text)
+        return []
+    match = rng.choice(words)
+    word = match.group()
+    left, right = text.text[: match.start()], text.text[match.end() :]
+    return [Slot(left, word, right, word, name, text.unit, text.document, text.split)]
+
+
+def _neutral_slots(candidates: list[Slot], finder: Finder, settings: DataSettings, rng: random.Random) -> list[Slot]:
+    """Words of feature texts that say nothing of the feature, as slots."""
+    if not settings.neutral_slots:
+        return []
+    found: list[Slot] = []
+    quiet = DropCounter(STAGE)
+    for each in rng.sample(candidates, len(candidates)):
+        if len(found) >= settings.neutral_slots:
+            break
+        text = Text(each.left + each.surface + each.right, each.unit, each.document, each.split)
+        found += _word_slot(text, NEUTRAL_SLOT, finder, rng, quiet)
+    return found
+
+
+def _with_alternatives(
+    split: list[tuple[Slot, str]], classes: Classes, finder: Finder, collector: Collector, rng: random.Random
+) -> list[MinimalPair]:
+    """Pairs: an alternative is drawn for each candidate that has none; with held-out words from those of its split."""
+    by_word = collector.settings.split_by == "word"
+    forms: dict[str, list[str]] = {}
+    home: dict[tuple[str, str], str] = {}
+    for each, name in split:
+        if each.part in classes.of:
+            forms.setdefault(each.part, [])
+            if each.word not in forms[each.part]:
+                forms[each.part].append(each.word)
+            home[classes.of[each.part], each.word] = name
+    pairs = []
+    for each, name in split:
+        if each.part not in classes.of:
+            pairs.append(MinimalPair(each.left, each.right, each.surface, each.surface, each.part, each.part, name))
+            continue
+        found = finder.alternatives(each, classes, forms)
+        if by_word and not each.alternative:
+            found = {other: [word for word in words if home.get((other, word)) == name] for other, words in found.items()}
+            found = {other: words for other, words in found.items() if words}
+        if not found:
+            reason = "no word of another class in its split" if by_word else "no allowed transition from the target word"
+            collector.drops.add(reason, each.left + each.surface + each.right, parts=[each.part])
+            continue
+        other = rng.choice(list(found)) if len(found) > 1 else next(iter(found))
+        word = each.alternative or recased(each.surface, each.word, rng.choice(found[other]), each.left)
+        pairs.append(MinimalPair(each.left, each.right, each.surface, word, classes.of[each.part], other, name))
+    return pairs
+
+
+def _words(name: str, classes: Classes, finder: Finder, kept: list[Slot]) -> tuple[str, ...]:
+    """The words of a class: as listed, or, of classes given by lemmas or by the data, as found."""
+    words = [word for part, of in classes.of.items() if of == name for word in finder.listed(part)]
+    return tuple(dict.fromkeys(words or [each.word for each in kept]))
+
+
+def _require(kept: Mapping[str, list[Slot]], classes: Classes, finder: Finder, collector: Collector) -> None:
+    """Every class must have enough for every split."""
+    for name, candidates in kept.items():
+        if len(candidates) < LEAST:
+            words = ", ".join(_words(name, classes, finder, candidates)) or "no words found"
+            raise DataError(
+                f"class {name} ({words}) has {len(candidates)} pairs in {collector.read} texts, but at least {LEAST} are "
+                f"needed{_because(collector.drops.drops())}; give more text, or text with these words"
+            )
+
+
+def _every_split(pairs: list[MinimalPair], classes: Classes, settings: DataSettings, drops: DropCounter) -> None:
+    counts = Counter((pair.split, pair.factual_class) for pair in pairs)
+    for name in classes.names:
+        for split in SPLITS:
+            if not counts[split, name]:
+                raise DataError(
+                    f"class {name} has no {split} pair when split by {settings.split_by}: too few {settings.split_by}s have it"
+                    f"{_because(drops.drops())}; give more text, or another data.split_by"
+                )
+
+
+def _because(drops: tuple[Drop, ...]) -> str:
+    return "".join(f"; dropped {drop.count}: {drop.reason}" for drop in drops)
+
+
+def _warnings(pairs: list[MinimalPair], collector: Collector, classes: Classes) -> tuple[str, ...]:
+    """What is worth a second look: a rule that costs most of a class, pairs whose fillers are the same word."""
+    found = []
+    offered: Counter[str] = Counter()
+    for (part, _), reservoir in collector.found.items():
+        offered[part] += reservoir.offered
+    for (reason, part), count in collector.drops.by_part():
+        if part in classes.of and count > (total := count + offered[part]) / 2:
+            found.append(f"{count:,} of {total:,} texts with a word of {part} were dropped: {reason}")
+    same = sum(pair.factual == pair.alternative for pair in pairs)
+    if same:
+        found.append(f"{same:,} pairs have the same word as factual and alternative, so that their gradients do not differ")
+    return tuple(found)

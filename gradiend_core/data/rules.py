@@ -1,0 +1,166 @@
+"""Which words are of which class, and what may stand for them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import field, frozen
+
+from gradiend_core.errors import ConfigError, unknown
+
+Words = Mapping[str, tuple[str, ...]]
+
+
+def folded(word: str) -> str:
+    """The same for all spellings of a word that differ in case or in how Unicode composes them."""
+    return unicodedata.normalize("NFC", word.casefold())
+
+
+@frozen
+class Rules:
+    """Words by class, in any case and Unicode form, where they stand alone.
+
+    `lemmas` adds, in tagged text, every form of these. `tags` says what a word of a class must be tagged with, such as
+    {"FemDat": {"upos": ("DET",), "Case": ("Dat",)}}; with tags a form may be a word of several classes. `only_before` has
+    words that count only before one of some others ("white": ("man", "woman")). `not_neutral` and `not_neutral_tags` are
+    further words and tags that neutral text must not have. With `aligned`, the n-th word of a class stands for the n-th of
+    another. `whole_words = False` is for scripts without spaces; the longest word is taken there. With `spare`, words that a
+    tokenizer splits are left out, and no error."""
+
+    words: Words = field(factory=dict)
+    lemmas: Words = field(factory=dict)
+    tags: Mapping[str, Words] = field(factory=dict)
+    only_before: Words = field(factory=dict)
+    not_neutral: tuple[str, ...] = ()
+    not_neutral_tags: Words = field(factory=dict)
+    aligned: bool = False
+    case_sensitive: bool = False
+    whole_words: bool = True
+    spare: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        for what, named in (("lemmas", self.lemmas), ("tags", self.tags)):
+            for name in named:
+                if name not in self.words and name not in self.lemmas:
+                    raise ConfigError(unknown(f"class of {what}", name, self.names))
+        for name in self.names:
+            if not self.words.get(name) and not self.lemmas.get(name):
+                raise ConfigError(f"class {name} has no words; give at least one")
+        if any(not word.strip() for own in (*self.words.values(), *self.lemmas.values()) for word in own):
+            raise ConfigError("a target word is empty; take it out")
+        self._check_clear()
+        lengths = Counter(len(own) for own in self.words.values())
+        if self.aligned and (len(lengths) > 1 or self.lemmas):
+            sizes = ", ".join(f"{name} {len(own)}" for name, own in self.words.items())
+            raise ConfigError(f"aligned classes need lists of the same length, without lemmas ({sizes})")
+
+    def _check_clear(self) -> None:
+        """Where a word is of two classes, their tags must tell which."""
+        owners: dict[str, list[str]] = {}
+        for name, own in self.words.items():
+            for word in dict.fromkeys(map(self.key, own)):
+                owners.setdefault(word, []).append(name)
+        for word, names in owners.items():
+            for place, one in enumerate(names):
+                for other in names[place + 1 :]:
+                    if not self._exclusive(one, other):
+                        raise ConfigError(
+                            f"{word!r} is a word of both {one} and {other}, and no tags tell which; a slot's class must be clear"
+                        )
+
+    def _exclusive(self, one: str, other: str) -> bool:
+        first, second = self.tags.get(one, {}), self.tags.get(other, {})
+        return any(not set(first[tag]) & set(second[tag]) for tag in first.keys() & second.keys())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self.words, *self.lemmas]))
+
+    @property
+    def need_tags(self) -> bool:
+        return bool(self.tags or self.lemmas)
+
+    def key(self, word: str) -> str:
+        """The same for all forms of a word that count as one."""
+        return unicodedata.normalize("NFC", word) if self.case_sensitive else folded(word)
+
+
+@frozen
+class Classes:
+    """The classes that are told apart, each made of one or more of the rules' own ("1SG+3SG"), and which of those may stand for
+    which; `transitions` empty means any of another class."""
+
+    names: tuple[str, ...]
+    of: Mapping[str, str]
+    transitions: frozenset[tuple[str, str]] = frozenset()
+
+    def others(self, part: str) -> dict[str, list[str]]:
+        """The classes, with their parts, that may stand for a part."""
+        found: dict[str, list[str]] = {}
+        for other, name in self.of.items():
+            if name != self.of[part] and (not self.transitions or (part, other) in self.transitions):
+                found.setdefault(name, []).append(other)
+        return found
+
+
+def choose_classes(
+    names: Sequence[str], transitions: Iterable[tuple[str, str]], known: Sequence[str], kind: str, *, one_way: bool = False
+) -> Classes:
+    """The classes of a paradigm's configuration; no names means all that are known. Raises ConfigError for what is not known."""
+    of: dict[str, str] = {}
+    for name in names or known:
+        for part in [name] if name in known else name.split("+"):
+            if part not in known:
+                raise ConfigError(unknown(f"class of {kind}", part, known))
+            if part in of:
+                raise ConfigError(f"the classes must differ, but {part} is in more than one of {', '.join(names)}")
+            of[part] = name
+    if len(set(of.values())) < 2:
+        raise ConfigError(f"a feature of {kind} needs two classes, but there is only {', '.join(names or known)}")
+    pairs = [tuple(pair) for pair in transitions]
+    for end in (end for pair in pairs for end in pair):
+        if end not in known:
+            raise ConfigError(unknown(f"class of {kind}", end, known))
+    allowed = {(one, other) for one, other in pairs} | (set() if one_way else {(other, one) for one, other in pairs})
+    return Classes(tuple(names or known), of, frozenset(allowed))
+
+
+def alternatives(
+    rules: Rules, classes: Classes, part: str, word: str, forms: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """The words of each other class that may stand for a word, with the class; `forms` has what was found of classes that are
+    given by lemmas alone."""
+    found: dict[str, list[str]] = {}
+    for name, parts in classes.others(part).items():
+        for other in parts:
+            words: Sequence[str] = rules.words.get(other) or forms.get(other, ())
+            if rules.aligned:
+                places = [n for n, each in enumerate(rules.words[part]) if rules.key(each) == rules.key(word)]
+                words = list(dict.fromkeys(words[n] for n in places))
+            if words:
+                found.setdefault(name, []).extend(words)
+    return found
+
+
+def recased(surface: str, listed: str, word: str, left: str) -> str:
+    """A word as it would be written where `surface`, which the rules list as `listed`, stands after `left`."""
+    if surface == listed:
+        first = starts_sentence(left) and surface[:1].isupper()
+        return capital(word) if first else word
+    if len(surface) > 1 and surface == listed.upper():
+        return word.upper()
+    if surface == capital(listed):
+        return capital(word)
+    return word.lower() if surface == listed.lower() and not listed.isupper() else word
+
+
+def capital(word: str) -> str:
+    return word[:1].upper() + word[1:]
+
+
+def starts_sentence(left: str) -> bool:
+    """Whether a word after this text would begin a sentence."""
+    before = left.rstrip().rstrip("\"“'‘(")
+    return not before.strip() or before.rstrip()[-1:] in tuple(".!?…:")

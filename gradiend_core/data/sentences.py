@@ -1,0 +1,61 @@
+"""Texts to sentences, each with as much of its surroundings as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from attrs import evolve
+
+from gradiend_core.records.text import Text, Token
+
+
+def split_sentences(texts: Iterable[Text], language: str, context: int) -> Iterator[Text]:
+    """Each sentence as a text whose slots lie in that sentence, with `context` sentences before and after it as context.
+
+    Sentences of one text keep its unit, so that none of its words reaches two splits. Texts with tags are sentences already.
+    """
+    from sentencex import segment
+
+    for text in texts:
+        if text.tokens is not None:
+            yield text
+            continue
+        bounds, at = [], 0
+        for piece in segment(language, text.text):
+            start = at + len(piece) - len(piece.lstrip())
+            at += len(piece)
+            end = at - len(piece) + len(piece.rstrip())
+            if end > start:
+                bounds.append((start, end))
+        for place, (start, end) in enumerate(bounds):
+            first, last = bounds[max(0, place - context)][0], bounds[min(len(bounds) - 1, place + context)][1]
+            yield evolve(text, text=text.text[first:last], span=(start - first, end - first))
+
+
+def with_neighbours(texts: Iterable[Text], context: int) -> Iterator[Text]:
+    """Tagged sentences with `context` sentences of their document before and after them, joined by spaces."""
+    window: list[Text] = []
+    at = 0
+    for text in texts:
+        if window and (text.document != window[-1].document or not text.document):
+            yield from (_joined(window, place, context) for place in range(at, len(window)))
+            window, at = [], 0
+        window.append(text)
+        while at + context < len(window):
+            yield _joined(window, at, context)
+            at += 1
+        if at > context:
+            window, at = window[at - context :], context
+    yield from (_joined(window, place, context) for place in range(at, len(window)))
+
+
+def _joined(window: list[Text], place: int, context: int) -> Text:
+    first = max(0, place - context)
+    parts, tokens, at, span = [], [], 0, (0, 0)
+    for number, text in enumerate(window[first : place + context + 1], start=first):
+        if number == place:
+            span = (at, at + len(text.text))
+        tokens += [Token(t.start + at, t.end + at, t.lemma, t.tags) for t in text.tokens or ()]
+        parts.append(text.text)
+        at += len(text.text) + 1
+    return evolve(window[place], text=" ".join(parts), span=span, tokens=tuple(tokens))

@@ -1,0 +1,47 @@
+"""Tags from spaCy, where text brings none. spaCy and its models are the user's to install."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from attrs import evolve
+
+from gradiend_core.errors import ConfigError
+from gradiend_core.records.text import Text, Token
+
+BATCH = 256
+
+
+def tag(texts: Iterable[Text], name: str, wanted: Callable[[Text], bool]) -> Iterator[Text]:
+    """The texts in their order; those that are wanted and have no tags get those of the spaCy model `name` (a package or a
+    folder)."""
+    model = _load(name)
+    waiting = iter(texts)
+    while group := list(islice(waiting, BATCH)):
+        todo = [place for place, text in enumerate(group) if text.tokens is None and wanted(text)]
+        tagged = dict(zip(todo, model.pipe([group[place].text for place in todo]), strict=True))
+        for place, text in enumerate(group):
+            yield evolve(text, tokens=tuple(map(_token, tagged[place]))) if place in tagged else text
+
+
+def _token(token: Any) -> Token:
+    return Token(
+        token.idx, token.idx + len(token.text), token.lemma_, {"upos": token.pos_, "xpos": token.tag_, **token.morph.to_dict()}
+    )
+
+
+def _load(name: str) -> Any:
+    try:
+        import spacy
+    except ImportError as error:
+        raise ConfigError(
+            f'data.tagger = {name!r} needs spaCy, which is not installed; pip install "gradiend-core[tagger]"'
+        ) from error
+    try:
+        return spacy.load(name)
+    except OSError as error:
+        raise ConfigError(
+            f"data.tagger = {name!r}: spaCy has no such model; give a folder, or run `python -m spacy download {name}`"
+        ) from error

@@ -1,0 +1,35 @@
+"""The first stage of a run: a paradigm, texts and settings, to pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradiend_core.data.texts import read_texts, watched
+from gradiend_core.errors import DataError
+from gradiend_core.plugins.registry import Registry
+from gradiend_core.records.pair import PairData
+from gradiend_core.records.run import Choice, DataSettings, GeneralSettings
+from gradiend_core.roles.paradigm import PairingTask, Paradigm
+
+IN_MEMORY = "in memory"
+
+
+class DataRun:
+    """What pairs are made of. `texts` are those in memory; None takes the ones that `general` names."""
+
+    def __init__(
+        self, registry: Registry, general: GeneralSettings, paradigm: Choice, settings: DataSettings, texts: Any = None
+    ) -> None:
+        self.registry, self.general, self.choice, self.settings, self._texts = registry, general, paradigm, settings, texts
+        self.paradigm: Paradigm = registry.get("paradigm", paradigm.kind).build(paradigm.config)
+
+    def pairs(self) -> PairData:
+        """Pairs and neutral text, with the funnel. Raises DataError where the texts do not give what the paradigm needs."""
+        texts = self._texts
+        if texts is None:
+            texts = self.general.texts
+            if texts == IN_MEMORY:
+                raise DataError("this run was made from texts in memory; give them again, or a file, as texts")
+            if self.registry.has("text", texts):
+                texts = self.registry.get("text", texts).build()
+        return self.paradigm.pairs(PairingTask(watched(read_texts(texts, self.settings)), self.settings, self.general.seed))
