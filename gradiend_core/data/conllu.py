@@ -9,6 +9,8 @@ from typing import Any
 from gradiend_core.errors import DataError
 from gradiend_core.records.text import Text, Token
 
+MISSING = object()
+
 
 def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
     """One text for each sentence; documents are those of the file's "newdoc" comments.
@@ -25,6 +27,8 @@ def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
             for number, sentence in enumerate(parse_incr(lines)):
                 if any(key.startswith("newdoc") for key in sentence.metadata):
                     document = next((v for k, v in sentence.metadata.items() if k == "newdoc id"), "") or f"{path.name}:{number}"
+                if any(word.get("misc", MISSING) is MISSING for word in sentence):
+                    raise DataError(f"texts {str(path)!r} is not CoNLL-U: sentence {number + 1} has a word without ten columns")
                 text, tokens = _placed(sentence)
                 yield Text(text, first + number, document, tokens=tokens)
         except UnicodeDecodeError as error:

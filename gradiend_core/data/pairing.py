@@ -45,7 +45,8 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         collector.take(text, finder.find(text))
     if not collector.seen:
         raise DataError(
-            f"there is no text: {collector.read} texts were read, all of them empty; give at least some dozen sentences"
+            f"there is no text: {collector.read} texts were read{_because(collector.drops.drops())}; give at least some dozen "
+            "sentences"
         )
     classes = finder.classes(Counter({part: reservoir.offered for (part, _), reservoir in collector.found.items()}))
     kept = balanced(collector, classes, finder)

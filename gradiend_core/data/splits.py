@@ -101,9 +101,10 @@ def assign_splits(sizes: Sequence[Mapping[str, int]], shares: Sequence[float], r
     assigned = [""] * len(sizes)
     for group in order:
 
-        def missing(split: str, share: float, size: Mapping[str, int]) -> float:
-            """How far the split is from its share of the group's classes."""
-            return sum(count * (1 - have[split][name] / (share * totals[name])) for name, count in size.items())
+        def missing(split: str, share: float, size: Mapping[str, int]) -> tuple[int, float]:
+            """How many of the group's classes the split lacks altogether, and how far it is from its share of them."""
+            lacks = sum(not have[split][name] for name in size)
+            return lacks, sum(share * totals[name] - have[split][name] for name in size)
 
         scores = [missing(split, share, sizes[group]) for split, share in zip(SPLITS, shares, strict=True)]
         assigned[group] = SPLITS[scores.index(max(scores))]

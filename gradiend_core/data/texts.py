@@ -95,15 +95,24 @@ def _from_name(name: str, settings: DataSettings) -> Iterator[Text]:
         options: dict[str, Any] = {"sep": "\t"} if path.suffix == ".tsv" else {}
         if settings.columns and TABLES[path.suffix] == "csv":
             options |= {"column_names": list(settings.columns)}
+        if settings.encoding.lower() != "utf-8" and TABLES[path.suffix] == "csv":
+            options |= {"encoding": settings.encoding}
         yield from _from_dataset(_load(name, TABLES[path.suffix], settings, data_files=str(path), **options), settings, name)
     elif path.suffix == CONLLU:
         yield from read_conllu(path)
     else:
-        with path.open(encoding="utf-8-sig") as lines:
-            try:
+        encoding = "utf-8-sig" if settings.encoding.lower() in ("utf-8", "utf8") else settings.encoding
+        try:
+            with path.open(encoding=encoding) as lines:
                 yield from (Text(line.rstrip("\n")) for line in lines)
-            except UnicodeDecodeError as error:
-                raise DataError(f"texts {name!r} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+        except LookupError as error:
+            raise DataError(
+                f"data.encoding is {settings.encoding!r}, which is no known encoding; use utf-8 or latin-1"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"texts {name!r} is not {settings.encoding.upper()} text: {error.reason} at byte {error.start}; set data.encoding"
+            ) from error
 
 
 def _load(name: str, path: str, settings: DataSettings, **options: Any) -> Any:

@@ -174,11 +174,13 @@ def check_single_tokens(words: Mapping[str, Sequence[str]], tokenizer: Any, spar
             if found.problem and some:
                 spared.append(word)
             elif found.problem:
-                pieces = tokenizer.tokenize(f"a {word}")[1:]
+                pieces = " ".join(tokenizer.tokenize(f"a {word}")[1:])
                 raise ModelError(
-                    f"target word {word!r} of class {name} is not one token for this tokenizer ({' '.join(pieces)}); "
-                    "leave it out of the class's words, or use a model whose vocabulary has it"
-                )
+                    (f"no target word of class {name} is one token for this tokenizer ({word!r} is {pieces}); " if spare else
+                     f"target word {word!r} of class {name} is not one token for this tokenizer ({pieces}); leave it out of the "
+                     "class's words, or ")
+                    + "use a model whose vocabulary has it"
+                )  # fmt: skip
     return spared
 
 

@@ -68,10 +68,11 @@ class PruneSettings:
 class DataSettings:
     """From texts to pairs.
 
-    Reading: the columns of a table (`split_column` and `document_column` may be empty; `columns` names all of a CSV file
-    without a header), the `subset` of a hub dataset, whether it is streamed, and a number of texts after which reading stops.
-    `sentences` is a language code, such as "en", to split texts into sentences, empty to take them as they are; `context`
-    sentences before and after stay as context. `tagger` is a spaCy model. 0 is no limit, everywhere.
+    Reading: the columns of a table (`split_column` and `document_column` may be empty; `encoding` is of text and CSV files;
+    `columns` names all of a CSV file without a header), the `subset` of a hub dataset, whether it is streamed, and a number
+    of texts after which reading stops. `sentences` is a language code, such as "en", to split texts into sentences, empty to
+    take them as they are; `context` sentences before and after stay as context. `tagger` is a spaCy model. 0 is no limit,
+    everywhere.
 
     Keeping: at least `min_left_words` before a slot, at most `max_words` in a text, so many pairs of a class and so many
     neutral texts. `balance` of a class's words: "off" draws from all its pairs; "try" evens out the words as far as the limit
@@ -85,6 +86,7 @@ class DataSettings:
     document_column: str = ""
     split_column: str = ""
     columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
     subset: str = ""
     streaming: bool = False
     max_texts: int = field(default=0, validator=validators.ge(0))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import torch
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -27,13 +27,15 @@ from gradiend_core.api import (
     correlation,
     diagnosis,
     labels_of,
-    subset,
 )
 from gradiend_learners import Adam
+from gradiend_learners.axes import LatentScore, grouped, turned, validation_of
 from gradiend_learners.units import Units
 
 #: batches looked at to find the units
 PROBES = 4
+#: what the gradients that a latent starts from encode to, before tanh
+HALF = 0.5
 #: correlations this close are equal, and of equal ones the later is kept: its decoder has learned for longer
 TIE = 1e-3
 
@@ -66,13 +68,13 @@ class Training:
 
     @classmethod
     def begin(cls, config: Adam, task: LearningTask, axes: tuple[tuple[str, str], ...], taught: frozenset[str]) -> Training:
-        groups = _groups(task.train, axes)
+        groups = grouped(task.train, axes)
         size = min(config.batch_size, len(task.train.pairs))
         neutral = None
         if config.neutral and task.neutral and len(task.neutral.pairs):
             neutral = class_batches({(0.0,) * len(axes): range(len(task.neutral.pairs))}, size, task.seed)
         checkpoint = Checkpoint(task.checkpoint and task.checkpoint / "-".join(axes[0] + axes[-1]), config.checkpoint_seconds)
-        validation = _validation(task, axes, config.validation_pairs)
+        validation = validation_of(task, axes, config.validation_pairs)
         batches = class_batches(groups, size, task.seed)
         self = cls(config, task, axes, taught, validation, batches, neutral, len(groups), checkpoint, config.steps)
         self.falls_at = round(config.steps * (1 - config.cooldown))
@@ -81,6 +83,8 @@ class Training:
             self.units = self.measured(islice(probes, PROBES))
             n, device = task.gradients.scope.size, task.gradients.device
             model = EncoderDecoder.initial(n, task.seed, device, config.latent_dim)
+            if config.latent_dim > 1:
+                self.align(model, islice(class_batches(groups, size, task.seed), 2 * len(groups)))
             self.trainer = Trainer.of(model, config.weight_decay, self.eps)
         return self
 
@@ -100,6 +104,19 @@ class Training:
             source, target = self.gradients(self.task.train, rows)
             lengths.append((float(source.norm()), float(source.abs().sum()), float(target.norm())))
         return Units.of(lengths, self.task.gradients.scope.size, self.config.learning_rate)
+
+    def align(self, model: EncoderDecoder, probes: Iterator[tuple[tuple[float, ...], list[int]]]) -> None:
+        """Lets each latent start on its axis: on the sum d of some source gradients by their codes, Σ code·source, scaled so that
+        these encode to about half of their codes; for code·(d·source) adds up to ‖d‖². Reconstruction alone is as good with any
+        rotation of the latents."""
+        directions, seen = torch.zeros_like(model.encoder), torch.zeros(len(model.encoder), device=model.encoder.device)
+        for codes, rows in probes:
+            source, _ = self.gradients(self.task.train, rows)
+            for latent, code in enumerate(codes):
+                directions[latent].add_(source, alpha=code)
+                seen[latent] += code != 0
+        scales = HALF * seen / (directions.square().sum(1) * self.units.source)
+        model.encoder.addcmul_(directions, scales[:, None])
 
     def gradients(self, examples: Examples, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Mean source and target gradient of a batch, [n] each, from one forward pass; they are overwritten by the next."""
@@ -160,7 +177,7 @@ class Training:
         self.buffer = None  # room for the pass to come
         projected = self.task.gradients.project(self.validation, model.encoder, self.config.source)
         codes = (projected * self.units.source + model.encoder_bias).tanh().cpu()
-        found = [_Latent.of(codes, self.validation, axis, latent) for axis, latent in self.assigned(codes)]
+        found = [LatentScore.of(codes, self.validation, axis, latent) for axis, latent in self.assigned(codes)]
         score = sum(abs(each.correlation) for each in found) / len(found) if None not in [f.correlation for f in found] else None
         better = score is not None and score >= self.best_score - TIE
         if better:
@@ -182,7 +199,7 @@ class Training:
         if len(self.axes) == 1:
             return [(self.axes[0], 0)]
         table = [
-            [-abs(_Latent.of(codes, self.validation, axis, latent).correlation or 0.0) for latent in range(codes.shape[1])]
+            [-abs(LatentScore.of(codes, self.validation, axis, latent).correlation or 0.0) for latent in range(codes.shape[1])]
             for axis in self.axes
         ]
         return [(self.axes[a], int(latent)) for a, latent in zip(*linear_sum_assignment(table), strict=True)]
@@ -212,7 +229,7 @@ class Training:
             seen = labels != 0
             if (correlation(feature.encode(own[seen]), labels[seen]) or 0.0) < 0:
                 feature, own = feature.flipped(), -own
-                feature = evolve(feature, training=tuple(_turned(row) for row in rows))
+                feature = evolve(feature, training=tuple(turned(row) for row in rows))
             result.append(calibrated(feature, own[seen], labels[seen]) if self.config.calibrate else feature)
         return tuple(result)
 
@@ -250,45 +267,3 @@ class Training:
             drawn = self.updates - self.done
             next(islice(self.neutral, drawn, drawn), None)
         return True
-
-
-@frozen
-class _Latent:
-    """How one latent tells the classes of one axis apart."""
-
-    correlation: float | None
-    first: float
-    second: float
-
-    @classmethod
-    def of(cls, codes: Tensor, examples: Examples, axis: tuple[str, str], latent: int) -> _Latent:
-        labels, own = labels_of(examples.pairs, axis), codes[:, latent]
-        seen = labels != 0
-        first, second = (float(own[labels == sign].mean()) for sign in (1.0, -1.0))
-        return cls(correlation(own[seen], labels[seen]), first, second)
-
-
-def _turned(row: TrainingRow) -> TrainingRow:
-    """A training row after the code's sign was turned."""
-    if row.validation_correlation is None:
-        return row
-    values = (row.validation_correlation, row.validation_first, row.validation_second)
-    score, first, second = (-value for value in values)
-    return evolve(row, validation_correlation=score, validation_first=first, validation_second=second)
-
-
-def _groups(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple[float, ...], list[int]]:
-    """Rows by their codes on the axes; those that say nothing of any are left out. For two classes these are the classes, for
-    several axes the transitions from one class to another."""
-    codes = torch.stack([labels_of(examples.pairs, axis) for axis in axes], 1).tolist()
-    groups: dict[tuple[float, ...], list[int]] = {}
-    for row, own in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):
-        if any(own):
-            groups.setdefault(tuple(own), []).append(row)
-    return groups
-
-
-def _validation(task: LearningTask, axes: tuple[tuple[str, str], ...], most: int) -> Examples:
-    """The first validation pairs of each group, in equal numbers where there are enough."""
-    groups = _groups(task.validation, axes).values()
-    return subset(task.validation, sorted(row for rows in groups for row in rows[: max(1, most // len(groups))]))

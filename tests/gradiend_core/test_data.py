@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
-import datasets
 import pytest
 from gradiend_pronouns import EnglishPronouns
 from gradiend_pronouns.paradigm import WORDS, english_pronouns
@@ -192,36 +189,3 @@ def test_words_may_hold_spaces_and_marks():
     data = pairs_of(RulesParadigm("words", rules), texts)
     assert {pair.factual for pair in data.pairs} == {"No one", "Straße", "c++"}
     assert len(data.neutral_texts) == 3
-
-
-# --- where texts come from -----------------------------------------------------------------------------------------------
-def test_every_kind_of_input_gives_the_same_texts(tmp_path):
-    texts = ["He ran.", "Häuser, 彼ら", 'They said: "no".']
-    (tmp_path / "a.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
-    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
-    dataset = datasets.Dataset.from_dict({"text": texts})
-    dataset.to_csv(tmp_path / "a.csv")
-    dataset.to_parquet(tmp_path / "a.parquet")
-    dataset.save_to_disk(str(tmp_path / "saved"))
-    (tmp_path / "folder").mkdir()
-    dataset.to_parquet(tmp_path / "folder" / "train.parquet")
-    inputs = [texts, dataset, datasets.DatasetDict(a=dataset), dataset.to_iterable_dataset(), iter(texts)]
-    inputs += [tmp_path / name for name in ("a.txt", "a.jsonl", "a.csv", "a.parquet", "saved", "folder")]
-    for given_ in inputs:
-        assert [text.text for text in read_texts(given_)] == texts, given_
-
-
-def test_what_cannot_be_read_says_why(tmp_path):
-    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfa broken")
-    (tmp_path / "other.csv").write_text("words\nhe\n")
-    (tmp_path / "empty").mkdir()
-    for texts, words in [
-        ("nowhere.txt", "no such file, folder or named text"),
-        (tmp_path / "bad.txt", "is not UTF-8 text"),
-        (tmp_path / "other.csv", r"has no column 'text' \(columns: words\)"),
-        (tmp_path / "empty", "cannot be loaded"),
-        ([1, 2], "must be strings"),
-        (7, "cannot be read from int"),
-    ]:
-        with pytest.raises(DataError, match=words):
-            list(read_texts(texts))

@@ -99,3 +99,12 @@ def test_filler_forms_follow_the_slot(causal):
     ids = filler_ids(pairs, ("he", "it"), tokenizer)
     tokens = [tokenizer.convert_ids_to_tokens(list(each)) for each in ids]
     assert tokens == [["▁he", "▁it"], ["▁He"], []], "'It', and 'He' after a quotation mark, are several tokens here"
+
+
+def test_words_can_be_spared_while_a_class_has_others(causal):
+    from gradiend_core.gradients.slots import check_single_tokens
+
+    _, tokenizer = causal
+    assert check_single_tokens({"3SG": ("he", "him"), "3PL": ("they",)}, tokenizer, spare=True) == ["him"]
+    with pytest.raises(ModelError, match=r"no target word of class 3PL is one token for this tokenizer \('them' is ▁the m\)"):
+        check_single_tokens({"3SG": ("he",), "3PL": ("them", "theirs")}, tokenizer, spare=True)

@@ -1,0 +1,51 @@
+"""Examples by their codes on the axes, and how well a latent tells an axis."""
+
+from __future__ import annotations
+
+import torch
+from attrs import evolve, frozen
+from torch import Tensor
+
+from gradiend_core.api import Examples, LearningTask, TrainingRow, correlation, labels_of, subset
+
+
+@frozen
+class LatentScore:
+    """How one latent tells the classes of one axis apart."""
+
+    correlation: float | None
+    first: float
+    second: float
+
+    @classmethod
+    def of(cls, codes: Tensor, examples: Examples, axis: tuple[str, str], latent: int) -> LatentScore:
+        labels, own = labels_of(examples.pairs, axis), codes[:, latent]
+        seen = labels != 0
+        first, second = (float(own[labels == sign].mean()) for sign in (1.0, -1.0))
+        return cls(correlation(own[seen], labels[seen]), first, second)
+
+
+def turned(row: TrainingRow) -> TrainingRow:
+    """A training row after the code's sign was turned."""
+    if row.validation_correlation is None:
+        return row
+    values = (row.validation_correlation, row.validation_first, row.validation_second)
+    score, first, second = (-value for value in values)
+    return evolve(row, validation_correlation=score, validation_first=first, validation_second=second)
+
+
+def grouped(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple[float, ...], list[int]]:
+    """Rows by their codes on the axes; those that say nothing of any are left out. For two classes these are the classes, for
+    several axes the transitions from one class to another."""
+    codes = torch.stack([labels_of(examples.pairs, axis) for axis in axes], 1).tolist()
+    groups: dict[tuple[float, ...], list[int]] = {}
+    for row, own in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):
+        if any(own):
+            groups.setdefault(tuple(own), []).append(row)
+    return groups
+
+
+def validation_of(task: LearningTask, axes: tuple[tuple[str, str], ...], most: int) -> Examples:
+    """The first validation pairs of each group, in equal numbers where there are enough."""
+    groups = grouped(task.validation, axes).values()
+    return subset(task.validation, sorted(row for rows in groups for row in rows[: max(1, most // len(groups))]))

@@ -1,0 +1,261 @@
+"""Where texts come from: every kind of input, sentences and their surroundings, tags, and text that is masked already."""
+
+from __future__ import annotations
+
+import json
+
+import datasets
+import pandas
+import pytest
+from gradiend_words import MaskedSettings
+from gradiend_words.masked import MaskedParadigm
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradiend_core.data.paradigm import RulesParadigm
+from gradiend_core.data.rules import Rules
+from gradiend_core.data.sentences import split_sentences
+from gradiend_core.data.texts import read_texts
+from gradiend_core.errors import ConfigError, DataError
+from gradiend_core.records.run import DataSettings
+from gradiend_core.records.text import Text
+from gradiend_core.roles.paradigm import PairingTask
+
+CONLLU = """# newdoc id = one
+# sent_id = 1
+# text = Er ging zum Haus.
+1\tEr\ter\tPRON\tPPER\tCase=Nom|Gender=Masc\t_\t_\t_\t_
+2\tging\tgehen\tVERB\tVVFIN\t_\t_\t_\t_\t_
+3-4\tzum\t_\t_\t_\t_\t_\t_\t_\t_
+3\tzu\tzu\tADP\tAPPR\t_\t_\t_\t_\t_
+4\tdem\tder\tDET\tART\tCase=Dat|Gender=Neut\t_\t_\t_\t_
+5\tHaus\tHaus\tNOUN\tNN\tCase=Dat|Gender=Neut\t_\t_\t_\tSpaceAfter=No
+6\t.\t.\tPUNCT\t$.\t_\t_\t_\t_\t_
+
+# sent_id = 2
+1\tDas\tder\tDET\tART\tCase=Nom|Gender=Neut\t_\t_\t_\t_
+2\tHaus\tHaus\tNOUN\tNN\tCase=Nom|Gender=Neut\t_\t_\t_\tSpaceAfter=No
+3\t.\t.\tPUNCT\t$.\t_\t_\t_\t_\t_
+
+# newdoc id = two
+# sent_id = 3
+# text = Ja.
+1\tJa\tja\tINTJ\t_\t_\t_\t_\t_\tSpaceAfter=No
+2\t.\t.\tPUNCT\t$.\t_\t_\t_\t_\t_
+
+"""
+
+
+def read(texts, **settings) -> list[Text]:
+    return list(read_texts(texts, DataSettings(**settings)))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a stream that is left early is closed late
+def test_every_kind_of_input_gives_the_same_texts(tmp_path):
+    texts = ["He ran.", "Häuser, 彼ら", 'They said: "no".']
+    (tmp_path / "a.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    (tmp_path / "bom.txt").write_text("\n".join(texts) + "\n", encoding="utf-8-sig")
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
+    dataset = datasets.Dataset.from_dict({"text": texts})
+    dataset.to_csv(tmp_path / "a.csv")
+    dataset.to_csv(tmp_path / "a.tsv", sep="\t")
+    dataset.to_parquet(tmp_path / "a.parquet")
+    dataset.save_to_disk(str(tmp_path / "saved"))
+    (tmp_path / "folder").mkdir()
+    dataset.to_parquet(tmp_path / "folder" / "train.parquet")
+    inputs = [texts, dataset, datasets.DatasetDict(a=dataset), dataset.to_iterable_dataset(), iter(texts)]
+    inputs += [pandas.DataFrame({"text": texts, "n": [1, 2, 3]}), {"A": texts[:1], "B": dataset.select([1, 2])}]
+    names = ("a.txt", "bom.txt", "a.jsonl", "a.csv", "a.tsv", "a.parquet", "saved", "folder")
+    inputs += [tmp_path / name for name in names]
+    for given_ in inputs:
+        found = read(given_)
+        assert [text.text for text in found] == texts, given_
+        assert [text.unit for text in found] == [0, 1, 2]
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        assert [text.text for text in read(tmp_path / name, streaming=True, max_texts=2)] == texts[:2]
+
+
+def test_columns_splits_and_documents_come_along(tmp_path):
+    rows = {"sentence": ["He ran.", "They ran."], "book": [7, 8], "part": ["train", "dev"]}
+    frame = pandas.DataFrame(rows)
+    found = read(frame, text_column="sentence", document_column="book", split_column="part")
+    assert [(text.text, text.document, text.split) for text in found] == [("He ran.", "7", "train"), ("They ran.", "8", "dev")]
+    assert found[0].row == {"sentence": "He ran.", "book": 7, "part": "train"}
+    several = datasets.DatasetDict(train=datasets.Dataset.from_pandas(frame), test=datasets.Dataset.from_pandas(frame))
+    assert [text.split for text in read(several, text_column="sentence")] == ["train", "train", "test", "test"]
+    by_part = read({"A": frame, "B": ["They."]}, text_column="sentence")
+    assert [text.row["part"] for text in by_part] == ["A", "A", "B"]
+    (tmp_path / "bare.tsv").write_text("He ran.\t1\nThey ran.\t0\n")
+    assert [text.text for text in read(tmp_path / "bare.tsv", columns=("s", "label"), text_column="s")] == [
+        "He ran.",
+        "They ran.",
+    ]
+    (tmp_path / "latin.txt").write_bytes("Häuser\n".encode("latin-1"))
+    assert read(tmp_path / "latin.txt", encoding="latin-1")[0].text == "Häuser"
+
+
+def test_a_folder_of_files_is_read_file_by_file(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a.txt").write_text("One.\n")
+    (tmp_path / "b" / "c.txt").write_text("Two.\nThree.\n")
+    (tmp_path / "README.md").write_text("not a text")
+    assert [(text.text, text.document) for text in read(tmp_path)] == [
+        ("One.", "a.txt"),
+        ("Two.", "b/c.txt"),
+        ("Three.", "b/c.txt"),
+    ]
+    (tmp_path / "x.conllu").write_text(CONLLU, encoding="utf-8")
+    assert [text.document for text in read(tmp_path)] == ["one", "one", "two"], "licences beside a treebank are not its text"
+
+
+def test_conllu_has_words_where_they_stand(tmp_path):
+    (tmp_path / "x.conllu").write_text(CONLLU, encoding="utf-8")
+    first, second, third = read(tmp_path / "x.conllu")
+    assert first.text == "Er ging zum Haus."
+    assert second.text == "Das Haus.", "without its comment the text is put together"
+    assert [first.text[token.start : token.end] for token in first.tokens] == ["Er", "ging", "Haus", "."]
+    assert first.tokens[2].tags == {"upos": "NOUN", "xpos": "NN", "Case": "Dat", "Gender": "Neut"}
+    assert [text.document for text in (first, second, third)] == ["one", "one", "two"]
+    wide = read(tmp_path / "x.conllu", context=1)
+    assert [text.text for text in wide] == ["Er ging zum Haus. Das Haus."] * 2 + ["Ja."]
+    assert [text.text[slice(*text.span)] for text in wide] == ["Er ging zum Haus.", "Das Haus.", "Ja."]
+    for text in wide:
+        assert [text.text[t.start : t.end] for t in text.tokens if t.tags["upos"] == "NOUN"] == ["Haus"] * (
+            text is not wide[2]
+        ) * 2
+    (tmp_path / "bad.conllu").write_text("1\tEr\ter\n\n", encoding="utf-8")
+    with pytest.raises(DataError, match="is not CoNLL-U"):
+        read(tmp_path / "bad.conllu")
+
+
+@given(st.lists(st.sampled_from(["Mr. Smith went.", "No!", '"Who?" he said.', "  ", "\n", "彼は行った。", "x" * 50]), max_size=9))
+def test_sentences_cover_the_text_and_nothing_is_made_up(parts):
+    text = " ".join(parts)
+    for context in (0, 1, 3):
+        found = list(split_sentences([Text(text, unit=3)], "en", context))
+        cores = [each.text[slice(*each.span)] for each in found]
+        assert "".join("".join(cores).split()) == "".join(text.split())
+        assert all(each.text in text and each.unit == 3 for each in found)
+        assert all(core == core.strip() != "" for core in cores)
+
+
+def test_slots_lie_in_the_sentence_and_context_stays(tmp_path):
+    texts = [f"Tom said {n}. He ran. They did not. Number {n} is over." for n in range(30)]
+    rules = Rules({"A": ("he",), "B": ("they",)})
+    settings = DataSettings(sentences="en", context=1)
+    data = RulesParadigm("words", rules).pairs(PairingTask(read_texts(texts, settings), settings, 0))
+    assert {pair.text.count(".") for pair in data.pairs} == {3}
+    assert {pair.text.split(". ")[1][:4].strip() for pair in data.pairs if pair.factual == "He"} == {"He r"}
+    home: dict[str, str] = {}
+    for pair in data.pairs + data.neutral_pairs:
+        (number,) = {part.strip(".") for part in pair.text.split() if part.strip(".").isdigit()}
+        assert home.setdefault(number, pair.split) == pair.split, "sentences of one text stay together"
+
+
+def test_tags_come_from_spacy(tmp_path):
+    spacy = pytest.importorskip("spacy")
+    model = spacy.blank("de")
+    ruler = model.add_pipe("attribute_ruler")
+    nouns = {"hund": "Masc", "katze": "Fem"}
+    for noun, gender in nouns.items():
+        ruler.add([[{"LOWER": "der"}, {"LOWER": noun}]], {"POS": "DET", "MORPH": f"Gender={gender}", "LEMMA": "der"})
+    model.to_disk(tmp_path / "tagger")
+    rules = Rules({"Masc": ("der",), "Fem": ("der",)}, tags={g: {"upos": ("DET",), "Gender": (g,)} for g in ("Masc", "Fem")})
+    texts = [
+        f"{number} {text}" for number in range(8) for text in ("sah der Hund.", "gab der Katze.", "lag der Stein.", "Nichts.")
+    ]
+    settings = DataSettings(tagger=str(tmp_path / "tagger"))
+    data = RulesParadigm("words", rules).pairs(PairingTask(read_texts(texts, settings), settings, 0))
+    assert {(pair.right, pair.factual_class) for pair in data.pairs} == {(" Hund.", "Masc"), (" Katze.", "Fem")}
+    assert len(data.pairs) == 16
+    assert len(data.neutral_texts) == 8
+    assert [(drop.reason, drop.count) for drop in data.funnel.drops if "tags" in drop.reason] == [("the tags fit no class", 8)]
+    with pytest.raises(ConfigError, match="spaCy has no such model; give a folder, or run"):
+        settings = DataSettings(tagger="no-such-model")
+        RulesParadigm("words", rules).pairs(PairingTask(read_texts(texts, settings), settings, 0))
+
+
+def test_a_tagger_without_spacy_says_what_to_install(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    settings = DataSettings(tagger="de_core_news_sm")
+    with pytest.raises(ConfigError, match=r"needs spaCy, which is not installed; pip install \"gradiend-core\[tagger\]\""):
+        RulesParadigm("words", Rules({"A": ("a",), "B": ("b",)})).pairs(PairingTask(read_texts(["a"], settings), settings, 0))
+
+
+def test_what_cannot_be_read_says_why(tmp_path):
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfa broken")
+    (tmp_path / "other.csv").write_text("words\nhe\n")
+    (tmp_path / "none.jsonl").write_text('{"text": null}\n')
+    (tmp_path / "empty").mkdir()
+    for texts, words in [
+        ("nowhere.txt", "no such file, folder or named text"),
+        (tmp_path / "bad.txt", "is not UTF-8 text: .* set data.encoding"),
+        (tmp_path / "other.csv", r"has no column 'text' \(columns: words\); set data.text_column"),
+        (tmp_path / "none.jsonl", "row 0 has None as its 'text', not a text"),
+        (tmp_path / "empty", "cannot be loaded"),
+        ([1, 2], "must be strings"),
+        (7, "cannot be read from int"),
+    ]:
+        with pytest.raises(DataError, match=words):
+            read(texts)
+    with pytest.raises(DataError, match="no known encoding"):
+        read(tmp_path / "bad.txt", encoding="utf-99")
+    with pytest.raises(DataError, match=r"has no column 'doc' \(columns: words\); set data.document_column"):
+        read(tmp_path / "other.csv", text_column="words", document_column="doc")
+
+
+# --- masked already ------------------------------------------------------------------------------------------------------
+def masked(rows, config=None, neutral=None, **settings):
+    settings = DataSettings(**settings)
+    config = MaskedSettings(**(config or {}))
+    return MaskedParadigm(config).pairs(PairingTask(read_texts(rows, settings), settings, 0))
+
+
+def rows(**more) -> list[dict]:
+    return [
+        {"text": f"Day {n}: [MASK] ran{more.get('end', '.')}", "factual": factual, "factual_class": of}
+        for n in range(10)
+        for factual, of in (("he", "SG"), ("they", "PL"))
+    ]
+
+
+def test_masked_rows_load_as_they_are():
+    data = masked(pandas.DataFrame(rows()))
+    assert data.classes == ("PL", "SG")
+    assert {(pair.factual, pair.alternative) for pair in data.pairs} == {("he", "they"), ("they", "he")}
+    assert data.words == {"PL": ("they",), "SG": ("he",)}
+    by_filler = masked(pandas.DataFrame(rows()), {"factual_class": "", "classes": ("he", "they")})
+    assert by_filler.classes == ("he", "they")
+    frames = {"SG": pandas.DataFrame(rows()[::2]), "PL": pandas.DataFrame(rows()[1::2])}
+    assert masked(frames, {"factual_class": "part"}).counts() == data.counts()
+    other = [
+        {"masked": row["text"].replace("[MASK]", "<m>"), "word": row["factual"], "kind": row["factual_class"]} for row in rows()
+    ]
+    columns = {"mask": "<m>", "factual": "word", "factual_class": "kind"}
+    assert masked(pandas.DataFrame(other), columns, text_column="masked").counts() == data.counts()
+
+
+def test_alternatives_that_rows_give_are_taken():
+    given_ = [{**row, "alternative": "She" if row["factual"] == "he" else "It"} for row in rows()]
+    data = masked(pandas.DataFrame(given_), {"alternative": "alternative"})
+    assert {(pair.factual, pair.alternative, pair.alternative_class) for pair in data.pairs} == {
+        ("he", "She", "PL"),
+        ("they", "It", "SG"),
+    }
+
+
+def test_masked_rows_that_are_wrong_say_why():
+    frame = pandas.DataFrame(rows())
+    for config, words in [
+        ({"factual": "label"}, r"no column 'label' \(columns: text, factual, factual_class\); set paradigm.factual"),
+        ({"classes": ("SG", "DU")}, r"no row has the class 'DU' \(found: PL, SG\)"),
+        ({"mask": "<x>"}, r"two classes are needed, but there is only none"),
+    ]:
+        with pytest.raises(DataError, match=words):
+            masked(frame, config)
+    with pytest.raises(DataError, match="has nan as 'factual', not a word|has None as 'factual'"):
+        masked(frame.assign(factual=[None, *frame.factual[1:]]))
+    two = frame.assign(text=["[MASK] and [MASK]", *frame.text[1:]])
+    assert [drop.reason for drop in masked(two).funnel.drops] == ["not one [MASK] in the text"]
