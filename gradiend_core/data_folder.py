@@ -3,7 +3,7 @@
 data.toml       how they were made; `gradiend data data.toml` makes them again
 pairs.jsonl     the pairs, with [MASK] as slot          neutral.jsonl   neutral text
 run.toml        a run on them as they are: `gradiend run run.toml --model MODEL`
-audit/          tables: funnel, classes, words, lengths, tokens         audit.md   the audit in short
+audit/          tables: funnel, classes, words, lengths, overlap, tokens          audit.md   the audit in short
 """
 
 from __future__ import annotations
@@ -47,13 +47,18 @@ def save_data(run: DataRun, output: str | Path, tokenizer: Any = None) -> PairDa
     claim_output(output, MARKER)
     data = run.pairs()
     write_pairs(data, output)
+    write_audit(data, output, tokenizer)
+    write_text(output / "run.toml", _training_run(data, output.resolve()))
+    write_text(output / MARKER, written_data(run.general, run.choice, run.settings))
+    return data
+
+
+def write_audit(data: PairData, output: Path, tokenizer: Any = None) -> None:
+    """audit/ and audit.md."""
     tables = audit(data, tokenizer)
     for name, table in tables.items():
         write_csv(output / "audit" / f"{name}.csv", table.columns, table.rows)
     write_text(output / "audit.md", report(data, tables))
-    write_text(output / "run.toml", _training_run(data, output.resolve()))
-    write_text(output / MARKER, written_data(run.general, run.choice, run.settings))
-    return data
 
 
 def _training_run(data: PairData, output: Path) -> str:

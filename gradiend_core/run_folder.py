@@ -2,6 +2,7 @@
 
 run.toml       the resolved run; `gradiend run run.toml` repeats it       results.json   every number, by path
 pairs.jsonl    the minimal pairs        training.csv   the training record        tables/*.csv   what figures show
+neutral.jsonl  neutral text             audit/         classes, words, lengths, what was dropped and why (audit.md in short)
 feature/       the learned feature      rewritten/CLASS/   models for from_pretrained     figures/   PNG, PDF and SVG
 seeds/N/       with several seeds, the feature of each         checkpoint/        while a run is under way, what it resumes from
 
@@ -18,7 +19,7 @@ from typing import Any
 import attrs
 
 from gradiend_core.config.runfile import written
-from gradiend_core.data_folder import write_pairs
+from gradiend_core.data_folder import write_audit, write_pairs
 from gradiend_core.errors import StorageError
 from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.records.feature import TrainingRow
@@ -39,6 +40,7 @@ def save_run(session: Session, output: str | Path) -> Path:
     write_text(output / MARKER, written(session.config, {}))
     session.checkpoints = output / "checkpoint"
     write_pairs(session.data, output)
+    write_audit(session.data, output, session.loaded.tokenizer)
     columns = [field.name for field in attrs.fields(TrainingRow)]
     for feature in session.features:
         prefix = session.prefix(feature)

@@ -17,6 +17,7 @@ from gradiend_core.records.report import Table
 def audit(data: PairData, tokenizer: Any = None) -> Mapping[str, Table]:
     """The tables of an audit. With a (Hugging Face) tokenizer, also how many tokens each word is in the middle of a sentence."""
     tables = {"funnel": _funnel(data), "classes": _classes(data), "words": _words(data), "lengths": _lengths(data)}
+    tables["overlap"] = _overlap(data)
     return tables if tokenizer is None else {**tables, "tokens": _tokens(data, tokenizer)}
 
 
@@ -56,6 +57,14 @@ def _lengths(data: PairData) -> Table:
             lengths = sorted(len(WORD.findall(text)) for text in texts)
             rows.append((name, what, len(own), lengths[0], statistics.median(lengths), lengths[-1]))
     return Table(("class", "words_of", "pairs", "least", "median", "most"), tuple(rows))
+
+
+def _overlap(data: PairData) -> Table:
+    """How many pairs of validation and test begin as a training pair does: to a causal model, which sees only what is before the
+    slot, these are the same example."""
+    seen = {pair.left for pair in data.split("train")}
+    rows = [(split, len(own := data.split(split)), sum(pair.left in seen for pair in own)) for split in SPLITS[1:]]
+    return Table(("split", "pairs", "with the left context of a training pair"), tuple(rows))
 
 
 def _tokens(data: PairData, tokenizer: Any) -> Table:

@@ -105,6 +105,8 @@ def test_tags_tell_which_class_a_form_is_of():
     assert found(GERMAN, der(Gender="Fem")) == [("der", "Fem")]
     for tags in ({"Gender": "Neut"}, {}, {"Gender": "Masc,Fem"}, {"Gender": "Masc", "upos": "PRON"}):
         assert found(GERMAN, der(**tags)) == [], "an unclear tag is no tag"
+    inside = tagged(("der-Stein", "Stein", {"upos": "DET", "Gender": "Masc"}), ("da", "da", {}))
+    assert found(GERMAN, inside) == [], "the tags of a longer word are not those of its part"
 
 
 def test_untagged_text_is_refused_where_tags_decide():
@@ -148,6 +150,15 @@ def test_a_word_may_count_only_before_others():
 
 
 # --- counterparts --------------------------------------------------------------------------------------------------------
+def test_words_to_spare_are_those_that_occur():
+    words = {"A": ("good", "great"), "B": ("bad", "awful", "poor")}
+    texts = [f"{n} it was {word} then" for n in range(9) for word in ("good", "bad")]
+    assert pairs_of(Rules(words), texts).words == words
+    used = pairs_of(Rules({**words, "A": ("good", "great", "grand")}, aligned=True, spare=True), texts)
+    assert used.words == {"A": ("good",), "B": ("bad",)}
+    assert used.spare
+
+
 def test_aligned_words_stand_for_each_other():
     rules = Rules({"A": ("good", "great", "fine"), "B": ("bad", "awful", "poor"), "C": ("so-so", "so-so", "fair")}, aligned=True)
     texts = [f"{n} it was {word} then" for n in range(40) for word in ("good", "great", "bad", "awful", "so-so", "fair")]
@@ -175,6 +186,10 @@ def test_transitions_may_be_one_way():
         ({"words": {"A": ("he",), "B": ("He",)}}, "'he' is a word of both A and B, and no tags tell which"),
         ({"words": {"A": ("der",), "B": ("der",)}, "tags": {"A": {"Case": ("Nom",)}}}, "is a word of both A and B"),
         ({"words": {"A": ("der",), "B": ("der",)}, "tags": {name: {"Case": ("Nom",)} for name in "AB"}}, "is a word of both"),
+        (
+            {"words": {"A": ("der",), "B": ("der",)}, "tags": {"A": {"Case": ("Nom", "Acc")}, "B": {"Case": ("Acc",)}}},
+            "is a word of both",
+        ),
         ({"words": {"A": (), "B": ("they",)}}, "class A has no words"),
         ({"words": {"A": (" ",), "B": ("they",)}}, "a target word is empty"),
         ({"words": AB, "tags": {"a": {}}}, "unknown class of tags 'a'"),

@@ -48,6 +48,12 @@ def test_groups_meet_their_shares_as_nearly_as_their_size_allows(sizes):
         assert abs(sum(n for n, own in zip(sizes, splits, strict=True) if own == split) - share * sum(sizes)) <= max(sizes)
 
 
+def test_the_largest_groups_come_first():
+    splits = assign_splits([{"a": size} for size in [1] * 30 + [15, 15]], SHARES, random.Random(0))
+    train = sum(size for size, split in zip([1] * 30 + [15, 15], splits, strict=True) if split == "train")
+    assert abs(train - 36) <= 1
+
+
 def test_what_shares_a_key_is_connected():
     assert connected([("a", 1), ("b", 2), ("c", 1), ("d", 3), ("b", 3)]) == [0, 1, 0, 1, 1]
 

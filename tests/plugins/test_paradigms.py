@@ -21,9 +21,11 @@ from gradiend_social.paradigms import RACE, RELIGION, race, religion
 from gradiend_tiny import HERE
 
 from gradiend_core import Session
+from gradiend_core.data.finding import RulesFinder
 from gradiend_core.data.texts import read_texts
 from gradiend_core.errors import ConfigError, DataError
 from gradiend_core.records.run import DataSettings
+from gradiend_core.records.text import Text, Token
 from gradiend_core.roles.paradigm import PairingTask
 from tests.conftest import asset
 
@@ -85,6 +87,20 @@ def test_no_article_disagrees_with_its_gold_tags(which):
     assert any("have the same word as factual and alternative" in warning for warning in data.funnel.warnings)
 
 
+@pytest.mark.parametrize(
+    "change", [{"Number": "Plur"}, {"Definite": "Ind"}, {"PronType": "Rel"}, {"upos": "PRON"}, {"Case": "Dat"}]
+)
+def test_only_definite_articles_of_the_singular_count(change):
+    article = {"upos": "DET", "Definite": "Def", "PronType": "Art", "Gender": "Fem", "Case": "Nom", "Number": "Sing"}
+
+    def finding(tags):
+        paradigm = german_articles(GermanArticles(("FemNom", "FemAcc")))
+        return RulesFinder(paradigm.rules, paradigm.classes).find(Text("die Uhr", tokens=(Token(0, 3, "der", tags),)))
+
+    assert [slot.part for slot in finding(article).candidates] == ["FemNom"]
+    assert not finding(article | change).candidates
+
+
 def test_german_articles_need_tags():
     with pytest.raises(DataError, match="depends on tags .*data.tagger"):
         pairs_of(german_articles(GermanArticles()), ["Der Hund schläft."] * 3)
@@ -127,6 +143,19 @@ def test_templates_are_filled_with_names_that_agree():
         assert home.setdefault(template, pair.split) == pair.split, "a template is in one split"
     names = {*BUILT_IN["male"], *BUILT_IN["female"]}
     assert not any(set(re.findall(r"\w+", text)) & names for text in data.neutral_texts)
+
+
+def test_what_makes_no_template_says_why():
+    good = [f"Tom said on day {n} that he was late." for n in range(6)]
+    bad = ["Tom said that she was late.", "He said that Tom was late.", "Tom and Paul said that he ran.", "Then he was late.",
+           "Tom said that he met his mother.", "Tom was late."]  # fmt: skip
+    data = pairs_of(GenderParadigm(EnglishGender()), [*good, *bad])
+    assert len(data.pairs) == 12
+    assert sorted(drop.reason for drop in data.funnel.drops) == [
+        "a first name, so not neutral", "another word with a gender", "name and pronoun do not agree", "no first name",
+        "several first names",
+        "the name comes after the pronoun",
+    ]  # fmt: skip
 
 
 def test_templates_can_be_given_and_must_be_whole():
