@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from gradiend_core.learning.encodings import calibrated, correlation, encodings, labels_of, projections
     from gradiend_core.learning.selection import count_of, difference_of_means, largest
     from gradiend_core.rewriting.apply import Rewriter
-    from gradiend_core.rewriting.search import Candidate, candidates, choose
+    from gradiend_core.rewriting.search import Candidate, Trials, bracket, choose, grid
     from gradiend_core.storage.features import load_feature
 
 _LAZY = {
@@ -81,7 +81,7 @@ _LAZY = {
     "gradiend_core.learning.encodings": ("calibrated", "correlation", "encodings", "labels_of", "projections"),
     "gradiend_core.learning.selection": ("count_of", "difference_of_means", "largest"),
     "gradiend_core.rewriting.apply": ("Rewriter",),
-    "gradiend_core.rewriting.search": ("Candidate", "candidates", "choose"),
+    "gradiend_core.rewriting.search": ("Candidate", "Trials", "bracket", "choose", "grid"),
     "gradiend_core.storage.features": ("load_feature",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}

@@ -172,7 +172,16 @@ def summary(session: Session, folder: Path) -> list[str]:
             means = ", ".join(f"{name} {_show(report['test', 'mean_by_class', name], '+')}" for name in (first, second))
             neutral = _show(report["neutral.mean"], "+")
             correlation = _show(report["test.correlation"])
-            lines.append(f"encoder   test correlation {correlation} (n = {report['test.n']}), means {means}, neutral {neutral}")
+            low, high = (_show(report.get(f"test.correlation_{end}")) for end in ("low", "high"))
+            lines.append(
+                f"encoder   test correlation {correlation} [{low}, {high}] (n = {report['test.n']}), means {means}, "
+                f"neutral {neutral}"
+            )
+            if (largest := report.get("test.random_directions.largest")) is not None:
+                lines.append(
+                    f"chance    shuffled labels p = {_show(report.get('test.shuffled_p_value'))}; random directions correlate by "
+                    f"{_show(report.get('test.random_directions.mean'))} on average, {_show(largest)} at most"
+                )
         for toward in feature.classes if "decoder" in reports else ():
             report = reports["decoder"]
             if (toward, "learning_rate") not in report.metrics:

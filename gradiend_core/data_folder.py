@@ -30,6 +30,7 @@ def pair_row(pair: MinimalPair) -> dict[str, str]:
     return {
         "text": f"{pair.left}{MASK}{pair.right}", "factual": pair.factual, "alternative": pair.alternative,
         "factual_class": pair.factual_class, "alternative_class": pair.alternative_class, "split": pair.split,
+        "document": pair.document,
     }  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def _training_run(data: PairData, output: Path) -> str:
     paradigm |= {"alternative_class": "alternative_class"}
     if data.neutral_texts:
         paradigm["neutral"] = str(output / "neutral.jsonl")
-    settings = {"split_column": "split", "split_by": "given", "max_per_class": 0, "max_neutral": 0}
+    settings = {"split_column": "split", "split_by": "given", "document_column": "document", "max_per_class": 0, "max_neutral": 0}
     return tomli_w.dumps({"texts": str(output / "pairs.jsonl"), "paradigm": paradigm, "data": settings})
 
 

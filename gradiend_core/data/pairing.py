@@ -126,7 +126,9 @@ def _with_alternatives(
     pairs = []
     for each, name in split:
         if each.part not in classes.of:
-            pairs.append(MinimalPair(each.left, each.right, each.surface, each.surface, each.part, each.part, name))
+            pairs.append(
+                MinimalPair(each.left, each.right, each.surface, each.surface, each.part, each.part, name, each.document)
+            )
             continue
         found = finder.alternatives(each, classes, forms)
         if by_word and not each.alternative:
@@ -138,7 +140,7 @@ def _with_alternatives(
             continue
         other = rng.choice(list(found)) if len(found) > 1 else next(iter(found))
         word = each.alternative or recased(each.surface, each.word, rng.choice(found[other]), each.left)
-        pairs.append(MinimalPair(each.left, each.right, each.surface, word, classes.of[each.part], other, name))
+        pairs.append(MinimalPair(each.left, each.right, each.surface, word, classes.of[each.part], other, name, each.document))
     return pairs
 
 

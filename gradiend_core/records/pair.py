@@ -24,9 +24,9 @@ OTHERS = "others"
 class MinimalPair:
     """A text with one slot, the filler that it has (factual), and one of another class (alternative).
 
-    `left + factual + right` is the original text, to the letter. In a neutral pair both fillers are the original word, and
-    both classes the same: "neutral" in a neutral text, "neutral slot" in a text that has the feature elsewhere, or a class of
-    the paradigm that is not told apart."""
+    `document` is what it is from, where that is known. `left + factual + right` is the original text, to the letter. In a
+    neutral pair both fillers are the original word, and both classes the same: "neutral" in a neutral text, "neutral slot" in
+    a text that has the feature elsewhere, or a class of the paradigm that is not told apart."""
 
     left: str
     right: str
@@ -35,6 +35,7 @@ class MinimalPair:
     factual_class: str
     alternative_class: str
     split: str
+    document: str = ""
 
     @property
     def text(self) -> str:

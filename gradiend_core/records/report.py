@@ -42,6 +42,11 @@ class Report:
         """The value at a dotted path, `report["test.correlation"]`."""
         return self.metrics[tuple(path.split(".")) if isinstance(path, str) else path].value
 
+    def get(self, path: str) -> float | None:
+        """The value at a dotted path, None where it was not measured."""
+        metric = self.metrics.get(tuple(path.split(".")))
+        return metric.value if metric else None
+
     def nested(self) -> dict[str, Any]:
         """The values as nested dictionaries, for results.json."""
         root: dict[str, Any] = {}

@@ -24,4 +24,8 @@ class WeightUpdate:
     @property
     def norm(self) -> float:
         """Euclidean length of what is added to the weights."""
-        return abs(self.learning_rate) * float(self.direction.norm())
+        return self.norm_at(self.learning_rate)
+
+    def norm_at(self, learning_rate: float) -> float:
+        """The same for another learning rate."""
+        return abs(learning_rate) * float(self.direction.norm())

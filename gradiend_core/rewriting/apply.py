@@ -34,6 +34,10 @@ class Rewriter:
         for original, parameter, (part, place) in zip(self._originals, self.parameters, self.scope.parts(), strict=True):
             _add(parameter, original, spread(part, update.direction[place]), update.learning_rate)
 
+    def norm(self) -> float:
+        """Euclidean length of the original weights in scope."""
+        return sum(float(original.float().norm()) ** 2 for original in self._originals) ** 0.5
+
     def restore(self) -> None:
         for original, parameter in zip(self._originals, self.parameters, strict=True):
             parameter.data.copy_(original)

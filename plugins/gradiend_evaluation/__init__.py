@@ -6,28 +6,28 @@ from attrs import field, frozen, validators
 
 from gradiend_core.api import SPLITS, Contribution, hookimpl
 
-#: 1e-3 to 100 in steps of 1, 2 and 5
-RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-
 
 @frozen
 class EncoderSettings:
-    """Settings of `encoder`: the splits encoded, and the most pairs of each class in each."""
+    """Settings of `encoder`: the splits encoded, the most pairs of each class in each, and the random directions that the
+    feature is compared with on the test split (0: none)."""
 
     splits: tuple[str, ...] = field(
         default=SPLITS, validator=[validators.min_len(1), validators.deep_iterable(validators.in_(SPLITS))]
     )
     max_pairs: int = field(default=500, validator=validators.ge(1))
+    random_directions: int = field(default=8, validator=validators.ge(0))
 
 
 @frozen
 class DecoderSettings:
-    """Settings of `decoder`: the classes strengthened (empty: both), the learning rates tried, the share of the language
-    modelling score to be kept, and the most texts that a probability or a score rests on."""
+    """Settings of `decoder`: the classes strengthened (empty: both), the learning rates tried (empty: a search of so many
+    `evaluations`), the share of the language modelling score to be kept, and the most texts that a probability or a score
+    rests on."""
 
     toward: tuple[str, ...] = ()
-
-    learning_rates: tuple[float, ...] = field(default=RATES, validator=validators.min_len(1))
+    learning_rates: tuple[float, ...] = ()
+    evaluations: int = field(default=8, validator=validators.ge(2))
     lms_floor: float = field(default=0.99, validator=[validators.ge(0), validators.le(1)])
     max_texts: int = field(default=500, validator=validators.ge(1))
 

@@ -1,9 +1,8 @@
 """How far rewriting shifts each class, and at what cost.
 
-For each class: a grid of learning rates at the feature factor that strengthens it. The rate is chosen on validation pairs of
-the other class; base and rewritten probability are then measured on test pairs. The language modelling score is
-that of all neutral texts, for choice and report alike.
-"""
+For each class: learning rates at the feature factor that strengthens it, from a search or a grid. The rate is chosen on
+validation pairs of the other class; base and rewritten probability are then measured on test pairs. The language modelling
+score is that of all neutral texts, for choice and report alike."""
 
 from __future__ import annotations
 
@@ -20,9 +19,11 @@ from gradiend_core.api import (
     Report,
     Rewriter,
     Table,
-    candidates,
+    Trials,
+    bracket,
     choose,
     code_of,
+    grid,
     micro_batches,
     subset,
 )
@@ -61,7 +62,11 @@ class DecoderEvaluator:
                     continue
                 validation = _Probability(task, "validation", toward, other, self.config.max_texts)
                 test = _Probability(task, "test", toward, other, self.config.max_texts)
-                found = candidates(rewriter, task.feature, toward, self.config.learning_rates, validation, lms)
+                trials = Trials(rewriter, task.feature, toward, validation, lms)
+                if self.config.learning_rates:
+                    found = grid(trials, self.config.learning_rates)
+                else:
+                    found = bracket(trials, self.config.lms_floor, self.config.evaluations)
                 best = choose(found, self.config.lms_floor)
                 base_probability = test()
                 if best.learning_rate:

@@ -1,28 +1,36 @@
-"""What single examples encode to: correlation with the class, spread within it, and neutral text."""
+"""What single examples encode to: how well that tells the classes, how sure this is, and what neutral text encodes to."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+import torch
 from torch import Tensor
 
 from gradiend_core.api import (
     EvaluationTask,
     Examples,
     Metric,
-    MinimalPair,
     Report,
     Table,
+    code_of,
     correlation,
     encodings,
     labels_of,
     subset,
 )
 from gradiend_evaluation import EncoderSettings
+from gradiend_evaluation.uncertainty import area_under_curve, correlation_interval, effect_size, shuffled_p_value
 
 #: an encoding beyond this tells classes apart but not how strongly
 SATURATED = 0.99
-COLUMNS = ("split", "class", "factual", "alternative", "encoding", "text")
+#: beyond this an encoding says a class, within it none
+BOUNDARY = 0.5
+#: numbers that random directions may take at once
+DIRECTIONS_BUDGET = 2**27
+COLUMNS = ("split", "class", "alternative_class", "code", "factual", "alternative", "encoding", "text")
+GROUPS = ("class", "alternative_class", "code", "n", "mean", "std", "beyond_boundary")
+WORDS = ("class", "word", "code", "n", "mean", "std")
 
 
 class EncoderEvaluator:
@@ -32,27 +40,32 @@ class EncoderEvaluator:
         self.config = config
 
     def evaluate(self, task: EvaluationTask) -> Report:
-        metrics, rows, warnings = {}, [], []
+        metrics, rows, warnings, axis = {}, [], [], task.feature.classes
         for split in self.config.splits:
             examples = self._some(task.examples[split])
-            values = encodings(task.feature, task.gradients, examples)
-            labels = labels_of(examples.pairs, task.feature.classes)
-            metrics |= split_metrics(split, values[labels != 0], labels[labels != 0], task.feature.classes)
-            rows += [_row(split, pair, value) for pair, value in zip(examples.pairs, values.tolist(), strict=True)]
+            values, labels = encodings(task.feature, task.gradients, examples), labels_of(examples.pairs, axis)
+            seen = labels != 0
+            metrics |= split_metrics(split, values[seen], labels[seen], axis)
+            if split == "test":
+                documents = [pair.document for pair, own in zip(examples.pairs, seen.tolist(), strict=True) if own]
+                metrics |= certainty(split, values[seen], labels[seen], documents, task.seed)
+                metrics |= self._random_directions(task, subset(examples, seen.nonzero()[:, 0].tolist()), labels[seen])
+            rows += _rows(split, examples, values, axis)
         neutral = task.examples["neutral"]
         if neutral.pairs:
             values = encodings(task.feature, task.gradients, neutral)
-            metrics |= spread(("neutral",), values)
-            metrics["neutral", "mean_absolute"] = Metric(float(values.abs().mean()), len(values))
-            kinds = sorted({pair.factual_class for pair in neutral.pairs})
-            for kind in kinds if len(kinds) > 1 else ():
-                own = values[[pair.factual_class == kind for pair in neutral.pairs]]
-                metrics["neutral", "mean_by_class", kind] = Metric(float(own.mean()), len(own))
-            rows += [_row("neutral", pair, value) for pair, value in zip(neutral.pairs, values.tolist(), strict=True)]
+            metrics |= neutral_metrics(values, [pair.factual_class for pair in neutral.pairs])
+            rows += _rows("neutral", neutral, values, axis)
         else:
             metrics |= {("neutral", name): Metric(None, 0) for name in ("mean", "std")}
             warnings.append("there is no neutral text, so neutral encodings were not measured")
-        return Report("encoder", metrics, {"encodings": Table(COLUMNS, tuple(rows))}, tuple(warnings))
+        last = self.config.splits[-1]
+        tables = {
+            "encodings": Table(COLUMNS, tuple(rows)),
+            "transitions": Table(GROUPS, tuple(_grouped([row for row in rows if row[0] in (last, "neutral")]))),
+            "words": Table(WORDS, tuple(_by_word([row for row in rows if row[0] == last]))),
+        }
+        return Report("encoder", metrics, tables, tuple(warnings))
 
     def _some(self, examples: Examples) -> Examples:
         """The first of each class, up to the limit."""
@@ -64,14 +77,39 @@ class EncoderEvaluator:
                 rows.append(row)
         return subset(examples, rows)
 
+    def _random_directions(self, task: EvaluationTask, examples: Examples, labels: Tensor) -> dict[tuple[str, ...], Metric]:
+        """How strongly directions that nothing was learned for correlate with the classes: any direction reads the tokens that
+        classes differ in. What the feature adds is beyond that."""
+        count, gradients = self.config.random_directions, task.gradients
+        found: list[float] = []
+        generator = torch.Generator().manual_seed(task.seed)
+        while len(found) < count and examples.pairs:
+            few = max(1, min(count - len(found), DIRECTIONS_BUDGET // gradients.scope.size))
+            directions = torch.randn(few, gradients.scope.size, generator=generator).to(gradients.device)
+            projected = gradients.project(examples, directions, task.feature.source).cpu()
+            found += [abs(correlation(column, labels) or 0.0) for column in projected.T]
+        own = correlation(encodings(task.feature, gradients, examples), labels) if found else None
+        if own is None:
+            return {}
+        chance = (1 + sum(each >= abs(own) for each in found)) / (1 + len(found))
+        return {
+            ("test", "random_directions", "mean"): Metric(sum(found) / len(found), len(found)),
+            ("test", "random_directions", "largest"): Metric(max(found), len(found)),
+            ("test", "random_directions", "p_value"): Metric(chance, len(found)),
+        }
+
 
 def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]) -> dict[tuple[str, ...], Metric]:
-    """Correlation with the labels, accuracy of the sign, share beyond ±0.99, and mean and spread by class."""
+    """Correlation with the labels, accuracy of the sign and beyond ±0.5, share beyond ±0.99, AUC, effect size; mean and spread
+    by class."""
     n = len(values)
     metrics = {
         (split, "correlation"): Metric(correlation(values, labels), n),
         (split, "accuracy"): Metric(float((values.sign() == labels).double().mean()), n),
+        (split, "beyond_boundary"): Metric(float((values * labels > BOUNDARY).double().mean()), n),
         (split, "saturated"): Metric(float((values.abs() > SATURATED).double().mean()), n),
+        (split, "auc"): Metric(area_under_curve(values, labels), n),
+        (split, "effect_size"): Metric(effect_size(values, labels), n),
         (split, "n"): Metric(n, n),
     }
     for name, sign in zip(classes, (1.0, -1.0), strict=True):
@@ -82,14 +120,63 @@ def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str
     return metrics
 
 
-def spread(path: tuple[str, ...], values: Tensor) -> dict[tuple[str, ...], Metric]:
-    n = len(values)
+def certainty(split: str, values: Tensor, labels: Tensor, documents: list[str], seed: int) -> dict[tuple[str, ...], Metric]:
+    """The interval of the correlation, and how often shuffled labels reach it."""
+    n, interval = len(values), correlation_interval(values, labels, documents, seed)
     return {
-        (*path, "mean"): Metric(float(values.mean()), n),
-        (*path, "std"): Metric(float(values.std(correction=0)), n),
-        (*path, "n"): Metric(n, n),
+        (split, "correlation_low"): Metric(interval and interval[0], n),
+        (split, "correlation_high"): Metric(interval and interval[1], n),
+        (split, "shuffled_p_value"): Metric(shuffled_p_value(values, labels, seed), n),
     }
 
 
-def _row(split: str, pair: MinimalPair, value: float) -> tuple[object, ...]:
-    return (split, pair.factual_class, pair.factual, pair.alternative, value, f"{pair.left}[{pair.factual}]{pair.right}")
+def neutral_metrics(values: Tensor, kinds: list[str]) -> dict[tuple[str, ...], Metric]:
+    """Where neutral slots encode to; by kind, where there are several: other classes of the paradigm are controls."""
+    n = len(values)
+    metrics = {
+        ("neutral", "mean"): Metric(float(values.mean()), n),
+        ("neutral", "std"): Metric(float(values.std(correction=0)), n),
+        ("neutral", "mean_absolute"): Metric(float(values.abs().mean()), n),
+        ("neutral", "within_boundary"): Metric(float((values.abs() <= BOUNDARY).double().mean()), n),
+        ("neutral", "n"): Metric(n, n),
+    }
+    for kind in sorted(set(kinds)) if len(set(kinds)) > 1 else ():
+        own = values[[each == kind for each in kinds]]
+        metrics["neutral", "mean_by_class", kind] = Metric(float(own.mean()), len(own))
+    return metrics
+
+
+def _rows(split: str, examples: Examples, values: Tensor, axis: tuple[str, str]) -> list[tuple[object, ...]]:
+    return [
+        (
+            split, pair.factual_class, pair.alternative_class, code_of(pair, axis) if split != "neutral" else 0.0, pair.factual,
+            pair.alternative, value, f"{pair.left}[{pair.factual}]{pair.right}",
+        )
+        for pair, value in zip(examples.pairs, values.tolist(), strict=True)
+    ]  # fmt: skip
+
+
+def _grouped(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Encodings by transition, strongest code first."""
+    groups: dict[tuple[object, ...], list[float]] = {}
+    for row in rows:
+        groups.setdefault((row[1], row[2], row[3]), []).append(float(row[6]))  # type: ignore[arg-type]
+    found = []
+    for key, own in sorted(groups.items(), key=lambda item: (-item[0][2], item[0])):  # type: ignore[operator]
+        values = torch.tensor(own, dtype=torch.float64)
+        code = float(key[2])  # type: ignore[arg-type]
+        beyond = (values * code > BOUNDARY) if code else (values.abs() > BOUNDARY)
+        found.append((*key, len(own), float(values.mean()), float(values.std(correction=0)), float(beyond.double().mean())))
+    return found
+
+
+def _by_word(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Encodings by target word."""
+    groups: dict[tuple[object, ...], list[float]] = {}
+    for row in rows:
+        groups.setdefault((row[1], str(row[4]).lower(), row[3]), []).append(float(row[6]))  # type: ignore[arg-type]
+    found = []
+    for key, own in sorted(groups.items(), key=lambda item: str(item[0])):
+        values = torch.tensor(own, dtype=torch.float64)
+        found.append((*key, len(own), float(values.mean()), float(values.std(correction=0))))
+    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from gradiend_core.api import LearnedFeature, NoSettings, Report
+from gradiend_core.api import OTHERS, LearnedFeature, NoSettings, Report
 from gradiend_figures.style import FIRST, NEUTRAL, SECOND, new_figure
 
 
@@ -20,12 +21,10 @@ class Encodings:
     def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Figure | None:
         if "encoder" not in reports or "encodings" not in reports["encoder"].tables:
             return None
-        rows = reports["encoder"].tables["encodings"].rows
-        first, second = feature.classes
+        table = reports["encoder"].tables["encodings"]
+        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
         groups = [
-            (f"{first}\n(+1)", FIRST, [row[4] for row in rows if row[0] == "test" and row[1] == first]),
-            ("neutral\n(0)", NEUTRAL, [row[4] for row in rows if row[0] == "neutral"]),
-            (f"{second}\n(−1)", SECOND, [row[4] for row in rows if row[0] == "test" and row[1] == second]),
+            (name, color, [row["encoding"] for row in rows if is_one(row)]) for name, color, is_one in _groups(feature, rows)
         ]
         groups = [group for group in groups if group[2]]
         figure, (axes,) = new_figure(1, f"Encodings of test examples, correlation {_number(reports['encoder'])}", height=4)
@@ -41,6 +40,22 @@ class Encodings:
         axes.set(ylabel="encoding", ylim=(-1.08, 1.08))
         axes.axhline(0, color="black", linewidth=0.6)
         return figure
+
+
+def _groups(feature: LearnedFeature, rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, Callable[[dict[str, Any]], bool]]]:
+    """What has a violin of its own: both classes and neutral text; against all others, each transition from one of them."""
+    first, second = feature.classes
+    yield f"{first}\n(+1)", FIRST, lambda row: row["split"] == "test" and row["code"] == 1
+    yield "neutral\n(0)", NEUTRAL, lambda row: row["split"] == "neutral"
+    if second != OTHERS:
+        yield f"{second}\n(−1)", SECOND, lambda row: row["split"] == "test" and row["code"] == -1
+        return
+    for other in sorted({row["class"] for row in rows if row["code"] == -1}):
+        yield (
+            f"{other} → {first}\n(−1)",
+            SECOND,
+            lambda row, other=other: row["split"] == "test" and row["code"] == -1 and row["class"] == other,
+        )
 
 
 def _number(report: Report) -> str:

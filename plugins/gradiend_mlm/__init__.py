@@ -10,10 +10,11 @@ from gradiend_core.api import Contribution, hookimpl
 @frozen
 class MaskedSettings:
     """Settings of `mlm`: the most tokens that a row may have (text far from the slot is cut), and the masked share of the
-    language modelling score."""
+    language modelling score; texts are masked anew until `min_masked` tokens are predicted."""
 
     max_tokens: int = field(default=128, validator=validators.ge(8))
     mask_share: float = field(default=0.15, validator=[validators.gt(0), validators.le(1)])
+    min_masked: int = field(default=2000, validator=validators.ge(1))
 
 
 @hookimpl

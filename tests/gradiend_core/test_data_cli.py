@@ -64,7 +64,7 @@ def test_a_paradigm_in_toml_becomes_data_with_an_audit(gradiend, moods):
     assert "zebrafish (z" in done.stdout
     out = moods / "out"
     rows = [json.loads(line) for line in (out / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert set(rows[0]) == {"text", "factual", "alternative", "factual_class", "alternative_class", "split"}
+    assert set(rows[0]) == {"text", "factual", "alternative", "factual_class", "alternative_class", "split", "document"}
     assert all(row["text"].count("[MASK]") == 1 for row in rows)
     counts = Counter((row["factual_class"], row["alternative_class"]) for row in rows)
     assert counts == {("good", "bad"): 50, ("bad", "good"): 50, ("neutral", "neutral"): 30}

@@ -8,12 +8,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from gradiend_evaluation import DecoderSettings, EncoderSettings
+from gradiend_evaluation.decoder import DecoderEvaluator
+from gradiend_evaluation.encoder import EncoderEvaluator
 
 from gradiend_core import Session
 from gradiend_core.errors import ConfigError
 from gradiend_core.gradients import texts as texts_module
 from gradiend_core.learning.encodings import labels_of
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.rewriting.search import Trials, bracket, choose
+from gradiend_core.roles.evaluator import EvaluationTask
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import settings
 
@@ -27,12 +33,16 @@ def prepared(run: Session, seed: int = 0):
     return run.source.prepare_texts(run.data.neutral_texts, run.loaded.tokenizer, run.loaded.model, seed)
 
 
+def task_of(run: Session) -> EvaluationTask:
+    return EvaluationTask(run.feature, (), run.gradients, run.source, run.loaded.tokenizer, run.examples, run.data, run.seed)
+
+
 def test_encodings_are_those_of_each_example_alone(run):
     report, feature = run.reports["encoder"], run.feature
     examples = run.examples["test"]
     matrix = naive_gradients(run.gradients, examples, feature.source)
     alone = (matrix @ feature.encoder + feature.encoder_bias).tanh()
-    found = [row[4] for row in report.tables["encodings"].rows if row[0] == "test"]
+    found = [row[6] for row in report.tables["encodings"].rows if row[0] == "test"]
     assert found == pytest.approx(alone.tolist(), abs=1e-3)
     labels = labels_of(examples.pairs, feature.classes)
     assert report["test.correlation"] == pytest.approx(float(np.corrcoef(alone, labels)[0, 1]), abs=1e-4)
@@ -76,22 +86,74 @@ def test_what_is_not_asked_for_is_not_measured():
     assert run.update("3SG", 0.5).learning_rate == 0.5
 
 
-def test_the_grid_is_measured_once_and_leaves_the_model(run, monkeypatch):
+RATES = [digit * 10**power for power in range(-3, 3) for digit in (1.0, 2.0, 5.0)]
+
+
+def test_a_grid_ends_where_the_model_is_broken(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
-    table = run.reports["decoder"].tables["candidates"]
+    report = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task_of(run))
+    table = report.tables["candidates"]
     rates = [row[2] for row in table.rows if row[0] == "3SG"]
-    assert rates[0] == 0.0
-    assert rates[1:] == sorted(rates[1:])
-    assert rates[1] == 0.001
+    assert rates == [0.0, *RATES][: len(rates)]
     scores = [row[4] for row in table.rows if row[0] == "3SG"]
     assert all(score < 0.5 * scores[0] for score in scores[-2:]), "the search ended where the model was broken"
     assert all(max(pair) >= 0.5 * scores[0] for pair in pairwise(scores[:-1])), "and not before"
     assert sum(row[5] for row in table.rows) == 2
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
+
+
+def test_a_search_finds_at_least_as_much_as_a_grid_in_eight_evaluations(run):
+    before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
+    grid = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task_of(run)).tables["candidates"]
+    report = DecoderEvaluator(DecoderSettings()).evaluate(task_of(run))
+    table = report.tables["candidates"]
     for toward, sign in (("3SG", -1.0), ("3PL", 1.0)):
-        assert {row[1] for row in table.rows if row[0] == toward} == {sign}
-        base, best = (run.reports["decoder"][toward, f"{name}_lms"] for name in ("base", "rewritten"))
-        assert best >= 0.99 * base
+        rows = [row for row in table.rows if row[0] == toward]
+        assert len(rows) == 8
+        assert {row[1] for row in rows} == {sign}
+        assert [row[2] for row in rows] == sorted({row[2] for row in rows}), "no rate twice"
+        (chosen,) = (row for row in rows if row[5])
+        (best,) = (row for row in grid.rows if row[0] == toward and row[5])
+        assert chosen[3] >= best[3] - 0.005
+        assert chosen[4] >= 0.99 * rows[0][4]
+        base, after = (report[toward, f"{name}_lms"] for name in ("base", "rewritten"))
+        assert after >= 0.99 * base
+    assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("probability", "floor_at", "expected"),
+    [
+        (lambda rate: rate, 0.37, 0.37),  # the more the better, up to the floor
+        (lambda rate: rate if rate < 0.05 else 0.1 - rate, 0.9, 0.05),  # a peak well below the floor
+        (lambda rate: -rate, 0.9, 0.0),  # every edit harms
+        (lambda rate: rate, 1e-4, 1e-4),  # nearly every edit breaks the model
+        (lambda rate: rate if rate > 0.3 else -rate, 0.9, 0.9),  # small edits harm, larger ones help
+    ],
+)
+def test_a_search_finds_the_floor_or_the_peak(probability, floor_at, expected):
+    class Fake:
+        rate = 0.0
+        norm = staticmethod(lambda: 25.0)  # the first rate is 0.004 · 25 / 1
+
+        def apply(self, update):
+            self.rate = update.learning_rate
+
+        def restore(self):
+            self.rate = 0.0
+
+    class Feature:
+        update = staticmethod(lambda toward, rate: WeightUpdate(torch.ones(1), None, 1.0, rate))
+
+    rewriter = Fake()
+    trials = Trials(
+        rewriter, Feature(), "A", lambda: probability(rewriter.rate), lambda: 1.0 if rewriter.rate <= floor_at else 0.5
+    )
+    found = bracket(trials, 0.99, 12)
+    assert len(found) == 12
+    best = choose(found, 0.99).learning_rate
+    assert best == pytest.approx(expected, rel=0.12)
+    assert best <= max(floor_at, expected)
 
 
 def test_special_tokens_are_never_predicted(run):
@@ -144,3 +206,43 @@ def test_losses_are_cross_entropies(run):
         right = -run.source.slot_log_probabilities(run.loaded.model, batch).gather(1, batch.fillers)
     assert torch.allclose(losses, right, atol=1e-4)
     assert GradientRole.DIFFERENCE.loss_weights == (1.0, -1.0)
+
+
+def test_the_encoder_says_how_sure_it_is(run):
+    report = run.reports["encoder"]
+    assert report["test.correlation_low"] < report["test.correlation"] < report["test.correlation_high"]
+    assert report["test.shuffled_p_value"] <= 0.01
+    assert report["test.auc"] > 0.95
+    assert 0 < report["test.random_directions.mean"] <= report["test.random_directions.largest"] < report["test.correlation"]
+    assert report["test.random_directions.p_value"] == pytest.approx(1 / 9)
+    assert 0 <= report["neutral.within_boundary"] <= 1
+    table = report.tables["transitions"]
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [(row["class"], row["alternative_class"], row["code"]) for row in rows] == [
+        ("3SG", "3PL", 1.0), ("neutral", "neutral", 0.0), ("3PL", "3SG", -1.0),
+    ]  # fmt: skip
+    assert rows[0]["mean"] == pytest.approx(report["test", "mean_by_class", "3SG"], abs=1e-6)
+    words = report.tables["words"]
+    assert set(words.column("word")) == {"he", "she", "it", "they"}
+    assert sum(words.column("n")) == report["test.n"]
+
+
+def test_random_directions_are_directions_of_the_gradients(run):
+    """With the feature's own direction among them, chance would be as good."""
+    evaluator = EncoderEvaluator(EncoderSettings(random_directions=2))
+    examples, labels = run.examples["test"], labels_of(run.examples["test"].pairs, run.feature.classes)
+    found = evaluator._random_directions(task_of(run), examples, labels)
+    generator = torch.Generator().manual_seed(run.seed)
+    directions = torch.randn(2, run.gradients.scope.size, generator=generator)
+    matrix = naive_gradients(run.gradients, examples, run.feature.source)
+    by_hand = [abs(np.corrcoef(column, labels)[0, 1]) for column in (matrix @ directions.T).T]
+    assert found["test", "random_directions", "largest"].value == pytest.approx(max(by_hand), abs=1e-3)
+    assert found["test", "random_directions", "mean"].value == pytest.approx(np.mean(by_hand), abs=1e-3)
+
+
+def test_controls_are_measured_by_kind():
+    tables = settings(evaluation={"kinds": ["encoder"]})
+    tables["data"] = {**tables["data"], "identity": True, "neutral_slots": 30}
+    report = Session("english-pronouns", **tables).reports["encoder"]
+    kinds = {path[2] for path in report.metrics if path[:2] == ("neutral", "mean_by_class")}
+    assert kinds == {"1SG", "1PL", "2", "neutral", "neutral slot"}

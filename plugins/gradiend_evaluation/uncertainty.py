@@ -1,0 +1,89 @@
+"""How sure a correlation is: its interval, and what chance gives."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+#: what an interval covers, and how often data are drawn again for it and for a null
+LEVEL, DRAWS = 0.95, 999
+
+
+def correlation_interval(values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> tuple[float, float] | None:
+    """The bootstrap interval (BCa, Efron 1987) of Pearson's correlation, drawn by group: examples of one document are not
+    independent. Empty groups are examples by themselves. None where it does not exist, as for a constant or a single group."""
+    from scipy.stats import bootstrap
+
+    sums = _sums(values.double().numpy(), labels.double().numpy(), groups)
+    if sums.shape[1] < 3 or not np.isfinite(_pearson(*sums)):
+        return None
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where all draws are alike there is no interval, and none is given
+        found = bootstrap(
+            tuple(sums), _drawn, paired=True, vectorized=True, n_resamples=DRAWS, confidence_level=LEVEL, method="BCa",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval  # fmt: skip
+    low, high = float(found.low), float(found.high)
+    return (low, high) if np.isfinite(low) and np.isfinite(high) else None
+
+
+def _sums(x: Any, y: Any, groups: Sequence[str]) -> Any:
+    """For each group n, Σx, Σy, Σx², Σy², Σxy, [6, groups]: all that a correlation needs."""
+    names = [group or f"\0{place}" for place, group in enumerate(groups)]
+    _, place = np.unique(names, return_inverse=True)
+    return np.stack([np.bincount(place, weights=each) for each in (np.ones_like(x), x, y, x * x, y * y, x * y)])
+
+
+def _pearson(n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any, axis: int = -1) -> Any:
+    n, x, y, xx, yy, xy = (np.sum(each, axis=axis) for each in (n, x, y, xx, yy, xy))
+    spread = (xx - x * x / n) * (yy - y * y / n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.clip((xy - x * y / n) / np.sqrt(np.where(spread > 1e-12, spread, np.nan)), -1, 1)
+
+
+def _drawn(*sums: Any, axis: int = -1) -> Any:
+    """The correlation of a draw; one with a single class says nothing, and has none."""
+    return np.nan_to_num(_pearson(*sums, axis=axis))
+
+
+def shuffled_p_value(values: Tensor, labels: Tensor, seed: int) -> float | None:
+    """How often shuffled labels correlate at least as strongly (two-sided, the observed order counted among them)."""
+    from scipy.stats import permutation_test
+
+    x, y = values.double().numpy(), labels.double().numpy()
+    if len(x) < 3 or x.std() == 0 or y.std() == 0:
+        return None
+    centred = (x - x.mean()) / x.std()
+
+    def strength(shuffled: Any, axis: int = -1) -> Any:
+        return np.abs(((shuffled - y.mean()) * centred).mean(axis=axis))
+
+    found = permutation_test(
+        (y,), strength, permutation_type="pairings", vectorized=True, n_resamples=DRAWS, alternative="greater",
+        rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    return float(found.pvalue)
+
+
+def area_under_curve(values: Tensor, labels: Tensor) -> float | None:
+    """The chance that an example of the first class encodes above one of the second (AUC, from Mann and Whitney's U)."""
+    from scipy.stats import mannwhitneyu
+
+    first, second = (values[labels == sign].numpy() for sign in (1.0, -1.0))
+    if not len(first) or not len(second):
+        return None
+    return float(mannwhitneyu(first, second).statistic / (len(first) * len(second)))
+
+
+def effect_size(values: Tensor, labels: Tensor) -> float | None:
+    """Cohen's d: the difference of the class means in units of their pooled standard deviation."""
+    first, second = (values[labels == sign].double() for sign in (1.0, -1.0))
+    if len(first) < 2 or len(second) < 2:
+        return None
+    freedom = len(first) + len(second) - 2
+    pooled = (first.var() * (len(first) - 1) + second.var() * (len(second) - 1)) / freedom
+    return float((first.mean() - second.mean()) / pooled.sqrt()) if pooled > 0 else None

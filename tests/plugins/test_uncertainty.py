@@ -1,0 +1,60 @@
+"""Intervals cover at their rate, nulls are uniform, and each number is what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from gradiend_evaluation.uncertainty import area_under_curve, correlation_interval, effect_size, shuffled_p_value
+from scipy.stats import kstest
+
+
+def example(rng: np.random.Generator, n: int = 80, signal: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    labels = np.where(rng.random(n) < 0.5, 1.0, -1.0)
+    return torch.tensor(signal * labels + rng.normal(size=n)), torch.tensor(labels)
+
+
+def test_p_values_are_uniform_where_there_is_nothing():
+    rng = np.random.default_rng(0)
+    found = [shuffled_p_value(*example(rng, 60, signal=0.0), seed) for seed in range(200)]
+    assert kstest(found, "uniform").pvalue > 0.01
+    assert shuffled_p_value(*example(rng, signal=1.0), 0) <= 0.002
+
+
+def test_intervals_cover_the_true_correlation_at_their_rate():
+    rng = np.random.default_rng(1)
+    truth = 1 / np.sqrt(2)  # of a label of ±1 with itself and noise of variance 1
+    hits = [low <= truth <= high for low, high in (correlation_interval(*example(rng), [""] * 80, seed) for seed in range(200))]
+    assert 0.90 <= np.mean(hits) <= 0.99
+
+
+def test_documents_widen_the_interval():
+    """Twenty documents of one example eight times over hold no more than twenty examples."""
+    rng = np.random.default_rng(2)
+    values, labels = example(rng, 20)
+    many = values.repeat_interleave(8), labels.repeat_interleave(8)
+    documents = [f"book {n // 8}" for n in range(160)]
+    alone, blind, honest = (
+        correlation_interval(values, labels, [""] * 20, 0), correlation_interval(*many, [""] * 160, 0),
+        correlation_interval(*many, documents, 0),
+    )  # fmt: skip
+    assert honest == pytest.approx(alone, abs=0.02)
+    assert honest[1] - honest[0] > 2 * (blind[1] - blind[0])
+
+
+def test_what_does_not_exist_is_none():
+    constant, labels = torch.zeros(9), torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0])
+    assert correlation_interval(constant, labels, [""] * 9, 0) is None
+    assert correlation_interval(labels, labels, ["one"] * 9, 0) is None
+    assert shuffled_p_value(constant, labels, 0) is None
+    assert effect_size(constant, labels) is None
+    assert area_under_curve(labels, torch.ones(9)) is None
+
+
+def test_area_and_effect_by_hand():
+    values, labels = torch.tensor([0.9, 0.2, 0.1, -0.5]), torch.tensor([1.0, 1.0, -1.0, -1.0])
+    assert area_under_curve(values, labels) == 1.0
+    assert area_under_curve(torch.tensor([0.9, 0.0, 0.1, -0.5]), labels) == 0.75
+    first, second = np.array([0.9, 0.2]), np.array([0.1, -0.5])
+    pooled = np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 2)
+    assert effect_size(values, labels) == pytest.approx((first.mean() - second.mean()) / pooled)
