@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradiend_core.comparison.similarity import compare
     from gradiend_core.errors import GradiendError
+    from gradiend_core.exporting import export
     from gradiend_core.run_folder import load_run, save_run
     from gradiend_core.session import Session
     from gradiend_core.storage.features import load_feature, save_feature
+    from gradiend_core.storage.updates import load_update, save_update
 
 __version__ = "0.1.0"
 
@@ -24,12 +26,26 @@ _MODULE_OF = {
     "GradiendError": "errors",
     "Session": "session",
     "compare": "comparison.similarity",
+    "export": "exporting",
     "load_feature": "storage.features",
     "load_run": "run_folder",
     "save_feature": "storage.features",
+    "load_update": "storage.updates",
     "save_run": "run_folder",
+    "save_update": "storage.updates",
 }
-__all__ = ["GradiendError", "Session", "compare", "load_feature", "load_run", "save_feature", "save_run"]
+__all__ = [
+    "GradiendError",
+    "Session",
+    "compare",
+    "export",
+    "load_feature",
+    "load_run",
+    "load_update",
+    "save_feature",
+    "save_run",
+    "save_update",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `gradiend run`, `gradiend data` and `gradiend plugins`. Says what went wrong in one line, without a
+"""The command line: `gradiend run`, `data`, `rewrite` and `plugins`. Says what went wrong in one line, without a
 traceback unless asked."""
 
 from __future__ import annotations
@@ -109,6 +109,27 @@ def data(
         print("\n" + "\n".join(f"{name} → {pair.alternative_class}: {_marked(pair)}" for pair in own))
     if output is not None:
         print(f"\nwritten to {output}; learn from it with: gradiend run {output / 'run.toml'} --model MODEL")
+
+
+@app.command()
+def rewrite(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    toward: Annotated[str, typer.Option(help="The class to strengthen.")],
+    output: Annotated[Path, typer.Option(help="A new folder.")],
+    form: Annotated[str, typer.Option("--format", help="full, sparse or lora.")] = "full",
+    strength: Annotated[float, typer.Option(help="A factor for the edit; negative weakens the class.")] = 1.0,
+    learning_rate: Annotated[float | None, typer.Option(help="Instead of the one that the run chose.")] = None,
+    keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
+    rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
+) -> None:
+    """The edit of a finished run as a model, an update or an adapter."""
+    from gradiend_core.exporting import export
+    from gradiend_core.run_folder import load_run
+
+    if output.exists():
+        raise ConfigError(f"{output} exists; give a new folder")
+    session = load_run(run)
+    print("\n".join(export(session, toward, output, form, strength=strength, learning_rate=learning_rate, keep=keep, rank=rank)))
 
 
 def _tokenizer(name: str | None, registry: Registry) -> Any:

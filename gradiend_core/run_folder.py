@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from attrs import evolve
 
 from gradiend_core.config.runfile import written
 from gradiend_core.data_folder import write_audit, write_pairs
 from gradiend_core.errors import StorageError
+from gradiend_core.exporting import model_card
 from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.records.feature import TrainingRow
 from gradiend_core.records.report import Metric, Report
@@ -55,7 +57,8 @@ def save_run(session: Session, output: str | Path) -> Path:
                 write_csv(output / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
     if "decoder" in session.reports:
         for toward in session.config.rewrite.toward or session.strengthened():
-            session.rewrite(toward).save_pretrained(output / "rewritten" / toward)
+            edited = session.rewrite(toward)
+            evolve(edited, card=model_card(session, toward, edited.update)).save_pretrained(output / "rewritten" / toward)
     with fresh_folder(output / "figures") as place:
         for name, figure in session.figures():
             for suffix in FORMATS:

@@ -1,10 +1,12 @@
-"""A change of weights."""
+"""A change of weights, and what can be done with it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
+
+from gradiend_core.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +16,11 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class WeightUpdate:
-    """`new weights = weights + learning_rate · direction` over a scope; `direction` is decoder(feature_factor), [n]."""
+    """`new weights = weights + learning_rate · direction` over a scope; `direction` is decoder(feature_factor), [n].
+
+    `a + b`, `a - b`, `2 * a` and `-a` are updates too; a sum is no decoder output, so its feature factor is 0 and its learning
+    rate 1.
+    """
 
     direction: Tensor
     scope: ParameterScope
@@ -29,3 +35,39 @@ class WeightUpdate:
     def norm_at(self, learning_rate: float) -> float:
         """The same for another learning rate."""
         return abs(learning_rate) * float(self.direction.norm())
+
+    def __mul__(self, factor: float) -> WeightUpdate:
+        return evolve(self, learning_rate=self.learning_rate * factor)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> WeightUpdate:
+        return self * -1.0
+
+    def __add__(self, other: WeightUpdate) -> WeightUpdate:
+        self._same_scope(other)
+        direction = self.learning_rate * self.direction + other.learning_rate * other.direction.to(self.direction.device)
+        return WeightUpdate(direction, self.scope, 0.0, 1.0)
+
+    def __sub__(self, other: WeightUpdate) -> WeightUpdate:
+        return self + -other
+
+    def cosine(self, other: WeightUpdate) -> float:
+        """The cosine between two updates; 0 where one is nothing."""
+        self._same_scope(other)
+        lengths = self.norm * other.norm
+        product = float(self.direction @ other.direction.to(self.direction.device))
+        return self.learning_rate * other.learning_rate * product / lengths if lengths else 0.0
+
+    def restricted(self, keep: int) -> WeightUpdate:
+        """The update with only its `keep` largest entries, over a scope of these alone."""
+        if not 1 <= keep <= self.scope.size:
+            raise ModelError(
+                f"an update of {self.scope.size} entries cannot keep {keep}; give a number from 1 to {self.scope.size}"
+            )
+        columns = self.direction.abs().topk(keep).indices.sort().values
+        return evolve(self, direction=self.direction[columns], scope=self.scope.narrowed(columns.cpu()))
+
+    def _same_scope(self, other: WeightUpdate) -> None:
+        if self.scope is not other.scope and self.scope.fingerprint() != other.scope.fingerprint():
+            raise ModelError("two updates can only be combined over the same weights, and these have different scopes")

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from gradiend_core.gradients.loading import without_progress_bars
 from gradiend_core.records.update import WeightUpdate
-from gradiend_core.storage.files import fresh_folder, write_json
+from gradiend_core.storage.files import fresh_folder, write_json, write_text
 
 
 @frozen(eq=False)
@@ -20,6 +20,7 @@ class RewrittenModel:
     tokenizer: Any
     update: WeightUpdate
     toward: str
+    card: str = ""
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Model, tokenizer and a note of the edit in a folder that `from_pretrained` loads; whole or not at all."""
@@ -32,4 +33,6 @@ class RewrittenModel:
                 "learning_rate": self.update.learning_rate, "scope": self.update.scope.fingerprint(),
             }  # fmt: skip
             write_json(place / "gradiend.json", note)
+            if self.card:
+                write_text(place / "README.md", self.card)
         return Path(folder)

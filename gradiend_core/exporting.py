@@ -1,0 +1,94 @@
+"""An edit as a folder for others: a whole checkpoint, the update alone, or an adapter, each with its card."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradiend_core.errors import ConfigError
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.storage.updates import save_update
+
+if TYPE_CHECKING:
+    from gradiend_core.session import Session
+
+FORMATS = ("full", "sparse", "lora")
+
+
+def export(
+    session: Session, toward: str, output: str | Path, form: str = "full", *, strength: float = 1.0,
+    learning_rate: float | None = None, keep: float = 1.0, rank: int = 8,
+) -> list[str]:  # fmt: skip
+    """Writes the edit that strengthens a class, times `strength`, of which only the share `keep` of largest entries stays; gives
+    back what to know of it, in lines.
+
+    "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact; "lora" is an adapter
+    for peft of this `rank`, whose error is said."""
+    if form not in FORMATS:
+        raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
+    if not 0 < keep <= 1:
+        raise ConfigError(f"keep is {keep:g}, but must be a share above 0 and up to 1")
+    update = session.update(toward, learning_rate) * strength
+    if not update.learning_rate:
+        raise ConfigError(
+            f"the edit toward {toward} has learning rate 0, as none was better than the model; give a learning rate"
+        )
+    if keep < 1:
+        update = update.restricted(max(1, round(keep * update.scope.size)))
+    card = model_card(session, toward, update, strength)
+    lines = [f"toward {toward}: {update.scope.size:,} weights change by {update.norm:.3g} in all"]
+    if form == "lora":
+        from gradiend_core.rewriting.lora import save_lora
+
+        found = save_lora(session.loaded.model, update, output, rank, session.config.general.model, card)
+        errors = ", ".join(f"{each}: {error:.3f}" for each, error in found.errors.items())
+        lines.append(f"an adapter can change {found.held:.1%} of the update; relative error by rank {errors}")
+        if found.left_out:
+            lines.append(
+                f"left out, as no adapter can change them: {len(found.left_out)} parameters, such as {found.left_out[0]}"
+            )
+    elif form == "sparse":
+        save_update(update, output, session.loaded.fingerprint, card)
+    else:
+        from gradiend_core.rewriting.apply import apply_update
+        from gradiend_core.rewriting.model import RewrittenModel
+
+        model = copy.deepcopy(session.loaded.model)
+        apply_update(model, update)
+        RewrittenModel(model, session.loaded.tokenizer, update, toward, card).save_pretrained(output)
+    return [*lines, f"written to {output}"]
+
+
+def model_card(session: Session, toward: str, update: WeightUpdate, strength: float = 1.0) -> str:
+    """What the edit is, where it comes from, and what was measured of it, as the README of a model."""
+    axis = session.axis_of(toward)
+    feature, reports = session.features[axis], session.axis_reports[axis]
+    first, second = feature.classes
+    about = f"learned from gradients of minimal pairs of {first} and {second} (GRADIEND, arXiv 2502.01406) by gradiend-core."
+    model = session.config.general.model
+    facts = {
+        "paradigm": session.config.paradigm.kind,
+        "classes": f"{first} (+1), {second} (−1)",
+        "feature factor, learning rate": f"{update.feature_factor:+g}, {update.learning_rate:g} (strength {strength:g})",
+        "weights changed, length of the change": f"{update.scope.size:,}, {update.norm:.4g}",
+        "scope, model": f"`{update.scope.fingerprint()}`, `{session.loaded.fingerprint}`",
+    }
+    encoder, decoder = reports.get("encoder"), reports.get("decoder")
+    if encoder:
+        facts["encoder, test correlation"] = _number(encoder.get("test.correlation"))
+    if decoder and (toward, "base_lms") in decoder.metrics:
+        at = f"at learning rate {decoder[toward, 'learning_rate'] or 0.0:g}"
+        for name, what in (("probability", f"P({toward}) on test texts of the other class"), ("lms", "language modelling score")):
+            before, after = (_number(decoder[toward, f"{when}_{name}"]) for when in ("base", "rewritten"))
+            facts[f"{what}, before and after"] = f"{before}, {after} {at}"
+    lines = [
+        "---", f"base_model: {model}", "tags: [gradiend]", "---", f"# {toward} strengthened", "",
+        f"The weights of `{model}` with an edit that makes words of the class {toward} more probable, {about}", "",
+        "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()),
+    ]  # fmt: skip
+    return "\n".join([*lines, "", "That these words are more probable is all that was measured. Other effects were not.", ""])
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

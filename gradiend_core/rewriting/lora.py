@@ -1,0 +1,114 @@
+"""A weight update as a LoRA adapter (arXiv 2106.09685) for peft: each weight matrix's change, truncated to a rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from gradiend_core.errors import ConfigError, ModelError
+from gradiend_core.gradients.operator import spread
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.storage.files import fresh_folder, write_json, write_text
+
+#: ranks whose errors are reported beside that of the export
+RANKS = (1, 2, 4, 8, 16, 32, 64)
+
+
+@frozen(eq=False)
+class LoraFactors:
+    """For each module that can have an adapter A [rank, in] and B [out, rank], with B·A close to the change of its weight.
+
+    `errors` has, for each rank, the length of what is lost, relative to the whole update's; `left_out` names the parameters
+    that no adapter can change, and `held` is the share of the update's squared length that the others have."""
+
+    rank: int
+    factors: dict[str, tuple[Tensor, Tensor]]
+    errors: dict[int, float]
+    held: float
+    left_out: tuple[str, ...]
+
+
+def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFactors:
+    """Truncated singular value decompositions of an update's matrices. Raises ModelError where no matrix can have an adapter."""
+    if rank < 1:
+        raise ConfigError(f"the rank of an adapter is {rank}; give 1 or more")
+    whole, kept = update.norm**2, dict.fromkeys(sorted({*RANKS, rank}), 0.0)
+    factors, left_out = {}, []
+    tied = _shared(model)
+    for part, place in update.scope.parts():
+        name, _, kind = part.name.rpartition(".")
+        module = model.get_submodule(name)
+        if kind != "weight" or not isinstance(module, (nn.Linear, Conv1D)) or part.name in tied:
+            left_out.append(part.name)
+            continue
+        change = spread(part, update.direction[place]).float() * update.learning_rate
+        if isinstance(module, Conv1D):
+            change = change.T
+        left, sizes, right = torch.linalg.svd(change, full_matrices=False)
+        for each in kept:
+            kept[each] += float(sizes[:each].square().sum())
+        few = min(rank, len(sizes))
+        root = sizes[:few].sqrt()
+        factors[name] = (_padded(root[:, None] * right[:few], rank, 0), _padded(left[:, :few] * root, rank, 1))
+    if not factors:
+        raise ModelError(f"no adapter can hold this update: it changes only {', '.join(left_out[:5])}; save it as sparse or full")
+    held = _held(update, left_out)
+    errors = {each: max(0.0, 1 - value / whole) ** 0.5 for each, value in kept.items()} if whole else dict.fromkeys(kept, 0.0)
+    return LoraFactors(rank, factors, errors, held, tuple(left_out))
+
+
+def save_lora(model: Any, update: WeightUpdate, folder: str | Path, rank: int, base: str, card: str = "") -> LoraFactors:
+    """Writes an adapter that `peft.PeftModel.from_pretrained` loads onto the base model."""
+    try:
+        from peft import LoraConfig
+        from peft.utils import SAFETENSORS_WEIGHTS_NAME
+    except ImportError as error:
+        raise ConfigError('an adapter needs peft, which is not installed; pip install "gradiend-core[lora]"') from error
+    from safetensors.torch import save_file
+
+    found = lora_factors(model, update, rank)
+    convolution = any(isinstance(model.get_submodule(name), Conv1D) for name in found.factors)
+    config = LoraConfig(
+        r=rank, lora_alpha=rank, target_modules=sorted(found.factors), base_model_name_or_path=base, fan_in_fan_out=convolution,
+        inference_mode=True,
+    )  # fmt: skip
+    tensors = {}
+    for name, (a, b) in found.factors.items():
+        tensors[f"base_model.model.{name}.lora_A.weight"] = a.contiguous().cpu()
+        tensors[f"base_model.model.{name}.lora_B.weight"] = b.contiguous().cpu()
+    with fresh_folder(Path(folder)) as place:
+        config.save_pretrained(str(place))
+        save_file(tensors, place / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
+        about = {"relative_error_by_rank": found.errors, "held": found.held, "left_out": found.left_out}
+        write_json(place / "gradiend.json", about)
+        if card:
+            write_text(place / "README.md", card)
+    return found
+
+
+def _shared(model: nn.Module) -> set[str]:
+    """Parameters that several modules share: an adapter on one of them would change that one alone."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return {name for own in names.values() if len(own) > 1 for name in own}
+
+
+def _held(update: WeightUpdate, left_out: list[str]) -> float:
+    squares = {part.name: float(update.direction[place].square().sum()) for part, place in update.scope.parts()}
+    return 1 - sum(squares[name] for name in left_out) / sum(squares.values()) if any(squares.values()) else 1.0
+
+
+def _padded(factor: Tensor, rank: int, dim: int) -> Tensor:
+    """peft has one rank for all modules; a smaller matrix gets zeros."""
+    missing = rank - factor.shape[dim]
+    if not missing:
+        return factor
+    shape = list(factor.shape)
+    shape[dim] = missing
+    return torch.cat([factor, factor.new_zeros(shape)], dim)

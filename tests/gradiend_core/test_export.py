@@ -1,0 +1,182 @@
+"""An edit in other hands: as a checkpoint, as an update, as an adapter; loaded by others, with the same probabilities."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+from gradiend_core import Session, export, load_run, load_update, save_run, save_update
+from gradiend_core.errors import ConfigError, ModelError, StorageError
+from gradiend_core.gradients.loading import model_fingerprint
+from gradiend_core.records.scope import ParameterScope, ParameterSlice
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.rewriting.apply import apply_update
+from gradiend_core.rewriting.lora import lora_factors
+from tests.conftest import settings
+
+AUTO = {"tiny-mlm": AutoModelForMaskedLM, "tiny-clm": AutoModelForCausalLM}
+
+
+@pytest.fixture(scope="module", params=["tiny-mlm", "tiny-clm"])
+def run(request):
+    return Session("english-pronouns", model=request.param, **settings(evaluation={"kinds": ["decoder"]}))
+
+
+def fresh(run):
+    return AUTO[run.config.general.model].from_pretrained(run.model_folder).eval()
+
+
+def logits(model) -> torch.Tensor:
+    with torch.no_grad():
+        return model(input_ids=torch.arange(5, 25)[None]).logits
+
+
+def updated(run, update) -> torch.Tensor:
+    model = fresh(run)
+    apply_update(model, update)
+    return logits(model)
+
+
+def test_a_full_export_is_a_plain_model_with_a_card(run, tmp_path):
+    lines = export(run, "3PL", tmp_path / "full", learning_rate=0.05, strength=0.5)
+    assert "weights change by" in lines[0]
+    loaded = AUTO[run.config.general.model].from_pretrained(tmp_path / "full").eval()
+    assert torch.equal(logits(loaded), updated(run, run.update("3PL", 0.025)))
+    card = (tmp_path / "full" / "README.md").read_text(encoding="utf-8")
+    assert "# 3PL strengthened" in card
+    assert f"`{run.loaded.fingerprint}`" in card
+    assert "language modelling score, before and after" in card
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.01])
+def test_a_sparse_export_is_exact(run, tmp_path, keep):
+    export(run, "3SG", tmp_path / "sparse", "sparse", learning_rate=0.05, keep=keep)
+    update = load_update(tmp_path / "sparse", run.loaded.fingerprint)
+    whole = run.update("3SG", 0.05)
+    expected = whole if keep == 1 else whole.restricted(round(keep * whole.scope.size))
+    assert torch.equal(updated(run, update), updated(run, expected))
+    assert update.scope.size == round(keep * whole.scope.size)
+    size = (tmp_path / "sparse" / "update.safetensors").stat().st_size
+    assert keep == 1 or size < 0.05 * 4 * whole.scope.size
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # of peft, for transformers 6
+def test_an_adapter_does_what_it_says(run, tmp_path):
+    peft = pytest.importorskip("peft")
+    lines = export(run, "3PL", tmp_path / "lora", "lora", learning_rate=0.05, rank=96)
+    assert "an adapter can change" in lines[1]
+    model = peft.PeftModel.from_pretrained(fresh(run), tmp_path / "lora").eval()
+    about = json.loads((tmp_path / "lora" / "gradiend.json").read_text())
+    assert about["relative_error_by_rank"]["96"] == pytest.approx((1 - about["held"]) ** 0.5, abs=1e-3)
+    whole = run.update("3PL", 0.05)
+    held = ParameterScope(tuple(part for part in whole.scope.slices if part.name not in about["left_out"]))
+    places = [place for part, place in whole.scope.parts() if part.name not in about["left_out"]]
+    part = WeightUpdate(torch.cat([whole.direction[place] for place in places]), held, whole.feature_factor, whole.learning_rate)
+    assert torch.allclose(logits(model), updated(run, part), atol=2e-3), "at full rank, all that an adapter can hold"
+    assert not torch.allclose(logits(model), logits(fresh(run)), atol=1e-2)
+    merged = logits(model.merge_and_unload())
+    assert torch.allclose(merged, updated(run, part), atol=2e-3)
+
+
+def test_the_error_of_a_rank_is_that_of_the_weights(run):
+    whole = run.update("3PL", 0.05)
+    found = lora_factors(run.loaded.model, whole, 2)
+    lost = 0.0
+    from gradiend_core.gradients.operator import spread
+
+    for part, place in whole.scope.parts():
+        change = whole.learning_rate * spread(part, whole.direction[place])
+        name = part.name.removesuffix(".weight")
+        if name in found.factors:
+            a, b = found.factors[name]
+            product = b @ a
+            change = change - (product if product.shape == change.shape and "h." not in name else product.T)
+        lost += float(change.double().square().sum())
+    assert found.errors[2] == pytest.approx(lost**0.5 / whole.norm, rel=1e-3)
+    values = list(found.errors.values())
+    assert values == sorted(values, reverse=True)
+
+
+def test_updates_add_up(run):
+    a, b = run.update("3SG", 0.1), run.update("3PL", 0.05)
+    both = a + 2 * b
+    dense = 0.1 * a.direction + 0.1 * b.direction
+    assert torch.allclose(both.learning_rate * both.direction, dense, atol=1e-7)
+    assert (a - a).norm == 0
+    assert a.cosine(-a) == pytest.approx(-1, abs=1e-4)
+    assert a.cosine(3 * a) == pytest.approx(1, abs=1e-4)
+    assert (a - a).cosine(a) == 0
+    assert (0.5 * a).norm == pytest.approx(0.5 * a.norm)
+    few = a.restricted(10)
+    assert few.scope.size == 10
+    assert float(few.direction.abs().min()) >= float(a.direction.abs().sort(descending=True).values[9])
+    with pytest.raises(ModelError, match="over the same weights"):
+        _ = a + few
+    with pytest.raises(ModelError, match="cannot keep 0"):
+        a.restricted(0)
+
+
+def test_what_does_not_fit_is_refused(run, tmp_path):
+    update = run.update("3SG", 0.1)
+    save_update(update, tmp_path / "u", run.loaded.fingerprint)
+    with pytest.raises(StorageError, match=f"was made for the model {run.loaded.fingerprint}, and this is another"):
+        load_update(tmp_path / "u", "another")
+    assert load_update(tmp_path / "u", model_fingerprint(fresh(run))).norm == update.norm
+    content = bytearray((tmp_path / "u" / "update.safetensors").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "u" / "update.safetensors").write_bytes(content)
+    with pytest.raises(StorageError, match="checksum"):
+        load_update(tmp_path / "u")
+    with pytest.raises(StorageError, match="holds no update"):
+        load_update(tmp_path / "nowhere")
+    save_update(attrs.evolve(update, direction=update.direction * float("inf")), tmp_path / "inf")
+    with pytest.raises(StorageError, match="not finite"):
+        load_update(tmp_path / "inf")
+    for arguments, words in [
+        ({"form": "gguf"}, "the format is 'gguf'; use one of full, sparse, lora"),
+        ({"keep": 0.0}, "keep is 0, but must be a share"),
+        ({"form": "lora", "rank": 0}, "the rank of an adapter is 0"),
+        ({"strength": 0.0}, "has learning rate 0"),
+    ]:
+        with pytest.raises(ConfigError, match=words):
+            export(run, "3SG", tmp_path / "x", **{"learning_rate": 0.1, **arguments})
+    assert not (tmp_path / "x").exists()
+    name = "bert.embeddings.word_embeddings.weight" if run.config.general.model == "tiny-mlm" else "transformer.wte.weight"
+    embeddings = next(part for part in update.scope.slices if part.name == name)
+    tied = WeightUpdate(torch.ones(embeddings.size), ParameterScope((ParameterSlice(name, embeddings.shape),)), 1.0, 1.0)
+    with pytest.raises(ModelError, match="no adapter can hold this update: it changes only"):
+        lora_factors(run.loaded.model, tied, 4)
+
+
+def test_the_command_line_exports_a_saved_run(tmp_path, monkeypatch, capsys):
+    import sys
+
+    from gradiend_core import cli
+
+    save_run(Session("english-pronouns", **settings(figures={"kinds": []})), tmp_path / "run")
+    command = [
+        "gradiend",
+        "rewrite",
+        str(tmp_path / "run"),
+        "--toward",
+        "3SG",
+        "--strength",
+        "0.5",
+        "--format",
+        "lora",
+        "--rank",
+        "4",
+    ]
+    monkeypatch.setattr(sys, "argv", [*command, "--output", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as leave:
+        cli.main()
+    assert leave.value.code == 0
+    assert "relative error by rank 1: " in capsys.readouterr().out
+    assert (tmp_path / "out" / "adapter_model.safetensors").exists()
+    with pytest.raises(SystemExit, match="exists; give a new folder"):
+        cli.main()
+    assert load_run(tmp_path / "run").update("3SG").learning_rate > 0
