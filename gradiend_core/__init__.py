@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gradiend_core.run_folder import load_run, save_run
     from gradiend_core.session import Session
     from gradiend_core.storage.features import load_feature, save_feature
+    from gradiend_core.storage.reference import import_reference_feature
     from gradiend_core.storage.updates import load_update, save_update
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ _MODULE_OF = {
     "Session": "session",
     "compare": "comparison.similarity",
     "export": "exporting",
+    "import_reference_feature": "storage.reference",
     "load_feature": "storage.features",
     "load_run": "run_folder",
     "save_feature": "storage.features",
@@ -35,17 +37,9 @@ _MODULE_OF = {
     "save_update": "storage.updates",
 }
 __all__ = [
-    "GradiendError",
-    "Session",
-    "compare",
-    "export",
-    "load_feature",
-    "load_run",
-    "load_update",
-    "save_feature",
-    "save_run",
-    "save_update",
-]
+    "GradiendError", "Session", "compare", "export", "import_reference_feature", "load_feature", "load_run", "load_update",
+    "save_feature", "save_run", "save_update",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
