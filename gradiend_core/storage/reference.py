@@ -25,7 +25,8 @@ def import_reference_feature(folder: str | Path) -> LearnedFeature:
     """The feature, pruned or not, over the same weights.
 
     There, the code +1 of an encoder that reads alternative gradients is that of pairs whose *alternative* is the first class;
-    here the factual class counts, so such a feature is turned, which leaves what each class decodes to as it was. Raises
+    here the factual class counts, so such a feature is turned, which leaves what each class decodes to as it was. One
+    that was saved there without evaluation has no orientation yet, and may be the wrong way round. Raises
     StorageError for what is not there, is a pickle, or has no counterpart here."""
     folder = Path(folder)
     try:
@@ -62,7 +63,9 @@ def import_reference_feature(folder: str | Path) -> LearnedFeature:
     whole = {name: vector.float()[order].contiguous() for name, vector in vectors.items()}
     if not all(bool(torch.isfinite(vector).all()) for vector in whole.values()):
         raise StorageError(f"the feature in {folder} has values that are not finite")
-    feature = LearnedFeature(encoder_bias=bias, scope=scope, classes=(first, second), source=source, target=target, **whole)
+    feature = LearnedFeature(
+        whole["encoder"], bias, whole["decoder"], whole["decoder_bias"], scope, (first, second), source, target
+    )  # fmt: skip
     return feature.flipped() if source is GradientRole.ALTERNATIVE else feature
 
 
