@@ -130,7 +130,7 @@ def _choice(role: str, values: dict[str, Any], default: str, registry: Registry,
 
 
 def _choices(role: str, values: dict[str, Any], registry: Registry) -> tuple[Choice, ...]:
-    kinds = values.get("kinds", registry.names(role))
+    kinds = values.get("kinds", [name for name in registry.names(role) if registry.get(role, name).by_default])
     if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
         raise ConfigError(f"{role}.kinds must be a list of names, not {kinds!r}")
     for key in values:

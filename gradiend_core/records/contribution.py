@@ -22,7 +22,8 @@ class Contribution:
 
     `config` is a frozen attrs class with a default for every field that has a sensible one. `factory` names, as
     "module:attribute", what is called with an instance of it; the module is imported only when a run needs it. `suited`
-    names, for a paradigm, the "model" and the "texts" of a run that names none."""
+    names, for a paradigm, the "model" and the "texts" of a run that names none. An evaluator or a
+    visualizer that is not `by_default` runs only where it is named."""
 
     name: str = field(validator=validators.matches_re(r"[a-z0-9][a-z0-9-]*"))
     config: type
@@ -30,6 +31,7 @@ class Contribution:
     summary: str
     reference: str = ""
     suited: Mapping[str, str] = field(factory=dict)
+    by_default: bool = True
 
     def build(self, config: object | None = None) -> Any:
         """The implementation, made with this configuration (default: every default)."""

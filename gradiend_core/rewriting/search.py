@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve, frozen
 
-from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import Rewriter
 
 #: the share of the language modelling score below which a model is taken as broken
@@ -27,12 +27,12 @@ class Candidate:
 
 
 class Trials:
-    """Edits of one feature toward one class, each put into the model in place and measured once; the unedited model first."""
+    """One update at several learning rates, each put into the model in place and measured once; the unedited model first."""
 
     def __init__(
-        self, rewriter: Rewriter, feature: LearnedFeature, toward: str, probability: Callable[[], float], lms: Callable[[], float]
+        self, rewriter: Rewriter, update: WeightUpdate, probability: Callable[[], float], lms: Callable[[], float]
     ) -> None:
-        self.rewriter, self.update = rewriter, feature.update(toward, 0.0)
+        self.rewriter, self.update = rewriter, update
         self._measures = probability, lms
         rewriter.restore()
         self.found = [Candidate(self.update.feature_factor, 0.0, probability(), lms())]

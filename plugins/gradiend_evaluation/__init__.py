@@ -47,6 +47,23 @@ class SelectionSettings:
     pairs: int = field(default=128, validator=validators.ge(2))
 
 
+METHODS = ("mean-difference", "random", "fine-tuning")
+
+
+@frozen
+class BaselineSettings:
+    """Settings of `baselines`: what the feature's edit is compared with, each searched for as the decoder's is. `pairs`
+    training pairs give the mean difference; fine-tuning takes `steps` of `batch_size`."""
+
+    methods: tuple[str, ...] = field(default=METHODS, validator=validators.deep_iterable(validators.in_(METHODS)))
+    evaluations: int = field(default=8, validator=validators.ge(2))
+    lms_floor: float = field(default=0.99, validator=[validators.ge(0), validators.le(1)])
+    max_texts: int = field(default=500, validator=validators.ge(1))
+    pairs: int = field(default=256, validator=validators.ge(2))
+    steps: int = field(default=30, validator=validators.ge(1))
+    batch_size: int = field(default=16, validator=validators.ge(1))
+
+
 @hookimpl
 def gradiend_evaluators() -> list[Contribution]:
     paper = "arXiv 2502.01406, section 4"
@@ -64,6 +81,13 @@ def gradiend_evaluators() -> list[Contribution]:
             "gradiend_evaluation.decoder:DecoderEvaluator",
             "how far rewriting shifts each class",
             paper,
+        ),
+        Contribution(
+            "baselines",
+            BaselineSettings,
+            "gradiend_evaluation.baselines:BaselineEvaluator",
+            "the feature's edit beside a mean difference, a random one and fine-tuning, at one language modelling score",
+            by_default=False,
         ),
         Contribution(
             "stability",

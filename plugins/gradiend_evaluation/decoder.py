@@ -60,9 +60,9 @@ class DecoderEvaluator:
             for toward, other in zip(task.feature.classes, reversed(task.feature.classes), strict=True):
                 if self.config.toward and toward not in self.config.toward:
                     continue
-                validation = _Probability(task, "validation", toward, other, self.config.max_texts)
-                test = _Probability(task, "test", toward, other, self.config.max_texts)
-                trials = Trials(rewriter, task.feature, toward, validation, lms)
+                validation = Probability(task, "validation", toward, other, self.config.max_texts)
+                test = Probability(task, "test", toward, other, self.config.max_texts)
+                trials = Trials(rewriter, task.feature.update(toward, 0.0), validation, lms)
                 if self.config.learning_rates:
                     found = grid(trials, self.config.learning_rates)
                 else:
@@ -81,7 +81,7 @@ class DecoderEvaluator:
         return Report("decoder", metrics, {"candidates": Table(COLUMNS, tuple(rows))}, tuple(warnings))
 
 
-class _Probability:
+class Probability:
     """Mean probability of a class's words at the slots of another class's texts; everything but the model is fixed."""
 
     def __init__(self, task: EvaluationTask, split: str, toward: str, other: str, most: int) -> None:

@@ -142,13 +142,9 @@ def test_a_search_finds_the_floor_or_the_peak(probability, floor_at, expected):
         def restore(self):
             self.rate = 0.0
 
-    class Feature:
-        update = staticmethod(lambda toward, rate: WeightUpdate(torch.ones(1), None, 1.0, rate))
-
+    update = WeightUpdate(torch.ones(1), None, 1.0, 0.0)
     rewriter = Fake()
-    trials = Trials(
-        rewriter, Feature(), "A", lambda: probability(rewriter.rate), lambda: 1.0 if rewriter.rate <= floor_at else 0.5
-    )
+    trials = Trials(rewriter, update, lambda: probability(rewriter.rate), lambda: 1.0 if rewriter.rate <= floor_at else 0.5)
     found = bracket(trials, 0.99, 12)
     assert len(found) == 12
     best = choose(found, 0.99).learning_rate
