@@ -7,7 +7,7 @@ from itertools import islice
 import attrs
 import pytest
 import torch
-from gradiend_learners import Adam, training
+from gradiend_learners import Adam, axes
 from gradiend_learners.adam import AdamLearner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -221,8 +221,8 @@ def test_the_weights_of_the_best_step_are_kept(monkeypatch):
     config = Adam(steps=10, batch_size=2, validate_every=5, progress=False, cooldown=0, calibrate=False)
     early, *_ = learn(attrs.evolve(config, steps=5))
     scores = iter([0.9, 0.5])
-    real = training.correlation
-    monkeypatch.setattr(training, "correlation", lambda values, labels: next(scores, None) or real(values, labels))
+    real = axes.correlation
+    monkeypatch.setattr(axes, "correlation", lambda values, labels: next(scores, None) or real(values, labels))
     best, *_ = learn(config)
     assert best.best_step == 5
     assert [row.kept for row in best.training if row.validation_correlation is not None] == [True, False]

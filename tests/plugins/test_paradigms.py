@@ -115,9 +115,11 @@ def test_real_english_text_gives_many_pronouns(texts, settings):
 
 
 def test_tags_leave_out_objects():
-    options = {"max_per_class": 0}
-    loose = pairs_of(english_pronouns(EnglishPronouns(("2", "3SG"))), asset("text/ud_english_ewt"), **options)
-    strict = pairs_of(english_pronouns(EnglishPronouns(("2", "3SG"), tagged=True)), asset("text/ud_english_ewt"), **options)
+    texts = list(read_texts(asset("text/ud_english_ewt/en_ewt-ud-test.conllu")))
+    loose, strict = (
+        pairs_of(english_pronouns(EnglishPronouns(("2", "3SG"), tagged=tagged)), texts, max_per_class=0)
+        for tagged in (False, True)
+    )
     assert len(strict.pairs) < len(loose.pairs)
     for phrase in ("of [", "to [", "for [", "with ["):
         objects = [
