@@ -210,7 +210,7 @@ def summary(session: Session, folder: Path) -> list[str]:
             p, after, lms, lms_after = (
                 _show(report[toward, name]) for name in ("base_probability", "rewritten_probability", "base_lms", "rewritten_lms")
             )
-            edit = f"learning rate {report[toward, 'learning_rate']:g}, feature factor {report[toward, 'feature_factor']:+g}"
+            edit = f"learning rate {report[toward, 'learning_rate']:.3g}, feature factor {report[toward, 'feature_factor']:+g}"
             lines.append(f"rewriting toward {toward}: P {p} → {after}, language modelling {lms} → {lms_after} ({edit})")
         if len(session.seed_runs) > 1 and "stability" in reports:
             report = reports["stability"]

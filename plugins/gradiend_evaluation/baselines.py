@@ -63,18 +63,20 @@ class BaselineEvaluator:
 
         with Rewriter(model, feature.scope) as rewriter:
             for toward, other in zip(feature.classes, reversed(feature.classes), strict=True):
-                validation, test = (
-                    Probability(task, split, toward, other, self.config.max_texts) for split in ("validation", "test")
-                )
-                base = test()
+                validation, test = (Probability(task, split, other, self.config.max_texts) for split in ("validation", "test"))
+                base = test()[toward]
                 updates = {"feature": feature.update(toward, 0.0)}
                 for method in self.config.methods:
                     updates[method] = evolve(updates["feature"], direction=self._direction(method, task, toward, rewriter))
                 for method, update in updates.items():
-                    found = bracket(Trials(rewriter, update, validation, lms), self.config.lms_floor, self.config.evaluations)
+                    found = bracket(
+                        Trials(rewriter, update, validation.of(toward), lms),
+                        self.config.lms_floor,
+                        self.config.evaluations,
+                    )
                     best = choose(found, self.config.lms_floor)
                     rewriter.apply(evolve(update, learning_rate=best.learning_rate))
-                    after = test()
+                    after = test()[toward]
                     rewriter.restore()
                     length = update.norm_at(best.learning_rate) / rewriter.norm()
                     rows.append((toward, method, best.learning_rate, length, base, after, found[0].lms, best.lms, len(test)))

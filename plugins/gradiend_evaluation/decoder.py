@@ -7,6 +7,7 @@ score is that of all neutral texts, for choice and report alike."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -30,6 +31,7 @@ from gradiend_core.api import (
 from gradiend_evaluation import DecoderSettings
 
 COLUMNS = ("toward", "feature_factor", "learning_rate", "probability", "lms", "chosen")
+EFFECTS = ("toward", "words_of", "on_texts_of", "base", "rewritten", "n")
 
 
 class DecoderEvaluator:
@@ -56,59 +58,79 @@ class DecoderEvaluator:
             score, tokens = source.language_modelling_score(model, prepared) if prepared else (math.nan, 0)
             return score
 
+        classes, most = task.feature.classes, self.config.max_texts
+        on_test = {name: Probability(task, "test", name, most) for name in classes}
+        base = {name: probability() for name, probability in on_test.items()}
+        effects = []
         with Rewriter(model, task.feature.scope) as rewriter:
-            for toward, other in zip(task.feature.classes, reversed(task.feature.classes), strict=True):
+            for toward, other in zip(classes, reversed(classes), strict=True):
                 if self.config.toward and toward not in self.config.toward:
                     continue
-                validation = Probability(task, "validation", toward, other, self.config.max_texts)
-                test = Probability(task, "test", toward, other, self.config.max_texts)
-                trials = Trials(rewriter, task.feature.update(toward, 0.0), validation, lms)
+                validation = Probability(task, "validation", other, most)
+                trials = Trials(rewriter, task.feature.update(toward, 0.0), validation.of(toward), lms)
                 if self.config.learning_rates:
                     found = grid(trials, self.config.learning_rates)
                 else:
                     found = bracket(trials, self.config.lms_floor, self.config.evaluations)
                 best = choose(found, self.config.lms_floor)
-                base_probability = test()
                 if best.learning_rate:
                     rewriter.apply(task.feature.update(toward, best.learning_rate))
                 else:
                     warnings.append(
                         f"no candidate toward {toward} beats the unedited model within the floor, so it stays as it is"
                     )
-                metrics |= _metrics(toward, found[0], best, base_probability, test(), len(test), tokens)
+                after = {name: probability() for name, probability in on_test.items()}
                 rewriter.restore()
+                n = len(on_test[other])
+                metrics |= _metrics(toward, found[0], best, base[other][toward], after[other][toward], n, tokens)
                 rows += [_row(toward, each, each is best) for each in found]
-        return Report("decoder", metrics, {"candidates": Table(COLUMNS, tuple(rows))}, tuple(warnings))
+                effects += [
+                    (toward, words_of, texts_of, base[texts_of][words_of], after[texts_of][words_of], len(on_test[texts_of]))
+                    for words_of in classes
+                    for texts_of in classes
+                ]
+        tables = {"candidates": Table(COLUMNS, tuple(rows)), "probabilities": Table(EFFECTS, tuple(effects))}
+        return Report("decoder", metrics, tables, tuple(warnings))
 
 
 class Probability:
-    """Mean probability of a class's words at the slots of another class's texts; everything but the model is fixed."""
+    """Mean probabilities of each class's words at the slots of one class's texts; everything but the model is fixed."""
 
-    def __init__(self, task: EvaluationTask, split: str, toward: str, other: str, most: int) -> None:
-        whole = task.examples[split]
-        sign = 1.0 if other == task.feature.classes[0] else -1.0
-        rows = [row for row, pair in enumerate(whole.pairs) if code_of(pair, task.feature.classes) == sign][:most]
+    def __init__(self, task: EvaluationTask, split: str, texts_of: str, most: int) -> None:
+        whole, classes = task.examples[split], task.feature.classes
+        sign = 1.0 if texts_of == classes[0] else -1.0
+        rows = [row for row, pair in enumerate(whole.pairs) if code_of(pair, classes) == sign][:most]
         self.examples: Examples = subset(whole, rows)
         self.task, device = task, task.gradients.device
-        named = [toward] if toward in task.data.words else [name for name in task.data.words if name not in task.feature.classes]
-        words = [word for name in named for word in task.data.words[name]]
-        ids = task.source.filler_ids(self.examples, words, task.tokenizer)
+        ids = {}
+        for name in classes:
+            named = [name] if name in task.data.words else [each for each in task.data.words if each not in classes]
+            words = [word for each in named for word in task.data.words[each]]
+            ids[name] = task.source.filler_ids(self.examples, words, task.tokenizer)
         self.batches = []
         for places in micro_batches(self.examples.lengths):
-            row = torch.tensor([i for i, place in enumerate(places) for _ in ids[place]], device=device, dtype=torch.long)
-            token = torch.tensor([each for place in places for each in ids[place]], device=device, dtype=torch.long)
-            self.batches.append((self.examples.batch(places, device), row, token))
+            entries = {}
+            for name, own in ids.items():
+                row = torch.tensor([i for i, place in enumerate(places) for _ in own[place]], device=device, dtype=torch.long)
+                token = torch.tensor([each for place in places for each in own[place]], device=device, dtype=torch.long)
+                entries[name] = row, token
+            self.batches.append((self.examples.batch(places, device), entries))
 
     def __len__(self) -> int:
         return len(self.examples.pairs)
 
-    def __call__(self) -> float:
-        total, model = 0.0, self.task.gradients.model
+    def of(self, name: str) -> Callable[[], float]:
+        """The probability of one class's words."""
+        return lambda: self()[name]
+
+    def __call__(self) -> dict[str, float]:
+        totals, model = dict.fromkeys(self.task.feature.classes, 0.0), self.task.gradients.model
         with torch.inference_mode():
-            for batch, row, token in self.batches:
+            for batch, entries in self.batches:
                 log_probabilities = self.task.source.slot_log_probabilities(model, batch)
-                total += float(log_probabilities[row, token].double().exp().sum())
-        return total / len(self)
+                for name, (row, token) in entries.items():
+                    totals[name] += float(log_probabilities[row, token].double().exp().sum())
+        return {name: total / len(self) for name, total in totals.items()}
 
 
 def _metrics(

@@ -32,7 +32,7 @@ class Rewriting:
             axes.axhline(base["lms"], color=NEUTRAL, linestyle=":", label="language modelling score, unedited")
             chosen = next(row for row in rows if row["chosen"])
             if chosen["learning_rate"]:
-                axes.axvline(chosen["learning_rate"], color=ACCENT, label=f"chosen: {chosen['learning_rate']:g}")
+                axes.axvline(chosen["learning_rate"], color=ACCENT, label=f"chosen: {chosen['learning_rate']:.3g}")
             kept = "" if chosen["learning_rate"] else ": no edit kept"
             axes.set_title(f"toward {toward}, on texts of {other}{kept}", fontsize=10)
             axes.set(xscale="log", xlabel=f"learning rate (feature factor {base['feature_factor']:+g})", ylim=(-0.02, 1.02))

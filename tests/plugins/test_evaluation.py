@@ -73,6 +73,20 @@ def test_the_decoders_probabilities_are_those_of_transformers(run):
     assert run.reports["decoder"]["3SG.base_probability"] == pytest.approx(total / len(pairs), rel=1e-4)
 
 
+def test_each_classs_words_are_measured_on_each_classs_texts(run):
+    report = run.reports["decoder"]
+    table = report.tables["probabilities"]
+    rows = {row[:3]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert set(rows) == {(t, w, x) for t in ("3SG", "3PL") for w in ("3SG", "3PL") for x in ("3SG", "3PL")}
+    for toward, other in (("3SG", "3PL"), ("3PL", "3SG")):
+        own = rows[toward, toward, other]
+        assert own["base"] == report[toward, "base_probability"]
+        assert own["rewritten"] == report[toward, "rewritten_probability"]
+        assert rows[toward, other, other]["rewritten"] <= rows[toward, other, other]["base"], "what one gains the other loses"
+        assert rows[toward, other, other]["base"] == rows[other, other, other]["base"]
+        assert rows[toward, other, other]["base"] > 0.5 > own["base"]
+
+
 def test_what_is_not_asked_for_is_not_measured():
     kinds = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"], "max_pairs": 5}, "decoder": {"toward": ["3PL"]}}
     run = Session("english-pronouns", **settings(), evaluation=kinds)

@@ -107,9 +107,11 @@ def test_german_articles_need_tags():
 
 
 # --- English pronouns on real text ---------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("texts", "settings"), [("text/ud_english_ewt", {}), ("text/english_novels", {"sentences": "en"})])
-def test_real_english_text_gives_many_pronouns(texts, settings):
-    data = pairs_of(english_pronouns(EnglishPronouns(("1SG+1PL", "3SG+3PL"))), asset(texts), max_per_class=0, **settings)
+def test_real_english_text_gives_many_pronouns():
+    texts = {name: asset(f"text/{name}") for name in ("ud_english_ewt", "english_novels")}
+    data = pairs_of(
+        english_pronouns(EnglishPronouns(("1SG", "1PL", "2", "3SG", "3PL"))), texts, max_per_class=0, sentences="en"
+    )  # fmt: skip
     assert min(Counter(pair.factual_class for pair in data.pairs).values()) >= 1000
     assert len({pair.text for pair in data.pairs}) == len(data.pairs)
 
@@ -236,9 +238,8 @@ def test_sentiment_holds_out_pairs_of_words():
     [
         ("german-articles", {"paradigm": {"classes": ["MascNom", "FemNom"]}}, 0.95),
         ("english-gender", {}, 0.95),
-        ("english-race", {}, 0.95),
-        ("english-religion", {}, 0.95),
-        ("english-sentiment", {}, 0.9),
+        ("english-race", {}, 0.9),
+        ("english-religion", {}, 0.9),
         (
             "english-sentiment",
             {"data": {"split_by": "word"}},
@@ -247,9 +248,9 @@ def test_sentiment_holds_out_pairs_of_words():
     ],
 )
 def test_a_paradigm_separates_its_classes_on_held_out_text(kind, tables, least):
-    small = {"max_per_class": 300, "max_neutral": 150}
+    small = {"max_per_class": 250, "max_neutral": 100}
     tables = {**tables, "data": {**small, **tables.get("data", {})}}
-    run = Session(kind, learner={"steps": 150, "progress": False}, evaluation={"kinds": ["encoder"]}, **tables)
+    run = Session(kind, learner={"steps": 100, "progress": False}, evaluation={"kinds": ["encoder"]}, **tables)
     assert run.reports["encoder"]["test.correlation"] >= least
     assert abs(run.reports["encoder"]["neutral.mean"]) < 0.3
 
@@ -258,6 +259,6 @@ def test_a_paradigm_separates_its_classes_on_held_out_text(kind, tables, least):
 def test_a_paradigm_works_on_a_model_and_text_that_nobody_here_made():
     run = Session(
         "english-gender", model=asset("models/stories260k"), texts=asset("text/tinystories/tiny_stories_cased.txt"),
-        paradigm={"fills": 2}, learner={"steps": 100, "progress": False}, evaluation={"kinds": ["encoder"]},
+        paradigm={"fills": 2}, learner={"steps": 80, "progress": False}, evaluation={"kinds": ["encoder"]},
     )  # fmt: skip
     assert run.reports["encoder"]["test.correlation"] >= 0.9
