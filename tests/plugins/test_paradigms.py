@@ -240,11 +240,8 @@ def test_sentiment_holds_out_pairs_of_words():
         ("english-gender", {}, 0.95),
         ("english-race", {}, 0.9),
         ("english-religion", {}, 0.9),
-        (
-            "english-sentiment",
-            {"data": {"split_by": "word"}},
-            0.3,
-        ),  # words that were not learned from: 0.55 to 0.88 with defaults
+        # words that were not learned from; with defaults and seeds 0 to 3 it gave 0.88, 0.69, 0.57 and 0.55
+        ("english-sentiment", {"data": {"split_by": "word", "max_per_class": 1000}}, 0.4),
     ],
 )
 def test_a_paradigm_separates_its_classes_on_held_out_text(kind, tables, least):
