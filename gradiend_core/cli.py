@@ -97,12 +97,15 @@ def data(
     table = suit(table, registry)
     run = DataRun(registry, general_settings(table), *resolve_data(table, registry))
     loaded = _tokenizer(tokenizer, registry)
-    pairs = run.pairs() if output is None else save_data(run, output, loaded)
+    if output is None:
+        pairs = run.pairs()
+        audited = audit(pairs, loaded)
+    else:
+        pairs, audited = save_data(run, output, loaded)
     print("\n".join([*pairs.funnel.lines(), *(f"warning: {warning}" for warning in pairs.funnel.warnings)]))
-    tables_ = audit(pairs, loaded)
-    print("\n" + markdown(tables_["classes"]))
+    print("\n" + markdown(audited["classes"]))
     if loaded is not None:
-        several = [f"{row[1]} ({row[3]})" for row in tables_["tokens"].rows if row[2] != 1]
+        several = [f"{row[1]} ({row[3]})" for row in audited["tokens"].rows if row[2] != 1]
         print(f"\nwords of several tokens: {', '.join(several) or 'none'}")
     for name in pairs.classes if preview else ():
         own = [pair for pair in pairs.pairs if pair.factual_class == name][:SHOWN]

@@ -9,6 +9,7 @@ audit/          tables: funnel, classes, words, lengths, overlap, tokens        
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +43,25 @@ def write_pairs(data: PairData, output: Path) -> None:
     write_text(output / "neutral.jsonl", "".join(neutral))
 
 
-def save_data(run: DataRun, output: str | Path, tokenizer: Any = None) -> PairData:
-    """Makes the pairs of a run and writes them with their audit."""
+def save_data(run: DataRun, output: str | Path, tokenizer: Any = None) -> tuple[PairData, Mapping[str, Table]]:
+    """Makes the pairs of a run and writes them with their audit; gives both back."""
     output = Path(output)
     claim_output(output, MARKER)
     data = run.pairs()
     write_pairs(data, output)
-    write_audit(data, output, tokenizer)
+    tables = write_audit(data, output, tokenizer)
     write_text(output / "run.toml", _training_run(data, output.resolve()))
     write_text(output / MARKER, written_data(run.general, run.choice, run.settings))
-    return data
+    return data, tables
 
 
-def write_audit(data: PairData, output: Path, tokenizer: Any = None) -> None:
+def write_audit(data: PairData, output: Path, tokenizer: Any = None) -> Mapping[str, Table]:
     """audit/ and audit.md."""
     tables = audit(data, tokenizer)
     for name, table in tables.items():
         write_csv(output / "audit" / f"{name}.csv", table.columns, table.rows)
     write_text(output / "audit.md", report(data, tables))
+    return tables
 
 
 def _training_run(data: PairData, output: Path) -> str:

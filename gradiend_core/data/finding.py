@@ -56,8 +56,8 @@ NEUTRAL_TEXT = Finding(neutral=True)
 class Finder(Protocol):
     """Finds slots, and knows what may stand in them."""
 
-    def classes(self, parts: Mapping[str, Any]) -> Classes:
-        """The classes, given the parts that were found."""
+    def classes(self) -> Classes:
+        """The classes, once every text was looked at."""
 
     def find(self, text: Text) -> Finding: ...
 
@@ -112,11 +112,7 @@ class RulesFinder:
 
     @_parts.default
     def _make_parts(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {}
-        for name, words in self.rules.words.items():
-            for word in dict.fromkeys(map(self.rules.key, words)):
-                found[word] = (*found.get(word, ()), name)
-        return found
+        return self.rules.owners(self.rules.words)
 
     @_spelling.default
     def _make_spelling(self) -> dict[tuple[str, str], str]:
@@ -125,18 +121,14 @@ class RulesFinder:
 
     @_lemmas.default
     def _make_lemmas(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {}
-        for name, lemmas in self.rules.lemmas.items():
-            for lemma in dict.fromkeys(map(self.rules.key, lemmas)):
-                found[lemma] = (*found.get(lemma, ()), name)
-        return found
+        return self.rules.owners(self.rules.lemmas)
 
     @_before.default
     def _make_before(self) -> dict[str, frozenset[str]]:
         key = self.rules.key
         return {key(word): frozenset(map(key, after)) for word, after in self.rules.only_before.items()}
 
-    def classes(self, parts: Mapping[str, Any]) -> Classes:
+    def classes(self) -> Classes:
         return self.chosen
 
     def wants_tags(self, text: Text) -> bool:

@@ -48,7 +48,7 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
             f"there is no text: {collector.read} texts were read{_because(collector.drops.drops())}; give at least some dozen "
             "sentences"
         )
-    classes = finder.classes(Counter({part: reservoir.offered for (part, _), reservoir in collector.found.items()}))
+    classes = finder.classes()
     kept = balanced(collector, classes, finder)
     _require(kept, classes, finder, collector)
     neutral = collector.neutral.items

@@ -58,11 +58,7 @@ class Rules:
 
     def _check_clear(self) -> None:
         """Where a word is of two classes, their tags must tell which."""
-        owners: dict[str, list[str]] = {}
-        for name, own in self.words.items():
-            for word in dict.fromkeys(map(self.key, own)):
-                owners.setdefault(word, []).append(name)
-        for word, names in owners.items():
+        for word, names in self.owners(self.words).items():
             for place, one in enumerate(names):
                 for other in names[place + 1 :]:
                     if not self._exclusive(one, other):
@@ -78,9 +74,13 @@ class Rules:
     def names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*self.words, *self.lemmas]))
 
-    @property
-    def need_tags(self) -> bool:
-        return bool(self.tags or self.lemmas)
+    def owners(self, words: Words) -> dict[str, tuple[str, ...]]:
+        """The classes of each word, by its key."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, own in words.items():
+            for word in dict.fromkeys(map(self.key, own)):
+                found[word] = (*found.get(word, ()), name)
+        return found
 
     def key(self, word: str) -> str:
         """The same for all forms of a word that count as one."""

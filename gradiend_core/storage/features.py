@@ -69,13 +69,18 @@ def load_feature(folder: str | Path) -> LearnedFeature:
         raise StorageError(f"{folder} holds no valid feature: {type(error).__name__} {error}") from error
 
 
-def _feature(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> LearnedFeature:
-    scope = ParameterScope(
+def scope_of(names: list[tuple[str, list[int]]], tensors: dict[str, torch.Tensor]) -> ParameterScope:
+    """The scope that a file names, with the indices that are saved beside it."""
+    return ParameterScope(
         tuple(
             ParameterSlice(str(name), tuple(map(int, shape)), tensors.get(f"index.{number}"))
-            for number, (name, shape) in enumerate(about["scope"])
+            for number, (name, shape) in enumerate(names)
         )
     )
+
+
+def _feature(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> LearnedFeature:
+    scope = scope_of(about["scope"], tensors)
     if scope.fingerprint() != about["scope_fingerprint"]:
         raise StorageError("the feature's scope is not the one that was saved (fingerprint); copy the folder again")
     vectors = {name: tensors[name] for name in VECTORS}

@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gradiend_core.errors import StorageError
-from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.update import WeightUpdate
+from gradiend_core.storage.features import scope_of
 from gradiend_core.storage.files import fresh_folder, write_json, write_text
 
 SCHEMA = 1
@@ -49,12 +49,9 @@ def load_update(folder: str | Path, model_fingerprint: str = "") -> WeightUpdate
         if hashlib.sha256((folder / "update.safetensors").read_bytes()).hexdigest() != about["sha256"]:
             raise StorageError(f"{folder / 'update.safetensors'} is not the file that was saved (checksum); copy it again")
         tensors = load_file(folder / "update.safetensors")
-        slices = tuple(
-            ParameterSlice(str(name), tuple(map(int, shape)), tensors.get(f"index.{number}"))
-            for number, (name, shape) in enumerate(about["scope"])
-        )
-        direction = torch.cat([tensors[f"values.{number}"] for number in range(len(slices))])
-        update = WeightUpdate(direction, ParameterScope(slices), float(about["feature_factor"]), float(about["learning_rate"]))
+        scope = scope_of(about["scope"], tensors)
+        direction = torch.cat([tensors[f"values.{number}"] for number in range(len(scope.slices))])
+        update = WeightUpdate(direction, scope, float(about["feature_factor"]), float(about["learning_rate"]))
         made_for = str(about["model_fingerprint"])
     except OSError as error:
         raise StorageError(f"{folder} holds no update: {error.strerror} ({Path(error.filename).name})") from error

@@ -49,7 +49,9 @@ class EncoderEvaluator:
             if split == "test":
                 documents = [pair.document for pair, own in zip(examples.pairs, seen.tolist(), strict=True) if own]
                 metrics |= certainty(split, values[seen], labels[seen], documents, task.seed)
-                metrics |= self._random_directions(task, subset(examples, seen.nonzero()[:, 0].tolist()), labels[seen])
+                metrics |= self._random_directions(
+                    task, subset(examples, seen.nonzero()[:, 0].tolist()), labels[seen], correlation(values[seen], labels[seen])
+                )
             rows += _rows(split, examples, values, axis)
         neutral = task.examples["neutral"]
         if neutral.pairs:
@@ -77,9 +79,11 @@ class EncoderEvaluator:
                 rows.append(row)
         return subset(examples, rows)
 
-    def _random_directions(self, task: EvaluationTask, examples: Examples, labels: Tensor) -> dict[tuple[str, ...], Metric]:
+    def _random_directions(
+        self, task: EvaluationTask, examples: Examples, labels: Tensor, own: float | None
+    ) -> dict[tuple[str, ...], Metric]:
         """How strongly directions that nothing was learned for correlate with the classes: any direction reads the tokens that
-        classes differ in. What the feature adds is beyond that."""
+        classes differ in. What the feature adds is beyond that: `own` is its correlation."""
         count, gradients = self.config.random_directions, task.gradients
         found: list[float] = []
         generator = torch.Generator().manual_seed(task.seed)
@@ -88,8 +92,7 @@ class EncoderEvaluator:
             directions = torch.randn(few, gradients.scope.size, generator=generator).to(gradients.device)
             projected = gradients.project(examples, directions, task.feature.source).cpu()
             found += [abs(correlation(column, labels) or 0.0) for column in projected.T]
-        own = correlation(encodings(task.feature, gradients, examples), labels) if found else None
-        if own is None:
+        if own is None or not found:
             return {}
         chance = (1 + sum(each >= abs(own) for each in found)) / (1 + len(found))
         return {

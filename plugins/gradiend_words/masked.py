@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from attrs import evolve, field, mutable
 
@@ -57,7 +56,7 @@ class MaskedFinder:
     config: MaskedSettings
     _words: dict[str, set[str]] = field(factory=dict, init=False)
 
-    def classes(self, parts: Mapping[str, Any]) -> Classes:
+    def classes(self) -> Classes:
         known = sorted(self._words)
         for name in self.config.classes:
             for part in name.split("+"):

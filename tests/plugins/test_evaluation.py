@@ -241,7 +241,7 @@ def test_random_directions_are_directions_of_the_gradients(run):
     """With the feature's own direction among them, chance would be as good."""
     evaluator = EncoderEvaluator(EncoderSettings(random_directions=2))
     examples, labels = run.examples["test"], labels_of(run.examples["test"].pairs, run.feature.classes)
-    found = evaluator._random_directions(task_of(run), examples, labels)
+    found = evaluator._random_directions(task_of(run), examples, labels, run.reports["encoder"]["test.correlation"])
     generator = torch.Generator().manual_seed(run.seed)
     directions = torch.randn(2, run.gradients.scope.size, generator=generator)
     matrix = naive_gradients(run.gradients, examples, run.feature.source)
