@@ -16,20 +16,23 @@ from gradiend_core.errors import (
     unknown,
 )
 from gradiend_core.hookspecs import hookimpl
+from gradiend_core.records.candidate import Candidate, TextScores
 from gradiend_core.records.contribution import Contribution, NoSettings
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.funnel import Drop, DropCounter, Funnel
+from gradiend_core.records.goal import Goal, goal_of
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, OTHERS, SPLITS, MinimalPair, PairData, code_of
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Metric, Report, Table
-from gradiend_core.records.run import DataSettings
+from gradiend_core.records.run import DataSettings, RewriteSettings
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.text import Text, Token
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.evaluator import EvaluationTask, Evaluator
 from gradiend_core.roles.learner import Learner, LearningTask
 from gradiend_core.roles.paradigm import PairingTask, Paradigm
+from gradiend_core.roles.policy import Policy
 from gradiend_core.roles.selector import SelectionTask, Selector
 from gradiend_core.roles.source import Examples, GradientSource, LanguageSource
 from gradiend_core.roles.visualizer import Visualizer
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from gradiend_core.gradients.loading import architecture, load_model
     from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
     from gradiend_core.gradients.slots import SlotSource, TokenBatch, padded, prepare_slots, slot_logits, slot_losses, token_limit
-    from gradiend_core.gradients.texts import TextBatch, TextRow, mean_over_targets, text_batches
+    from gradiend_core.gradients.texts import TextBatch, TextRow, text_batches, text_scores
     from gradiend_core.learning.batches import class_batches
     from gradiend_core.learning.checkpoint import Checkpoint
     from gradiend_core.learning.closed_form import assembled, class_means
@@ -55,7 +58,8 @@ if TYPE_CHECKING:
     from gradiend_core.learning.encodings import calibrated, correlation, encodings, labels_of, projections
     from gradiend_core.learning.selection import count_of, difference_of_means, largest
     from gradiend_core.rewriting.apply import Rewriter
-    from gradiend_core.rewriting.search import Candidate, Trials, bracket, choose, grid
+    from gradiend_core.rewriting.measuring import Measure, measure_of
+    from gradiend_core.rewriting.search import Edit, Trials, WeightEdit, bracket, choose, grid
     from gradiend_core.storage.features import load_feature
 
 _LAZY = {
@@ -72,7 +76,7 @@ _LAZY = {
     "gradiend_core.gradients.slots": (
         "SlotSource", "TokenBatch", "padded", "prepare_slots", "slot_logits", "slot_losses", "token_limit",
     ),
-    "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "mean_over_targets", "text_batches"),
+    "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "text_batches", "text_scores"),
     "gradiend_core.learning.batches": ("class_batches",),
     "gradiend_core.learning.checkpoint": ("Checkpoint",),
     "gradiend_core.learning.closed_form": ("assembled", "class_means"),
@@ -81,18 +85,20 @@ _LAZY = {
     "gradiend_core.learning.encodings": ("calibrated", "correlation", "encodings", "labels_of", "projections"),
     "gradiend_core.learning.selection": ("count_of", "difference_of_means", "largest"),
     "gradiend_core.rewriting.apply": ("Rewriter",),
-    "gradiend_core.rewriting.search": ("Candidate", "Trials", "bracket", "choose", "grid"),
+    "gradiend_core.rewriting.measuring": ("Measure", "measure_of"),
+    "gradiend_core.rewriting.search": ("Edit", "Trials", "WeightEdit", "bracket", "choose", "grid"),
     "gradiend_core.storage.features": ("load_feature",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
-    "NEUTRAL", "NEUTRAL_SLOT", "OTHERS", "SPLITS", "ConfigError", "Contribution", "DataError", "DataSettings", "Drop",
-    "DropCounter", "EvaluationTask", "Evaluator", "Examples", "Funnel", "GradiendError", "GradientRole", "GradientSource",
-    "LanguageSource", "LearnedFeature", "Learner", "LearningError", "LearningTask", "Metric", "MinimalPair", "ModelError",
-    "NoSettings", "PairData", "PairingTask", "Paradigm", "ParameterScope", "ParameterSlice", "PluginError", "Provenance",
-    "Report", "SelectionTask", "Selector", "StorageError", "Table", "Text", "Token", "TrainingRow", "Visualizer",
-    "WeightUpdate", "code_of", "hookimpl", "unknown", *_MODULE_OF,
+    "NEUTRAL", "NEUTRAL_SLOT", "OTHERS", "SPLITS", "Candidate", "ConfigError", "Contribution", "DataError", "DataSettings",
+    "Drop", "DropCounter", "EvaluationTask", "Evaluator", "Examples", "Funnel", "Goal", "GradiendError", "GradientRole",
+    "GradientSource", "LanguageSource", "LearnedFeature", "Learner", "LearningError", "LearningTask", "Metric", "MinimalPair",
+    "ModelError", "NoSettings", "PairData", "PairingTask", "Paradigm", "ParameterScope", "ParameterSlice", "PluginError",
+    "Policy", "Provenance", "Report", "RewriteSettings", "SelectionTask", "Selector", "StorageError", "Table", "Text",
+    "TextScores", "Token", "TrainingRow", "Visualizer", "WeightUpdate", "code_of", "goal_of", "hookimpl", "unknown",
+    *_MODULE_OF,
 ]  # fmt: skip
 
 

@@ -191,41 +191,10 @@ def summary(session: Session, folder: Path) -> list[str]:
     for _, feature, reports in session.by_axis():
         first, second = feature.classes
         lines.append(f"{first} (+1) against {second} (−1) in {session.config.general.model}")
-        if "encoder" in reports:
-            report = reports["encoder"]
-            means = ", ".join(f"{name} {_show(report['test', 'mean_by_class', name], '+')}" for name in (first, second))
-            neutral = _show(report["neutral.mean"], "+")
-            correlation = _show(report["test.correlation"])
-            low, high = (_show(report.get(f"test.correlation_{end}")) for end in ("low", "high"))
-            lines.append(
-                f"encoder   test correlation {correlation} [{low}, {high}] (n = {report['test.n']}), means {means}, "
-                f"neutral {neutral}"
-            )
-            if (largest := report.get("test.random_directions.largest")) is not None:
-                lines.append(
-                    f"chance    shuffled labels p = {_show(report.get('test.shuffled_p_value'))}; random directions correlate by "
-                    f"{_show(report.get('test.random_directions.mean'))} on average, {_show(largest)} at most"
-                )
-        for toward in feature.classes if "decoder" in reports else ():
-            report = reports["decoder"]
-            if (toward, "learning_rate") not in report.metrics:
-                continue
-            p, after, lms, lms_after = (
-                _show(report[toward, name]) for name in ("base_probability", "rewritten_probability", "base_lms", "rewritten_lms")
-            )
-            edit = f"learning rate {report[toward, 'learning_rate']:.3g}, feature factor {report[toward, 'feature_factor']:+g}"
-            lines.append(f"rewriting toward {toward}: P {p} → {after}, language modelling {lms} → {lms_after} ({edit})")
-        if len(session.seed_runs) > 1 and "stability" in reports:
-            report = reports["stability"]
-            score, decoder = (_show(report[path]) for path in ("test_correlation.mean", "agreement.decoder_cosine"))
-            lines.append(f"{len(session.seed_runs)} seeds   mean test correlation {score}, mean cosine of two decoders {decoder}")
+        lines += [line for report in reports.values() for line in report.lines]
     lines += [f"warning: {warning}" for warning in session.warnings]
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in session.timing.items())
     return [*lines, f"seconds   {seconds}; total {sum(session.timing.values()):.1f}", f"written to {folder}"]
-
-
-def _show(value: float | None, sign: str = "") -> str:
-    return "undefined" if value is None else f"{value:{sign}.3f}"
 
 
 def main() -> None:

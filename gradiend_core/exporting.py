@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradiend_core.errors import ConfigError
+from gradiend_core.records.goal import goal_of
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.storage.updates import save_update
 
@@ -67,6 +68,8 @@ def model_card(session: Session, toward: str, update: WeightUpdate, strength: fl
     first, second = feature.classes
     about = f"learned from gradients of minimal pairs of {first} and {second} (GRADIEND, arXiv 2502.01406) by gradiend-core."
     model = session.config.general.model
+    sign, of = (goal := goal_of(toward, feature.classes)).sign, goal.of
+    purpose = f"{'more' if sign > 0 else 'less'} of {of}" if sign else f"{first} and {second} alike"
     facts = {
         "paradigm": session.config.paradigm.kind,
         "classes": f"{first} (+1), {second} (−1)",
@@ -79,15 +82,17 @@ def model_card(session: Session, toward: str, update: WeightUpdate, strength: fl
         facts["encoder, test correlation"] = _number(encoder.get("test.correlation"))
     if decoder and (toward, "base_lms") in decoder.metrics:
         at = f"at learning rate {decoder[toward, 'learning_rate'] or 0.0:g}"
-        for name, what in (("probability", f"P({toward}) on test texts of the other class"), ("lms", "language modelling score")):
+        where = f"P({goal.of}) on test texts of {goal.texts_of}" if goal.sign else "balance of both classes on all test texts"
+        measures = (("probability", where), ("lms", "language modelling score"), ("perplexity", "perplexity"))
+        for name, what in measures:
             before, after = (_number(decoder[toward, f"{when}_{name}"]) for when in ("base", "rewritten"))
             facts[f"{what}, before and after"] = f"{before}, {after} {at}"
     lines = [
-        "---", f"base_model: {model}", "tags: [gradiend]", "---", f"# {toward} strengthened", "",
-        f"The weights of `{model}` with an edit that makes words of the class {toward} more probable, {about}", "",
+        "---", f"base_model: {model}", "tags: [gradiend]", "---", f"# {purpose}", "",
+        f"The weights of `{model}` with an edit for {purpose}, {about}", "",
         "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()),
     ]  # fmt: skip
-    return "\n".join([*lines, "", "That these words are more probable is all that was measured. Other effects were not.", ""])
+    return "\n".join([*lines, "", "How probable these words are is all that was measured. Other effects were not.", ""])
 
 
 def _number(value: float | None) -> str:

@@ -57,6 +57,11 @@ def gradiend_learners() -> Iterable[Contribution]:
 
 
 @hookspec
+def gradiend_policies() -> Iterable[Contribution]:
+    """Policies: edits of a model to the one that serves a goal best (`roles.Policy`)."""
+
+
+@hookspec
 def gradiend_evaluators() -> Iterable[Contribution]:
     """Evaluators: a learned feature to a report (`roles.Evaluator`)."""
 

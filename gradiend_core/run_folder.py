@@ -56,7 +56,7 @@ def save_run(session: Session, output: str | Path) -> Path:
             for name, table in report.tables.items():
                 write_csv(output / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
     if "decoder" in session.reports:
-        for toward in session.config.rewrite.toward or session.strengthened():
+        for toward in session.goals():
             edited = session.rewrite(toward)
             evolve(edited, card=model_card(session, toward, edited.update)).save_pretrained(output / "rewritten" / toward)
     with fresh_folder(output / "figures") as place:

@@ -15,12 +15,14 @@ from attrs import evolve, frozen
 
 from gradiend_core.config.runfile import gather, general_settings, resolve, suit, written
 from gradiend_core.data_run import IN_MEMORY, DataRun
-from gradiend_core.errors import ConfigError, DataError, unknown
+from gradiend_core.editing import chosen_update
+from gradiend_core.errors import DataError
 from gradiend_core.gradients.loading import model_fingerprint
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.funnel import Drop, Funnel, merge
-from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, code_of
+from gradiend_core.records.goal import check_goals, goal_names, goals_of
+from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, axes_of, code_of
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Report
 from gradiend_core.records.run import RunConfig
@@ -88,9 +90,8 @@ class Session:
             self.registry, self.config.general, self.config.paradigm, self.config.data, texts if in_memory else None
         )
         self.source: GradientSource = self._build("source", self.config.source.kind, self.config.source.config)
-        for name in self.config.rewrite.toward:
-            if self.config.paradigm.config.classes and name not in self.config.paradigm.config.classes:
-                raise ConfigError(unknown("class", name, self.config.paradigm.config.classes) + " at rewrite.toward")
+        if classes := self.config.paradigm.config.classes:
+            check_goals(self.config.rewrite.toward, axes_of(classes), " at rewrite.toward")
 
     def _build(self, role: str, name: str, config: object | None = None) -> Any:
         return self.registry.get(role, name).build(config)
@@ -252,49 +253,51 @@ class Session:
         return tuple(self._reports(axis, feature) for axis, feature in enumerate(self.features))
 
     def _reports(self, axis: int, feature: LearnedFeature) -> dict[str, Report]:
-        gradients = self.gradients.over(feature.scope)
-        seeds = tuple(run.features[axis] for run in self.seed_runs if run.features)
-        task = EvaluationTask(
-            feature, seeds, gradients, self.source, self.loaded.tokenizer, self.examples, self.data, self.seed
-        )  # fmt: skip
-        reports = {}
+        reports: dict[str, Report] = {}
+        task = self.evaluation_task(axis, reports)
         for choice in self.config.evaluation:
             with self.stage(f"evaluation_{choice.kind}"):
                 reports[choice.kind] = self._build("evaluation", choice.kind, choice.config).evaluate(task)
             self.plugins.tell("gradiend_evaluated", report=reports[choice.kind])
         return reports
 
+    def evaluation_task(self, axis: int = 0, reports: Mapping[str, Report] | None = None) -> EvaluationTask:
+        """What an evaluator is given for an axis; `reports` are those made already, by default all of the run."""
+        feature, rewrite = self.features[axis], self.config.rewrite
+        seeds = tuple(run.features[axis] for run in self.seed_runs if run.features)
+        policy = self._build("policy", self.config.policy.kind, self.config.policy.config)
+
+        def edit(toward: str) -> WeightUpdate:
+            return chosen_update(feature, self.axis_reports[axis] if reports is None else reports, toward, rewrite.part)
+
+        return EvaluationTask(
+            feature, seeds, self.gradients.over(feature.scope), self.source, self.loaded.tokenizer, self.examples, self.data,
+            self.seed, goals_of(rewrite.toward, feature.classes), rewrite, policy, edit,
+        )  # fmt: skip
+
     @property
     def reports(self) -> dict[str, Report]:
         """The report of each configured evaluator; of several axes for the first."""
         return self.axis_reports[0]
 
-    def strengthened(self) -> list[str]:
-        """The classes for which the decoder evaluation looked for an edit."""
-        return [
-            name
-            for _, feature, reports in self.by_axis()
-            for name in feature.classes
-            if name != OTHERS and "decoder" in reports and (name, "learning_rate") in reports["decoder"].metrics
-        ]
+    def goals(self) -> list[str]:
+        """What the decoder evaluation looked for an edit for."""
+        reports = [own["decoder"] for own in self.axis_reports if "decoder" in own]
+        return [path[0] for report in reports for path in report.metrics if path[1:] == ("learning_rate",)]
 
     def axis_of(self, toward: str) -> int:
-        """Which axis strengthens a class."""
-        ends = self.features[0].classes if len(self.features) == 1 else tuple(each.classes[0] for each in self.features)
-        if toward not in ends:
-            raise ConfigError(unknown("class", toward, ends))
-        return 0 if len(self.features) == 1 else ends.index(toward)
+        """Which axis an edit is of; raises ConfigError for what is no goal of any."""
+        known = [goal_names(feature.classes) for feature in self.features]
+        check_goals([toward], [feature.classes for feature in self.features])
+        return next(axis for axis, names in enumerate(known) if toward in names)
 
     def update(self, toward: str, learning_rate: float | None = None) -> WeightUpdate:
-        """The edit that strengthens a class; the learning rate is the one that the decoder evaluation chose."""
-        axis = self.axis_of(toward)
+        """The edit toward a class ("3SG"), away from it ("less-3SG") or to both alike ("balanced"); the learning rate is the
+        one that the decoder evaluation chose."""
+        axis, part = self.axis_of(toward), self.config.rewrite.part
         if learning_rate is None:
-            if "decoder" not in self.axis_reports[axis]:
-                raise ConfigError("no decoder evaluation has chosen a learning rate; give one")
-            if toward not in self.strengthened():
-                raise ConfigError(f"the decoder evaluation did not look for an edit toward {toward}; give a learning rate")
-            learning_rate = float(self.axis_reports[axis]["decoder"][toward, "learning_rate"] or 0.0)
-        return self.features[axis].update(toward, learning_rate)
+            return chosen_update(self.features[axis], self.axis_reports[axis], toward, part)
+        return self.features[axis].update(toward, learning_rate, part=part)
 
     def rewrite(self, toward: str, learning_rate: float | None = None) -> RewrittenModel:
         """A copy of the model with the edit in its weights; this session's own model stays as it is."""

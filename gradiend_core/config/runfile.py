@@ -27,7 +27,7 @@ from gradiend_core.records.run import (
 
 GENERAL = [field.name for field in attrs.fields(GeneralSettings)]
 #: role: the kind that is taken when none is named
-SINGLE = {"paradigm": "english-pronouns", "source": "auto", "scope": "backbone", "learner": "adam"}
+SINGLE = {"paradigm": "english-pronouns", "source": "auto", "scope": "backbone", "learner": "adam", "policy": "threshold"}
 SEVERAL = ("evaluation", "figures")
 #: tables of the core itself
 OWN = {

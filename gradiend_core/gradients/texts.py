@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import micro_batches
 from gradiend_core.gradients.slots import logits_at, padded
+from gradiend_core.records.candidate import TextScores
 
 #: tokens in one batch; smaller than for slots, since the vocabulary counts for every predicted token
 TEXT_BUDGET = 2048
@@ -25,6 +26,7 @@ class TextBatch:
     rows: Tensor  # [targets]
     positions: Tensor  # [targets]
     targets: Tensor  # [targets]
+    texts: Tensor  # [targets], the text that each belongs to
 
     def logits(self, model: nn.Module) -> Tensor:
         """[targets, vocabulary]"""
@@ -33,11 +35,12 @@ class TextBatch:
 
 @frozen
 class TextRow:
-    """A text in tokens, and what is to be predicted where."""
+    """The tokens of text number `text`, and what is to be predicted where."""
 
     ids: tuple[int, ...]
     positions: tuple[int, ...]
     targets: tuple[int, ...]
+    text: int
 
 
 def text_batches(rows: Sequence[TextRow], pad: int, device: Any, *, needs_mask: bool) -> list[TextBatch]:
@@ -50,18 +53,23 @@ def text_batches(rows: Sequence[TextRow], pad: int, device: Any, *, needs_mask: 
         index = [i for i, row in enumerate(chosen) for _ in row.positions]
         positions = [position for row in chosen for position in row.positions]
         targets = [target for row in chosen for target in row.targets]
-        numbers = (torch.tensor(each, device=device) for each in (index, positions, targets))
+        texts = [row.text for row in chosen for _ in row.targets]
+        numbers = (torch.tensor(each, device=device) for each in (index, positions, targets, texts))
         batches.append(TextBatch(ids, mask if needs_mask else None, *numbers))
     return batches
 
 
-def mean_over_targets(
-    model: nn.Module, batches: Sequence[TextBatch], score: Callable[[Tensor, Tensor], Tensor]
-) -> tuple[float, int]:
-    """The mean of score(logits, targets) over all targets, and their number."""
-    total, count = 0.0, 0
+def text_scores(
+    model: nn.Module, batches: Sequence[TextBatch], score: Callable[[Tensor, Tensor], Tensor] | None = None
+) -> TextScores:
+    """Each text's sums of score(log probabilities, targets), by default the probability of the target, and of −log P."""
+    count = 1 + max((int(batch.texts.max()) for batch in batches), default=-1)
+    sums = torch.zeros(3, count, dtype=torch.float64)
     with torch.inference_mode():
         for batch in batches:
-            total += float(score(batch.logits(model), batch.targets).double().sum())
-            count += len(batch.targets)
-    return (total / count if count else float("nan")), count
+            log_probabilities = batch.logits(model).log_softmax(-1)
+            own = log_probabilities.gather(1, batch.targets[:, None])[:, 0]
+            scores = score(log_probabilities, batch.targets) if score else own.exp()
+            for total, values in zip(sums, (torch.ones_like(own), scores, -own), strict=True):
+                total.index_add_(0, batch.texts.cpu(), values.double().cpu())
+    return TextScores(*sums)

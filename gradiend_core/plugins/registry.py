@@ -15,6 +15,7 @@ ROLES = {
     "source": "gradiend_gradient_sources",
     "scope": "gradiend_parameter_selectors",
     "learner": "gradiend_learners",
+    "policy": "gradiend_policies",
     "evaluation": "gradiend_evaluators",
     "figures": "gradiend_visualizers",
 }

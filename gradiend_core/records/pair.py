@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import asdict, frozen
 
@@ -56,6 +56,13 @@ def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
     return -1.0 if pair.factual_class == second else 0.0
 
 
+def axes_of(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """What there is to learn of some classes: two from each other, of more each from all others."""
+    if len(classes) == 2:
+        return ((classes[0], classes[1]),)
+    return tuple((name, OTHERS) for name in classes)
+
+
 @frozen
 class PairData:
     """What a paradigm makes of texts: pairs in three splits, neutral text, and what was dropped on the way.
@@ -75,9 +82,7 @@ class PairData:
     @property
     def axes(self) -> tuple[tuple[str, str], ...]:
         """What there is to learn, as (class that encodes to +1, class that encodes to −1)."""
-        if len(self.classes) == 2:
-            return ((self.classes[0], self.classes[1]),)
-        return tuple((name, OTHERS) for name in self.classes)
+        return axes_of(self.classes)
 
     def split(self, name: str) -> tuple[MinimalPair, ...]:
         return tuple(pair for pair in self.pairs if pair.split == name)

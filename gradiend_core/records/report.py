@@ -31,20 +31,22 @@ class Table:
 
 @frozen
 class Report:
-    """Metrics by path ("test", "mean_by_class", "3SG"), tables by name, and what a reader should be warned of."""
+    """Metrics by path ("test", "mean_by_class", "3SG"), tables by name, what a reader should be warned of, and what it comes
+    to, in `lines`."""
 
     name: str
     metrics: Mapping[tuple[str, ...], Metric]
     tables: Mapping[str, Table] = field(factory=dict)
     warnings: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
     def __getitem__(self, path: str | tuple[str, ...]) -> float | None:
         """The value at a dotted path, `report["test.correlation"]`."""
         return self.metrics[tuple(path.split(".")) if isinstance(path, str) else path].value
 
-    def get(self, path: str) -> float | None:
+    def get(self, path: str | tuple[str, ...]) -> float | None:
         """The value at a dotted path, None where it was not measured."""
-        metric = self.metrics.get(tuple(path.split(".")))
+        metric = self.metrics.get(tuple(path.split(".")) if isinstance(path, str) else path)
         return metric.value if metric else None
 
     def nested(self) -> dict[str, Any]:

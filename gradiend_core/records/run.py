@@ -17,9 +17,13 @@ class Choice:
 
 @frozen
 class RewriteSettings:
-    """Which classes to write a strengthened model for; empty means both."""
+    """What the model is rewritten for: a class to strengthen ("3SG"), one to weaken ("less-3SG"), or "balanced"; empty means both
+    classes. `part` of the encoder-decoder is what is added to the weights: the "decoder", its "weight" or its "bias" alone, or
+    the "encoder"; `feature_factors` replace those that the goal asks for."""
 
     toward: tuple[str, ...] = ()
+    part: str = field(default="decoder", validator=validators.in_(("decoder", "weight", "bias", "encoder")))
+    feature_factors: tuple[float, ...] = ()
 
 
 @frozen
@@ -123,6 +127,7 @@ class RunConfig:
     source: Choice
     scope: Choice
     learner: Choice
+    policy: Choice
     evaluation: tuple[Choice, ...]
     figures: tuple[Choice, ...]
     data: DataSettings

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
 from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.goal import Goal
 from gradiend_core.records.pair import PairData
 from gradiend_core.records.report import Report
+from gradiend_core.records.run import RewriteSettings
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.roles.policy import Policy
 from gradiend_core.roles.source import Examples, GradientSource
 
 if TYPE_CHECKING:
@@ -19,7 +23,9 @@ if TYPE_CHECKING:
 @frozen(eq=False)
 class EvaluationTask:
     """Everything that an evaluator may use. `examples` has the keys train, validation, test and neutral; `seeds` has the feature
-    of each seed that gave one, `feature` among them."""
+    of each seed that gave one, `feature` among them. `goals` are what edits are for, `rewrite` says
+    what they are made of, and `policy` which is best; `edit` gives the one that an evaluator before this one has chosen for a
+    goal, and raises ConfigError where none has."""
 
     feature: LearnedFeature
     seeds: tuple[LearnedFeature, ...]
@@ -29,6 +35,10 @@ class EvaluationTask:
     examples: Mapping[str, Examples]
     data: PairData
     seed: int
+    goals: tuple[Goal, ...]
+    rewrite: RewriteSettings
+    policy: Policy
+    edit: Callable[[str], WeightUpdate]
 
 
 class Evaluator(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.funnel import Drop
 from gradiend_core.records.pair import MinimalPair
 
@@ -61,8 +62,13 @@ class LanguageSource(GradientSource, Protocol):
     def slot_log_probabilities(self, model: nn.Module, batch: Any) -> Tensor:
         """Log probabilities of every token at the slot, [examples, vocabulary]."""
 
-    def prepare_texts(self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int) -> Any:
-        """Texts made ready once for any number of language modelling scores."""
+    def filled(self, batch: Any, filler: int) -> tuple[Any, Tensor]:
+        """The batch with the factual (0) or the alternative (1) filler in its slots, and the positions of those, [examples]."""
 
-    def language_modelling_score(self, model: nn.Module, prepared: Any) -> tuple[float, int]:
-        """The language modelling score of a model, higher is better, and the number of tokens it rests on."""
+    def prepare_texts(
+        self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
+    ) -> Any:
+        """Texts made ready once for any number of scores: with tokens drawn by `seed`, or with every token predicted."""
+
+    def score_texts(self, model: nn.Module, prepared: Any) -> TextScores:
+        """How well a model predicts texts, by text; of two models the one with the higher mean score models them better."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+from attrs import evolve
+
 from gradiend_clm import CausalSettings
 from gradiend_core.api import (
     Examples,
@@ -12,11 +15,13 @@ from gradiend_core.api import (
     SlotSource,
     TextBatch,
     TextRow,
+    TextScores,
+    TokenBatch,
     architecture,
     load_model,
-    mean_over_targets,
     prepare_slots,
     text_batches,
+    text_scores,
     token_limit,
 )
 
@@ -46,21 +51,24 @@ class CausalSource(SlotSource):
         limit = token_limit(tokenizer, model, self.config.max_tokens)
         return prepare_slots(pairs, tokenizer, limit=limit, see_right=False)
 
-    def prepare_texts(self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int) -> list[TextBatch]:
+    def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
+        room = torch.cat([batch.input_ids, batch.input_ids[:, -1:]], 1)  # one more token; what it is, no earlier one can see
+        ids = room.scatter(1, batch.slot[:, None] + 1, batch.fillers[:, filler : filler + 1])
+        return evolve(batch, input_ids=ids), batch.slot + 1
+
+    def prepare_texts(
+        self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
+    ) -> list[TextBatch]:
         """Texts with every token but the first, and no special one, to be predicted. Nothing is drawn."""
         limit = token_limit(tokenizer, model, self.config.max_tokens)
         encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
         rows = []
-        for ids, special in zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True):
+        for text, (ids, special) in enumerate(zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)):
             places = [place for place in range(1, len(ids)) if not special[place]]
             targets = tuple(ids[place] for place in places)
-            rows.append(TextRow(tuple(ids), tuple(place - 1 for place in places), targets))
+            rows.append(TextRow(tuple(ids), tuple(place - 1 for place in places), targets, text))
         return text_batches(rows, tokenizer.pad_token_id or 0, model.device, needs_mask=False)
 
-    def language_modelling_score(self, model: nn.Module, prepared: list[TextBatch]) -> tuple[float, int]:
-        """Mean likelihood of a token given the text to its left (arithmetic mean over tokens)."""
-
-        def likelihood(logits: Tensor, targets: Tensor) -> Tensor:
-            return logits.log_softmax(-1).gather(1, targets[:, None]).exp()
-
-        return mean_over_targets(model, prepared, likelihood)
+    def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
+        """The score is the likelihood of a token given the text to its left."""
+        return text_scores(model, prepared)

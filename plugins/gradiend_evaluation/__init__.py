@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen, validators
 
-from gradiend_core.api import SPLITS, Contribution, hookimpl
+from gradiend_core.api import SPLITS, Contribution, NoSettings, hookimpl
 
 
 @frozen
@@ -21,15 +21,19 @@ class EncoderSettings:
 
 @frozen
 class DecoderSettings:
-    """Settings of `decoder`: the classes strengthened (empty: both), the learning rates tried (empty: a search of so many
-    `evaluations`), the share of the language modelling score to be kept, and the most texts that a probability or a score
-    rests on."""
+    """Settings of `decoder`: the learning rates tried (empty: a search of so many `evaluations`), and the most texts that a
+    probability or a score rests on. What is looked for, `rewrite` says, and which is best, `policy`."""
 
-    toward: tuple[str, ...] = ()
-    learning_rates: tuple[float, ...] = ()
+    learning_rates: tuple[float, ...] = field(default=(), validator=validators.deep_iterable(validators.gt(0)))
     evaluations: int = field(default=8, validator=validators.ge(2))
-    lms_floor: float = field(default=0.99, validator=[validators.ge(0), validators.le(1)])
     max_texts: int = field(default=500, validator=validators.ge(1))
+
+
+@frozen
+class ThresholdSettings:
+    """Settings of `threshold`: the share of the unedited model's language modelling score that an edit has to keep."""
+
+    lms_floor: float = field(default=0.99, validator=[validators.ge(0), validators.le(1)])
 
 
 @frozen
@@ -47,21 +51,45 @@ class SelectionSettings:
     pairs: int = field(default=128, validator=validators.ge(2))
 
 
-METHODS = ("mean-difference", "random", "fine-tuning")
+METHODS = ("mean-difference", "random", "fine-tuning", "activation", "leace")
 
 
 @frozen
 class BaselineSettings:
     """Settings of `baselines`: what the feature's edit is compared with, each searched for as the decoder's is. `pairs`
-    training pairs give the mean difference; fine-tuning takes `steps` of `batch_size`."""
+    training pairs give the mean differences; fine-tuning takes `steps` of `batch_size`."""
 
     methods: tuple[str, ...] = field(default=METHODS, validator=validators.deep_iterable(validators.in_(METHODS)))
     evaluations: int = field(default=8, validator=validators.ge(2))
-    lms_floor: float = field(default=0.99, validator=[validators.ge(0), validators.le(1)])
     max_texts: int = field(default=500, validator=validators.ge(1))
     pairs: int = field(default=256, validator=validators.ge(2))
     steps: int = field(default=30, validator=validators.ge(1))
     batch_size: int = field(default=16, validator=validators.ge(1))
+
+
+@hookimpl
+def gradiend_policies() -> list[Contribution]:
+    return [
+        Contribution(
+            "threshold",
+            ThresholdSettings,
+            "gradiend_evaluation.policies:Threshold",
+            "the strongest edit that keeps a share of the language modelling score",
+        ),
+        Contribution(
+            "product",
+            NoSettings,
+            "gradiend_evaluation.policies:Product",
+            "the largest product of effect and language modelling score",
+        ),
+        Contribution(
+            "prediction-index",
+            NoSettings,
+            "gradiend_evaluation.policies:PredictionIndex",
+            "the indices for either class or for both alike (FPI, MPI, BPI)",
+            "arXiv 2502.01406, section 4",
+        ),
+    ]
 
 
 @hookimpl
@@ -86,7 +114,7 @@ def gradiend_evaluators() -> list[Contribution]:
             "baselines",
             BaselineSettings,
             "gradiend_evaluation.baselines:BaselineEvaluator",
-            "the feature's edit beside a mean difference, a random one and fine-tuning, at one language modelling score",
+            "the feature's edit beside simpler ones, of weights and of activations, at one language modelling score",
             by_default=False,
         ),
         Contribution(

@@ -1,17 +1,24 @@
 """What simpler edits do at the same cost in language modelling: is the learned feature worth its training?
 
-Each is an update over the feature's scope, searched for in the same way, with the same texts, floor and number of evaluations:
+Each is searched for in the same way, with the same texts, policy and number of evaluations. Over the feature's scope:
 
     feature           the decoder's output
     mean-difference   the mean difference gradient of training pairs of the other class, minus that of the class
     fine-tuning       the weights after some steps of normalised gradient descent on the class's fillers, minus those before
                       (a task vector, arXiv 2212.04089)
     random            a direction that nothing was learned for
+
+In the output of the model's middle layer, whose weights stay as they are:
+
+    activation        the mean difference at the fillers of both classes, added at every token (contrastive activation addition)
+    leace             the classes erased; it has one strength and no direction
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import partial
 from itertools import cycle
 
 import torch
@@ -19,24 +26,33 @@ from attrs import evolve
 from torch import Tensor
 
 from gradiend_core.api import (
-    ConfigError,
+    Candidate,
+    Edit,
     EvaluationTask,
+    Goal,
     GradientRole,
+    Measure,
     Metric,
     Report,
     Rewriter,
     Table,
+    TextScores,
     Trials,
+    WeightEdit,
     WeightUpdate,
     bracket,
     choose,
     labels_of,
+    measure_of,
 )
 from gradiend_evaluation import BaselineSettings
-from gradiend_evaluation.decoder import Probability
+from gradiend_evaluation.activations import added_difference, erased
+from gradiend_evaluation.decoder import gain_of
+from gradiend_evaluation.uncertainty import difference_interval
 
 COLUMNS = (
-    "toward", "method", "learning_rate", "relative_length", "base_probability", "probability", "base_lms", "lms", "n",
+    "toward", "method", "learning_rate", "relative_length", "base_probability", "probability", "base_lms", "lms", "lms_low",
+    "lms_high", "n",
 )  # fmt: skip
 #: the length of a step of fine-tuning, relative to the weights
 STEP = 5e-4
@@ -49,48 +65,78 @@ class BaselineEvaluator:
         self.config = config
 
     def evaluate(self, task: EvaluationTask) -> Report:
-        if not hasattr(task.source, "language_modelling_score"):
-            raise ConfigError(f"{type(task.source).__name__} has no language modelling score; leave the baselines out")
-        model, rows, metrics, feature = task.gradients.model, [], {}, task.feature
-        texts = task.data.neutral_texts[: self.config.max_texts]
-        prepared = task.source.prepare_texts(texts, task.tokenizer, model, task.seed) if texts else []
-        if not prepared:
+        measure, feature = measure_of(task, self.config.max_texts), task.feature
+        language = measure.language()
+        if language is None:
             warning = "there is no neutral text, so no language modelling score could be equal, and no edits were compared"
-            return Report("baselines", {}, {}, (warning,))
-
-        def lms() -> float:
-            return float(task.source.language_modelling_score(model, prepared)[0])
-
-        with Rewriter(model, feature.scope) as rewriter:
-            for toward, other in zip(feature.classes, reversed(feature.classes), strict=True):
-                validation, test = (Probability(task, split, other, self.config.max_texts) for split in ("validation", "test"))
-                base = test()[toward]
-                updates = {"feature": feature.update(toward, 0.0)}
-                for method in self.config.methods:
-                    updates[method] = evolve(updates["feature"], direction=self._direction(method, task, toward, rewriter))
-                for method, update in updates.items():
-                    found = bracket(
-                        Trials(rewriter, update, validation.of(toward), lms),
-                        self.config.lms_floor,
-                        self.config.evaluations,
-                    )
-                    best = choose(found, self.config.lms_floor)
-                    rewriter.apply(evolve(update, learning_rate=best.learning_rate))
-                    after = test()[toward]
+            return Report("baselines", {}, warnings=(warning,))
+        warnings, rows, metrics = [], [], {}
+        if "leace" in self.config.methods and not _installed():
+            warnings.append("leace is left out, as concept-erasure is not installed")
+        with Rewriter(task.gradients.model, feature.scope) as rewriter:
+            for goal in task.goals:
+                for method, edit in self._edits(task, goal, rewriter):
+                    base, best, before, after = self._best(task, goal, edit, measure, language)
                     rewriter.restore()
-                    length = update.norm_at(best.learning_rate) / rewriter.norm()
-                    rows.append((toward, method, best.learning_rate, length, base, after, found[0].lms, best.lms, len(test)))
-                    metrics[toward, method, "rewritten_probability"] = Metric(after, len(test))
-                    metrics[toward, method, "rewritten_lms"] = Metric(best.lms, len(texts))
-        return Report("baselines", metrics, {"edits": Table(COLUMNS, tuple(rows))})
+                    assert best.language
+                    change = difference_interval(language.scores, best.language.scores, task.seed, counts=language.tokens)
+                    length, n = abs(best.learning_rate) * edit.relative_length, sum(map(len, after.values()))
+                    rows.append(
+                        (goal.name, method, best.learning_rate, length, gain_of(goal, before), gain_of(goal, after), base.lms,
+                         best.lms, *(change or (0.0, 0.0)), n)
+                    )  # fmt: skip
+                    metrics[goal.name, method, "rewritten_probability"] = Metric(gain_of(goal, after), n)
+                    metrics[goal.name, method, "rewritten_lms"] = Metric(best.lms, language.n)
+        return Report("baselines", metrics, {"edits": Table(COLUMNS, tuple(rows))}, tuple(warnings))
 
-    def _direction(self, method: str, task: EvaluationTask, toward: str, rewriter: Rewriter) -> Tensor:
-        scope, device = task.feature.scope, task.gradients.device
+    def _best(
+        self, task: EvaluationTask, goal: Goal, edit: Edit, measure: Measure, language: TextScores
+    ) -> tuple[Candidate, Candidate, dict[str, Tensor], dict[str, Tensor]]:
+        """The unedited model, the best edit by the policy, and the test probabilities of both."""
+        texts_of, wanted = task.policy.texts_of(goal), (goal.texts_of,) if goal.sign else goal.classes
+        unedited = measure.candidate("validation", texts_of, language=language)
+        before = measure.candidate("test", wanted, language=language).probabilities
+
+        def score(candidate: Candidate) -> float | None:
+            return task.policy.score(goal, candidate, unedited)
+
+        trials = Trials(edit, unedited, partial(measure.candidate, "validation", texts_of), score)
+        if edit.relative_length:
+            bracket(trials, self.config.evaluations)
+        else:
+            trials.measure(1.0)
+        best = choose(trials.found, score)
+        edit.restore()
+        if best.learning_rate:
+            edit.apply(best.learning_rate)
+        after = measure.candidate("test", wanted, language=best.language).probabilities
+        edit.restore()
+        return unedited, best, dict(before), dict(after)
+
+    def _edits(self, task: EvaluationTask, goal: Goal, rewriter: Rewriter) -> Iterator[tuple[str, Edit]]:
+        """The feature's edit and its rivals; what has a direction is no way to make both classes alike."""
+        feature, part = task.feature, task.rewrite.part
+        factors = feature.factors(goal.name, part)
+        update = feature.update(goal.name, 0.0, feature_factor=factors[0], part=part)
+        yield "feature", WeightEdit(rewriter, update)
+        labels = labels_of(task.examples["train"].pairs, feature.classes)
+        own, other = ((labels == code).nonzero()[:, 0].tolist() for code in _codes(goal))
+        some = other[: self.config.pairs // 2] + own[: self.config.pairs // 2]
+        for method in self.config.methods:
+            if method == "leace":
+                if _installed():
+                    yield method, erased(task, some)
+            elif goal.sign and method == "activation":
+                yield method, added_difference(task, some, goal)
+            elif goal.sign:
+                direction = goal.sign * self._direction(method, task, own, other, rewriter)
+                yield method, WeightEdit(rewriter, evolve(update, direction=direction, feature_factor=0.0))
+
+    def _direction(self, method: str, task: EvaluationTask, own: list[int], other: list[int], rewriter: Rewriter) -> Tensor:
+        """Toward the class whose training pairs are `own`."""
         if method == "random":
-            return torch.randn(scope.size, generator=torch.Generator().manual_seed(task.seed)).to(device)
-        labels = labels_of(task.examples["train"].pairs, task.feature.classes)
-        sign = 1.0 if toward == task.feature.classes[0] else -1.0
-        own, other = ((labels == each).nonzero()[:, 0].tolist() for each in (sign, -sign))
+            generator = torch.Generator().manual_seed(task.seed)
+            return torch.randn(task.feature.scope.size, generator=generator).to(task.gradients.device)
         if method == "mean-difference":
             half = self.config.pairs // 2
             return self._mean(task, other[:half], GradientRole.DIFFERENCE) - self._mean(task, own[:half], GradientRole.DIFFERENCE)
@@ -114,3 +160,14 @@ class BaselineEvaluator:
             rewriter.apply(WeightUpdate(moved, scope, 0.0, 1.0))
         rewriter.restore()
         return moved
+
+
+def _codes(goal: Goal) -> tuple[float, float]:
+    """The codes of the goal's class and of the other."""
+    return (1.0, -1.0) if goal.of == goal.classes[0] else (-1.0, 1.0)
+
+
+def _installed() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("concept_erasure") is not None

@@ -1,37 +1,52 @@
 """How far rewriting shifts each class, and at what cost.
 
-For each class: learning rates at the feature factor that strengthens it, from a search or a grid. The rate is chosen on
-validation pairs of the other class; base and rewritten probability are then measured on test pairs. The language modelling
-score is that of all neutral texts, for choice and report alike."""
+For each goal: learning rates at the feature factor that serves it, from a search or a grid. The best by the run's policy is
+chosen on validation pairs; probabilities before and after are then measured on test pairs. The language modelling score is
+that of all neutral texts, for choice and report alike."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 
-import torch
+from attrs import frozen
+from torch import Tensor
 
 from gradiend_core.api import (
     Candidate,
-    ConfigError,
     EvaluationTask,
-    Examples,
+    Goal,
+    Measure,
     Metric,
     Report,
     Rewriter,
     Table,
+    TextScores,
     Trials,
+    WeightEdit,
     bracket,
     choose,
-    code_of,
     grid,
-    micro_batches,
-    subset,
+    measure_of,
 )
 from gradiend_evaluation import DecoderSettings
+from gradiend_evaluation.policies import gain
+from gradiend_evaluation.uncertainty import difference_interval
 
-COLUMNS = ("toward", "feature_factor", "learning_rate", "probability", "lms", "chosen")
-EFFECTS = ("toward", "words_of", "on_texts_of", "base", "rewritten", "n")
+COLUMNS = ("toward", "feature_factor", "learning_rate", "probability", "lms", "perplexity", "score", "chosen")
+EFFECTS = ("toward", "words_of", "on_texts_of", "base", "rewritten", "low", "high", "n")
+
+
+@frozen(eq=False)
+class Outcome:
+    """What was tried for a goal, which was taken, and what both models do on test texts, by class."""
+
+    goal: Goal
+    found: list[Candidate]
+    best: Candidate
+    scores: list[float | None]
+    base: Mapping[str, Tensor]
+    after: Mapping[str, Tensor]
 
 
 class DecoderEvaluator:
@@ -41,115 +56,116 @@ class DecoderEvaluator:
         self.config = config
 
     def evaluate(self, task: EvaluationTask) -> Report:
-        source = task.source
-        if not hasattr(source, "language_modelling_score"):
-            raise ConfigError(f"{type(source).__name__} has no language modelling score; leave the decoder evaluation out")
-        texts = task.data.neutral_texts[: self.config.max_texts]
-        warnings = []
-        model, metrics, rows = task.gradients.model, {}, []
-        prepared = source.prepare_texts(texts, task.tokenizer, model, task.seed) if texts else []
-        if not prepared:
-            warnings.append("there is no neutral text, so no language modelling score guards the edit, and none is made")
+        classes, measure = task.feature.classes, measure_of(task, self.config.max_texts)
+        language = measure.language()
+        base = measure.candidate("test", classes, language=language).probabilities
+        with Rewriter(task.gradients.model, task.feature.scope) as rewriter:
+            outcomes = [self._outcome(task, goal, measure, rewriter, language, base) for goal in task.goals]
+        warnings = (
+            [] if language else ["there is no neutral text, so no language modelling score guards the edit, and none is made"]
+        )
+        metrics, lines = {}, []
+        for each in outcomes:
+            metrics |= _metrics(each, language, task)
+            lines.append(_line(each, metrics))
+            if language and not each.best.learning_rate:
+                warnings.append(
+                    f"no candidate toward {each.goal.name} beats the unedited model by the policy, so it stays as it is"
+                )
+        tables = {
+            "candidates": Table(COLUMNS, tuple(row for each in outcomes for row in _candidates(each))),
+            "probabilities": Table(EFFECTS, tuple(row for each in outcomes for row in _probabilities(each, measure, task.seed))),
+        }
+        return Report("decoder", metrics, tables, tuple(warnings), tuple(lines))
 
-        tokens = 0
+    def _outcome(
+        self, task: EvaluationTask, goal: Goal, measure: Measure, rewriter: Rewriter, language: TextScores | None,
+        base: Mapping[str, Tensor],
+    ) -> Outcome:  # fmt: skip
+        rewriter.restore()
+        texts_of, part = task.policy.texts_of(goal), task.rewrite.part
+        factors = task.rewrite.feature_factors or task.feature.factors(goal.name, part)
+        unedited = measure.candidate("validation", texts_of, factors[0], language=language)
 
-        def lms() -> float:
-            nonlocal tokens
-            score, tokens = source.language_modelling_score(model, prepared) if prepared else (math.nan, 0)
-            return score
+        def score(candidate: Candidate) -> float | None:
+            return task.policy.score(goal, candidate, unedited)
 
-        classes, most = task.feature.classes, self.config.max_texts
-        on_test = {name: Probability(task, "test", name, most) for name in classes}
-        base = {name: probability() for name, probability in on_test.items()}
-        effects = []
-        with Rewriter(model, task.feature.scope) as rewriter:
-            for toward, other in zip(classes, reversed(classes), strict=True):
-                if self.config.toward and toward not in self.config.toward:
-                    continue
-                validation = Probability(task, "validation", other, most)
-                trials = Trials(rewriter, task.feature.update(toward, 0.0), validation.of(toward), lms)
-                if self.config.learning_rates:
-                    found = grid(trials, self.config.learning_rates)
-                else:
-                    found = bracket(trials, self.config.lms_floor, self.config.evaluations)
-                best = choose(found, self.config.lms_floor)
-                if best.learning_rate:
-                    rewriter.apply(task.feature.update(toward, best.learning_rate))
-                else:
-                    warnings.append(
-                        f"no candidate toward {toward} beats the unedited model within the floor, so it stays as it is"
-                    )
-                after = {name: probability() for name, probability in on_test.items()}
-                rewriter.restore()
-                n = len(on_test[other])
-                metrics |= _metrics(toward, found[0], best, base[other][toward], after[other][toward], n, tokens)
-                rows += [_row(toward, each, each is best) for each in found]
-                effects += [
-                    (toward, words_of, texts_of, base[texts_of][words_of], after[texts_of][words_of], len(on_test[texts_of]))
-                    for words_of in classes
-                    for texts_of in classes
-                ]
-        tables = {"candidates": Table(COLUMNS, tuple(rows)), "probabilities": Table(EFFECTS, tuple(effects))}
-        return Report("decoder", metrics, tables, tuple(warnings))
+        found = [unedited]
+        for factor in factors:
+            update = task.feature.update(goal.name, 0.0, feature_factor=factor, part=part)
+            edit = WeightEdit(rewriter, update)
+            trials = Trials(edit, unedited, partial(measure.candidate, "validation", texts_of), score)
+            rates = self.config.learning_rates
+            found += (grid(trials, rates) if rates else bracket(trials, self.config.evaluations))[1:]
+        best = choose(found, score)
+        rewriter.restore()
+        if best.learning_rate:
+            factor = best.feature_factor
+            rewriter.apply(task.feature.update(goal.name, best.learning_rate, feature_factor=factor, part=part))
+        after = measure.candidate("test", task.feature.classes, language=best.language).probabilities
+        return Outcome(goal, found, best, [score(each) for each in found], base, after)
 
 
-class Probability:
-    """Mean probabilities of each class's words at the slots of one class's texts; everything but the model is fixed."""
-
-    def __init__(self, task: EvaluationTask, split: str, texts_of: str, most: int) -> None:
-        whole, classes = task.examples[split], task.feature.classes
-        sign = 1.0 if texts_of == classes[0] else -1.0
-        rows = [row for row, pair in enumerate(whole.pairs) if code_of(pair, classes) == sign][:most]
-        self.examples: Examples = subset(whole, rows)
-        self.task, device = task, task.gradients.device
-        ids = {}
-        for name in classes:
-            named = [name] if name in task.data.words else [each for each in task.data.words if each not in classes]
-            words = [word for each in named for word in task.data.words[each]]
-            ids[name] = task.source.filler_ids(self.examples, words, task.tokenizer)
-        self.batches = []
-        for places in micro_batches(self.examples.lengths):
-            entries = {}
-            for name, own in ids.items():
-                row = torch.tensor([i for i, place in enumerate(places) for _ in own[place]], device=device, dtype=torch.long)
-                token = torch.tensor([each for place in places for each in own[place]], device=device, dtype=torch.long)
-                entries[name] = row, token
-            self.batches.append((self.examples.batch(places, device), entries))
-
-    def __len__(self) -> int:
-        return len(self.examples.pairs)
-
-    def of(self, name: str) -> Callable[[], float]:
-        """The probability of one class's words."""
-        return lambda: self()[name]
-
-    def __call__(self) -> dict[str, float]:
-        totals, model = dict.fromkeys(self.task.feature.classes, 0.0), self.task.gradients.model
-        with torch.inference_mode():
-            for batch, entries in self.batches:
-                log_probabilities = self.task.source.slot_log_probabilities(model, batch)
-                for name, (row, token) in entries.items():
-                    totals[name] += float(log_probabilities[row, token].double().exp().sum())
-        return {name: total / len(self) for name, total in totals.items()}
-
-
-def _metrics(
-    toward: str, base: Candidate, best: Candidate, base_probability: float, probability: float, n: int, tokens: int
-) -> dict[tuple[str, ...], Metric]:
-    def number(value: float) -> float | None:
-        return value if value == value else None
-
-    return {
-        (toward, "base_probability"): Metric(base_probability, n),
-        (toward, "rewritten_probability"): Metric(probability, n),
-        (toward, "base_lms"): Metric(number(base.lms), tokens),
-        (toward, "rewritten_lms"): Metric(number(best.lms), tokens),
-        (toward, "learning_rate"): Metric(best.learning_rate, n),
-        (toward, "feature_factor"): Metric(best.feature_factor, n),
-        (toward, "n"): Metric(n, n),
-        (toward, "lms_tokens"): Metric(tokens, tokens),
+def _metrics(each: Outcome, language: TextScores | None, task: EvaluationTask) -> dict[tuple[str, ...], Metric]:
+    goal, best = each.goal, each.best
+    before, after = (gain_of(goal, values) for values in (each.base, each.after))
+    n = len(each.base[goal.texts_of]) if goal.sign else sum(map(len, each.base.values()))
+    metrics = {
+        "base_probability": Metric(before, n),
+        "rewritten_probability": Metric(after, n),
+        "learning_rate": Metric(best.learning_rate, n),
+        "feature_factor": Metric(best.feature_factor, n),
+        "n": Metric(n, n),
     }
+    for name, scores in (("base", language), ("rewritten", best.language)):
+        tokens = scores.n if scores else 0
+        metrics[f"{name}_lms"] = Metric(scores.mean if scores else None, tokens)
+        metrics[f"{name}_perplexity"] = Metric(scores.perplexity if scores else None, tokens)
+        metrics["lms_tokens"] = Metric(tokens, tokens)
+    if language and best.language:
+        interval = difference_interval(language.scores, best.language.scores, task.seed, counts=language.tokens)
+        for place, end in enumerate(("low", "high")):
+            metrics[f"lms_change_{end}"] = Metric(interval[place] if interval else 0.0, language.n)
+    return {(goal.name, name): metric for name, metric in metrics.items()}
 
 
-def _row(toward: str, each: Candidate, chosen: bool) -> tuple[object, ...]:
-    return (toward, each.feature_factor, each.learning_rate, each.probability, each.lms, chosen)
+def gain_of(goal: Goal, probabilities: Mapping[str, Tensor]) -> float:
+    """The probability that a goal is about: of the class's words on the texts where they should change; of both alike, what
+    `policies.gain` says."""
+    value = gain(goal, Candidate(0.0, 0.0, probabilities, None))
+    return 1 - value if goal.sign < 0 else value
+
+
+def _line(each: Outcome, metrics: Mapping[tuple[str, ...], Metric]) -> str:
+    def show(name: str) -> str:
+        value = metrics[each.goal.name, name].value
+        return "undefined" if value is None else f"{value:.3f}"
+
+    what = "P" if each.goal.sign else "balance"
+    edit = f"learning rate {each.best.learning_rate:.3g}, feature factor {each.best.feature_factor:+g}"
+    return (
+        f"rewriting toward {each.goal.name}: {what} {show('base_probability')} → {show('rewritten_probability')}, "
+        f"language modelling {show('base_lms')} → {show('rewritten_lms')} ({edit})"
+    )
+
+
+def _candidates(each: Outcome) -> list[tuple[object, ...]]:
+    return [
+        (
+            each.goal.name, own.feature_factor, own.learning_rate, gain_of(each.goal, own.probabilities), own.lms,
+            own.language.perplexity if own.language else None, score, own is each.best,
+        )
+        for own, score in zip(each.found, each.scores, strict=True)
+    ]  # fmt: skip
+
+
+def _probabilities(each: Outcome, measure: Measure, seed: int) -> list[tuple[object, ...]]:
+    """The words of each class on the test texts of each class; the interval is that of the change."""
+    classes, rows = each.goal.classes, []
+    for column, words_of in enumerate(classes):
+        for texts_of in classes:
+            before, after = (values[texts_of][:, column] for values in (each.base, each.after))
+            documents = [pair.document for pair in measure.slots("test", texts_of).examples.pairs]
+            low, high = difference_interval(before, after, seed, groups=documents) or (None, None)
+            rows.append((each.goal.name, words_of, texts_of, float(before.mean()), float(after.mean()), low, high, len(before)))
+    return rows

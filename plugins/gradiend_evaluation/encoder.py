@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import torch
+from attrs import evolve
 from torch import Tensor
 
 from gradiend_core.api import (
@@ -67,7 +68,8 @@ class EncoderEvaluator:
             "transitions": Table(GROUPS, tuple(_grouped([row for row in rows if row[0] in (last, "neutral")]))),
             "words": Table(WORDS, tuple(_by_word([row for row in rows if row[0] == last]))),
         }
-        return Report("encoder", metrics, tables, tuple(warnings))
+        report = Report("encoder", metrics, tables, tuple(warnings))
+        return evolve(report, lines=tuple(_lines(report, axis)))
 
     def _some(self, examples: Examples) -> Examples:
         """The first of each class, up to the limit."""
@@ -147,6 +149,29 @@ def neutral_metrics(values: Tensor, kinds: list[str]) -> dict[tuple[str, ...], M
         own = values[[each == kind for each in kinds]]
         metrics["neutral", "mean_by_class", kind] = Metric(float(own.mean()), len(own))
     return metrics
+
+
+def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
+    """The test split in words, where it was encoded."""
+
+    def show(path: str | tuple[str, ...], sign: str = "") -> str:
+        value = report.get(path)
+        return "undefined" if value is None else f"{value:{sign}.3f}"
+
+    if report.get("test.n") is None:
+        return []
+    means = ", ".join(f"{name} {show(('test', 'mean_by_class', name), '+')}" for name in classes)
+    lines = [
+        f"encoder   test correlation {show('test.correlation')} "
+        f"[{show('test.correlation_low')}, {show('test.correlation_high')}] (n = {report['test.n']}), "
+        f"means {means}, neutral {show('neutral.mean', '+')}"
+    ]
+    if report.get("test.random_directions.largest") is not None:
+        lines.append(
+            f"chance    shuffled labels p = {show('test.shuffled_p_value')}; random directions correlate by "
+            f"{show('test.random_directions.mean')} on average, {show('test.random_directions.largest')} at most"
+        )
+    return lines
 
 
 def _rows(split: str, examples: Examples, values: Tensor, axis: tuple[str, str]) -> list[tuple[object, ...]]:

@@ -60,7 +60,10 @@ class StabilityEvaluator:
         metrics |= spread("validation_correlation", [row[1] for row in rows])
         metrics |= spread("test_correlation", scores) | spread("neutral_mean", means)
         tables = {"seeds": Table(SEEDS, tuple(rows)), "parameters": Table(PARTS, tuple(by_parameter(seeds, count)))}
-        return Report("stability", metrics, tables)
+        mean, cosine = metrics["test_correlation", "mean"].value, metrics["agreement", "decoder_cosine"].value
+        shown = "undefined" if mean is None else f"{mean:.3f}"
+        line = f"{len(seeds)} seeds   mean test correlation {shown}, mean cosine of two decoders {cosine:.3f}"
+        return Report("stability", metrics, tables, lines=(line,))
 
 
 def spread(name: str, values: list[float | None]) -> dict[tuple[str, ...], Metric]:

@@ -1,4 +1,4 @@
-"""How sure a correlation is: its interval, and what chance gives."""
+"""How sure a number is: its interval, and what chance gives."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 #: what an interval covers, and how often data are drawn again for it and for a null
@@ -16,15 +17,20 @@ LEVEL, DRAWS = 0.95, 999
 def correlation_interval(values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> tuple[float, float] | None:
     """The bootstrap interval (BCa, Efron 1987) of Pearson's correlation, drawn by group: examples of one document are not
     independent. Empty groups are examples by themselves. None where it does not exist, as for a constant or a single group."""
+    sums = _sums(values.double().numpy(), labels.double().numpy(), groups)
+    return _bootstrap(sums, _drawn, seed) if np.isfinite(_pearson(*sums)) else None
+
+
+def _bootstrap(sums: Any, statistic: Any, seed: int) -> tuple[float, float] | None:
+    """The BCa interval of a statistic of sums by group, [sums, groups]."""
     from scipy.stats import bootstrap
 
-    sums = _sums(values.double().numpy(), labels.double().numpy(), groups)
-    if sums.shape[1] < 3 or not np.isfinite(_pearson(*sums)):
+    if sums.shape[1] < 3:
         return None
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where all draws are alike there is no interval, and none is given
         found = bootstrap(
-            tuple(sums), _drawn, paired=True, vectorized=True, n_resamples=DRAWS, confidence_level=LEVEL, method="BCa",
+            tuple(sums), statistic, paired=True, vectorized=True, n_resamples=DRAWS, confidence_level=LEVEL, method="BCa",
             rng=np.random.default_rng(seed),
         ).confidence_interval  # fmt: skip
     low, high = float(found.low), float(found.high)
@@ -33,9 +39,13 @@ def correlation_interval(values: Tensor, labels: Tensor, groups: Sequence[str], 
 
 def _sums(x: Any, y: Any, groups: Sequence[str]) -> Any:
     """For each group n, Σx, Σy, Σx², Σy², Σxy, [6, groups]: all that a correlation needs."""
-    names = [group or f"\0{place}" for place, group in enumerate(groups)]
-    _, place = np.unique(names, return_inverse=True)
+    place = _places(groups)
     return np.stack([np.bincount(place, weights=each) for each in (np.ones_like(x), x, y, x * x, y * y, x * y)])
+
+
+def _places(groups: Sequence[str]) -> Any:
+    """The number of each example's group; an empty name is a group by itself."""
+    return np.unique([group or f"\0{place}" for place, group in enumerate(groups)], return_inverse=True)[1]
 
 
 def _pearson(n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any, axis: int = -1) -> Any:
@@ -48,6 +58,24 @@ def _pearson(n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any, axis: int = -1) 
 def _drawn(*sums: Any, axis: int = -1) -> Any:
     """The correlation of a draw; one with a single class says nothing, and has none."""
     return np.nan_to_num(_pearson(*sums, axis=axis))
+
+
+def difference_interval(
+    before: Tensor, after: Tensor, seed: int, *, counts: Tensor | None = None, groups: Sequence[str] = ()
+) -> tuple[float, float] | None:
+    """The bootstrap interval (BCa) of the mean of after − before over paired examples, drawn by group; of sums over `counts`
+    tokens, the mean is over tokens. None where it does not exist, as where nothing changed at all."""
+    if len(before) < 3 or torch.equal(before, after):
+        return None
+    change = (after - before).double().cpu().numpy()
+    n = np.ones_like(change) if counts is None else counts.double().cpu().numpy()
+    place = _places(groups or [""] * len(change))
+    sums = np.stack([np.bincount(place, weights=each) for each in (n, change)])
+    return _bootstrap(sums, _ratio, seed)
+
+
+def _ratio(n: Any, total: Any, axis: int = -1) -> Any:
+    return total.sum(axis=axis) / n.sum(axis=axis)
 
 
 def shuffled_p_value(values: Tensor, labels: Tensor, seed: int) -> float | None:

@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from gradiend_core.api import (
     Examples,
     MinimalPair,
@@ -14,17 +16,19 @@ from gradiend_core.api import (
     SlotSource,
     TextBatch,
     TextRow,
+    TextScores,
+    TokenBatch,
     architecture,
     load_model,
-    mean_over_targets,
     prepare_slots,
     text_batches,
+    text_scores,
     token_limit,
 )
 from gradiend_mlm import MaskedSettings
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class MaskedSource(SlotSource):
@@ -49,9 +53,16 @@ class MaskedSource(SlotSource):
         limit = token_limit(tokenizer, model, self.config.max_tokens)
         return prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=tokenizer.mask_token_id)
 
-    def prepare_texts(self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int) -> list[TextBatch]:
+    def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
+        ids = batch.input_ids.scatter(1, batch.slot[:, None], batch.fillers[:, filler : filler + 1])
+        return evolve(batch, input_ids=ids), batch.slot
+
+    def prepare_texts(
+        self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
+    ) -> list[TextBatch]:
         """Texts with a fixed share of their tokens masked, at least one each; special tokens never. Few texts are masked several
-        times, at other tokens, until enough are predicted: the accuracy at 100 tokens moves in steps of 1 %."""
+        times, at other tokens, until enough are predicted: the accuracy at 100 tokens moves in steps of 1 %. Every token is
+        masked alone (pseudo-log-likelihood, arXiv 1910.14659)."""
         limit, rows = token_limit(tokenizer, model, self.config.max_tokens), []
         encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
         orders, rng = [], random.Random(f"{seed}:masks")
@@ -59,17 +70,18 @@ class MaskedSource(SlotSource):
             ordinary = [place for place, flag in enumerate(special) if not flag]
             orders.append(rng.sample(ordinary, len(ordinary)))
         share, left = self.config.mask_share, self.config.min_masked
-        for turn in range(math.ceil(1 / share)):
-            for ids, order in zip(encoded["input_ids"], orders, strict=True):
-                few = max(1, round(share * len(order)))
+        longest = max(map(len, orders), default=0)
+        for turn in range(longest if every_token else math.ceil(1 / share)):
+            for text, (ids, order) in enumerate(zip(encoded["input_ids"], orders, strict=True)):
+                few = 1 if every_token else max(1, round(share * len(order)))
                 masked = sorted(order[turn * few : (turn + 1) * few])
                 seen = [tokenizer.mask_token_id if place in masked else token for place, token in enumerate(ids)]
-                rows.append(TextRow(tuple(seen), tuple(masked), tuple(ids[place] for place in masked)))
+                rows.append(TextRow(tuple(seen), tuple(masked), tuple(ids[place] for place in masked), text))
                 left -= len(masked)
-            if left <= 0:
+            if left <= 0 and not every_token:
                 break
         return text_batches(rows, tokenizer.pad_token_id or 0, model.device, needs_mask=True)
 
-    def language_modelling_score(self, model: nn.Module, prepared: list[TextBatch]) -> tuple[float, int]:
-        """Accuracy at the masked tokens."""
-        return mean_over_targets(model, prepared, lambda logits, targets: logits.argmax(-1) == targets)
+    def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
+        """The score is the accuracy at masked tokens."""
+        return text_scores(model, prepared, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets)

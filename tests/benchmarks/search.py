@@ -13,7 +13,6 @@ from gradiend_evaluation import DecoderSettings
 from gradiend_evaluation.decoder import DecoderEvaluator
 
 from gradiend_core import Session
-from gradiend_core.roles.evaluator import EvaluationTask
 
 ASSETS = Path(__file__).parents[3] / "shared" / "assets"
 STORIES = {"texts": str(ASSETS / "text/tinystories/tiny_stories_cased.txt"), "data": {"max_per_class": 500}}
@@ -27,9 +26,7 @@ RATES = tuple(digit * 10**power for power in range(-3, 3) for digit in (1.0, 2.0
 if __name__ == "__main__":
     for model, tables in JOBS:
         run = Session("english-pronouns", model=model, learner={"progress": False}, evaluation={"kinds": []}, **tables)  # type: ignore[arg-type]
-        task = EvaluationTask(
-            run.feature, (), run.gradients, run.source, run.loaded.tokenizer, run.examples, run.data, run.seed
-        )  # fmt: skip
+        task = run.evaluation_task()
         settings = DecoderSettings()
         both = {}
         for name, config in (("grid", evolve(settings, learning_rates=RATES)), ("search", settings)):

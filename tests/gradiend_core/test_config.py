@@ -27,7 +27,7 @@ from gradiend_core.errors import ConfigError, GradiendError
         ("learner = 3", "learner must be a table"),
         ('[evaluation]\nkinds = ["encoderr"]', "unknown evaluation 'encoderr'; did you mean 'encoder'"),
         ("[evaluation.decoderr]\nlms_floor = 1.0", "unknown key 'decoderr'; did you mean 'decoder'.* at evaluation"),
-        ("[evaluation.decoder]\nlms_flor = 1.0", "unknown key 'lms_flor'; did you mean 'lms_floor'.* at evaluation.decoder"),
+        ("[policy]\nlms_flor = 1.0", "unknown key 'lms_flor'; did you mean 'lms_floor'.* at policy"),
         ('[rewrite]\ntoward = ["1SG"]', "unknown class '1SG'.* at rewrite.toward"),
         ('disable_plugins = ["pronoun"]', "unknown plugin to disable 'pronoun'; did you mean 'pronouns'"),
         ("seed = ", "is not valid TOML: Invalid value"),

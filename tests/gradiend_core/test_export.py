@@ -47,7 +47,7 @@ def test_a_full_export_is_a_plain_model_with_a_card(run, tmp_path):
     loaded = AUTO[run.config.general.model].from_pretrained(tmp_path / "full").eval()
     assert torch.equal(logits(loaded), updated(run, run.update("3PL", 0.025)))
     card = (tmp_path / "full" / "README.md").read_text(encoding="utf-8")
-    assert "# 3PL strengthened" in card
+    assert "# more of 3PL" in card
     assert f"`{run.loaded.fingerprint}`" in card
     assert "language modelling score, before and after" in card
 

@@ -12,7 +12,6 @@ from gradiend_core.errors import ConfigError, ModelError
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import Rewriter, apply_update
-from gradiend_core.rewriting.search import Candidate, choose
 from tests.conftest import settings
 
 
@@ -75,18 +74,6 @@ def test_updates_that_do_not_fit_are_refused_before_anything_changes(quick):
     assert same(before, bits(model))
     with pytest.raises(ConfigError, match=r"unknown class '1SG'.*3PL, 3SG"):
         quick.rewrite("1SG")
-
-
-def test_the_unedited_model_is_a_candidate():
-    base = Candidate(-1.0, 0.0, 0.2, 0.5)
-    harmful = Candidate(-1.0, 1.0, 0.9, 0.4)
-    weaker = Candidate(-1.0, 0.1, 0.1, 0.5)
-    better = Candidate(-1.0, 0.2, 0.3, 0.496)
-    broken = Candidate(-1.0, 5.0, float("nan"), 0.6)
-    lost = Candidate(-1.0, 9.0, 0.99, float("nan"))
-    assert choose([base, harmful, weaker, broken, lost], 0.99) is base
-    assert choose([base, harmful, weaker, better], 0.99) is better
-    assert choose([base, harmful, better], 0.5) is harmful
 
 
 def test_a_rewritten_model_is_a_plain_transformers_model(quick, tmp_path):

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from gradiend_evaluation import DecoderSettings, EncoderSettings
+from gradiend_evaluation import DecoderSettings, EncoderSettings, ThresholdSettings
 from gradiend_evaluation.decoder import DecoderEvaluator
 from gradiend_evaluation.encoder import EncoderEvaluator
+from gradiend_evaluation.policies import Threshold
 
 from gradiend_core import Session
 from gradiend_core.errors import ConfigError
 from gradiend_core.gradients import texts as texts_module
 from gradiend_core.learning.encodings import labels_of
+from gradiend_core.records.candidate import Candidate, TextScores
+from gradiend_core.records.goal import goal_of
 from gradiend_core.records.gradient_role import GradientRole
-from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.search import Trials, bracket, choose
-from gradiend_core.roles.evaluator import EvaluationTask
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import settings
 
@@ -31,10 +33,6 @@ def run(request):
 
 def prepared(run: Session, seed: int = 0):
     return run.source.prepare_texts(run.data.neutral_texts, run.loaded.tokenizer, run.loaded.model, seed)
-
-
-def task_of(run: Session) -> EvaluationTask:
-    return EvaluationTask(run.feature, (), run.gradients, run.source, run.loaded.tokenizer, run.examples, run.data, run.seed)
 
 
 def test_encodings_are_those_of_each_example_alone(run):
@@ -88,16 +86,32 @@ def test_each_classs_words_are_measured_on_each_classs_texts(run):
 
 
 def test_what_is_not_asked_for_is_not_measured():
-    kinds = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"], "max_pairs": 5}, "decoder": {"toward": ["3PL"]}}
-    run = Session("english-pronouns", **settings(), evaluation=kinds)
+    kinds = {
+        "kinds": ["encoder", "decoder"],
+        "encoder": {"splits": ["test"], "max_pairs": 5},
+    }
+    run = Session("english-pronouns", **settings(), evaluation=kinds, rewrite={"toward": ["3PL"]})
     encoder = run.reports["encoder"]
     assert encoder["test.n"] == 10
     assert not any(path[0] in ("train", "validation") for path in encoder.metrics)
     assert set(run.reports["decoder"].tables["candidates"].column("toward")) == {"3PL"}
-    assert run.strengthened() == ["3PL"]
+    assert run.goals() == ["3PL"]
     with pytest.raises(ConfigError, match="did not look for an edit toward 3SG; give a learning rate"):
         run.update("3SG")
     assert run.update("3SG", 0.5).learning_rate == 0.5
+
+
+def candidate(probability: float, lms: float, rate: float = 0.0) -> Candidate:
+    """One whose words of the first class have this probability on texts of the second."""
+    values = torch.tensor([[probability, 0.5]], dtype=torch.float64)
+    scores = TextScores(*torch.tensor([[100.0], [100 * lms], [200.0]]))
+    return Candidate(1.0, rate, {"one": values, "two": values}, scores)
+
+
+def threshold(base: Candidate, name: str = "one", floor: float = 0.99):
+    """What the default policy gives candidates."""
+    goal = goal_of(name, ("one", "two"))
+    return lambda each: Threshold(ThresholdSettings(floor)).score(goal, each, base)
 
 
 RATES = [digit * 10**power for power in range(-3, 3) for digit in (1.0, 2.0, 5.0)]
@@ -105,29 +119,29 @@ RATES = [digit * 10**power for power in range(-3, 3) for digit in (1.0, 2.0, 5.0
 
 def test_a_grid_ends_where_the_model_is_broken(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
-    report = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task_of(run))
+    report = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(run.evaluation_task())
     table = report.tables["candidates"]
     rates = [row[2] for row in table.rows if row[0] == "3SG"]
     assert rates == [0.0, *RATES][: len(rates)]
     scores = [row[4] for row in table.rows if row[0] == "3SG"]
     assert all(score < 0.5 * scores[0] for score in scores[-2:]), "the search ended where the model was broken"
     assert all(max(pair) >= 0.5 * scores[0] for pair in pairwise(scores[:-1])), "and not before"
-    assert sum(row[5] for row in table.rows) == 2
+    assert sum(row[7] for row in table.rows) == 2
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
 
 
 def test_a_search_finds_at_least_as_much_as_a_grid_in_eight_evaluations(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
-    grid = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task_of(run)).tables["candidates"]
-    report = DecoderEvaluator(DecoderSettings()).evaluate(task_of(run))
+    grid = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(run.evaluation_task()).tables["candidates"]
+    report = DecoderEvaluator(DecoderSettings()).evaluate(run.evaluation_task())
     table = report.tables["candidates"]
     for toward, sign in (("3SG", -1.0), ("3PL", 1.0)):
         rows = [row for row in table.rows if row[0] == toward]
         assert len(rows) == 8
         assert {row[1] for row in rows} == {sign}
         assert [row[2] for row in rows] == sorted({row[2] for row in rows}), "no rate twice"
-        (chosen,) = (row for row in rows if row[5])
-        (best,) = (row for row in grid.rows if row[0] == toward and row[5])
+        (chosen,) = (row for row in rows if row[7])
+        (best,) = (row for row in grid.rows if row[0] == toward and row[7])
         assert chosen[3] >= best[3] - 0.005
         assert chosen[4] >= 0.99 * rows[0][4]
         base, after = (report[toward, f"{name}_lms"] for name in ("base", "rewritten"))
@@ -147,23 +161,36 @@ def test_a_search_finds_at_least_as_much_as_a_grid_in_eight_evaluations(run):
 )
 def test_a_search_finds_the_floor_or_the_peak(probability, floor_at, expected):
     class Fake:
+        feature_factor = 1.0
+        relative_length = 1 / 25  # the first rate is 0.004 · 25
         rate = 0.0
-        norm = staticmethod(lambda: 25.0)  # the first rate is 0.004 · 25 / 1
 
-        def apply(self, update):
-            self.rate = update.learning_rate
+        def apply(self, learning_rate):
+            self.rate = learning_rate
 
-        def restore(self):
-            self.rate = 0.0
+    edit = Fake()
 
-    update = WeightUpdate(torch.ones(1), None, 1.0, 0.0)
-    rewriter = Fake()
-    trials = Trials(rewriter, update, lambda: probability(rewriter.rate), lambda: 1.0 if rewriter.rate <= floor_at else 0.5)
-    found = bracket(trials, 0.99, 12)
+    def measure(factor, rate):
+        assert (factor, rate) == (1.0, edit.rate)
+        return candidate(probability(rate), 1.0 if rate <= floor_at else 0.5, rate)
+
+    trials = Trials(edit, candidate(probability(0.0), 1.0), measure, threshold(candidate(0.0, 1.0)))
+    found = bracket(trials, 12)
     assert len(found) == 12
-    best = choose(found, 0.99).learning_rate
+    best = choose(found, threshold(found[0])).learning_rate
     assert best == pytest.approx(expected, rel=0.12)
     assert best <= max(floor_at, expected)
+
+
+def test_the_unedited_model_is_a_candidate():
+    base = candidate(0.2, 0.5)
+    harmful, weaker, better = candidate(0.9, 0.4, 1.0), candidate(0.1, 0.5, 0.1), candidate(0.3, 0.496, 0.2)
+    broken, lost = candidate(math.nan, 0.6, 5.0), candidate(0.99, math.nan, 9.0)
+    score = threshold(base)
+    assert choose([base, harmful, weaker, broken, lost], score) is base
+    assert choose([base, harmful, weaker, better], score) is better
+    assert choose([base, harmful, better], threshold(base, floor=0.5)) is harmful
+    assert choose([base, candidate(0.2, 0.5, 0.1)], score) is base, "what changes nothing is no edit"
 
 
 def test_special_tokens_are_never_predicted(run):
@@ -199,13 +226,14 @@ def test_masks_follow_their_seed_and_touch_no_global_state(run):
 
 def test_scores_do_not_depend_on_the_batch(run, monkeypatch):
     model = run.loaded.model
-    whole, n = run.source.language_modelling_score(model, prepared(run))
+    whole = run.source.score_texts(model, prepared(run))
     monkeypatch.setattr(texts_module, "TEXT_BUDGET", 1)
     batches = prepared(run)
     assert {len(batch.input_ids) for batch in batches} == {1}
-    alone, m = run.source.language_modelling_score(model, batches)
-    assert n == m
-    assert whole == pytest.approx(alone, rel=1e-4)
+    alone = run.source.score_texts(model, batches)
+    assert torch.equal(whole.tokens, alone.tokens)
+    assert whole.mean == pytest.approx(alone.mean, rel=1e-4)
+    assert torch.allclose(whole.surprisals, alone.surprisals, rtol=1e-4)
 
 
 def test_losses_are_cross_entropies(run):
@@ -241,7 +269,7 @@ def test_random_directions_are_directions_of_the_gradients(run):
     """With the feature's own direction among them, chance would be as good."""
     evaluator = EncoderEvaluator(EncoderSettings(random_directions=2))
     examples, labels = run.examples["test"], labels_of(run.examples["test"].pairs, run.feature.classes)
-    found = evaluator._random_directions(task_of(run), examples, labels, run.reports["encoder"]["test.correlation"])
+    found = evaluator._random_directions(run.evaluation_task(), examples, labels, run.reports["encoder"]["test.correlation"])
     generator = torch.Generator().manual_seed(run.seed)
     directions = torch.randn(2, run.gradients.scope.size, generator=generator)
     matrix = naive_gradients(run.gradients, examples, run.feature.source)

@@ -1,0 +1,106 @@
+"""What a model does at the slots of a feature and on neutral text: measured as often as edits are tried, prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradiend_core.errors import ConfigError
+from gradiend_core.gradients.batching import micro_batches
+from gradiend_core.gradients.examples import subset
+from gradiend_core.records.candidate import Candidate, TextScores
+from gradiend_core.records.pair import code_of
+from gradiend_core.roles.evaluator import EvaluationTask
+
+
+class SlotProbabilities:
+    """At the slots of one class's texts, how probable the words of each class of an axis are.
+
+    Where two classes share a surface form (German "der"), words cannot tell them apart; then each row has its own factual and
+    alternative filler instead.
+    """
+
+    def __init__(self, task: EvaluationTask, split: str, texts_of: str, most: int) -> None:
+        whole, classes = task.examples[split], task.feature.classes
+        sign = 1.0 if texts_of == classes[0] else -1.0
+        rows = [row for row, pair in enumerate(whole.pairs) if code_of(pair, classes) == sign][:most]
+        self.source, self.examples = task.source, subset(whole, rows)
+        self.first_is_factual = sign > 0
+        words = _words(task)
+        self.by_row = bool({word.lower() for word in words[0]} & {word.lower() for word in words[1]})
+        ids = [] if self.by_row else [task.source.filler_ids(self.examples, own, task.tokenizer) for own in words]  # type: ignore[attr-defined]
+        device = task.gradients.device
+        self.batches = [
+            (places, self.examples.batch(places, device), [_entries(own, places, device) for own in ids])
+            for places in micro_batches(self.examples.lengths)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.examples.pairs)
+
+    def __call__(self, model: nn.Module) -> Tensor:
+        """Probabilities of the words of the first and of the second class, [texts, 2]."""
+        found = torch.zeros(len(self), 2, dtype=torch.float64)
+        with torch.inference_mode():
+            for places, batch, entries in self.batches:
+                if self.by_row:
+                    own = (-self.source.losses(model, batch)).exp().double().cpu()
+                    found[places] = own if self.first_is_factual else own.flip(1)
+                    continue
+                log_probabilities = self.source.slot_log_probabilities(model, batch)  # type: ignore[attr-defined]
+                for column, (row, token) in enumerate(entries):
+                    own = log_probabilities[row, token].double().exp().cpu()
+                    found[:, column].index_add_(0, torch.tensor(places)[row.cpu()], own)
+        return found
+
+
+def _words(task: EvaluationTask) -> list[list[str]]:
+    """The words of the two ends of the axis; all others together have what the first class has not."""
+    classes, words = task.feature.classes, task.data.words
+    named = [[name] if name in words else [each for each in words if each not in classes] for name in classes]
+    return [[word for each in names for word in words[each]] for names in named]
+
+
+def _entries(ids: Sequence[Sequence[int]], places: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """(row of the batch, token) of each word in each row."""
+    row = torch.tensor([i for i, place in enumerate(places) for _ in ids[place]], dtype=torch.long, device=device)
+    return row, torch.tensor([each for place in places for each in ids[place]], dtype=torch.long, device=device)
+
+
+class Measure:
+    """What a candidate is judged by: probabilities on the texts of some classes, and the scores of neutral texts."""
+
+    def __init__(self, task: EvaluationTask, max_texts: int, prepared: Any) -> None:
+        self.task, self.max_texts, self.prepared = task, max_texts, prepared
+        self._slots: dict[tuple[str, str], SlotProbabilities] = {}
+
+    def slots(self, split: str, texts_of: str) -> SlotProbabilities:
+        key = split, texts_of
+        if key not in self._slots:
+            self._slots[key] = SlotProbabilities(self.task, split, texts_of, self.max_texts)
+        return self._slots[key]
+
+    def language(self) -> TextScores | None:
+        """Scores of the neutral texts by the model as it is now."""
+        return self.task.source.score_texts(self.task.gradients.model, self.prepared) if self.prepared else None  # type: ignore[attr-defined]
+
+    def candidate(
+        self, split: str, texts_of: Sequence[str], feature_factor: float = 0.0, learning_rate: float = 0.0,
+        language: TextScores | None = None,
+    ) -> Candidate:  # fmt: skip
+        """The model as it is now; `language` where it is known already."""
+        model = self.task.gradients.model
+        probabilities = {name: self.slots(split, name)(model) for name in texts_of}
+        return Candidate(feature_factor, learning_rate, probabilities, language or self.language())
+
+
+def measure_of(task: EvaluationTask, max_texts: int) -> Measure:
+    """Raises ConfigError for a source that cannot score text."""
+    if not hasattr(task.source, "score_texts"):
+        raise ConfigError(f"{type(task.source).__name__} has no language modelling score, which an edit is judged by")
+    texts = task.data.neutral_texts[:max_texts]
+    model = task.gradients.model
+    return Measure(task, max_texts, task.source.prepare_texts(texts, task.tokenizer, model, task.seed) if texts else [])  # type: ignore[attr-defined]
