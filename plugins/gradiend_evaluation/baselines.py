@@ -83,7 +83,7 @@ class BaselineEvaluator:
                     length, n = abs(best.learning_rate) * edit.relative_length, sum(map(len, after.values()))
                     rows.append(
                         (goal.name, method, best.learning_rate, length, gain_of(goal, before), gain_of(goal, after), base.lms,
-                         best.lms, *(change or (0.0, 0.0)), n)
+                         best.lms, *(change or (None, None)), n)
                     )  # fmt: skip
                     metrics[goal.name, method, "rewritten_probability"] = Metric(gain_of(goal, after), n)
                     metrics[goal.name, method, "rewritten_lms"] = Metric(best.lms, language.n)

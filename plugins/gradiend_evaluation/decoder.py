@@ -125,7 +125,7 @@ def _metrics(each: Outcome, language: TextScores | None, task: EvaluationTask) -
     if language and best.language:
         interval = difference_interval(language.scores, best.language.scores, task.seed, counts=language.tokens)
         for place, end in enumerate(("low", "high")):
-            metrics[f"lms_change_{end}"] = Metric(interval[place] if interval else 0.0, language.n)
+            metrics[f"lms_change_{end}"] = Metric(interval and interval[place], language.n)
     return {(goal.name, name): metric for name, metric in metrics.items()}
 
 

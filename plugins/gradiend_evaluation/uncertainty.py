@@ -64,8 +64,10 @@ def difference_interval(
     before: Tensor, after: Tensor, seed: int, *, counts: Tensor | None = None, groups: Sequence[str] = ()
 ) -> tuple[float, float] | None:
     """The bootstrap interval (BCa) of the mean of after − before over paired examples, drawn by group; of sums over `counts`
-    tokens, the mean is over tokens. None where it does not exist, as where nothing changed at all."""
-    if len(before) < 3 or torch.equal(before, after):
+    tokens, the mean is over tokens. None where it does not exist, as for two examples or where all changed alike."""
+    if torch.equal(before, after):
+        return 0.0, 0.0
+    if len(before) < 3:
         return None
     change = (after - before).double().cpu().numpy()
     n = np.ones_like(change) if counts is None else counts.double().cpu().numpy()

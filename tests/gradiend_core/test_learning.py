@@ -171,6 +171,10 @@ def test_signs_by_hand(source, target):
         with Rewriter(gradients.model, SCOPE) as rewriter:
             rewriter.apply(feature.update(toward, 1.0))
             assert gradients.model.w.softmax(0)[word] > 0.6, "strengthening a class makes its word more probable"
+            for goal, more in ((toward, True), (f"less-{toward}", False)):
+                for part in ("decoder", "weight", "encoder"):
+                    rewriter.apply(feature.update(goal, 1.0, part=part))
+                    assert (gradients.model.w.softmax(0)[word] > 0.5) == more, (goal, part)
         assert gradients.model.w.tolist() == [0.0, 0.0]
 
 

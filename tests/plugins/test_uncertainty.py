@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gradiend_evaluation.uncertainty import area_under_curve, correlation_interval, effect_size, shuffled_p_value
+from gradiend_evaluation.uncertainty import (
+    area_under_curve,
+    correlation_interval,
+    difference_interval,
+    effect_size,
+    shuffled_p_value,
+)
 from scipy.stats import kstest
 
 
@@ -58,3 +64,20 @@ def test_area_and_effect_by_hand():
     first, second = np.array([0.9, 0.2]), np.array([0.1, -0.5])
     pooled = np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 2)
     assert effect_size(values, labels) == pytest.approx((first.mean() - second.mean()) / pooled)
+
+
+def test_intervals_of_a_change_cover_it_and_know_that_it_is_paired():
+    rng = np.random.default_rng(3)
+    hits = []
+    for seed in range(200):
+        before = rng.normal(size=60)
+        low, high = difference_interval(torch.tensor(before), torch.tensor(before + 0.3 + 0.5 * rng.normal(size=60)), seed)
+        hits.append(low <= 0.3 <= high)
+    assert 0.90 <= np.mean(hits) <= 0.99
+    assert high - low < 0.4, "two unpaired means would differ by 0.7"
+    values = torch.tensor([1.0, 2.0, 3.0, 5.0])
+    assert difference_interval(values, values, 0) == (0.0, 0.0)
+    assert difference_interval(values[:2], values[1:3], 0) is None
+    tokens = torch.tensor([1.0, 1.0, 1.0, 1000.0])
+    low, high = difference_interval(values, values + tokens * torch.tensor([0.9, 0.8, 1.0, 0.1]), 0, counts=tokens)
+    assert low < 0.11, "a mean over tokens, of which the last text has nearly all"
