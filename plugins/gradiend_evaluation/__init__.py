@@ -57,7 +57,8 @@ METHODS = ("mean-difference", "random", "fine-tuning", "activation", "leace")
 @frozen
 class BaselineSettings:
     """Settings of `baselines`: what the feature's edit is compared with, each searched for as the decoder's is. `pairs`
-    training pairs give the mean differences; fine-tuning takes `steps` of `batch_size`."""
+    training pairs give the mean differences; fine-tuning takes `steps` of `batch_size`. Activations are
+    those of the `layers` with these numbers, from 0 (empty: the one in the middle)."""
 
     methods: tuple[str, ...] = field(default=METHODS, validator=validators.deep_iterable(validators.in_(METHODS)))
     evaluations: int = field(default=8, validator=validators.ge(2))
@@ -65,6 +66,7 @@ class BaselineSettings:
     pairs: int = field(default=256, validator=validators.ge(2))
     steps: int = field(default=30, validator=validators.ge(1))
     batch_size: int = field(default=16, validator=validators.ge(1))
+    layers: tuple[int, ...] = ()
 
 
 @hookimpl

@@ -9,15 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradiend_core.api import EvaluationTask, Goal, ModelError, labels_of, micro_batches
+from gradiend_core.api import ConfigError, EvaluationTask, Goal, ModelError, labels_of, micro_batches
 
 
-def middle_layer(model: nn.Module) -> nn.Module:
-    """The layer in the middle of the longest list of layers."""
+def chosen_layers(model: nn.Module, numbers: Sequence[int]) -> dict[int, nn.Module]:
+    """Layers by their number in the model's longest list of layers; without numbers the one in the middle."""
     layers = max((each for each in model.modules() if isinstance(each, nn.ModuleList)), key=len, default=None)
     if not layers:
         raise ModelError(f"{type(model).__name__} has no list of layers, so its activations cannot be edited")
-    return layers[len(layers) // 2]
+    for number in numbers:
+        if not 0 <= number < len(layers):
+            raise ConfigError(f"evaluation.baselines.layers has {number}, but the model's layers are 0 to {len(layers) - 1}")
+    return {number: layers[number] for number in numbers or (len(layers) // 2,)}
 
 
 class ActivationEdit:
@@ -65,10 +68,9 @@ def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler:
     return torch.stack([found[place] for place in range(len(rows))])
 
 
-def added_difference(task: EvaluationTask, rows: Sequence[int], goal: Goal) -> ActivationEdit:
+def added_difference(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], goal: Goal) -> ActivationEdit:
     """Contrastive activation addition (arXiv 2312.06681): the mean difference between a layer's outputs at the class's fillers
     and at the other's, in the same texts."""
-    layer = middle_layer(task.gradients.model)
     factual, alternative = (outputs(task, layer, rows, filler) for filler in (0, 1))
     code = labels_of([task.examples["train"].pairs[row] for row in rows], task.feature.classes).to(factual)
     sign = goal.sign if goal.of == goal.classes[0] else -goal.sign
@@ -77,12 +79,11 @@ def added_difference(task: EvaluationTask, rows: Sequence[int], goal: Goal) -> A
     return ActivationEdit(layer, lambda hidden: direction.to(hidden), length)
 
 
-def erased(task: EvaluationTask, rows: Sequence[int]) -> ActivationEdit:
+def erased(task: EvaluationTask, layer: nn.Module, rows: Sequence[int]) -> ActivationEdit:
     """LEACE (arXiv 2306.03819): the smallest affine change after which no linear probe tells the classes by a layer's output at
     the slot. Raises ImportError where concept-erasure is not installed."""
     from concept_erasure import LeaceEraser
 
-    layer = middle_layer(task.gradients.model)
     hidden = outputs(task, layer, rows, None)
     labels = labels_of([task.examples["train"].pairs[row] for row in rows], task.feature.classes)
     eraser = LeaceEraser.fit(hidden, (labels > 0).to(hidden))

@@ -8,7 +8,7 @@ Each is searched for in the same way, with the same texts, policy and number of 
                       (a task vector, arXiv 2212.04089)
     random            a direction that nothing was learned for
 
-In the output of the model's middle layer, whose weights stay as they are:
+In the output of a layer, which its name ends with, while all weights stay as they are:
 
     activation        the mean difference at the fillers of both classes, added at every token (contrastive activation addition)
     leace             the classes erased; it has one strength and no direction
@@ -17,7 +17,7 @@ In the output of the model's middle layer, whose weights stay as they are:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import cycle
 
@@ -46,7 +46,7 @@ from gradiend_core.api import (
     measure_of,
 )
 from gradiend_evaluation import BaselineSettings
-from gradiend_evaluation.activations import added_difference, erased
+from gradiend_evaluation.activations import added_difference, chosen_layers, erased
 from gradiend_evaluation.decoder import gain_of
 from gradiend_evaluation.uncertainty import difference_interval
 
@@ -123,14 +123,19 @@ class BaselineEvaluator:
         own, other = ((labels == code).nonzero()[:, 0].tolist() for code in _codes(goal))
         some = other[: self.config.pairs // 2] + own[: self.config.pairs // 2]
         for method in self.config.methods:
-            if method == "leace":
-                if _installed():
-                    yield method, erased(task, some)
-            elif goal.sign and method == "activation":
-                yield method, added_difference(task, some, goal)
+            if method in ("activation", "leace"):
+                if goal.sign or method == "leace":
+                    yield from self._activation_edits(task, method, some, goal)
             elif goal.sign:
                 direction = goal.sign * self._direction(method, task, own, other, rewriter)
                 yield method, WeightEdit(rewriter, evolve(update, direction=direction, feature_factor=0.0))
+
+    def _activation_edits(self, task: EvaluationTask, method: str, rows: Sequence[int], goal: Goal) -> Iterator[tuple[str, Edit]]:
+        for number, layer in chosen_layers(task.gradients.model, self.config.layers).items():
+            if method == "activation":
+                yield f"{method} {number}", added_difference(task, layer, rows, goal)
+            elif _installed():
+                yield f"{method} {number}", erased(task, layer, rows)
 
     def _direction(self, method: str, task: EvaluationTask, own: list[int], other: list[int], rewriter: Rewriter) -> Tensor:
         """Toward the class whose training pairs are `own`."""

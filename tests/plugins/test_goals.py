@@ -36,6 +36,10 @@ def run(request):
     return Session("english-pronouns", model=request.param, **settings(rewrite=goals, evaluation={"kinds": ["decoder"]}))
 
 
+def middle(model: torch.nn.Module) -> torch.nn.Module:
+    return activations.chosen_layers(model, ())[1]
+
+
 def bits(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
@@ -183,7 +187,7 @@ def test_simpler_edits_are_searched_for_like_the_features(run):
     rows = [dict(zip(report.tables["edits"].columns, row, strict=True)) for row in report.tables["edits"].rows]
     assert not any(layer._forward_hooks for layer in run.loaded.model.modules())
     assert [row["method"] for row in rows] == [
-        "feature", "mean-difference", "random", "fine-tuning", "activation", "leace", "feature", "leace",
+        "feature", "mean-difference", "random", "fine-tuning", "activation 1", "leace 1", "feature", "leace 1",
     ]  # fmt: skip
     for row in rows:
         assert row["lms"] >= 0.99 * row["base_lms"]
@@ -194,7 +198,7 @@ def test_simpler_edits_are_searched_for_like_the_features(run):
 
 def test_activations_are_those_at_the_fillers(run):
     task, model, tokenizer = run.evaluation_task(), run.loaded.model, run.loaded.tokenizer
-    layer, pairs = activations.middle_layer(model), task.examples["train"].pairs
+    layer, pairs = middle(model), task.examples["train"].pairs
     found = [activations.outputs(task, layer, [3, 0, 5], filler) for filler in (0, 1)]
     for place, row in enumerate([3, 0, 5]):
         for filler, word in enumerate((pairs[row].factual, pairs[row].alternative)):
@@ -215,8 +219,8 @@ def test_activations_are_those_at_the_fillers(run):
 
 def test_an_activation_edit_adds_its_vector_and_leaves(run):
     task, model = run.evaluation_task(), run.loaded.model
-    layer = activations.middle_layer(model)
-    edit = activations.added_difference(task, range(40), goal_of("3PL", ("3SG", "3PL")))
+    layer = middle(model)
+    edit = activations.added_difference(task, layer, range(40), goal_of("3PL", ("3SG", "3PL")))
     plain = activations.outputs(task, layer, [0, 1], None)
     for rate in (0.5, 2.0):
         edit.apply(rate)
@@ -234,7 +238,7 @@ def test_an_activation_edit_adds_its_vector_and_leaves(run):
 def test_erased_classes_cannot_be_told_apart(run):
     """After LEACE the class means at the slot are equal; without it they are not."""
     task = run.evaluation_task()
-    layer, rows = activations.middle_layer(run.loaded.model), range(120)
+    layer, rows = middle(run.loaded.model), range(120)
     first = torch.tensor([pair.factual_class == "3SG" for pair in task.examples["train"].pairs[:120]])
 
     def gap() -> float:
@@ -242,13 +246,21 @@ def test_erased_classes_cannot_be_told_apart(run):
         return float((hidden[first].mean(0) - hidden[~first].mean(0)).norm())
 
     plain = gap()
-    edit = activations.erased(task, rows)
+    edit = activations.erased(task, layer, rows)
     edit.apply(1.0)
     try:
         assert gap() < 1e-3 * plain
     finally:
         edit.restore()
     assert gap() == plain
+
+
+def test_layers_are_named_by_number(quick):
+    settings = BaselineSettings(methods=("activation",), evaluations=2, layers=(0, 2), pairs=20)
+    rows = BaselineEvaluator(settings).evaluate(quick.evaluation_task()).tables["edits"].rows
+    assert {row[1] for row in rows} == {"feature", "activation 0", "activation 2"}
+    with pytest.raises(ConfigError, match=r"layers has 7, but the model's layers are 0 to 2"):
+        activations.chosen_layers(quick.loaded.model, (0, 7))
 
 
 def test_without_the_library_leace_is_left_out_and_said(quick, monkeypatch):
