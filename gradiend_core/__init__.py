@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gradiend_core.comparison.similarity import compare
     from gradiend_core.errors import GradiendError
     from gradiend_core.exporting import export
-    from gradiend_core.run_folder import load_run, save_run
+    from gradiend_core.run_folder import evaluate_run, load_run, save_run
     from gradiend_core.session import Session
     from gradiend_core.storage.features import load_feature, save_feature
     from gradiend_core.storage.reference import import_reference_feature
@@ -27,6 +27,7 @@ _MODULE_OF = {
     "GradiendError": "errors",
     "Session": "session",
     "compare": "comparison.similarity",
+    "evaluate_run": "run_folder",
     "export": "exporting",
     "import_reference_feature": "storage.reference",
     "load_feature": "storage.features",
@@ -37,8 +38,8 @@ _MODULE_OF = {
     "save_update": "storage.updates",
 }
 __all__ = [
-    "GradiendError", "Session", "compare", "export", "import_reference_feature", "load_feature", "load_run", "load_update",
-    "save_feature", "save_run", "save_update",
+    "GradiendError", "Session", "compare", "evaluate_run", "export", "import_reference_feature", "load_feature", "load_run",
+    "load_update", "save_feature", "save_run", "save_update",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The command line: `gradiend run`, `data`, `rewrite` and `plugins`. Says what went wrong in one line, without a
+"""The command line: `gradiend run`, `data`, `evaluate`, `rewrite` and `plugins`. Says what went wrong in one line, without a
 traceback unless asked."""
 
 from __future__ import annotations
@@ -112,6 +112,27 @@ def data(
         print("\n" + "\n".join(f"{name} → {pair.alternative_class}: {_marked(pair)}" for pair in own))
     if output is not None:
         print(f"\nwritten to {output}; learn from it with: gradiend run {output / 'run.toml'} --model MODEL")
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    kinds: Annotated[list[str], typer.Argument(metavar="EVALUATOR...", help="Such as side-effects or baselines.")],
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like evaluation.side-effects.max_texts=100; repeatable.")
+    ] = [],  # noqa: B006
+) -> None:
+    """More evaluators for a finished run, without learning again; their numbers join those of its folder."""
+    from gradiend_core.run_folder import evaluate_run
+
+    session = evaluate_run(run, kinds, settings)
+    for _, _, reports in session.by_axis():
+        for kind in kinds:
+            report = reports[kind]
+            print("\n".join([*report.lines, *(f"warning: {warning}" for warning in report.warnings)]))
+            if report.tables:
+                print(f"tables    {', '.join(f'tables/{kind}_{name}.csv' for name in report.tables)}")
+    print(f"written to {run}")
 
 
 @app.command()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
+
 from gradiend_core.data.texts import read_texts, watched
 from gradiend_core.errors import DataError
 from gradiend_core.plugins.registry import Registry
@@ -23,8 +25,9 @@ class DataRun:
         self.registry, self.general, self.choice, self.settings, self._texts = registry, general, paradigm, settings, texts
         self.paradigm: Paradigm = registry.get("paradigm", paradigm.kind).build(paradigm.config)
 
-    def pairs(self) -> PairData:
-        """Pairs and neutral text, with the funnel. Raises DataError where the texts do not give what the paradigm needs."""
+    def pairs(self, **changes: Any) -> PairData:
+        """Pairs and neutral text, with the funnel; `changes` are of settings. Raises DataError where the texts do not give
+        what the paradigm needs."""
         texts = self._texts
         if texts is None:
             texts = self.general.texts
@@ -32,4 +35,5 @@ class DataRun:
                 raise DataError("this run was made from texts in memory; give them again, or a file, as texts")
             if self.registry.has("text", texts):
                 texts = self.registry.get("text", texts).build()
-        return self.paradigm.pairs(PairingTask(watched(read_texts(texts, self.settings)), self.settings, self.general.seed))
+        settings = evolve(self.settings, **changes)
+        return self.paradigm.pairs(PairingTask(watched(read_texts(texts, settings)), settings, self.general.seed))

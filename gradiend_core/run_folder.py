@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 from attrs import evolve
 
-from gradiend_core.config.runfile import written
+from gradiend_core.config.runfile import NOTE, read_run_file, written
 from gradiend_core.data_folder import write_audit, write_pairs
 from gradiend_core.errors import StorageError
 from gradiend_core.exporting import model_card
@@ -53,8 +54,7 @@ def save_run(session: Session, output: str | Path) -> Path:
             save_feature(feature, output / "seeds" / str(run.seed) / f"{session.prefix(feature)}feature", session.provenance)
     for prefix, _, reports in session.by_axis():
         for report in reports.values():
-            for name, table in report.tables.items():
-                write_csv(output / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
+            write_tables(output, prefix, report)
     if "decoder" in session.reports:
         for toward in session.goals():
             edited = session.rewrite(toward)
@@ -71,25 +71,61 @@ def save_run(session: Session, output: str | Path) -> Path:
     return output
 
 
-def load_run(folder: str | Path) -> Session:
+def load_run(folder: str | Path, settings: Sequence[str] = ()) -> Session:
     """A finished run as a session whose feature and reports are those of the folder, so that nothing is learned again.
 
-    Models can be rewritten from it, also with another learning rate; the texts are read only if something needs them.
+    Models can be rewritten from it, also with another learning rate; the texts are read only if something needs them. Texts
+    and models that are no longer those of the run are refused with StorageError. `settings` are as `Session` takes them.
     """
     folder = Path(folder)
-    session = Session(run_file=folder / MARKER)
-    try:
-        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{folder} holds no finished run: results.json cannot be read ({error})") from error
+    results = _results(folder)
+    session = Session(run_file=folder / MARKER, settings=settings)
+    session.expected = {name: value for name, value in results.get("provenance", {}).items() if name.endswith("_fingerprint")}
     by_axis = results.get("axes") or {"": results}
     session.__dict__["features"] = tuple(load_feature(folder / (f"{name}_feature" if name else "feature")) for name in by_axis)
     session.__dict__["seed_runs"] = (SeedRun(session.features[0].seed, session.features),)
     session.__dict__["axis_reports"] = tuple(
-        {choice.kind: Report(choice.kind, dict(_metrics((), found.get(choice.kind, {})))) for choice in session.config.evaluation}
+        {
+            choice.kind: Report(choice.kind, dict(_metrics((), found[choice.kind])))
+            for choice in session.config.evaluation
+            if choice.kind in found
+        }
         for found in by_axis.values()
     )
     return session
+
+
+def evaluate_run(folder: str | Path, kinds: Sequence[str], settings: Sequence[str] = ()) -> Session:
+    """More evaluators for a finished run, without learning again; their numbers and tables join those of the folder."""
+    folder = Path(folder)
+    results, config = _results(folder), read_run_file(folder / MARKER)
+    known = [*config.get("evaluation", {}).get("kinds", [])]
+    known += [kind for kind in kinds if kind not in known]
+    session = load_run(folder, [f"evaluation.kinds={json.dumps(known)}", *settings])
+    for axis, (prefix, _, reports) in enumerate(session.by_axis()):
+        session.evaluate(axis, kinds, reports)
+        own = results["axes"][session.features[axis].classes[0]] if "axes" in results else results
+        own |= {kind: reports[kind].nested() for kind in kinds}
+        for kind in kinds:
+            write_tables(folder, prefix, reports[kind])
+    results["timing"] |= {name: session.timing[name] for name in session.timing if name.startswith("evaluation")}
+    warnings = [each for _, _, reports in session.by_axis() for kind in kinds for each in reports[kind].warnings]
+    results["warnings"] = list(dict.fromkeys([*results["warnings"], *warnings]))
+    write_text(folder / MARKER, written(session.config, config.get(NOTE, {})))
+    write_json(folder / "results.json", results)
+    return session
+
+
+def write_tables(folder: Path, prefix: str, report: Report) -> None:
+    for name, table in report.tables.items():
+        write_csv(folder / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
+
+
+def _results(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / "results.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{folder} holds no finished run: results.json cannot be read ({error})") from error
 
 
 def _metrics(path: tuple[str, ...], values: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,13 @@ from attrs import evolve, frozen
 from gradiend_core.config.runfile import gather, general_settings, resolve, suit, written
 from gradiend_core.data_run import IN_MEMORY, DataRun
 from gradiend_core.editing import chosen_update
-from gradiend_core.errors import DataError
+from gradiend_core.errors import DataError, StorageError
 from gradiend_core.gradients.loading import model_fingerprint
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.funnel import Drop, Funnel, merge
 from gradiend_core.records.goal import check_goals, goal_names, goals_of
-from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, axes_of, code_of
+from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, OTHERS, SPLITS, PairData, axes_of, code_of
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Report
 from gradiend_core.records.run import RunConfig
@@ -80,6 +80,8 @@ class Session:
         self.timing: dict[str, float] = {}
         #: target words that the tokenizer splits and that are left out
         self.spared: list[str] = []
+        #: fingerprints of the finished run that this one goes on with
+        self.expected: Mapping[str, str] = {}
         #: a folder for states to resume from; None keeps none
         self.checkpoints: Path | None = None
         named = self.registry.has("model", general.model)
@@ -109,7 +111,9 @@ class Session:
     def data(self) -> PairData:
         """Pairs and neutral text, with the funnel."""
         with self.stage("data"):
-            return self.data_run.pairs()
+            data = self.data_run.pairs()
+            self._expect("data_fingerprint", data.fingerprint(), f"the pairs from {self.config.general.texts!r}")
+            return data
 
     @cached_property
     def loaded(self) -> LoadedModel:
@@ -117,7 +121,16 @@ class Session:
         with self.stage("model"):
             settings = self.config.gradients
             model, tokenizer = self.source.load(self.model_folder, dtype=settings.dtype, device=settings.device)
-            return LoadedModel(model, tokenizer, model_fingerprint(model))
+            fingerprint = model_fingerprint(model)
+            self._expect("model_fingerprint", fingerprint, f"the weights of {self.config.general.model!r}")
+            return LoadedModel(model, tokenizer, fingerprint)
+
+    def _expect(self, name: str, found: str, what: str) -> None:
+        """Raises StorageError where a finished run is gone on with from something else than it was made from."""
+        if found != self.expected.get(name, found):
+            raise StorageError(
+                f"{what} are not those that the run was made from ({found}, and were {self.expected[name]}); make the run again"
+            )
 
     @cached_property
     def gradients(self) -> GradientOperator:
@@ -157,6 +170,13 @@ class Session:
                             of = f"class {name}" if name != OTHERS else f"another class with an alternative of {axis[0]}"
                             raise DataError(f"no {split} pair of {of} can be used with this model ({why})")
         return ready
+
+    @cached_property
+    def controls(self) -> Examples:
+        """Slots of the paradigm's classes that are not told apart, from the same texts."""
+        data = self.data if self.config.data.identity else self.data_run.pairs(identity=True)
+        others = [pair for pair in data.neutral_pairs if pair.factual_class not in (NEUTRAL, NEUTRAL_SLOT)]
+        return self.source.prepare(others, self.loaded.tokenizer, self.loaded.model)
 
     @property
     def funnel(self) -> Funnel:
@@ -250,16 +270,19 @@ class Session:
     @cached_property
     def axis_reports(self) -> tuple[dict[str, Report], ...]:
         """For each axis the report of each configured evaluator."""
-        return tuple(self._reports(axis, feature) for axis, feature in enumerate(self.features))
+        by_axis: tuple[dict[str, Report], ...] = tuple({} for _ in self.features)
+        for axis, reports in enumerate(by_axis):
+            self.evaluate(axis, [choice.kind for choice in self.config.evaluation], reports)
+        return by_axis
 
-    def _reports(self, axis: int, feature: LearnedFeature) -> dict[str, Report]:
-        reports: dict[str, Report] = {}
+    def evaluate(self, axis: int, kinds: Collection[str], reports: dict[str, Report]) -> None:
+        """Puts the reports of configured evaluators beside those that an axis has already, in the order of the run file."""
         task = self.evaluation_task(axis, reports)
         for choice in self.config.evaluation:
-            with self.stage(f"evaluation_{choice.kind}"):
-                reports[choice.kind] = self._build("evaluation", choice.kind, choice.config).evaluate(task)
-            self.plugins.tell("gradiend_evaluated", report=reports[choice.kind])
-        return reports
+            if choice.kind in kinds:
+                with self.stage(f"evaluation_{choice.kind}"):
+                    reports[choice.kind] = self._build("evaluation", choice.kind, choice.config).evaluate(task)
+                self.plugins.tell("gradiend_evaluated", report=reports[choice.kind])
 
     def evaluation_task(self, axis: int = 0, reports: Mapping[str, Report] | None = None) -> EvaluationTask:
         """What an evaluator is given for an axis; `reports` are those made already, by default all of the run."""
@@ -272,7 +295,7 @@ class Session:
 
         return EvaluationTask(
             feature, seeds, self.gradients.over(feature.scope), self.source, self.loaded.tokenizer, self.examples, self.data,
-            self.seed, goals_of(rewrite.toward, feature.classes), rewrite, policy, edit,
+            self.seed, goals_of(rewrite.toward, feature.classes), rewrite, policy, edit, lambda: self.controls,
         )  # fmt: skip
 
     @property

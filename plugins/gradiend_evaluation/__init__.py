@@ -69,6 +69,20 @@ class BaselineSettings:
     layers: tuple[int, ...] = ()
 
 
+@frozen
+class SideEffectSettings:
+    """Settings of `side-effects`: files in the form of Winogender and CrowS-Pairs, prompts that a generating model continues
+    by `new_tokens`, the most texts that a number rests on, and of how many test texts of each class the likeliest words are
+    shown."""
+
+    winogender: str = ""
+    crows_pairs: str = ""
+    prompts: tuple[str, ...] = ()
+    new_tokens: int = field(default=30, validator=validators.ge(1))
+    max_texts: int = field(default=500, validator=validators.ge(1))
+    samples: int = field(default=3, validator=validators.ge(0))
+
+
 @hookimpl
 def gradiend_policies() -> list[Contribution]:
     return [
@@ -117,6 +131,13 @@ def gradiend_evaluators() -> list[Contribution]:
             BaselineSettings,
             "gradiend_evaluation.baselines:BaselineEvaluator",
             "the feature's edit beside simpler ones, of weights and of activations, at one language modelling score",
+            by_default=False,
+        ),
+        Contribution(
+            "side-effects",
+            SideEffectSettings,
+            "gradiend_evaluation.side_effects:SideEffectEvaluator",
+            "what else the chosen edits change: neutral text, other classes, sentence pairs, generated text",
             by_default=False,
         ),
         Contribution(
