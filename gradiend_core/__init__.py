@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from gradiend_core.comparison.similarity import compare
     from gradiend_core.errors import GradiendError
     from gradiend_core.exporting import export
+    from gradiend_core.rewriting.apply import applied, apply_update
     from gradiend_core.run_folder import evaluate_run, load_run, save_run
     from gradiend_core.session import Session
+    from gradiend_core.stacking import StackedEdit, stack
     from gradiend_core.storage.features import load_feature, save_feature
     from gradiend_core.storage.reference import import_reference_feature
     from gradiend_core.storage.updates import load_update, save_update
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULE_OF = {
+    "applied": "rewriting.apply",
+    "apply_update": "rewriting.apply",
     "GradiendError": "errors",
     "Session": "session",
     "compare": "comparison.similarity",
@@ -36,10 +40,26 @@ _MODULE_OF = {
     "load_update": "storage.updates",
     "save_run": "run_folder",
     "save_update": "storage.updates",
+    "stack": "stacking",
+    "StackedEdit": "stacking",
 }
 __all__ = [
-    "GradiendError", "Session", "compare", "evaluate_run", "export", "import_reference_feature", "load_feature", "load_run",
-    "load_update", "save_feature", "save_run", "save_update",
+    "GradiendError",
+    "Session",
+    "StackedEdit",
+    "applied",
+    "apply_update",
+    "compare",
+    "evaluate_run",
+    "export",
+    "import_reference_feature",
+    "load_feature",
+    "load_run",
+    "load_update",
+    "save_feature",
+    "save_run",
+    "save_update",
+    "stack",
 ]  # fmt: skip
 
 

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from gradiend_core.learning.encodings import calibrated, correlation, encodings, labels_of, projections
     from gradiend_core.learning.selection import count_of, difference_of_means, largest
     from gradiend_core.rewriting.apply import Rewriter
-    from gradiend_core.rewriting.measuring import Measure, measure_of
+    from gradiend_core.rewriting.measuring import Measure, goal_values, measure_of
     from gradiend_core.rewriting.search import Edit, Trials, WeightEdit, bracket, choose, grid
     from gradiend_core.storage.features import load_feature
 
@@ -85,7 +85,7 @@ _LAZY = {
     "gradiend_core.learning.encodings": ("calibrated", "correlation", "encodings", "labels_of", "projections"),
     "gradiend_core.learning.selection": ("count_of", "difference_of_means", "largest"),
     "gradiend_core.rewriting.apply": ("Rewriter",),
-    "gradiend_core.rewriting.measuring": ("Measure", "measure_of"),
+    "gradiend_core.rewriting.measuring": ("Measure", "goal_values", "measure_of"),
     "gradiend_core.rewriting.search": ("Edit", "Trials", "WeightEdit", "bracket", "choose", "grid"),
     "gradiend_core.storage.features": ("load_feature",),
 }  # fmt: skip

@@ -1,5 +1,5 @@
-"""The command line: `gradiend run`, `data`, `evaluate`, `rewrite` and `plugins`. Says what went wrong in one line, without a
-traceback unless asked."""
+"""The command line: `gradiend run`, `data`, `evaluate`, `rewrite`, `stack` and `plugins`. Says what went wrong in one line,
+without a traceback unless asked."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def rewrite(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     toward: Annotated[str, typer.Option(help="The class to strengthen.")],
     output: Annotated[Path, typer.Option(help="A new folder.")],
-    form: Annotated[str, typer.Option("--format", help="full, sparse or lora.")] = "full",
+    form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
     strength: Annotated[float, typer.Option(help="A factor for the edit; negative weakens the class.")] = 1.0,
     learning_rate: Annotated[float | None, typer.Option(help="Instead of the one that the run chose.")] = None,
     keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
@@ -154,6 +154,24 @@ def rewrite(
         raise ConfigError(f"{output} exists; give a new folder")
     session = load_run(run)
     print("\n".join(export(session, toward, output, form, strength=strength, learning_rate=learning_rate, keep=keep, rank=rank)))
+
+
+@app.command()
+def stack(
+    edits: Annotated[list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")],
+    output: Annotated[Path | None, typer.Option(help="A new folder; without it nothing is written.")] = None,
+    form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
+    keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
+    rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
+) -> None:
+    """The edits of several finished runs in one model: what they share, and what each does alone and beside the others."""
+    from gradiend_core.stacking import export_stack, opened
+    from gradiend_core.stacking import stack as stack_edits
+
+    found = stack_edits(opened(edits))
+    print("\n".join(found.report.lines))
+    if output:
+        print("\n".join(export_stack(found, output, form, keep=keep, rank=rank)))
 
 
 def _tokenizer(name: str | None, registry: Registry) -> Any:

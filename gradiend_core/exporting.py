@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradiend_core.errors import ConfigError
 from gradiend_core.records.goal import goal_of
 from gradiend_core.records.update import WeightUpdate
+from gradiend_core.storage.files import write_text
 from gradiend_core.storage.updates import save_update
 
 if TYPE_CHECKING:
     from gradiend_core.session import Session
 
-FORMATS = ("full", "sparse", "lora")
+RECIPE = "mergekit.yml"
+FORMATS = ("full", "sparse", "lora", "task-vector")
 
 
 def export(
@@ -25,43 +28,63 @@ def export(
     back what to know of it, in lines.
 
     "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact; "lora" is an adapter
-    for peft of this `rank`, whose error is said."""
-    if form not in FORMATS:
-        raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
-    if not 0 < keep <= 1:
-        raise ConfigError(f"keep is {keep:g}, but must be a share above 0 and up to 1")
+    for peft of this `rank`, whose error is said; "task-vector" is a checkpoint of the changes alone, with a recipe for mergekit
+    that adds them to the base model."""
     update = session.update(toward, learning_rate) * strength
     if not update.learning_rate:
         raise ConfigError(
             f"the edit toward {toward} has learning rate 0, as none was better than the model; give a learning rate"
         )
+    card = model_card(session, toward, update, strength, keep)
+    return write_edit(session, update, toward, card, output, form, keep=keep, rank=rank)
+
+
+def write_edit(
+    session: Session, update: WeightUpdate, toward: str, card: str, output: str | Path, form: str, *, keep: float, rank: int
+) -> list[str]:  # fmt: skip
+    """Writes any update of a session's model in one of the formats."""
+    if form not in FORMATS:
+        raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
+    if not 0 < keep <= 1:
+        raise ConfigError(f"keep is {keep:g}, but must be a share above 0 and up to 1")
     if keep < 1:
         update = update.restricted(max(1, round(keep * update.scope.size)))
-    card = model_card(session, toward, update, strength)
-    lines = [f"toward {toward}: {update.scope.size:,} weights change by {update.norm:.3g} in all"]
-    if form == "lora":
+    lines, model = [f"toward {toward}: {update.scope.size:,} weights change by {update.norm:.3g} in all"], session.loaded.model
+    if form == "sparse":
+        save_update(update, output, session.loaded.fingerprint, card)
+    elif form == "lora":
         from gradiend_core.rewriting.lora import save_lora
 
-        found = save_lora(session.loaded.model, update, output, rank, session.config.general.model, card)
+        found = save_lora(model, update, output, rank, session.config.general.model, card)
         errors = ", ".join(f"{each}: {error:.3f}" for each, error in found.errors.items())
         lines.append(f"an adapter can change {found.held:.1%} of the update; relative error by rank {errors}")
         if found.left_out:
             lines.append(
                 f"left out, as no adapter can change them: {len(found.left_out)} parameters, such as {found.left_out[0]}"
             )
-    elif form == "sparse":
-        save_update(update, output, session.loaded.fingerprint, card)
     else:
         from gradiend_core.rewriting.apply import apply_update
         from gradiend_core.rewriting.model import RewrittenModel
 
-        model = copy.deepcopy(session.loaded.model)
+        model = copy.deepcopy(model)
+        if form == "task-vector":
+            for tensor in (*model.parameters(), *(each for each in model.buffers() if each.is_floating_point())):
+                tensor.data.zero_()
         apply_update(model, update)
         RewrittenModel(model, session.loaded.tokenizer, update, toward, card).save_pretrained(output)
+        if form == "task-vector":
+            write_text(Path(output) / RECIPE, _recipe(session.model_folder, Path(output).resolve()))
+            lines.append(f"mergekit-yaml {output}/{RECIPE} MERGED adds it to {session.config.general.model}")
     return [*lines, f"written to {output}"]
 
 
-def model_card(session: Session, toward: str, update: WeightUpdate, strength: float = 1.0) -> str:
+def _recipe(base: str, folder: Path) -> str:
+    """The base model plus the task vector (arXiv 2212.04089); another weight is another strength."""
+    models = "".join(f"  - model: {json.dumps(str(model))}\n    parameters:\n      weight: 1.0\n" for model in (base, folder))
+    return f"merge_method: linear\nmodels:\n{models}parameters:\n  normalize: false\ndtype: float32\n"
+
+
+def model_card(session: Session, toward: str, update: WeightUpdate, strength: float = 1.0, keep: float = 1.0) -> str:
     """What the edit is, where it comes from, and what was measured of it, as the README of a model."""
     axis = session.axis_of(toward)
     feature, reports = session.features[axis], session.axis_reports[axis]
@@ -74,9 +97,11 @@ def model_card(session: Session, toward: str, update: WeightUpdate, strength: fl
         "paradigm": session.config.paradigm.kind,
         "classes": f"{first} (+1), {second} (−1)",
         "feature factor, learning rate": f"{update.feature_factor:+g}, {update.learning_rate:g} (strength {strength:g})",
-        "weights changed, length of the change": f"{update.scope.size:,}, {update.norm:.4g}",
+        "weights in scope, length of the change": f"{update.scope.size:,}, {update.norm:.4g}",
         "scope, model": f"`{update.scope.fingerprint()}`, `{session.loaded.fingerprint}`",
     }
+    if keep < 1:
+        facts["of these kept"] = f"the largest {keep:.3%}"
     encoder, decoder = reports.get("encoder"), reports.get("decoder")
     if encoder:
         facts["encoder, test correlation"] = _number(encoder.get("test.correlation"))

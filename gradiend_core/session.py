@@ -17,7 +17,6 @@ from gradiend_core.config.runfile import gather, general_settings, resolve, suit
 from gradiend_core.data_run import IN_MEMORY, DataRun
 from gradiend_core.editing import chosen_update
 from gradiend_core.errors import DataError, StorageError
-from gradiend_core.gradients.loading import model_fingerprint
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.funnel import Drop, Funnel, merge
@@ -31,6 +30,7 @@ from gradiend_core.roles.evaluator import EvaluationTask
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.roles.selector import SelectionTask
 from gradiend_core.roles.source import Examples, GradientSource
+from gradiend_core.storage.fingerprints import model_fingerprint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -337,11 +337,9 @@ class Session:
     @contextmanager
     def rewritten(self, toward: str, learning_rate: float | None = None) -> Iterator[nn.Module]:
         """The session's own model with the edit in place while the block runs; every bit is restored after it."""
-        from gradiend_core.rewriting.apply import Rewriter
+        from gradiend_core.rewriting.apply import applied
 
-        update = self.update(toward, learning_rate)
-        with Rewriter(self.loaded.model, update.scope) as rewriter:
-            rewriter.apply(update)
+        with applied(self.loaded.model, self.update(toward, learning_rate)):
             yield self.loaded.model
 
     def figures(self) -> Iterator[tuple[str, Any]]:

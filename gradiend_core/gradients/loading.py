@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradiend_core.errors import ModelError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def _checked(model: str) -> str:
@@ -82,14 +78,3 @@ def without_progress_bars() -> Iterator[None]:
 def _reason(model: str, error: Exception) -> str:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return f"model {model!r} cannot be loaded: {first}"
-
-
-def model_fingerprint(model: nn.Module) -> str:
-    """A hash of names, shapes and every bit of the weights."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        digest.update(f"{name}{tuple(parameter.shape)}{parameter.dtype}".encode())
-        digest.update(parameter.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from gradiend_core.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -55,6 +57,33 @@ class ParameterScope:
             if part.index is not None:
                 digest.update(part.index.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def places_in(self, whole: ParameterScope) -> Tensor:
+        """Where each entry of this scope is in a scope that has all of them, [size], int64."""
+        import torch
+
+        starts = {part.name: (part, place.start) for part, place in whole.parts()}
+        found = []
+        for part in self.slices:
+            there, start = starts[part.name]
+            index = torch.arange(part.size) if part.index is None else part.index
+            found.append(start + (index if there.index is None else torch.searchsorted(there.index, index)))
+        return torch.cat(found)
+
+    def joined(self, other: ParameterScope) -> ParameterScope:
+        """The scope that has the entries of both. Raises ModelError where one parameter has two shapes: the scopes are of
+        different models."""
+        import torch
+
+        slices = {part.name: part for part in self.slices}
+        for part in other.slices:
+            own = slices.get(part.name, part)
+            if own.shape != part.shape:
+                raise ModelError(f"{part.name} has the shape {own.shape} in one scope and {part.shape} in the other")
+            whole = own.index is None or part.index is None
+            index = None if whole else torch.cat([own.index, part.index]).unique()  # type: ignore[list-item]
+            slices[part.name] = ParameterSlice(part.name, part.shape, index)
+        return ParameterScope(tuple(slices.values()))
 
     def narrowed(self, columns: Tensor) -> ParameterScope:
         """The scope with only these columns (positions in this scope, int64; order and repeats do not matter)."""

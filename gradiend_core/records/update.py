@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class WeightUpdate:
     """`new weights = weights + learning_rate · direction` over a scope; `direction` is decoder(feature_factor), [n].
 
-    `a + b`, `a - b`, `2 * a` and `-a` are updates too; a sum is no decoder output, so its feature factor is 0 and its learning
-    rate 1.
+    `a + b`, `a - b`, `2 * a` and `-a` are updates too, of different weights of one model as well; a sum is no decoder output, so
+    its feature factor is 0 and its learning rate 1.
     """
 
     direction: Tensor
@@ -45,18 +45,16 @@ class WeightUpdate:
         return self * -1.0
 
     def __add__(self, other: WeightUpdate) -> WeightUpdate:
-        self._same_scope(other)
-        direction = self.learning_rate * self.direction + other.learning_rate * other.direction.to(self.direction.device)
-        return WeightUpdate(direction, self.scope, 0.0, 1.0)
+        scope, (one, two) = self._aligned(other)
+        return WeightUpdate(self.learning_rate * one + other.learning_rate * two, scope, 0.0, 1.0)
 
     def __sub__(self, other: WeightUpdate) -> WeightUpdate:
         return self + -other
 
     def cosine(self, other: WeightUpdate) -> float:
         """The cosine between two updates; 0 where one is nothing."""
-        self._same_scope(other)
-        lengths = self.norm * other.norm
-        product = float(self.direction @ other.direction.to(self.direction.device))
+        _, (one, two) = self._aligned(other)
+        lengths, product = self.norm * other.norm, float(one @ two)
         return self.learning_rate * other.learning_rate * product / lengths if lengths else 0.0
 
     def restricted(self, keep: int) -> WeightUpdate:
@@ -68,6 +66,16 @@ class WeightUpdate:
         columns = self.direction.abs().topk(keep).indices.sort().values
         return evolve(self, direction=self.direction[columns], scope=self.scope.narrowed(columns.cpu()))
 
-    def _same_scope(self, other: WeightUpdate) -> None:
-        if self.scope is not other.scope and self.scope.fingerprint() != other.scope.fingerprint():
-            raise ModelError("two updates can only be combined over the same weights, and these have different scopes")
+    def over(self, scope: ParameterScope) -> WeightUpdate:
+        """The same change of a scope that has these entries and others."""
+        direction = self.direction.new_zeros(scope.size)
+        direction[self.scope.places_in(scope).to(direction.device)] = self.direction
+        return evolve(self, direction=direction, scope=scope)
+
+    def _aligned(self, other: WeightUpdate) -> tuple[ParameterScope, tuple[Tensor, Tensor]]:
+        """One scope for both, and their directions over it, on this one's device."""
+        there = other.direction.to(self.direction.device)
+        if self.scope is other.scope or self.scope.fingerprint() == other.scope.fingerprint():
+            return self.scope, (self.direction, there)
+        scope = self.scope.joined(other.scope)
+        return scope, (self.over(scope).direction, evolve(other, direction=there).over(scope).direction)

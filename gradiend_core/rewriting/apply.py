@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import torch
@@ -47,8 +49,17 @@ class Rewriter:
         self._originals = []
 
 
+@contextmanager
+def applied(model: nn.Module, update: WeightUpdate, strength: float = 1.0) -> Iterator[Callable[[float], None]]:
+    """While open, the model has the update times a strength in its weights; what it gives sets another strength. Every bit is
+    restored in the end."""
+    with Rewriter(model, update.scope) as rewriter:
+        rewriter.apply(update * strength)
+        yield lambda other: rewriter.apply(update * other)
+
+
 def apply_update(model: nn.Module, update: WeightUpdate) -> None:
-    """Adds an update to a model's weights for good; nothing is kept to undo it."""
+    """Adds an update to a model's weights for good, `0.5 * update` at half its strength; nothing is kept to undo it."""
     parameters = parameters_in(update.scope, model)
     check_update(update, update.scope)
     for parameter, (part, place) in zip(parameters, update.scope.parts(), strict=True):

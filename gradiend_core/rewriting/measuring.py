@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from gradiend_core.errors import ConfigError
 from gradiend_core.gradients.batching import micro_batches
 from gradiend_core.gradients.examples import subset
 from gradiend_core.records.candidate import Candidate, TextScores
+from gradiend_core.records.goal import Goal
 from gradiend_core.records.pair import code_of
 from gradiend_core.roles.evaluator import EvaluationTask
 
@@ -68,6 +69,15 @@ def _entries(ids: Sequence[Sequence[int]], places: Sequence[int], device: torch.
     """(row of the batch, token) of each word in each row."""
     row = torch.tensor([i for i, place in enumerate(places) for _ in ids[place]], dtype=torch.long, device=device)
     return row, torch.tensor([each for place in places for each in ids[place]], dtype=torch.long, device=device)
+
+
+def goal_values(goal: Goal, probabilities: Mapping[str, Tensor]) -> Tensor:
+    """What a goal is about, at each text, [texts]: the probability of the class's words where they should change, or, to make
+    both alike, (1 − |P − P'|)(P + P') on the texts of both."""
+    if not goal.sign:
+        one, two = torch.cat(list(probabilities.values())).unbind(1)
+        return (1 - (one - two).abs()) * (one + two)
+    return probabilities[goal.texts_of][:, goal.classes.index(goal.of)]
 
 
 class Measure:

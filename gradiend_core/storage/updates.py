@@ -9,17 +9,20 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from gradiend_core.errors import StorageError
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.storage.features import scope_of
 from gradiend_core.storage.files import fresh_folder, write_json, write_text
+from gradiend_core.storage.fingerprints import model_fingerprint
 
 SCHEMA = 1
 
 
-def save_update(update: WeightUpdate, folder: str | Path, model_fingerprint: str = "", card: str = "") -> Path:
-    """Writes the direction, entry by entry, with the indices where a parameter is not whole; whole or not at all."""
+def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", card: str = "") -> Path:
+    """Writes the direction, entry by entry, with the indices where a parameter is not whole; whole or not at all. `made_for` is
+    the fingerprint of the model's weights."""
     folder, tensors = Path(folder), {}
     for number, (part, place) in enumerate(update.scope.parts()):
         tensors[f"values.{number}"] = update.direction[place].detach().cpu().contiguous()
@@ -29,7 +32,7 @@ def save_update(update: WeightUpdate, folder: str | Path, model_fingerprint: str
         save_file(tensors, new / "update.safetensors")
         write_json(new / "update.json", {
             "schema": SCHEMA, "sha256": hashlib.sha256((new / "update.safetensors").read_bytes()).hexdigest(),
-            "model_fingerprint": model_fingerprint, "feature_factor": update.feature_factor,
+            "model_fingerprint": made_for, "feature_factor": update.feature_factor,
             "learning_rate": update.learning_rate, "scope": [[part.name, list(part.shape)] for part in update.scope.slices],
             "scope_fingerprint": update.scope.fingerprint(),
         })  # fmt: skip
@@ -38,9 +41,9 @@ def save_update(update: WeightUpdate, folder: str | Path, model_fingerprint: str
     return folder
 
 
-def load_update(folder: str | Path, model_fingerprint: str = "") -> WeightUpdate:
-    """The update as it was saved. Raises StorageError for a folder that is none, was changed, or, with a fingerprint of a model
-    (`gradiend_core.gradients.loading.model_fingerprint`), was made for another one."""
+def load_update(folder: str | Path, model: nn.Module | None = None) -> WeightUpdate:
+    """The update as it was saved, to be given to `apply_update` or `applied`. Raises StorageError for a folder that is none, was
+    changed, or was made for other weights than those of `model`."""
     folder = Path(folder)
     try:
         about = json.loads((folder / "update.json").read_text(encoding="utf-8"))
@@ -61,6 +64,6 @@ def load_update(folder: str | Path, model_fingerprint: str = "") -> WeightUpdate
         raise StorageError(f"the update in {folder} does not fit its own scope; copy the folder again")
     if not bool(torch.isfinite(direction).all()):
         raise StorageError(f"the update in {folder} has values that are not finite; make it again")
-    if model_fingerprint and made_for and model_fingerprint != made_for:
-        raise StorageError(f"the update in {folder} was made for the model {made_for}, and this is {model_fingerprint}")
+    if model is not None and made_for and (this := model_fingerprint(model)) != made_for:
+        raise StorageError(f"the update in {folder} was made for the weights {made_for}, and this model has {this}")
     return update

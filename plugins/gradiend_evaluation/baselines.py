@@ -42,12 +42,12 @@ from gradiend_core.api import (
     WeightUpdate,
     bracket,
     choose,
+    goal_values,
     labels_of,
     measure_of,
 )
 from gradiend_evaluation import BaselineSettings
 from gradiend_evaluation.activations import added_difference, chosen_layers, erased
-from gradiend_evaluation.decoder import gain_of
 from gradiend_evaluation.uncertainty import difference_interval
 
 COLUMNS = (
@@ -78,14 +78,15 @@ class BaselineEvaluator:
                 for method, edit in self._edits(task, goal, rewriter):
                     base, best, before, after = self._best(task, goal, edit, measure, language)
                     rewriter.restore()
+                    shifted = [float(goal_values(goal, each).mean()) for each in (before, after)]
                     assert best.language
                     change = difference_interval(language.scores, best.language.scores, task.seed, counts=language.tokens)
                     length, n = abs(best.learning_rate) * edit.relative_length, sum(map(len, after.values()))
                     rows.append(
-                        (goal.name, method, best.learning_rate, length, gain_of(goal, before), gain_of(goal, after), base.lms,
+                        (goal.name, method, best.learning_rate, length, *shifted, base.lms,
                          best.lms, *(change or (None, None)), n)
                     )  # fmt: skip
-                    metrics[goal.name, method, "rewritten_probability"] = Metric(gain_of(goal, after), n)
+                    metrics[goal.name, method, "rewritten_probability"] = Metric(shifted[1], n)
                     metrics[goal.name, method, "rewritten_lms"] = Metric(best.lms, language.n)
         return Report("baselines", metrics, {"edits": Table(COLUMNS, tuple(rows))}, tuple(warnings))
 

@@ -26,11 +26,11 @@ from gradiend_core.api import (
     WeightEdit,
     bracket,
     choose,
+    goal_values,
     grid,
     measure_of,
 )
 from gradiend_evaluation import DecoderSettings
-from gradiend_evaluation.policies import gain
 from gradiend_evaluation.uncertainty import difference_interval
 
 COLUMNS = ("toward", "feature_factor", "learning_rate", "probability", "lms", "perplexity", "score", "chosen")
@@ -108,7 +108,7 @@ class DecoderEvaluator:
 
 def _metrics(each: Outcome, language: TextScores | None, task: EvaluationTask) -> dict[tuple[str, ...], Metric]:
     goal, best = each.goal, each.best
-    before, after = (gain_of(goal, values) for values in (each.base, each.after))
+    before, after = (float(goal_values(goal, values).mean()) for values in (each.base, each.after))
     n = len(each.base[goal.texts_of]) if goal.sign else sum(map(len, each.base.values()))
     metrics = {
         "base_probability": Metric(before, n),
@@ -129,13 +129,6 @@ def _metrics(each: Outcome, language: TextScores | None, task: EvaluationTask) -
     return {(goal.name, name): metric for name, metric in metrics.items()}
 
 
-def gain_of(goal: Goal, probabilities: Mapping[str, Tensor]) -> float:
-    """The probability that a goal is about: of the class's words on the texts where they should change; of both alike, what
-    `policies.gain` says."""
-    value = gain(goal, Candidate(0.0, 0.0, probabilities, None))
-    return 1 - value if goal.sign < 0 else value
-
-
 def _line(each: Outcome, metrics: Mapping[tuple[str, ...], Metric]) -> str:
     def show(name: str) -> str:
         value = metrics[each.goal.name, name].value
@@ -150,13 +143,11 @@ def _line(each: Outcome, metrics: Mapping[tuple[str, ...], Metric]) -> str:
 
 
 def _candidates(each: Outcome) -> list[tuple[object, ...]]:
-    return [
-        (
-            each.goal.name, own.feature_factor, own.learning_rate, gain_of(each.goal, own.probabilities), own.lms,
-            own.language.perplexity if own.language else None, score, own is each.best,
-        )
-        for own, score in zip(each.found, each.scores, strict=True)
-    ]  # fmt: skip
+    rows = []
+    for own, score in zip(each.found, each.scores, strict=True):
+        value, perplexity = float(goal_values(each.goal, own.probabilities).mean()), own.language and own.language.perplexity
+        rows.append((each.goal.name, own.feature_factor, own.learning_rate, value, own.lms, perplexity, score, own is each.best))
+    return rows
 
 
 def _probabilities(each: Outcome, measure: Measure, seed: int) -> list[tuple[object, ...]]:

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gradiend_core.api import Candidate, Goal, NoSettings
+from gradiend_core.api import Candidate, Goal, NoSettings, goal_values
 from gradiend_evaluation import ThresholdSettings
 
 
 def gain(goal: Goal, candidate: Candidate) -> float:
-    """Between 0 and 1: for a class the mean probability of its words on texts of the other; for less of it one minus that on its
-    own texts; for both alike the mean over all texts of (1 − |P − P'|)(P + P')."""
-    if not goal.sign:
-        one, two = _both(candidate)
-        return float(((1 - (one - two).abs()) * (one + two)).mean())
-    mean = float(candidate.probabilities[goal.texts_of][:, goal.classes.index(goal.of)].mean())
-    return mean if goal.sign > 0 else 1 - mean
+    """Between 0 and 1, higher is better: the mean of `goal_values`, for less of a class one minus that."""
+    mean = float(goal_values(goal, candidate.probabilities).mean())
+    return 1 - mean if goal.sign < 0 else mean
 
 
 def _both(candidate: Candidate) -> tuple[Tensor, Tensor]:
