@@ -67,7 +67,7 @@ def stack(edits: Sequence[StackedEdit]) -> Stack:
         (one, two, "cosine"): Metric(cosine, whole.scope.size) for one, two, cosine, _, _ in conflicts
     }
     for row in effects:
-        metrics |= {(row[0], name): Metric(value, row[-1]) for name, value in zip(EFFECTS[1:-1], row[1:-1], strict=True)}  # type: ignore[arg-type]
+        metrics |= {(row[0], name): Metric(value, row[-1]) for name, value in zip(EFFECTS[1:-1], row[1:-1], strict=True)}
     tables = {"conflicts": Table(CONFLICTS, tuple(conflicts)), "effects": Table(EFFECTS, tuple(effects))}
     return Stack(tuple(names), whole, Report("stack", metrics, tables, lines=tuple(_lines(conflicts, effects))), first)
 

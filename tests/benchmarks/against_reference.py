@@ -1,6 +1,6 @@
 """Our speed and memory beside the reference package's, as ratios of one run, and that both do the same.
 
-`python tests/benchmarks/against_reference.py PYTHON [curve] [steps] [job]`, where PYTHON is that of an environment with
+`python tests/benchmarks/against_reference.py PYTHON [curve] [steps] [job] [grid]`, where PYTHON is that of an environment with
 `gradiend==0.2.3`. The model is a BERT of base size with random weights (for `curve` a small one) and the embedded model's
 tokenizer; the rows are the embedded text's. Both sides get the same folder and rows, each runs in a process of its own, with its
 defaults of threads. Some 25 minutes on two cores, most of them the reference's.
@@ -27,6 +27,8 @@ from gradiend_core.records.gradient_role import GradientRole
 HERE = Path(__file__).parent
 RATE = 1e-3
 DATA = {"max_per_class": 200, "max_neutral": 54, "split": [0.8, 0.065, 0.135]}
+#: of the decoder grid; none breaks the model, so that each side measures all
+RATES = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3]
 SMALL = {"hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 384}
 
 
@@ -49,7 +51,7 @@ def prepare(folder: Path, *, small: bool) -> Path:
         }
         for pair in run.data.pairs
     ]  # fmt: skip
-    content = {"classes": list(run.data.classes), "rows": rows, "neutral": list(run.data.neutral_texts)}
+    content = {"classes": list(run.data.classes), "rows": rows, "neutral": list(run.data.neutral_texts), "rates": RATES}
     (folder / "rows.json").write_text(json.dumps(content))
     return folder
 
@@ -90,13 +92,21 @@ def ours(folder: Path, what: str, batch: int, steps: int) -> None:
     learner = {"steps": steps, "batch_size": batch, "learning_rate": RATE, "progress": False, "neutral": False}
     learner |= {"validate_every": 0, "calibrate": False} if what == "steps" else {}
     stamps: list[float] = []
-    evaluation = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"]}, "decoder": {"toward": ["3SG"]}}
-    run = session(folder, learner=learner, evaluation=evaluation, gradients={"memory_gib": 0.25})
+    evaluation = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"]}}
+    tables: dict[str, object] = {"rewrite": {"toward": ["3SG"]}}
+    if what == "grid":  # each text masked once, as there; every class on every class's texts
+        evaluation = {"kinds": ["decoder"], "decoder": {"learning_rates": RATES}}
+        tables |= {"source": {"min_masked": 1}, "policy": {"kind": "prediction-index"}}
+    run = session(folder, learner=learner, evaluation=evaluation, gradients={"memory_gib": 0.25}, **tables)
     run.plugins.register(type("Clock", (), {"gradiend_step_finished": staticmethod(stamp(stamps))}), "clock")
     assert run.feature
     found: dict[str, float] = {"train_seconds": time.perf_counter() - start}
     if len(stamps) > 2:
         found["seconds_a_step"] = (stamps[-1] - stamps[1]) / (len(stamps) - 2)
+    if what == "grid":
+        assert run.reports["decoder"]
+        found["grid_seconds"] = run.timing["evaluation_decoder"]
+        assert len(run.reports["decoder"].tables["candidates"].rows) == 1 + len(RATES)
     if what == "job":
         assert run.reports
         found |= {f"{name}_seconds": run.timing[f"evaluation_{name}"] for name in ("encoder", "decoder")}
@@ -122,7 +132,7 @@ def compare(folder: Path, python: str, what: str, batch: int, steps: int) -> Non
         [python, str(HERE / "reference.py"), str(folder), "decoder" if what == "job" else what, str(batch), str(steps)]
     )
     shutil.rmtree(folder / "reference", ignore_errors=True)
-    for key in ("train_seconds", "seconds_a_step", "encoder_seconds", "decoder_seconds"):
+    for key in ("train_seconds", "seconds_a_step", "encoder_seconds", "decoder_seconds", "grid_seconds"):
         if mine.get(key) and theirs.get(key):
             print(f"  {key:16} ours {mine[key]:7.2f}   theirs {theirs[key]:7.2f}   {theirs[key] / mine[key]:5.1f} times faster")
     if what == "job":
@@ -142,12 +152,16 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         if not wanted or "curve" in wanted:
             curve(prepare(Path(place) / "small", small=True), python)
-        if not wanted or {"steps", "job"} & set(wanted):
+        if not wanted or {"steps", "job", "grid"} & set(wanted):
             base = prepare(Path(place) / "large", small=False)  # the reference fails on a folder named "base"
         if not wanted or "steps" in wanted:
             for size in (4, 16):
                 print(f"training, batch {size}")
                 compare(base, python, "steps", size, 5)
+        if not wanted or "grid" in wanted:
+            for name, where in (("small", prepare(Path(place) / "grid", small=True)), ("large", base)):
+                print(f"decoder evaluation of {len(RATES)} learning rates, the same model, texts and masked share: {name}")
+                compare(where, python, "grid", 4, 4)
         if not wanted or "job" in wanted:
             print("the whole job: 20 steps of batch 4, 54 test pairs with neutrals, decoder grid toward one class")
             compare(base, python, "job", 4, 20)

@@ -1,6 +1,6 @@
 """The reference package's side of `against_reference.py`; runs in an environment that has `gradiend`, and prints JSON.
 
-`python reference.py FOLDER curve|steps|encoder|decoder BATCH STEPS`, where FOLDER has model/ and rows.json.
+`python reference.py FOLDER curve|steps|encoder|decoder|grid BATCH STEPS`, where FOLDER has model/ and rows.json.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ if what in ("encoder", "decoder"):
         "encoder_seconds": time.perf_counter() - trained,
         "encoder": {k: v for k, v in found.items() if k in ("correlation", "n")},
     }
+if what == "grid":
+    started = time.perf_counter()
+    found = trainer.evaluate_decoder(target_class=classes[0], lrs=data["rates"], max_size=10**6, use_cache=False)
+    result["grid_seconds"] = time.perf_counter() - started
 if what == "decoder":
     evaluated = time.perf_counter()
     trainer.evaluate_decoder(target_class=classes[0])
