@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 #: tokens, padding included, in one forward pass
 TOKEN_BUDGET = 4096
+#: a batch of at least so many tokens gains nothing by growing, on a processor
+LARGE = 256
+#: the share of padding that is never worth another batch, and the parameter × token products that one costs to start
+SMALL_SHARE, START = 1 / 20, 1.5e8
+
+
+def allowed_padding(model: nn.Module, device: torch.device) -> float:
+    """How many tokens of padding in a batch cost less than another batch: few of a large model, hundreds of a tiny one, and
+    any number on an accelerator, which waits for batches rather than for tokens."""
+    return START / max(1, sum(each.numel() for each in model.parameters())) if device.type == "cpu" else math.inf
 
 
 def micro_batches(
-    lengths: Sequence[int], *, same_length: bool = False, most: int | None = None, budget: int = TOKEN_BUDGET
-) -> Iterator[list[int]]:
-    """Positions in batches sorted by length, so that padding is small, within the token budget."""
-    order = sorted(range(len(lengths)), key=lambda row: lengths[row])
-    groups = groupby(order, key=lambda row: lengths[row]) if same_length else [(0, order)]
-    for _, group in groups:
-        batch: list[int] = []
-        for row in group:
-            if batch and ((len(batch) + 1) * lengths[row] > budget or len(batch) == most):
-                yield batch
-                batch = []
-            batch.append(row)
-        if batch:
+    lengths: Sequence[int], *, same_length: bool = False, most: int | None = None, budget: int = TOKEN_BUDGET,
+    padding: float = math.inf,
+) -> Iterator[list[int]]:  # fmt: skip
+    """Positions in batches sorted by length, within the token budget. Where it would hold more than so many tokens of `padding`,
+    or any with `same_length`, a batch ends."""
+    batch: list[int] = []
+    tokens = 0
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        length, padded = lengths[row], (len(batch) + 1) * lengths[row]
+        wasted = padded - tokens - length
+        wasteful = tokens >= LARGE and wasted > max(padding, SMALL_SHARE * padded)
+        if batch and (padded > budget or len(batch) == most or wasteful or (same_length and wasted)):
             yield batch
+            batch, tokens = [], 0
+        batch.append(row)
+        tokens += length
+    if batch:
+        yield batch

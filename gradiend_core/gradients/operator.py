@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from gradiend_core.errors import ModelError
 from gradiend_core.gradients import autodiff
-from gradiend_core.gradients.batching import micro_batches
+from gradiend_core.gradients.batching import allowed_padding, micro_batches
 from gradiend_core.gradients.checkpointing import checkpointed
 from gradiend_core.gradients.coverage import Coverage, measure
 from gradiend_core.gradients.taps import Taps, Use
@@ -87,6 +87,7 @@ class GradientOperator:
         #: float32, or float64 for a float64 model: results are never coarser than float32
         self.dtype = torch.promote_types(self.parameters[0].dtype, torch.float32)
         self._places = [place for _, place in scope.parts()]
+        self._padding = allowed_padding(model, self.device)
         self._losses = autodiff.Losses(model, source.losses)
         self._coverage: Coverage | None = None
 
@@ -100,7 +101,7 @@ class GradientOperator:
         directions = directions.to(self.device, self.dtype)
         split = {number: directions[:, place] for number, place in enumerate(self._places)}
 
-        for rows in micro_batches(examples.lengths, budget=coverage.budget(self.memory)):
+        for rows in self._batches(examples.lengths, coverage):
             batch = examples.batch(rows, self.device)
             found = result.new_zeros(len(rows), len(directions))
 
@@ -161,7 +162,7 @@ class GradientOperator:
             own += self.scope.slices[number].taken(gradient.flatten()).to(own)
 
         others = {number: self.parameters[number] for number in coverage.others}
-        for places in micro_batches([examples.lengths[row] for row in rows], budget=coverage.budget(self.memory)):
+        for places in self._batches([examples.lengths[row] for row in rows], coverage):
             batch = examples.batch([rows[place] for place in places], self.device)
             with self._backward(coverage.taps, len(places), receive, others, take) as backward:
                 losses = self._both_losses(batch)
@@ -169,6 +170,9 @@ class GradientOperator:
                     current = total[r]
                     backward(of_role(losses, role) @ coefficients[r, places], keep=r + 1 < len(roles))
         return total
+
+    def _batches(self, lengths: Sequence[int], coverage: Coverage, **options: Any) -> Iterator[list[int]]:
+        return micro_batches(lengths, budget=coverage.budget(self.memory), padding=self._padding, **options)
 
     def rows(self, examples: Examples, roles: Sequence[GradientRole]) -> Iterator[tuple[list[int], Tensor]]:
         """G in blocks as they are computed: positions in the examples, and their gradients [roles, positions, n].
@@ -178,7 +182,7 @@ class GradientOperator:
         coverage = self.coverage(examples)
         most = max(1, ROWS_BUDGET // (len(roles) * self.scope.size * self.dtype.itemsize))
         same_length = bool(coverage.others)
-        for rows in micro_batches(examples.lengths, same_length=same_length, most=most, budget=coverage.budget(self.memory)):
+        for rows in self._batches(examples.lengths, coverage, same_length=same_length, most=most):
             batch = examples.batch(rows, self.device)
             block = torch.zeros(len(roles), len(rows), self.scope.size, dtype=self.dtype, device=self.device)
             current = block[0]

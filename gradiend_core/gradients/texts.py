@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from gradiend_core.gradients.batching import micro_batches
+from gradiend_core.gradients.batching import allowed_padding, micro_batches
 from gradiend_core.gradients.slots import logits_at, padded
 from gradiend_core.records.candidate import TextScores
 
@@ -43,11 +42,11 @@ class TextRow:
     text: int
 
 
-def text_batches(rows: Sequence[TextRow], pad: int, device: Any, *, needs_mask: bool) -> list[TextBatch]:
+def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_mask: bool) -> list[TextBatch]:
     """Rows in batches sorted by length; rows without a target are left out."""
-    rows = [row for row in rows if row.targets]
+    rows, device = [row for row in rows if row.targets], next(model.parameters()).device
     batches = []
-    for places in micro_batches([len(row.ids) for row in rows], budget=TEXT_BUDGET):
+    for places in micro_batches([len(row.ids) for row in rows], budget=TEXT_BUDGET, padding=allowed_padding(model, device)):
         chosen = [rows[place] for place in places]
         ids, mask = padded([row.ids for row in chosen], pad, device)
         index = [i for i, row in enumerate(chosen) for _ in row.positions]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradiend_core.errors import ConfigError
-from gradiend_core.gradients.batching import micro_batches
+from gradiend_core.gradients.batching import allowed_padding, micro_batches
 from gradiend_core.gradients.examples import subset
 from gradiend_core.records.candidate import Candidate, TextScores
 from gradiend_core.records.goal import Goal
@@ -33,10 +33,10 @@ class SlotProbabilities:
         words = _words(task)
         self.by_row = bool({word.lower() for word in words[0]} & {word.lower() for word in words[1]})
         ids = [] if self.by_row else [task.source.filler_ids(self.examples, own, task.tokenizer) for own in words]  # type: ignore[attr-defined]
-        device = task.gradients.device
+        device, model = task.gradients.device, task.gradients.model
         self.batches = [
             (places, self.examples.batch(places, device), [_entries(own, places, device) for own in ids])
-            for places in micro_batches(self.examples.lengths)
+            for places in micro_batches(self.examples.lengths, padding=allowed_padding(model, device))
         ]
 
     def __len__(self) -> int:

@@ -67,7 +67,7 @@ class CausalSource(SlotSource):
             places = [place for place in range(1, len(ids)) if not special[place]]
             targets = tuple(ids[place] for place in places)
             rows.append(TextRow(tuple(ids), tuple(place - 1 for place in places), targets, text))
-        return text_batches(rows, tokenizer.pad_token_id or 0, model.device, needs_mask=False)
+        return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=False)
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the likelihood of a token given the text to its left."""

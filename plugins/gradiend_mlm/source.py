@@ -80,7 +80,7 @@ class MaskedSource(SlotSource):
                 left -= len(masked)
             if left <= 0 and not every_token:
                 break
-        return text_batches(rows, tokenizer.pad_token_id or 0, model.device, needs_mask=True)
+        return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the accuracy at masked tokens."""
