@@ -71,12 +71,15 @@ class BaselineSettings:
 
 @frozen
 class SideEffectSettings:
-    """Settings of `side-effects`: files in the form of Winogender and CrowS-Pairs, prompts that a generating model continues
+    """Settings of `side-effects`: files in the form of Winogender and CrowS-Pairs, tasks of lm-eval (causal models; a folder with
+    task files of one's own replaces those that it comes with), prompts that a generating model continues
     by `new_tokens`, the most texts that a number rests on, and of how many test texts of each class the likeliest words are
     shown."""
 
     winogender: str = ""
     crows_pairs: str = ""
+    lm_eval: tuple[str, ...] = ()
+    lm_eval_tasks: str = ""
     prompts: tuple[str, ...] = ()
     new_tokens: int = field(default=30, validator=validators.ge(1))
     max_texts: int = field(default=500, validator=validators.ge(1))

@@ -23,6 +23,7 @@ from gradiend_core.api import (
     subset,
 )
 from gradiend_evaluation import SideEffectSettings
+from gradiend_evaluation.harness import documents
 from gradiend_evaluation.samples import continuations, likeliest
 from gradiend_evaluation.sentence_files import SentencePair, crows_pairs, winogender
 from gradiend_evaluation.uncertainty import difference_interval
@@ -93,6 +94,12 @@ class SideEffectEvaluator:
             yield sentence_pairs(task, "Winogender", "prefers female to male", winogender(self.config.winogender))
         if self.config.crows_pairs:
             yield sentence_pairs(task, "CrowS-Pairs", "prefers the stereotype", crows_pairs(self.config.crows_pairs))
+
+        if self.config.lm_eval:
+            yield lambda model: {
+                key: Sample(values)
+                for key, values in documents(task, self.config.lm_eval, self.config.lm_eval_tasks, model).items()
+            }
 
     def _shown(self, task: EvaluationTask) -> dict[str, str]:
         """Text by what is made of it: what comes after prompts, and the likeliest words at slots of the test texts."""

@@ -182,3 +182,47 @@ def test_a_finished_run_is_evaluated_further_without_learning_again(tmp_path, fi
     with pytest.raises(StorageError, match=r"the pairs from .*texts.txt.* are not those that the run was made from"):
         evaluate_run(tmp_path / "run", ["side-effects"])
     assert json.loads((tmp_path / "run" / "results.json").read_text()) == results
+
+
+def test_lm_eval_is_asked_for_where_it_is_missing(run, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "lm_eval", None)
+    with pytest.raises(ConfigError, match="needs lm-eval, which is not installed; pip install lm-eval"):
+        SideEffectEvaluator(SideEffectSettings(lm_eval=("boolq",))).evaluate(run.evaluation_task())
+
+
+TASK = """task: mini_choice
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {folder}/mini.jsonl}}}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{{{text}}}}"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: "{{{{label}}}}"
+metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tasks_of_lm_eval_are_probes(tmp_path):
+    """Needs lm-eval, which no extra of ours installs; run by hand with 0.4.13."""
+    pytest.importorskip("lm_eval")
+    rows = [
+        ("Anna opened the box because", ["she was late.", "they were late."]),
+        ("Emma opened the box because", ["she was late.", "they were late."]),
+    ]
+    (tmp_path / "mini.yaml").write_text(TASK.format(folder=tmp_path))
+    (tmp_path / "mini.jsonl").write_text("".join(json.dumps({"text": a, "choices": b, "label": 0}) + "\n" for a, b in rows * 3))
+    tables = settings(evaluation={"kinds": ["decoder"]}, rewrite={"toward": ["3PL"]})
+    run = Session("english-pronouns", model="tiny-clm", **tables)
+    states = torch.get_rng_state()
+    config = SideEffectSettings(lm_eval=("mini_choice",), lm_eval_tasks=str(tmp_path), samples=0)
+    report = SideEffectEvaluator(config).evaluate(run.evaluation_task())
+    assert torch.equal(torch.get_rng_state(), states)
+    (row,) = (row for row in report.tables["effects"].rows if row[1] == "lm-eval mini_choice")
+    assert row[2:6] == ("acc", 1.0, 0.0, -1.0)
+    with pytest.raises(ConfigError, match="knows no task 'maxi_choice'"):
+        SideEffectEvaluator(SideEffectSettings(lm_eval=("maxi_choice",), lm_eval_tasks=str(tmp_path))).evaluate(
+            run.evaluation_task()
+        )
