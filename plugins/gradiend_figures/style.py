@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
-FIRST, SECOND, NEUTRAL, ACCENT = "#0072B2", "#D55E00", "#7F7F7F", "#009E73"
+FIRST, SECOND, BOTH, NEUTRAL, ACCENT = "#0072B2", "#D55E00", "#CC79A7", "#7F7F7F", "#009E73"
 
 
 def new_figure(columns: int, title: str, *, height: float = 3.6) -> tuple[Figure, list[Axes]]:
