@@ -58,7 +58,11 @@ def rows(losses: Losses, batch: Any, names: Sequence[str], loss_weights: Tensor)
         return found.to(loss_weights.dtype) @ loss_weights
 
     with sdpa_kernel(SDPBackend.MATH):
-        found: dict[str, Tensor] = vmap(grad(loss), in_dims=(None, 0))(chosen, fields)
+        try:
+            found: dict[str, Tensor] = vmap(grad(loss), in_dims=(None, 0))(chosen, fields)
+        except RuntimeError:  # a model that looks at its data (DeBERTa does) cannot be mapped; a true error comes again
+            alone = [grad(loss)(chosen, each) for each in zip(*fields, strict=True)]
+            found = {name: torch.stack([each[name] for each in alone]) for name in names}
     return found
 
 
