@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from gradiend_core.data.texts import read_texts
     from gradiend_core.gradients.batching import micro_batches
     from gradiend_core.gradients.examples import relabelled, subset
-    from gradiend_core.gradients.loading import architecture, load_model
+    from gradiend_core.gradients.loading import architecture, config_of, load_model
     from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
     from gradiend_core.gradients.slots import SlotSource, TokenBatch, padded, prepare_slots, slot_logits, slot_losses, token_limit
-    from gradiend_core.gradients.texts import TextBatch, TextRow, text_batches, text_scores
+    from gradiend_core.gradients.texts import TextBatch, TextRow, masked_places, text_batches, text_scores
     from gradiend_core.learning.batches import class_batches
     from gradiend_core.learning.checkpoint import Checkpoint
     from gradiend_core.learning.closed_form import assembled, class_means
@@ -71,12 +71,12 @@ _LAZY = {
     "gradiend_core.data.texts": ("read_texts",),
     "gradiend_core.gradients.batching": ("micro_batches",),
     "gradiend_core.gradients.examples": ("relabelled", "subset"),
-    "gradiend_core.gradients.loading": ("architecture", "load_model"),
+    "gradiend_core.gradients.loading": ("architecture", "config_of", "load_model"),
     "gradiend_core.gradients.operator": ("GradientMatrix", "GradientOperator"),
     "gradiend_core.gradients.slots": (
         "SlotSource", "TokenBatch", "padded", "prepare_slots", "slot_logits", "slot_losses", "token_limit",
     ),
-    "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "text_batches", "text_scores"),
+    "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "masked_places", "text_batches", "text_scores"),
     "gradiend_core.learning.batches": ("class_batches",),
     "gradiend_core.learning.checkpoint": ("Checkpoint",),
     "gradiend_core.learning.closed_form": ("assembled", "class_means"),

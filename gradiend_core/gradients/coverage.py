@@ -44,7 +44,8 @@ class Coverage:
 
 
 def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
-    """Compares for an example of middling length: in a batch, padded to the longest example, and alone."""
+    """Compares for an example of middling length: in a batch, padded to the longest example, and alone. Parameters are compared
+    whole, of whatever entries the scope is: a few entries may have no gradient in one example, and a wrong one in another."""
     order = sorted(range(len(examples.lengths)), key=lambda row: examples.lengths[row])
     pair = [order[len(order) // 2], order[-1]]
     scope, dtype = gradients.scope, gradients.dtype
@@ -53,18 +54,12 @@ def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
     layered, whole, size = torch.zeros(3, len(directions), dtype=dtype)
 
     def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
-        part, direction = scope.slices[use.part], directions[use.part]().to(delta)
-        if part.index is None:
-            value = use.layer.along(use.name, inputs, delta, direction[None])[0, 0]
-        else:
-            entries = use.layer.entries(use.name, inputs, delta, part.index.to(delta.device))
-            value = entries[0] @ part.taken(direction.flatten())
+        value = use.layer.along(use.name, inputs, delta, directions[use.part]().to(delta)[None])[0, 0]
         layered[use.part] += value.cpu()
 
     def take(number: int, gradient: Tensor) -> None:
-        part, gradient = scope.slices[number], gradient.to(dtype)
-        product = gradient * directions[number]().to(gradient)
-        whole[number], size[number] = float(part.taken(product.flatten()).sum()), float(part.taken(gradient.flatten()).norm())
+        gradient = gradient.to(dtype)
+        whole[number], size[number] = float((gradient * directions[number]().to(gradient)).sum()), float(gradient.norm())
 
     def loss(rows: list[int]) -> Tensor:
         return gradients.source.losses(gradients.model, examples.batch(rows, gradients.device)).to(dtype)[:, 0].sum()

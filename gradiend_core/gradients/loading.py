@@ -25,14 +25,18 @@ def _checked(model: str) -> str:
 
 def architecture(model: str) -> str:
     """The class name that the model's config states, for example "BertForMaskedLM"; "" if it states none."""
+    return (getattr(config_of(model), "architectures", None) or [""])[0]
+
+
+def config_of(model: str) -> Any:
+    """The model's transformers configuration, by name or folder. Raises ModelError where there is none."""
     from transformers import AutoConfig
 
     name = _checked(model)
     try:
-        config = AutoConfig.from_pretrained(name)
+        return AutoConfig.from_pretrained(name)
     except Exception as error:
         raise ModelError(_reason(model, error)) from error
-    return (getattr(config, "architectures", None) or [""])[0]
 
 
 def load_model(model: str, auto_class: Any, dtype: str, device: str) -> tuple[Any, Any]:

@@ -21,12 +21,14 @@ from gradiend_core.records.pair import NEUTRAL, MinimalPair
 
 @frozen(eq=False)
 class TokenBatch:
-    """Examples as tensors. `attention_mask` is None where no row is padded, or where padding cannot be seen."""
+    """Examples as tensors. `attention_mask` is None where no row is padded, or where padding cannot be seen. With
+    `decoder_input_ids`, of an encoder-decoder, `slot` is a position there."""
 
     input_ids: Tensor  # [examples, tokens]
     attention_mask: Tensor | None  # [examples, tokens]
     slot: Tensor  # [examples], the position whose logits are the slot's
     fillers: Tensor  # [examples, 2], token ids of factual and alternative
+    decoder_input_ids: Tensor | None = None  # [examples, tokens]
 
 
 @frozen
@@ -205,8 +207,9 @@ def filler_ids(pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: An
     return [ids[form(pair)] for pair in pairs]
 
 
-def logits_at(model: nn.Module, ids: Tensor, attention_mask: Tensor | None, rows: Tensor, positions: Tensor) -> Tensor:
-    """Logits at chosen tokens, [tokens, vocabulary]. The output layer runs on these alone, not on every token."""
+def logits_at(model: nn.Module, batch: Any, rows: Tensor, positions: Tensor) -> Tensor:
+    """Logits at chosen tokens, [tokens, vocabulary], of a batch with `input_ids`, `attention_mask` and `decoder_input_ids`. The
+    output layer runs on these alone, not on every token."""
     fired = False
 
     def choose(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -218,18 +221,19 @@ def logits_at(model: nn.Module, ids: Tensor, attention_mask: Tensor | None, rows
     output_layer = model.get_output_embeddings()  # type: ignore[operator]  # of transformers' models, not of any module
     handle = output_layer.register_forward_pre_hook(choose) if output_layer is not None else None
     try:
-        logits = model(input_ids=ids, attention_mask=attention_mask).logits
+        decoder = {} if batch.decoder_input_ids is None else {"decoder_input_ids": batch.decoder_input_ids}
+        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **decoder).logits
     finally:
         if handle is not None:
             handle.remove()
-    logits = (logits[:, 0] if fired else logits[rows.to(logits.device), positions.to(logits.device)]).to(ids.device)
+    logits = (logits[:, 0] if fired else logits[rows.to(logits.device), positions.to(logits.device)]).to(batch.input_ids.device)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def slot_logits(model: nn.Module, batch: TokenBatch) -> Tensor:
     """Logits at the slot, [examples, vocabulary], in float32 at least."""
     rows = torch.arange(len(batch.slot), device=batch.slot.device)
-    return logits_at(model, batch.input_ids, batch.attention_mask, rows, batch.slot)
+    return logits_at(model, batch, rows, batch.slot)
 
 
 def slot_losses(model: nn.Module, batch: TokenBatch) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from attrs import frozen
@@ -26,10 +28,11 @@ class TextBatch:
     positions: Tensor  # [targets]
     targets: Tensor  # [targets]
     texts: Tensor  # [targets], the text that each belongs to
+    decoder_input_ids: Tensor | None = None  # [texts, tokens], of an encoder-decoder, where positions are then
 
     def logits(self, model: nn.Module) -> Tensor:
         """[targets, vocabulary]"""
-        return logits_at(model, self.input_ids, self.attention_mask, self.rows, self.positions)
+        return logits_at(model, self, self.rows, self.positions)
 
 
 @frozen
@@ -40,6 +43,7 @@ class TextRow:
     positions: tuple[int, ...]
     targets: tuple[int, ...]
     text: int
+    decoder: tuple[int, ...] = ()
 
 
 def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_mask: bool) -> list[TextBatch]:
@@ -53,9 +57,32 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
         positions = [position for row in chosen for position in row.positions]
         targets = [target for row in chosen for target in row.targets]
         texts = [row.text for row in chosen for _ in row.targets]
-        numbers = (torch.tensor(each, device=device) for each in (index, positions, targets, texts))
-        batches.append(TextBatch(ids, mask if needs_mask else None, *numbers))
+        where, at, what, whose = (torch.tensor(each, device=device) for each in (index, positions, targets, texts))
+        decoder = padded([row.decoder for row in chosen], pad, device)[0] if chosen[0].decoder else None
+        batches.append(TextBatch(ids, mask if needs_mask else None, where, at, what, whose, decoder))
     return batches
+
+
+def masked_places(
+    special: Sequence[Sequence[int]], seed: int, share: float, least: int, most: int, *, every_token: bool
+) -> Iterator[tuple[int, list[int]]]:
+    """Which tokens to hide, as (text, places): the share of a text's tokens, one at least and `most` at most, but no special
+    token. Texts come several times, with other tokens, until `least` are hidden: the accuracy at 100 tokens moves in steps of
+    1 %. With `every_token` each is hidden alone, once."""
+    rng = random.Random(f"{seed}:masks")
+    orders = []
+    for flags in special:
+        ordinary = [place for place, flag in enumerate(flags) if not flag]
+        orders.append(rng.sample(ordinary, len(ordinary)))
+    turns = max(map(len, orders), default=0) if every_token else math.ceil(1 / share)
+    for turn in range(turns):
+        for text, order in enumerate(orders):
+            few = 1 if every_token else min(most, max(1, round(share * len(order))))
+            if places := sorted(order[turn * few : (turn + 1) * few]):
+                least -= len(places)
+                yield text, places
+        if least <= 0 and not every_token:
+            break
 
 
 def text_scores(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from gradiend_core.api import (
     TokenBatch,
     architecture,
     load_model,
+    masked_places,
     prepare_slots,
     text_batches,
     text_scores,
@@ -60,26 +59,17 @@ class MaskedSource(SlotSource):
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
     ) -> list[TextBatch]:
-        """Texts with a fixed share of their tokens masked, at least one each; special tokens never. Few texts are masked several
-        times, at other tokens, until enough are predicted: the accuracy at 100 tokens moves in steps of 1 %. Every token is
-        masked alone (pseudo-log-likelihood, arXiv 1910.14659)."""
+        """Texts with some of their tokens masked; each alone (pseudo-log-likelihood, arXiv 1910.14659) with `every_token`."""
         limit, rows = token_limit(tokenizer, model, self.config.max_tokens), []
         encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
-        orders, rng = [], random.Random(f"{seed}:masks")
-        for special in encoded["special_tokens_mask"]:
-            ordinary = [place for place, flag in enumerate(special) if not flag]
-            orders.append(rng.sample(ordinary, len(ordinary)))
-        share, left = self.config.mask_share, self.config.min_masked
-        longest = max(map(len, orders), default=0)
-        for turn in range(longest if every_token else math.ceil(1 / share)):
-            for text, (ids, order) in enumerate(zip(encoded["input_ids"], orders, strict=True)):
-                few = 1 if every_token else max(1, round(share * len(order)))
-                masked = sorted(order[turn * few : (turn + 1) * few])
-                seen = [tokenizer.mask_token_id if place in masked else token for place, token in enumerate(ids)]
-                rows.append(TextRow(tuple(seen), tuple(masked), tuple(ids[place] for place in masked), text))
-                left -= len(masked)
-            if left <= 0 and not every_token:
-                break
+        share, least = self.config.mask_share, self.config.min_masked
+        hidden = masked_places(encoded["special_tokens_mask"], seed, share, least, limit, every_token=every_token)
+        for text, places in hidden:
+            ids = list(encoded["input_ids"][text])
+            targets = tuple(ids[place] for place in places)
+            for place in places:
+                ids[place] = tokenizer.mask_token_id
+            rows.append(TextRow(tuple(ids), tuple(places), targets, text))
         return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:

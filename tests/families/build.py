@@ -6,15 +6,17 @@ pairs with ▁ before a word, also before the first."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers as hf
+from attrs import frozen
 from gradiend_tiny import english
-from gradiend_core.api import NoSettings
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from gradiend_core.api import NoSettings
 
 SIZE = 900
 SMALL = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
@@ -31,7 +33,9 @@ def word_pieces() -> Any:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(lines(), trainers.WordPieceTrainer(vocab_size=SIZE, show_progress=False, special_tokens=special))
+    tokenizer.train_from_iterator(
+        lines(), trainers.WordPieceTrainer(vocab_size=SIZE, show_progress=False, special_tokens=special)
+    )
     tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     return hf.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
@@ -47,7 +51,8 @@ def bytes_in_pairs(*, masks: bool) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(lines(), trainers.BpeTrainer(vocab_size=SIZE, special_tokens=special, initial_alphabet=alphabet, show_progress=False))
+    trainer = trainers.BpeTrainer(vocab_size=SIZE, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(lines(), trainer)
     if not masks:
         return hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", model_max_length=128)
     tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
@@ -72,7 +77,8 @@ def with_word_marks(kind: str) -> Any:
     tokenizer.train_from_iterator(lines(), trainers.BpeTrainer(vocab_size=SIZE, special_tokens=special, show_progress=False))
     frame = {"masks": ("[CLS] $A [SEP]", ("[CLS]", "[SEP]")), "sentinels": ("$A </s>", ("</s>",)), "begins": ("<s> $A", ("<s>",))}
     pattern, around = frame[kind]
-    tokenizer.post_processor = processors.TemplateProcessing(pattern, special_tokens=[(each, special.index(each)) for each in around])
+    places = [(each, special.index(each)) for each in around]
+    tokenizer.post_processor = processors.TemplateProcessing(pattern, special_tokens=places)
     names = {
         "masks": {"pad_token": "<pad>", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"},
         "sentinels": {"pad_token": "<pad>", "eos_token": "</s>", "additional_special_tokens": special[3:]},
@@ -81,44 +87,71 @@ def with_word_marks(kind: str) -> Any:
     return hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", model_max_length=128, **names)
 
 
-Family = tuple[str, dict[str, Any], Callable[[], Any]]
-_LLAMA = {**SMALL, "num_key_value_heads": 1, "max_position_embeddings": 128}
+@frozen
+class Family:
+    """A class of transformers, what its configuration is given beyond a vocabulary, and a tokenizer of the kind it has. Where
+    not all products go layer by layer, `whole` says which parameters, or why."""
 
-#: name: (class, configuration, tokenizer)
-MASKED: dict[str, Family] = {
-    "bert": ("BertForMaskedLM", SMALL, word_pieces),
-    "roberta": ("RobertaForMaskedLM", {**SMALL, "max_position_embeddings": 130}, lambda: bytes_in_pairs(masks=True)),
-    "distilbert": ("DistilBertForMaskedLM", {"dim": 24, "n_layers": 2, "n_heads": 2, "hidden_dim": 40}, word_pieces),
-    "albert": ("AlbertForMaskedLM", {**SMALL, "embedding_size": 16}, lambda: with_word_marks("masks")),
-    "electra": ("ElectraForMaskedLM", {**SMALL, "embedding_size": 16}, word_pieces),
-    "deberta": ("DebertaForMaskedLM", {**SMALL, "relative_attention": True, "pos_att_type": "c2p|p2c", "position_biased_input": False}, lambda: bytes_in_pairs(masks=True)),
-    "deberta-v2": ("DebertaV2ForMaskedLM", {**SMALL, "relative_attention": True, "pos_att_type": "c2p|p2c", "position_biased_input": False}, lambda: with_word_marks("masks")),
-    "modernbert": ("ModernBertForMaskedLM", {**SMALL, "local_attention": 16, "global_attn_every_n_layers": 2}, lambda: bytes_in_pairs(masks=True)),
-    "xlm-roberta": ("XLMRobertaForMaskedLM", {**SMALL, "max_position_embeddings": 130}, lambda: with_word_marks("masks")),
+    model: str
+    config: dict[str, Any]
+    tokenizer: Callable[[], Any]
+    whole: str = ""
+
+
+_LLAMA = {**SMALL, "num_key_value_heads": 1, "max_position_embeddings": 128}
+_LONG = {**SMALL, "max_position_embeddings": 130}
+_HEADS = {**_LLAMA, "head_dim": 12}
+_DEBERTA = {**SMALL, "relative_attention": True, "pos_att_type": "c2p|p2c", "position_biased_input": False}
+_T5 = {"d_model": 24, "d_kv": 12, "d_ff": 40, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0}
+_BART = {
+    "d_model": 24, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 40, "decoder_ffn_dim": 40, "max_position_embeddings": 128, "decoder_start_token_id": 2,
 }  # fmt: skip
-CAUSAL: dict[str, Family] = {
-    "gpt2": ("GPT2LMHeadModel", {"n_embd": 24, "n_layer": 2, "n_head": 2, "n_positions": 128}, lambda: bytes_in_pairs(masks=False)),
-    "gpt-neox": ("GPTNeoXForCausalLM", {**SMALL, "max_position_embeddings": 128}, lambda: bytes_in_pairs(masks=False)),
-    "llama": ("LlamaForCausalLM", _LLAMA, lambda: with_word_marks("begins")),
-    "qwen2": ("Qwen2ForCausalLM", _LLAMA, lambda: bytes_in_pairs(masks=False)),
-    "qwen3": ("Qwen3ForCausalLM", {**_LLAMA, "head_dim": 12}, lambda: bytes_in_pairs(masks=False)),
-    "gemma": ("GemmaForCausalLM", {**_LLAMA, "head_dim": 12}, lambda: with_word_marks("begins")),
-    "gemma3": ("Gemma3ForCausalLM", {**_LLAMA, "head_dim": 12, "sliding_window": 16}, lambda: with_word_marks("begins")),
-    "opt": ("OPTForCausalLM", {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 40, "word_embed_proj_dim": 24, "max_position_embeddings": 128}, lambda: bytes_in_pairs(masks=False)),
-    "mistral": ("MistralForCausalLM", {**_LLAMA, "sliding_window": 16}, lambda: with_word_marks("begins")),
-}  # fmt: skip
-FAMILIES = MASKED | CAUSAL
+_MODERN = {**SMALL, "local_attention": 16, "cls_token_id": 0, "sep_token_id": 2}
+_OPT = {**SMALL, "ffn_dim": 40, "word_embed_proj_dim": 24, "max_position_embeddings": 128}
+
+roberta_like, gpt2_like = partial(bytes_in_pairs, masks=True), partial(bytes_in_pairs, masks=False)
+albert_like, t5_like, llama_like = (partial(with_word_marks, kind) for kind in ("masks", "sentinels", "begins"))
+
+MASKED = {
+    "BERT": Family("BertForMaskedLM", SMALL, word_pieces),
+    "RoBERTa": Family("RobertaForMaskedLM", _LONG, roberta_like),
+    "DistilBERT": Family("DistilBertForMaskedLM", {"dim": 24, "n_layers": 2, "n_heads": 2, "hidden_dim": 40}, word_pieces),
+    "ALBERT": Family("AlbertForMaskedLM", {**SMALL, "embedding_size": 16}, albert_like),
+    "ELECTRA": Family("ElectraForMaskedLM", {**SMALL, "embedding_size": 16}, word_pieces),
+    "DeBERTa": Family("DebertaForMaskedLM", _DEBERTA, roberta_like, "all: its attention changes tensors in place"),
+    "DeBERTa-v2": Family("DebertaV2ForMaskedLM", _DEBERTA, albert_like, "all: its attention repeats positions for the batch"),
+    "ModernBERT": Family("ModernBertForMaskedLM", _MODERN, roberta_like),
+    "XLM-R": Family("XLMRobertaForMaskedLM", _LONG, albert_like),
+}
+CAUSAL = {
+    "GPT-2": Family("GPT2LMHeadModel", {"n_embd": 24, "n_layer": 2, "n_head": 2, "n_positions": 128}, gpt2_like),
+    "GPT-NeoX": Family("GPTNeoXForCausalLM", {**SMALL, "max_position_embeddings": 128}, gpt2_like),
+    "Llama": Family("LlamaForCausalLM", _LLAMA, llama_like),
+    "Qwen2": Family("Qwen2ForCausalLM", _LLAMA, gpt2_like),
+    "Qwen3": Family("Qwen3ForCausalLM", _HEADS, gpt2_like),
+    "Gemma": Family("GemmaForCausalLM", _HEADS, llama_like),
+    "Gemma3": Family("Gemma3ForCausalLM", {**_HEADS, "sliding_window": 16}, llama_like),
+    "OPT": Family("OPTForCausalLM", _OPT, gpt2_like, "position embeddings and feed-forward: they see all tokens as one row"),
+    "Mistral": Family("MistralForCausalLM", {**_LLAMA, "sliding_window": 16}, llama_like),
+}
+SEQ2SEQ = {
+    "T5": Family("T5ForConditionalGeneration", _T5, t5_like, "relative position biases"),
+    "mT5": Family("MT5ForConditionalGeneration", {**_T5, "feed_forward_proj": "gated-gelu"}, t5_like, "relative position biases"),
+    "BART": Family("BartForConditionalGeneration", _BART, roberta_like, "the decoder's position embeddings"),
+}
+FAMILIES = {**MASKED, **CAUSAL, **SEQ2SEQ}
 
 
 def build(name: str, folder: Path) -> Path:
     """A model of the family with its tokenizer in the folder. Weights are larger than transformers would draw them, so that
     every part of a layer matters to the loss."""
-    kind, values, tokenizer_of = FAMILIES[name]
-    tokenizer = tokenizer_of()
+    family = FAMILIES[name]
+    tokenizer, kind = family.tokenizer(), getattr(hf, family.model)
     ids = {key: getattr(tokenizer, key) for key in ("pad_token_id", "bos_token_id", "eos_token_id")}
-    config = getattr(hf, kind).config_class(**values, vocab_size=len(tokenizer), **ids)
+    config = kind.config_class(**{"vocab_size": len(tokenizer), **ids, **family.config})
     torch.manual_seed(0)
-    model = getattr(hf, kind)(config)
+    model = kind(config)
     for parameter in model.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.15)

@@ -1,0 +1,137 @@
+"""Encoder-decoders: the encoder sees the text with a hidden slot, and the loss is −log P(filler) of the decoder there.
+
+There are two ways in which they were trained to fill. With sentinels (T5), a slot is <extra_id_0>, and the decoder says
+"<extra_id_0> filler"; with a mask (BART), it writes the whole text again, and has the text before the slot when it comes to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from attrs import evolve, frozen
+
+from gradiend_core.api import (
+    Drop,
+    Examples,
+    MinimalPair,
+    ModelError,
+    SlotSource,
+    TextBatch,
+    TextRow,
+    TextScores,
+    TokenBatch,
+    config_of,
+    load_model,
+    masked_places,
+    padded,
+    prepare_slots,
+    text_batches,
+    text_scores,
+    token_limit,
+)
+from gradiend_seq2seq import Seq2SeqSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SENTINEL = "<extra_id_{}>"
+
+
+@frozen(eq=False)
+class DecodedExamples:
+    """Slots in the encoder's text, with what the decoder is given before each filler."""
+
+    encoded: Any  # SlotExamples
+    decoder: tuple[tuple[int, ...], ...]
+
+    @property
+    def pairs(self) -> tuple[MinimalPair, ...]:
+        return self.encoded.pairs  # type: ignore[no-any-return]
+
+    @property
+    def drops(self) -> tuple[Drop, ...]:
+        return self.encoded.drops  # type: ignore[no-any-return]
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        return self.encoded.lengths  # type: ignore[no-any-return]
+
+    def batch(self, rows: Sequence[int], device: Any) -> TokenBatch:
+        tokens: TokenBatch = self.encoded.batch(rows, device)
+        ids, _ = padded([self.decoder[row] for row in rows], self.encoded.pad, device)  # a decoder does not look ahead
+        slot = torch.tensor([len(self.decoder[row]) - 1 for row in rows], device=device)
+        return evolve(tokens, decoder_input_ids=ids, slot=slot)
+
+
+class Seq2SeqSource(SlotSource):
+    """A `LanguageSource` with the text on both sides of the slot."""
+
+    def __init__(self, config: Seq2SeqSettings) -> None:
+        self.config = config
+
+    @staticmethod
+    def accepts(model: str) -> bool:
+        config = config_of(model)
+        named = (getattr(config, "architectures", None) or [""])[0].endswith("ForConditionalGeneration")
+        return named and bool(getattr(config, "is_encoder_decoder", False))
+
+    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+        from transformers import AutoModelForSeq2SeqLM
+
+        loaded, tokenizer = load_model(model, AutoModelForSeq2SeqLM, dtype, device)
+        _hidden(tokenizer, 1)
+        return loaded, tokenizer
+
+    def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
+        limit = token_limit(tokenizer, model, self.config.max_tokens)
+        (hidden,) = _hidden(tokenizer, 1)
+        encoded = prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=hidden)
+        start = _start(model)
+        before = [(hidden,) if tokenizer.mask_token_id is None else row.ids[: row.slot] for row in encoded.rows]
+        return DecodedExamples(encoded, tuple((start, *each) for each in before))
+
+    def prepare_texts(
+        self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
+    ) -> list[TextBatch]:
+        """Texts with some of their tokens hidden; each alone (as in arXiv 1910.14659) with `every_token`."""
+        limit, start, rows = token_limit(tokenizer, model, self.config.max_tokens), _start(model), []
+        encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
+        hidden = _hidden(tokenizer, limit)
+        settings = self.config.mask_share, self.config.min_masked, len(hidden)
+        for text, places in masked_places(encoded["special_tokens_mask"], seed, *settings, every_token=every_token):
+            ids = list(encoded["input_ids"][text])
+            targets = tuple(ids[place] for place in places)
+            if tokenizer.mask_token_id is None:
+                said = [token for pair in zip(hidden, targets, strict=False) for token in pair]
+                decoder, positions = (start, *said[:-1]), tuple(range(1, 2 * len(places), 2))
+            else:
+                decoder, positions = (start, *ids[: places[-1]]), tuple(places)
+            for place, own in zip(places, hidden, strict=False):
+                ids[place] = own
+            rows.append(TextRow(tuple(ids), positions, targets, text, decoder))
+        return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
+
+    def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
+        """The score is the accuracy at hidden tokens."""
+        return text_scores(model, prepared, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets)
+
+
+def _hidden(tokenizer: Any, most: int) -> list[int]:
+    """What can stand for hidden tokens in one text, in order: the mask as often as wanted, or as many sentinels as there are."""
+    if tokenizer.mask_token_id is not None:
+        return [tokenizer.mask_token_id] * most
+    vocabulary, found = tokenizer.get_vocab(), []
+    while len(found) < most and (name := SENTINEL.format(len(found))) in vocabulary:
+        found.append(vocabulary[name])
+    if not found:
+        raise ModelError("the tokenizer has neither a mask token nor <extra_id_0>, so nothing can stand for a slot")
+    return found
+
+
+def _start(model: nn.Module) -> int:
+    start = model.config.decoder_start_token_id  # type: ignore[union-attr]
+    if start is None:
+        raise ModelError("the model's config has no decoder_start_token_id, so its decoder cannot begin")
+    return int(start)  # type: ignore[arg-type]

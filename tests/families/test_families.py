@@ -1,0 +1,139 @@
+"""Every family of models goes the same way: exact products, a feature, an edit, a checkpoint for plain transformers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers as hf
+
+from gradiend_core import Session, export
+from gradiend_core.gradients.examples import subset
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.testing.gradients import product_errors
+from tests.conftest import ROOT
+from tests.families.build import CAUSAL, FAMILIES, MASKED, SEQ2SEQ, build
+
+PRODUCTS = ("project", "accumulate", "columns")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Models by family, each built when it is first asked for."""
+    place, made = tmp_path_factory.mktemp("families"), {}
+
+    def folder(name: str):
+        if name not in made:
+            made[name] = build(name, place / name)
+        return made[name]
+
+    return folder
+
+
+def session(folder, **scope: object) -> Session:
+    masks = {"min_masked": 100} if "CausalLM" not in (kind := _model_class(folder)) and "LMHead" not in kind else {}
+    return Session(
+        "english-pronouns", model=str(folder), learner={"kind": "mean-difference"}, data={"max_per_class": 60, "max_neutral": 30},
+        evaluation={"kinds": ["encoder", "decoder"], "encoder": {"random_directions": 0}, "decoder": {"evaluations": 4}},
+        source=masks, scope=scope or {"kind": "backbone"},
+    )  # fmt: skip
+
+
+def _model_class(folder) -> str:
+    return hf.AutoConfig.from_pretrained(folder).architectures[0]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_learns_reads_and_is_rewritten(name, folders, tmp_path):
+    run = session(folders(name))
+    kind = "mlm" if name in MASKED else "clm" if name in CAUSAL else "seq2seq"
+    assert run.config.source.kind == kind
+    assert not any(drop.reason.startswith("the fillers change") for drop in run.examples["train"].drops)
+    some = subset(run.examples["train"], range(8))
+    for role in (GradientRole.DIFFERENCE, GradientRole.FACTUAL):
+        errors = product_errors(run.gradients, some, role)
+        assert max(errors.values()) < 1e-4, (role, errors)
+    coverage = run.gradients.coverage(some)
+    assert bool(coverage.others) == bool(FAMILIES[name].whole), (coverage.problem, coverage.others)
+    encoder, decoder = run.reports["encoder"], run.reports["decoder"]
+    assert encoder["test.correlation"] > 0.2, "random weights, but words differ"
+    changes = [decoder[toward, "rewritten_probability"] / decoder[toward, "base_probability"] for toward in ("3SG", "3PL")]
+    assert max(changes) > 1.05, changes  # within 1 % of the language modelling score, four evaluations
+    toward = ("3SG", "3PL")[changes.index(max(changes))]
+    export(run, toward, tmp_path / "edited", learning_rate=0.05)
+    loaded = getattr(hf, FAMILIES[name].model).from_pretrained(tmp_path / "edited").eval()
+    batch = some.batch([0, 1], "cpu")
+    with run.rewritten(toward, 0.05) as edited, torch.no_grad():
+        assert torch.equal(run.source.losses(edited, batch), run.source.losses(loaded, batch))
+
+
+@pytest.mark.parametrize("name", ["RoBERTa", "DeBERTa", "Gemma3", "OPT", "T5", "BART"])
+def test_a_narrowed_scope_has_the_same_gradients(name, folders):
+    run = session(folders(name), kind="random", share=0.05)
+    errors = product_errors(run.gradients, subset(run.examples["train"], range(6)), GradientRole.DIFFERENCE)
+    assert max(errors.values()) < 1e-4, errors
+
+
+@pytest.mark.parametrize("name", SEQ2SEQ)
+def test_the_loss_of_an_encoder_decoder_is_that_of_transformers(name, folders):
+    """Of T5 the first token after the sentinel, of BART the token at the slot of the text that it writes again."""
+    run = session(folders(name))
+    model, tokenizer, examples = run.loaded.model, run.loaded.tokenizer, run.examples["train"]
+    rows = [0, 5, 9]
+    with torch.no_grad():
+        found = run.source.losses(model, examples.batch(rows, "cpu"))
+    for row, losses in zip(rows, found, strict=True):
+        pair = examples.pairs[row]
+        for filler, loss in zip((pair.factual, pair.alternative), losses.tolist(), strict=True):
+            whole = tokenizer(pair.left + filler + pair.right, return_offsets_mapping=True)
+            ids = whole["input_ids"]
+            (slot,) = (i for i, (a, b) in enumerate(whole["offset_mapping"]) if b == len(pair.left + filler) and a < b)
+            if name == "BART":
+                inputs = [*ids[:slot], tokenizer.mask_token_id, *ids[slot + 1 :]]
+                labels, place = ids, slot
+            else:
+                sentinel = tokenizer.convert_tokens_to_ids("<extra_id_0>")
+                inputs, labels, place = [*ids[:slot], sentinel, *ids[slot + 1 :]], [sentinel, ids[slot]], 1
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([inputs]), labels=torch.tensor([labels])).logits
+            assert loss == pytest.approx(-float(logits[0, place].log_softmax(-1)[ids[slot]]), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", SEQ2SEQ)
+def test_texts_of_an_encoder_decoder_are_scored_at_what_was_hidden(name, folders):
+    run = session(folders(name))
+    model, tokenizer, source = run.loaded.model, run.loaded.tokenizer, run.source
+    texts = list(run.data.neutral_texts[:6])
+    for every_token in (False, True):
+        prepared = source.prepare_texts(texts, tokenizer, model, 0, every_token=every_token)
+        scores = source.score_texts(model, prepared)
+        ordinary = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+        if every_token:
+            assert scores.tokens.tolist() == ordinary
+        total, right = torch.zeros(len(texts), dtype=torch.float64), torch.zeros(len(texts), dtype=torch.float64)
+        for batch in prepared:
+            for i in range(len(batch.input_ids)):
+                seen = batch.input_ids[i] if batch.attention_mask is None else batch.input_ids[i][batch.attention_mask[i].bool()]
+                with torch.no_grad():
+                    logits = model(input_ids=seen[None], decoder_input_ids=batch.decoder_input_ids[i][None]).logits[0]
+                own = [each[batch.rows == i] for each in (batch.positions, batch.targets, batch.texts)]
+                for place, target, text in zip(*own, strict=True):
+                    log_probabilities = logits[place].log_softmax(-1)
+                    total[text] -= float(log_probabilities[target])
+                    right[text] += int(log_probabilities.argmax() == target)
+        assert torch.allclose(scores.surprisals, total, rtol=1e-4)
+        assert torch.equal(scores.scores, right)
+    row = prepared[0]
+    if name == "BART":
+        assert (row.decoder_input_ids[:, 0] == model.config.decoder_start_token_id).all()
+        assert int((row.input_ids == tokenizer.mask_token_id).sum()) == len(row.targets)
+    else:
+        sentinel = tokenizer.convert_tokens_to_ids("<extra_id_0>")
+        assert int((row.input_ids == sentinel).sum()) == len(row.targets) == int((row.decoder_input_ids == sentinel).sum())
+
+
+def test_the_table_of_families_is_the_one_that_is_tested():
+    rows = ["| family | class | source | all products layer by layer |", "|---|---|---|---|"]
+    for name, family in FAMILIES.items():
+        kind = "mlm" if name in MASKED else "clm" if name in CAUSAL else "seq2seq"
+        rows.append(f"| {name} | `{family.model}` | `{kind}` | {f'but {family.whole}' if family.whole else 'yes'} |")
+    assert "\n".join(rows) in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
