@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from gradiend_core.gradients.loading import architecture, config_of, load_model
     from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
     from gradiend_core.gradients.slots import SlotSource, TokenBatch, padded, prepare_slots, slot_logits, slot_losses, token_limit
+    from gradiend_core.gradients.spans import SpanSource, prepare_spans
     from gradiend_core.gradients.texts import TextBatch, TextRow, masked_places, text_batches, text_scores
     from gradiend_core.learning.batches import class_batches
     from gradiend_core.learning.checkpoint import Checkpoint
@@ -76,6 +77,7 @@ _LAZY = {
     "gradiend_core.gradients.slots": (
         "SlotSource", "TokenBatch", "padded", "prepare_slots", "slot_logits", "slot_losses", "token_limit",
     ),
+    "gradiend_core.gradients.spans": ("SpanSource", "prepare_spans"),
     "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "masked_places", "text_batches", "text_scores"),
     "gradiend_core.learning.batches": ("class_batches",),
     "gradiend_core.learning.checkpoint": ("Checkpoint",),

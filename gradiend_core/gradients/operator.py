@@ -114,7 +114,7 @@ class GradientOperator:
                 found += value.to(found.device)
 
             if coverage.taps.uses:
-                with self._backward(coverage.taps, len(rows), receive) as backward:
+                with self._backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
                     backward(of_role(self._both_losses(batch), role).sum())
             if coverage.others:
                 weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
@@ -164,7 +164,7 @@ class GradientOperator:
         others = {number: self.parameters[number] for number in coverage.others}
         for places in self._batches([examples.lengths[row] for row in rows], coverage):
             batch = examples.batch([rows[place] for place in places], self.device)
-            with self._backward(coverage.taps, len(places), receive, others, take) as backward:
+            with self._backward(coverage.taps, len(places), receive, others, take, rows_of(batch)) as backward:
                 losses = self._both_losses(batch)
                 for r, role in enumerate(roles):
                     current = total[r]
@@ -193,7 +193,7 @@ class GradientOperator:
                 current[:, self._places[use.part]] += use.layer.entries(use.name, inputs, delta, index).to(current.device)  # noqa: B023
 
             if coverage.taps.uses:
-                with self._backward(coverage.taps, len(rows), receive) as backward:
+                with self._backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
                     losses = self._both_losses(batch)
                     for r, role in enumerate(roles):
                         current = block[r]
@@ -238,7 +238,13 @@ class GradientOperator:
 
     @contextmanager
     def _backward(
-        self, taps: Taps, examples: int, receive: Any, others: dict[int, nn.Parameter] | None = None, take: Any = None
+        self,
+        taps: Taps,
+        examples: int,
+        receive: Any,
+        others: dict[int, nn.Parameter] | None = None,
+        take: Any = None,
+        rows: int = 1,
     ) -> Iterator[Any]:
         """Inside, losses may be computed; the yielded function takes a loss back through the taps and to the other parameters."""
         others = others or {}
@@ -247,7 +253,7 @@ class GradientOperator:
             if self.checkpointing:
                 stack.enter_context(checkpointed(self.model))
             stack.enter_context(autodiff.gradients_passed_on(self.model, others, take))
-            anchor = stack.enter_context(taps.open(examples, receive))
+            anchor = stack.enter_context(taps.open(examples, receive, rows))
             inputs = [*([anchor] if taps.uses else []), *others.values()]
 
             def backward(loss: Tensor, keep: bool = False) -> None:
@@ -255,6 +261,11 @@ class GradientOperator:
                     torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
 
             yield backward
+
+
+def rows_of(batch: Any) -> int:
+    """How many rows a model is given for each example of a batch, one after the other; a batch of more than one says so."""
+    return int(getattr(batch, "rows_per_example", 1))
 
 
 def of_role(losses: Tensor, role: GradientRole) -> Tensor:

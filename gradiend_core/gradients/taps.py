@@ -54,14 +54,14 @@ class Taps:
         return Taps({module: uses for module, uses in kept.items() if uses}, self.dtype)
 
     @contextmanager
-    def open(self, examples: int, receive: Receive) -> Iterator[Tensor]:
-        """While open, a forward pass of this many examples is watched. Yields the tensor to differentiate with respect to: it
-        is worth nothing, but autograd reaches it exactly through the watched modules, and goes no deeper than the first."""
+    def open(self, examples: int, receive: Receive, rows: int = 1) -> Iterator[Tensor]:
+        """While open, a forward pass of this many examples, of so many rows each, is watched. Yields the tensor to
+        differentiate with respect to: it is worth nothing, but autograd reaches it exactly through the watched modules, and
+        goes no deeper than the first."""
         device = next(iter(self.uses)).parameters().__next__().device if self.uses else None
         anchor = torch.zeros((), requires_grad=True, device=device)
-        handles = [
-            module.register_forward_hook(partial(self._hook, examples, anchor, receive), with_kwargs=True) for module in self.uses
-        ]
+        hook = partial(self._hook, examples, rows, anchor, receive)
+        handles = [module.register_forward_hook(hook, with_kwargs=True) for module in self.uses]
         try:
             yield anchor
         finally:
@@ -69,7 +69,7 @@ class Taps:
                 handle.remove()
 
     def _hook(
-        self, examples: int, anchor: Tensor, receive: Receive, module: nn.Module, args: Any, kwargs: Any, output: Any
+        self, examples: int, rows: int, anchor: Tensor, receive: Receive, module: nn.Module, args: Any, kwargs: Any, output: Any
     ) -> Tensor | None:
         inputs = (*args, *kwargs.values())
         whole = isinstance(output, Tensor) and inputs and all(isinstance(each, Tensor) for each in inputs)
@@ -79,7 +79,9 @@ class Taps:
         if any(each is None for each in tensors):
             return None
         watched: Tensor = _Tap.apply(tensors[0], anchor.to(output.device), partial(self._received, module, receive), *tensors[1:])
-        return watched
+        if watched.dim() > output.dim():
+            return watched.flatten(0, 1)
+        return watched if rows == 1 or len(output) == examples else watched.repeat_interleave(rows, 0)
 
     def _received(self, module: nn.Module, receive: Receive, inputs: Sequence[Tensor], delta: Tensor) -> None:
         self._quiet = True  # a layer may run its module again to differentiate it
@@ -114,7 +116,10 @@ class _Tap(torch.autograd.Function):
 
 
 def _with_examples(tensor: Tensor, examples: int) -> Tensor | None:
-    """The tensor with the examples as first axis: one that all share, such as positions, is repeated (as a view)."""
+    """The tensor with the examples as first axis: one that all share, such as positions, is repeated (as a view); of several
+    rows for each example, one after the other, or of all tokens in one row, the first axis becomes two."""
     if tensor.dim() and len(tensor) == examples:
         return tensor
-    return tensor.expand(examples, *tensor.shape[1:]) if tensor.dim() > 1 and len(tensor) == 1 else None
+    if tensor.dim() < 2 or (len(tensor) % examples and len(tensor) > 1):
+        return None
+    return tensor.expand(examples, *tensor.shape[1:]) if len(tensor) == 1 else tensor.unflatten(0, (examples, -1))

@@ -20,8 +20,8 @@ from gradiend_core.roles.evaluator import EvaluationTask
 class SlotProbabilities:
     """At the slots of one class's texts, how probable the words of each class of an axis are.
 
-    Where two classes share a surface form (German "der"), words cannot tell them apart; then each row has its own factual and
-    alternative filler instead.
+    Where two classes share a surface form (German "der"), words cannot tell them apart, and some sources have no probability
+    of a word alone; then each row has its own factual and alternative filler instead.
     """
 
     def __init__(self, task: EvaluationTask, split: str, texts_of: str, most: int) -> None:
@@ -31,7 +31,8 @@ class SlotProbabilities:
         self.source, self.examples = task.source, subset(whole, rows)
         self.first_is_factual = sign > 0
         words = _words(task)
-        self.by_row = bool({word.lower() for word in words[0]} & {word.lower() for word in words[1]})
+        shared = {word.lower() for word in words[0]} & {word.lower() for word in words[1]}
+        self.by_row = bool(shared) or not hasattr(task.source, "filler_ids")
         ids = [] if self.by_row else [task.source.filler_ids(self.examples, own, task.tokenizer) for own in words]  # type: ignore[attr-defined]
         device, model = task.gradients.device, task.gradients.model
         self.batches = [

@@ -29,7 +29,8 @@ class Examples(Protocol):
         """A size for each example; examples of one size share a batch without padding."""
 
     def batch(self, rows: Sequence[int], device: Any) -> Any:
-        """These rows as an attrs record whose tensor fields have the example as first axis (None where unused)."""
+        """These rows as an attrs record whose tensor fields have the example as first axis (None where unused). Where the
+        model is given several rows for each example, one after the other, the record says how many as `rows_per_example`."""
 
 
 class GradientSource(Protocol):

@@ -73,6 +73,8 @@ class BaselineEvaluator:
         warnings, rows, metrics = [], [], {}
         if "leace" in self.config.methods and not _installed():
             warnings.append("leace is left out, as concept-erasure is not installed")
+        if not hasattr(task.source, "filled"):
+            warnings.append(f"{type(task.source).__name__} does not put fillers into texts, so no activations were edited")
         with Rewriter(task.gradients.model, feature.scope) as rewriter:
             for goal in task.goals:
                 for method, edit in self._edits(task, goal, rewriter):
@@ -125,7 +127,7 @@ class BaselineEvaluator:
         some = other[: self.config.pairs // 2] + own[: self.config.pairs // 2]
         for method in self.config.methods:
             if method in ("activation", "leace"):
-                if goal.sign or method == "leace":
+                if hasattr(task.source, "filled") and (goal.sign or method == "leace"):
                     yield from self._activation_edits(task, method, some, goal)
             elif goal.sign:
                 direction = goal.sign * self._direction(method, task, own, other, rewriter)

@@ -34,7 +34,7 @@ def likeliest(task: EvaluationTask, count: int) -> dict[str, str]:
         for name in task.feature.classes
         for row in [place for place, pair in enumerate(test.pairs) if pair.factual_class == name][:count]
     ]
-    if not rows:
+    if not rows or not hasattr(task.source, "slot_log_probabilities"):
         return {}
     examples = subset(test, rows)
     with torch.inference_mode():

@@ -17,9 +17,21 @@ class MaskedSettings:
     min_masked: int = field(default=2000, validator=validators.ge(1))
 
 
+@frozen
+class MaskedSpanSettings(MaskedSettings):
+    """Settings of `mlm-span`: fillers, with a mask for each token, are judged by the sum of their tokens' losses, or by the mean
+    (`per_token`)."""
+
+    per_token: bool = False
+
+
 @hookimpl
 def gradiend_gradient_sources() -> list[Contribution]:
     return [
+        Contribution(
+            "mlm-span", MaskedSpanSettings, "gradiend_mlm.span:MaskedSpanSource",
+            "masked language models: fillers of any number of tokens, with a mask for each",
+        ),
         Contribution(
             "mlm", MaskedSettings, "gradiend_mlm.source:MaskedSource",
             "masked language models: the filler at a mask, with the text on both sides", "arXiv 2502.01406, section 3",

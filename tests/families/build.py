@@ -132,7 +132,7 @@ CAUSAL = {
     "Qwen3": Family("Qwen3ForCausalLM", _HEADS, gpt2_like),
     "Gemma": Family("GemmaForCausalLM", _HEADS, llama_like),
     "Gemma3": Family("Gemma3ForCausalLM", {**_HEADS, "sliding_window": 16}, llama_like),
-    "OPT": Family("OPTForCausalLM", _OPT, gpt2_like, "position embeddings and feed-forward: they see all tokens as one row"),
+    "OPT": Family("OPTForCausalLM", _OPT, gpt2_like, "position embeddings"),
     "Mistral": Family("MistralForCausalLM", {**_LLAMA, "sliding_window": 16}, llama_like),
 }
 SEQ2SEQ = {
