@@ -157,6 +157,23 @@ def rewrite(
 
 
 @app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A plugin, or one of its contributions.")],
+    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of the run that it is tried in.")] = [],  # noqa: B006
+) -> None:
+    """Does a plugin keep the promises of its roles? What does not hold is said, with what to mend."""
+    from gradiend_core.config.runfile import override
+    from gradiend_core.testing.kit import outcomes
+
+    broken = 0
+    for each in outcomes(name, **override({}, settings)):
+        print(f"{'mend' if each.problem else 'ok  '}  {each.role} {each.name}: {each.problem or each.promise}")
+        broken += bool(each.problem)
+    if broken:
+        raise typer.Exit(1)
+
+
+@app.command()
 def stack(
     edits: Annotated[list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")],
     output: Annotated[Path | None, typer.Option(help="A new folder; without it nothing is written.")] = None,

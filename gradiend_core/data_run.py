@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from attrs import evolve
@@ -11,6 +12,7 @@ from gradiend_core.errors import DataError
 from gradiend_core.plugins.registry import Registry
 from gradiend_core.records.pair import PairData
 from gradiend_core.records.run import Choice, DataSettings, GeneralSettings
+from gradiend_core.records.text import Text
 from gradiend_core.roles.paradigm import PairingTask, Paradigm
 
 IN_MEMORY = "in memory"
@@ -28,6 +30,14 @@ class DataRun:
     def pairs(self, **changes: Any) -> PairData:
         """Pairs and neutral text, with the funnel; `changes` are of settings. Raises DataError where the texts do not give
         what the paradigm needs."""
+        settings = evolve(self.settings, **changes)
+        return self.paradigm.pairs(PairingTask(watched(self._read(settings)), settings, self.general.seed))
+
+    def texts(self) -> Iterator[str]:
+        """The texts that pairs are made of."""
+        return (text.text for text in self._read(self.settings))
+
+    def _read(self, settings: DataSettings) -> Iterable[Text]:
         texts = self._texts
         if texts is None:
             texts = self.general.texts
@@ -35,5 +45,4 @@ class DataRun:
                 raise DataError("this run was made from texts in memory; give them again, or a file, as texts")
             if self.registry.has("text", texts):
                 texts = self.registry.get("text", texts).build()
-        settings = evolve(self.settings, **changes)
-        return self.paradigm.pairs(PairingTask(watched(read_texts(texts, settings)), settings, self.general.seed))
+        return read_texts(texts, settings)

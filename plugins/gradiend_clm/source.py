@@ -12,6 +12,7 @@ from gradiend_clm import CausalSettings
 from gradiend_core.api import (
     Examples,
     MinimalPair,
+    ModelError,
     SlotSource,
     TextBatch,
     TextRow,
@@ -45,6 +46,9 @@ class CausalSource(SlotSource):
     def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
         from transformers import AutoModelForCausalLM
 
+        kind = architecture(model)
+        if kind and not CausalSource.accepts(model):  # transformers would load a BERT as one, and it would see the right
+            raise ModelError(f"model {model!r} is a {kind}, and this source needs a causal language model; leave source.kind out")
         return load_model(model, AutoModelForCausalLM, dtype, device)
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:

@@ -1,0 +1,19 @@
+"""What a contribution of each role must do."""
+
+from gradiend_core.testing.checks import (
+    evaluators,
+    every_role,
+    learners,
+    paradigms,
+    policies,
+    selectors,
+    sources,
+    texts_and_models,
+    visualizers,
+)
+from gradiend_core.testing.checks.register import Check, checks_of
+
+__all__ = [
+    "Check", "checks_of", "evaluators", "every_role", "learners", "paradigms", "policies", "selectors", "sources",
+    "texts_and_models", "visualizers",
+]  # fmt: skip

@@ -1,0 +1,45 @@
+"""Of evaluators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradiend_core.testing.checks.guards import nothing_else_changes
+from gradiend_core.testing.checks.register import check
+from gradiend_core.testing.subject import Subject
+
+
+def _report(subject: Subject) -> Any:
+    run = subject.session
+    reports: dict[str, Any] = {}
+    run.evaluate(0, [each.kind for each in run.config.evaluation], reports)
+    return reports[subject.name]
+
+
+@check("evaluation")
+def a_report_has_numbers_with_their_n(subject: Subject) -> None:
+    """Metrics are plain numbers or None, never NaN, with an n; tables are as wide as their columns; the name is its own."""
+    report = _report(subject)
+    assert report.name == subject.name, f"the report is named {report.name!r}, the evaluator {subject.name!r}"
+    for path, metric in report.metrics.items():
+        plain = metric.value is None or (isinstance(metric.value, (int, float)) and metric.value == metric.value)
+        assert plain, f"{'.'.join(path)} is {metric.value!r}; a value that does not exist is None, others are plain numbers"
+        counted = isinstance(metric.n, int) and metric.n >= 0
+        assert counted, f"{'.'.join(path)} has n = {metric.n!r}"
+    for name, table in report.tables.items():
+        for row in table.rows:
+            assert len(row) == len(table.columns), f"a row of {name} has {len(row)} values for {len(table.columns)} columns"
+
+
+@check("evaluation")
+def evaluating_changes_nothing(subject: Subject) -> None:
+    """The model is bitwise as it was, no hook stays on it, and two evaluations agree."""
+    assert subject.session.features
+    assert subject.session.examples
+    with nothing_else_changes(subject):
+        one, two = _report(subject), _report(subject)
+    for name, module in subject.session.loaded.model.named_modules():
+        hooked = bool(module._forward_hooks or module._backward_hooks)
+        assert not hooked, f"it leaves a hook on the model's {name!r}"
+    values = [{path: metric.value for path, metric in report.metrics.items()} for report in (one, two)]
+    assert values[0] == values[1], "two equal evaluations differ; draw from a generator with task.seed"

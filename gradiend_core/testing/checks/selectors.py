@@ -1,0 +1,42 @@
+"""Of parameter selectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradiend_core.roles.selector import SelectionTask
+from gradiend_core.testing.checks.guards import nothing_else_changes
+from gradiend_core.testing.checks.register import check
+from gradiend_core.testing.subject import Subject
+
+
+def _selected(subject: Subject) -> Any:
+    run = subject.session
+    task = SelectionTask(run.loaded.model, run.gradients_over, run.examples["train"], run.data.axes, run.seed)
+    return subject.build().select(task)
+
+
+@check("scope")
+def a_scope_is_of_the_model(subject: Subject) -> None:
+    """Every parameter by its name and shape, once, with ascending entries, and at least one."""
+    scope = _selected(subject)
+    named = dict(subject.session.loaded.model.named_parameters())
+    assert scope.size, "nothing is selected; raise ConfigError instead"
+    names = [part.name for part in scope.slices]
+    assert len(set(names)) == len(names), "a parameter is in the scope twice"
+    for part in scope.slices:
+        assert part.name in named, f"{part.name!r} is no name of model.named_parameters(), which has tied weights once"
+        assert tuple(named[part.name].shape) == part.shape, f"{part.name} has another shape than the model's"
+        if part.index is not None:
+            ascending = (
+                bool((part.index.diff() > 0).all()) and int(part.index[0]) >= 0 and int(part.index[-1]) < named[part.name].numel()
+            )
+            assert ascending, f"the index of {part.name} is not ascending, unique and within the parameter"
+
+
+@check("scope")
+def selecting_twice_selects_the_same(subject: Subject) -> None:
+    """Equal seeds select equal weights, and nothing else changes."""
+    with nothing_else_changes(subject):
+        one, two = _selected(subject), _selected(subject)
+    assert one.fingerprint() == two.fingerprint(), "two selections differ; draw from a generator with task.seed"

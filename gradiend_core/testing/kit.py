@@ -1,0 +1,86 @@
+"""The kit: runs the checks of a role on installed contributions, from the command line or as tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from gradiend_core.errors import GradiendError, PluginError, unknown
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.testing.checks import Check, checks_of
+from gradiend_core.testing.subject import Subject
+
+
+@frozen
+class Outcome:
+    """What a check says of a contribution: nothing, where its promise holds."""
+
+    role: str
+    name: str
+    promise: str
+    problem: str = ""
+
+
+def subjects(name: str, plugins: Plugins | None = None, **tables: Any) -> list[Subject]:
+    """The contributions of this name, or, where there is none, of the plugin of this name."""
+    found = plugins or Plugins.discover()
+    entries = found.registry.entries
+    own = [entry for entry in entries if name == entry.contribution.name] or [entry for entry in entries if name == entry.plugin]
+    if not own:
+        known = sorted({entry.plugin for entry in entries})
+        raise PluginError(unknown("plugin or contribution", name, known))
+    return [Subject(entry, found, tables) for entry in own]
+
+
+def outcomes(name: str, plugins: Plugins | None = None, **tables: Any) -> Iterator[Outcome]:
+    """Every check of every contribution of this name, as they are done."""
+    for subject in subjects(name, plugins, **tables):
+        for check in checks_of(subject.role):
+            yield Outcome(subject.role, subject.name, promise_of(check), problem_of(check, subject))
+
+
+def promise_of(check: Check) -> str:
+    return (check.__doc__ or "").strip()
+
+
+def problem_of(check: Check, subject: Subject) -> str:
+    """Why the promise does not hold, in a sentence; "" if it does."""
+    try:
+        check(subject)
+    except AssertionError as error:
+        return str(error).splitlines()[0] if str(error) else "the check failed"
+    except GradiendError as error:
+        return f"its run is refused: {error}"
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else ""
+        return f"{type(error).__name__}: {first}"
+    return ""
+
+
+def contract(
+    name: str, expected_failures: Mapping[str, str] | None = None, plugins: Plugins | None = None, **tables: Any
+) -> type:
+    """A class of tests, one for each check of each contribution of this name, for pytest: `TestMine = contract("mine")`.
+
+    `expected_failures` has, by the name of a check, why it may fail; one that passes all the same is an error too."""
+    expected, body = dict(expected_failures or {}), {}
+    for subject in subjects(name, plugins, **tables):
+        for check in checks_of(subject.role):
+            body[f"test_{subject.role}_{subject.name.replace('-', '_')}_{check.__name__}"] = _test(check, subject, expected)
+    if unused := set(expected) - {check.__name__ for subject in subjects(name, plugins) for check in checks_of(subject.role)}:
+        raise PluginError(f"expected_failures names {sorted(unused)[0]!r}, which is no check of {name!r}")
+    return type(f"Test_{name}", (), body)
+
+
+def _test(check: Check, subject: Subject, expected: Mapping[str, str]) -> Callable[[Any], None]:
+    def test(self: Any) -> None:
+        problem, reason = problem_of(check, subject), expected.get(check.__name__)
+        if reason and not problem:
+            raise AssertionError(f"{check.__name__} holds, though it is expected to fail ({reason}); take it out")
+        if problem and not reason:
+            raise AssertionError(f"{subject.role} {subject.name}: {problem}")
+
+    test.__doc__ = promise_of(check)
+    return test
