@@ -173,6 +173,19 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command("new-plugin")
+def new_plugin(
+    role: Annotated[str, typer.Argument(help="paradigm, source, scope, learner, policy, evaluation or figures.")],
+    name: Annotated[str, typer.Argument(help="Of the plugin and of what it contributes, such as my-paradigm.")],
+    output: Annotated[Path | None, typer.Option(help="A new folder.  [default: NAME]")] = None,
+) -> None:
+    """A plugin to start from: a distribution of its own that passes `gradiend check`."""
+    from gradiend_core.testing.skeleton import write_plugin
+
+    folder = write_plugin(role, name, output or Path(name))
+    print(f"written to {folder}; go on with: pip install -e {folder} && gradiend check {name}")
+
+
 @app.command()
 def stack(
     edits: Annotated[list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")],

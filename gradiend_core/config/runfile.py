@@ -11,7 +11,7 @@ import attrs
 import tomli_w
 
 from gradiend_core.config.converter import structure, unstructure
-from gradiend_core.errors import ConfigError, unknown
+from gradiend_core.errors import ConfigError, ModelError, unknown
 from gradiend_core.plugins.registry import Registry
 from gradiend_core.records.run import (
     Choice,
@@ -142,9 +142,17 @@ def _choices(role: str, values: dict[str, Any], registry: Registry) -> tuple[Cho
 
 
 def _source_for(model: str, registry: Registry) -> str:
-    fitting = [name for name in registry.names("source") if registry.get("source", name).build().accepts(model)]
+    fitting, refused = [], []
+    for name in registry.names("source"):
+        try:
+            if registry.get("source", name).build().accepts(model):
+                fitting.append(name)
+        except ModelError as error:  # what is no model for one source may be one for another
+            refused.append(error)
     if len(fitting) == 1:
         return fitting[0]
+    if refused and not fitting:
+        raise refused[0]
     known = ", ".join(registry.names("source")) or "none"
     found = f"several fit ({', '.join(fitting)})" if fitting else f"none fits (known: {known})"
     raise ConfigError(f"no gradient source can be chosen for model {model!r}: {found}; set source.kind")

@@ -56,6 +56,9 @@ class DecoderEvaluator:
         self.config = config
 
     def evaluate(self, task: EvaluationTask) -> Report:
+        if not hasattr(task.source, "score_texts"):
+            missing = f"{type(task.source).__name__} has no language modelling score to judge edits by, so none was looked for"
+            return Report("decoder", {}, warnings=(missing,))
         classes, measure = task.feature.classes, measure_of(task, self.config.max_texts)
         language = measure.language()
         base = measure.candidate("test", classes, language=language).probabilities
