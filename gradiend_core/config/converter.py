@@ -77,4 +77,4 @@ def _words(error: BaseException, _: type | None) -> str:
         return "; ".join(unknown("key", key, known) for key in sorted(error.extra_fields))
     if isinstance(error, KeyError):
         return f"the key {error.args[0]!r} is missing"
-    return str(error)
+    return str(error.args[0]) if isinstance(error, ValueError) and error.args else str(error)  # attrs has more in the others

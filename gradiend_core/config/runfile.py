@@ -144,6 +144,8 @@ def _choices(role: str, values: dict[str, Any], registry: Registry) -> tuple[Cho
 def _source_for(model: str, registry: Registry) -> str:
     fitting, refused = [], []
     for name in registry.names("source"):
+        if any(each.default is attrs.NOTHING for each in attrs.fields(registry.get("source", name).config)):
+            continue  # it cannot be made without being told more
         try:
             if registry.get("source", name).build().accepts(model):
                 fitting.append(name)

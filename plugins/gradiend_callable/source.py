@@ -1,0 +1,102 @@
+"""A gradient source of four functions."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from gradiend_callable import CallableSettings
+from gradiend_core.api import ConfigError, Examples, MinimalPair, ModelError
+
+
+@frozen(eq=False)
+class CallableBatch:
+    """Both sides of some pairs."""
+
+    inputs: Tensor  # [examples, ...]
+    factual: Tensor  # [examples, ...]
+    alternative: Tensor  # [examples, ...]
+
+
+@frozen(eq=False)
+class Side:
+    """What a loss is given: some examples with one of their fillers."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+@frozen(eq=False)
+class CallableExamples:
+    """All pairs as tensors."""
+
+    pairs: tuple[MinimalPair, ...]
+    inputs: Tensor
+    factual: Tensor
+    alternative: Tensor
+    drops: tuple[()] = ()
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        return (1,) * len(self.pairs)
+
+    def batch(self, rows: Sequence[int], device: Any) -> CallableBatch:
+        chosen = torch.tensor(rows, dtype=torch.long)
+        return CallableBatch(*(each[chosen].to(device) for each in (self.inputs, self.factual, self.alternative)))
+
+
+class CallableSource:
+    """Never chosen by itself."""
+
+    def __init__(self, config: CallableSettings) -> None:
+        self.config = config
+        self._model, self._inputs = imported(config.model, "model"), imported(config.inputs, "inputs")
+        self._targets, self._loss = imported(config.targets, "targets"), imported(config.loss, "loss")
+
+    @staticmethod
+    def accepts(model: str) -> bool:
+        return False
+
+    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+        made = self._model(model)
+        if not isinstance(made, nn.Module):
+            raise ModelError(f"{self.config.model} gave {type(made).__name__} for {model!r}, not a torch module (source.model)")
+        place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        return made.to(place, None if dtype == "auto" else getattr(torch, dtype)).eval(), None
+
+    def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
+        kept = tuple(pair for pair in pairs if pair.factual != pair.alternative)
+        if not kept:
+            return CallableExamples((), *(torch.empty(0) for _ in range(3)))
+        fillers = [pair.factual for pair in kept], [pair.alternative for pair in kept]
+        found = {"inputs": self._inputs(kept)}
+        found |= {name: self._targets(kept, own) for name, own in zip(("factual", "alternative"), fillers, strict=True)}
+        for name, values in found.items():
+            if not isinstance(values, Tensor) or len(values) != len(kept):
+                what = "source.inputs" if name == "inputs" else "source.targets"
+                raise ConfigError(f"{what} must give a tensor with a row for each of {len(kept)} pairs, and gave {values!r:.60}")
+        dtype = next(model.parameters()).dtype
+        tensors = {name: values.to(dtype) if values.is_floating_point() else values for name, values in found.items()}
+        return CallableExamples(kept, **tensors)
+
+    def losses(self, model: nn.Module, batch: CallableBatch) -> Tensor:
+        sides = [self._loss(model, Side(batch.inputs, targets)) for targets in (batch.factual, batch.alternative)]
+        for each in sides:
+            if each.shape != (len(batch.inputs),):
+                wanted, shape = len(batch.inputs), tuple(each.shape)
+                raise ConfigError(f"source.loss must give a loss for each of {wanted} examples, and gave {shape}")
+        return torch.stack(sides, 1)
+
+
+def imported(name: str, what: str) -> Callable[..., Any]:
+    """The function of that name. Raises ConfigError with the reason where there is none."""
+    module, attribute = name.split(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"source.{what} is {name!r}, which cannot be imported: {error}") from error
