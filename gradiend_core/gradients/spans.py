@@ -10,8 +10,10 @@ from attrs import field, frozen
 from torch import Tensor, nn
 
 from gradiend_core.gradients.slots import FILLERS, logits_at, padded, require_fast
+from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.funnel import Drop, DropCounter
 from gradiend_core.records.pair import MinimalPair
+from gradiend_core.roles.source import LanguageSource
 
 #: in place of a target that a shorter row does not have
 NONE = -100
@@ -183,10 +185,19 @@ def span_losses(model: nn.Module, batch: SpanBatch, *, per_token: bool) -> Tenso
 
 
 class SpanSource:
-    """What gradient sources with fillers of any length have in common. A class has no single probability for all of its words
-    here: each text's own two fillers are compared."""
+    """What gradient sources with fillers of any length have in common: they load models and score texts as `whole` does, and are
+    never chosen by themselves. A class has no single probability for all of its words here: each text's own two fillers are
+    compared."""
 
-    per_token: bool
+    def __init__(self, whole: LanguageSource, *, per_token: bool) -> None:
+        self.whole, self.per_token = whole, per_token
+
+    @staticmethod
+    def accepts(model: str) -> bool:
+        return False
+
+    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+        return self.whole.load(model, dtype=dtype, device=device)
 
     def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any, spare: bool) -> list[str]:
         """Any word will do."""
@@ -194,3 +205,11 @@ class SpanSource:
 
     def losses(self, model: nn.Module, batch: SpanBatch) -> Tensor:
         return span_losses(model, batch, per_token=self.per_token)
+
+    def prepare_texts(
+        self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
+    ) -> Any:
+        return self.whole.prepare_texts(texts, tokenizer, model, seed, every_token=every_token)
+
+    def score_texts(self, model: nn.Module, prepared: Any) -> TextScores:
+        return self.whole.score_texts(model, prepared)

@@ -81,7 +81,7 @@ class Taps:
         watched: Tensor = _Tap.apply(tensors[0], anchor.to(output.device), partial(self._received, module, receive), *tensors[1:])
         if watched.dim() > output.dim():
             return watched.flatten(0, 1)
-        return watched if rows == 1 or len(output) == examples else watched.repeat_interleave(rows, 0)
+        return watched.repeat_interleave(rows, 0) if rows > 1 and len(output) == 1 else watched  # what all share, for each row
 
     def _received(self, module: nn.Module, receive: Receive, inputs: Sequence[Tensor], delta: Tensor) -> None:
         self._quiet = True  # a layer may run its module again to differentiate it

@@ -7,33 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from gradiend_clm import CausalSpanSettings
 from gradiend_clm.source import CausalSource
-from gradiend_core.api import Examples, MinimalPair, SpanSource, TextBatch, TextScores, prepare_spans, token_limit
+from gradiend_core.api import Examples, MinimalPair, SpanSource, prepare_spans, token_limit
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 class CausalSpanSource(SpanSource):
-    """Scores text as `clm` does. It is never chosen by itself."""
+    """A row for each filler, which ends with it, or goes on with the text after it."""
 
     def __init__(self, config: CausalSpanSettings) -> None:
-        self.config, self.per_token, self._whole = config, config.per_token, CausalSource(config)
-
-    @staticmethod
-    def accepts(model: str) -> bool:
-        return False
-
-    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
-        return self._whole.load(model, dtype=dtype, device=device)
+        super().__init__(CausalSource(config), per_token=config.per_token)
+        self.config = config
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         limit = token_limit(tokenizer, model, self.config.max_tokens)
         return prepare_spans(pairs, tokenizer, limit=limit, cloze=self.config.cloze)
-
-    def prepare_texts(
-        self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
-    ) -> list[TextBatch]:
-        return self._whole.prepare_texts(texts, tokenizer, model, seed, every_token=every_token)
-
-    def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
-        return self._whole.score_texts(model, prepared)

@@ -8,12 +8,18 @@ import transformers as hf
 
 from gradiend_core import Session, export
 from gradiend_core.gradients.examples import subset
+from gradiend_core.learning.encodings import encodings, labels_of
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.testing.gradients import product_errors
 from tests.conftest import ROOT
 from tests.families.build import CAUSAL, FAMILIES, MASKED, SEQ2SEQ, build
 
-PRODUCTS = ("project", "accumulate", "columns")
+PHRASES = [
+    f"{name} saw that {subject} ran {rest}."
+    for name in ("Anna", "Tom", "Emma", "Peter", "Ella")
+    for subject in ("the cat", "a dog", "they", "we all")
+    for rest in ("home", "to the river", "near the old house")
+]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +77,29 @@ def test_a_narrowed_scope_has_the_same_gradients(name, folders):
     run = session(folders(name), kind="random", share=0.05)
     errors = product_errors(run.gradients, subset(run.examples["train"], range(6)), GradientRole.DIFFERENCE)
     assert max(errors.values()) < 1e-4, errors
+
+
+OBJECTIVES = [
+    *((name, {"kind": "mlm-span"}) for name in MASKED),
+    *((name, {"kind": "clm-span", "cloze": cloze}) for name in CAUSAL for cloze in (False, True)),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), OBJECTIVES, ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values()))
+)
+def test_fillers_of_several_tokens_go_the_same_way(name, source, folders):
+    """Products are exact for phrases against words, and a feature of them is read."""
+    run = Session(
+        "words", model=str(folders(name)), texts=PHRASES, source=source, learner={"kind": "mean-difference"},
+        paradigm={"words": {"ONE": ["the cat", "a dog"], "MANY": ["they", "we all"]}}, evaluation={"kinds": []},
+    )  # fmt: skip
+    some = subset(run.examples["train"], range(6))
+    errors = product_errors(run.gradients, some, GradientRole.DIFFERENCE)
+    assert max(errors.values()) < 1e-4, errors
+    examples = run.examples["validation"]
+    values, labels = encodings(run.feature, run.gradients, examples), labels_of(examples.pairs, run.feature.classes)
+    assert values[labels > 0].mean() > values[labels < 0].mean()
 
 
 @pytest.mark.parametrize("name", SEQ2SEQ)
