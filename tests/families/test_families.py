@@ -149,6 +149,15 @@ def test_texts_of_an_encoder_decoder_are_scored_at_what_was_hidden(name, folders
                     log_probabilities = logits[place].log_softmax(-1)
                     total[text] -= float(log_probabilities[target])
                     right[text] += int(log_probabilities.argmax() == target)
+            said = batch.decoder_input_ids[batch.rows, batch.positions]
+            if name == "BART":  # what the decoder has said last is the text before the target
+                first = batch.positions == 0
+                assert (said[first] == model.config.decoder_start_token_id).all()
+                shown = batch.input_ids[batch.rows, batch.positions - 1]
+                plain = ~first & (shown != tokenizer.mask_token_id)
+                assert torch.equal(said[plain], shown[plain])
+            else:
+                assert set(tokenizer.convert_ids_to_tokens(said)) <= {f"<extra_id_{n}>" for n in range(4)}
         assert torch.allclose(scores.surprisals, total, rtol=1e-4)
         assert torch.equal(scores.scores, right)
     row = prepared[0]

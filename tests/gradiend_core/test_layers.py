@@ -216,3 +216,20 @@ def test_weights_of_16_bits_give_sums_of_32(dtype):
     direction = exact[:1]
     found = gradients.project(examples, direction, GradientRole.FACTUAL)[:, 0]
     assert torch.corrcoef(torch.stack([found, exact @ direction[0]]))[0, 1] > 0.99
+
+
+def test_a_layer_must_be_right_along_every_direction(quick, monkeypatch):
+    """Right along the first and wrong along the others, as a wrong layer is by chance along one."""
+    from gradiend_core.gradients.layers import LinearLayer
+
+    plain = LinearLayer.along
+
+    def along(self, name, inputs, delta, directions):
+        found = plain(self, name, inputs, delta, directions)
+        return torch.cat([found[:, :1], 2 * found[:, 1:]], 1)
+
+    monkeypatch.setattr(LinearLayer, "along", along)
+    gradients = quick.gradients_over(quick.gradients.scope)
+    others = {gradients.scope.slices[number].name for number in gradients.coverage(quick.examples["train"]).others}
+    assert "bert.encoder.layer.0.intermediate.dense.weight" in others
+    assert "bert.embeddings.LayerNorm.weight" not in others

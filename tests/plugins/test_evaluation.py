@@ -190,7 +190,9 @@ def test_the_unedited_model_is_a_candidate():
     assert choose([base, harmful, weaker, broken, lost], score) is base
     assert choose([base, harmful, weaker, better], score) is better
     assert choose([base, harmful, better], threshold(base, floor=0.5)) is harmful
-    assert choose([base, candidate(0.2, 0.5, 0.1)], score) is base, "what changes nothing is no edit"
+    assert choose([candidate(0.2, 0.5, 0.1), base], score) is base, "what changes nothing is no edit"
+    small = candidate(0.3, 0.5, 0.2)
+    assert choose([base, candidate(0.3, 0.5, 0.4), small], score) is small, "of equal ones the smaller edit"
 
 
 def test_special_tokens_are_never_predicted(run):

@@ -81,3 +81,14 @@ def test_intervals_of_a_change_cover_it_and_know_that_it_is_paired():
     tokens = torch.tensor([1.0, 1.0, 1.0, 1000.0])
     low, high = difference_interval(values, values + tokens * torch.tensor([0.9, 0.8, 1.0, 0.1]), 0, counts=tokens)
     assert low < 0.11, "a mean over tokens, of which the last text has nearly all"
+
+
+def test_documents_widen_the_interval_of_a_change():
+    rng = np.random.default_rng(4)
+    change = torch.tensor(rng.normal(size=20))
+    many, nothing = change.repeat_interleave(8), torch.zeros(160, dtype=torch.float64)
+    documents = [f"book {n // 8}" for n in range(160)]
+    alone = difference_interval(torch.zeros(20, dtype=torch.float64), change, 0)
+    assert difference_interval(nothing, many, 0, groups=documents) == pytest.approx(alone, abs=0.05)
+    low, high = difference_interval(nothing, many, 0)
+    assert high - low < 0.6 * (alone[1] - alone[0])
