@@ -56,3 +56,8 @@ def distribution(tmp_path, monkeypatch):
         return folder
 
     return install
+
+
+def pytest_collection_modifyitems(items):
+    """The longest file first, so that one process does not wait for the other at the end."""
+    items.sort(key=lambda item: "test_main_job" not in item.nodeid)
