@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,8 @@ def test_what_cannot_be_a_plugin_is_refused(tmp_path):
 def test_a_plugin_whose_model_reads_no_text(tmp_path):
     """Built by pip and installed into a folder of its own; its kit, its run, and a run without it."""
     place = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), str(EXAMPLE)]
+    copied = shutil.copytree(EXAMPLE, tmp_path / "source")  # a build leaves files beside what it builds
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), str(copied)]
     built = subprocess.run(pip, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     environment = {**os.environ, "PYTHONPATH": str(place)}
