@@ -117,7 +117,7 @@ def _measured(measure: Measure, toward: str, classes: tuple[str, str]) -> tuple[
     from gradiend_core.rewriting.measuring import goal_values
 
     goal = goal_of(toward, classes)
-    candidate = measure.candidate("test", (goal.texts_of,) if goal.sign else classes)
+    candidate = measure.candidate("test", goal.texts)
     values = goal_values(goal, candidate.probabilities)
     return float(values.mean()), candidate.lms, len(values)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -43,3 +43,8 @@ def micro_batches(
         tokens += length
     if batch:
         yield batch
+
+
+def rows_of(batch: Any) -> int:
+    """How many rows a model is given for each example of a batch, one after the other; a batch of more than one says so."""
+    return int(getattr(batch, "rows_per_example", 1))

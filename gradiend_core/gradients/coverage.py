@@ -14,7 +14,7 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from gradiend_core.gradients.batching import TOKEN_BUDGET
+from gradiend_core.gradients.batching import TOKEN_BUDGET, rows_of
 from gradiend_core.gradients.taps import Taps, Use
 from gradiend_core.records.scope import ParameterSlice
 from gradiend_core.roles.source import Examples
@@ -67,7 +67,7 @@ def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
     def loss(rows: list[int]) -> Tensor:
         return gradients.source.losses(gradients.model, examples.batch(rows, gradients.device)).to(dtype)[:, 0].sum()
 
-    rows = int(getattr(examples.batch(pair, gradients.device), "rows_per_example", 1))
+    rows = rows_of(examples.batch(pair, gradients.device))
     kept, problem = _Kept(gradients.model), ""
     try:
         with gradients._backward(taps, 2, receive, rows=rows) as backward:

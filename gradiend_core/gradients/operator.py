@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from gradiend_core.errors import ModelError
 from gradiend_core.gradients import autodiff
-from gradiend_core.gradients.batching import allowed_padding, micro_batches
+from gradiend_core.gradients.batching import allowed_padding, micro_batches, rows_of
 from gradiend_core.gradients.checkpointing import checkpointed
 from gradiend_core.gradients.coverage import Coverage, measure
 from gradiend_core.gradients.taps import Taps, Use
@@ -261,11 +261,6 @@ class GradientOperator:
                     torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
 
             yield backward
-
-
-def rows_of(batch: Any) -> int:
-    """How many rows a model is given for each example of a batch, one after the other; a batch of more than one says so."""
-    return int(getattr(batch, "rows_per_example", 1))
 
 
 def of_role(losses: Tensor, role: GradientRole) -> Tensor:

@@ -119,7 +119,28 @@ class Tokenized:
 
 
 def tokenize(tokenizer: Any, parts: Sequence[tuple[str, str, str]]) -> list[Tokenized]:
+    """Texts given as (left, filler, right), whose fillers are to be one token."""
+    found = []
+    for (_, filler, _), each in zip(parts, located(tokenizer, parts), strict=True):
+        several = f"{filler!r} is {len(each.inside)} tokens where it stands" if len(each.inside) != 1 else ""
+        found.append(Tokenized(each.ids, each.special, each.inside[0] if each.inside else 0, several or each.problem))
+    return found
+
+
+@frozen
+class Located:
+    """A text in tokens with those of its filler, or why they are not the filler's alone."""
+
+    ids: tuple[int, ...]
+    special: tuple[int, ...]
+    inside: tuple[int, ...]
+    problem: str = ""
+
+
+def located(tokenizer: Any, parts: Sequence[tuple[str, str, str]]) -> list[Located]:
     """Texts given as (left, filler, right)."""
+    if not parts:
+        return []
     encoded = tokenizer(
         ["".join(part) for part in parts],
         return_offsets_mapping=True, return_special_tokens_mask=True, return_attention_mask=False, verbose=False,
@@ -128,14 +149,16 @@ def tokenize(tokenizer: Any, parts: Sequence[tuple[str, str, str]]) -> list[Toke
     result = []
     for (left, filler, _), ids, special, offsets in zip(parts, *columns, strict=True):
         start, end = len(left), len(left) + len(filler)
-        inside = [i for i, (a, b) in enumerate(offsets) if not special[i] and a < end and b > start]
-        problem = ""
-        if len(inside) != 1:
-            problem = f"{filler!r} is {len(inside)} tokens where it stands"
-        elif left[offsets[inside[0]][0] :].strip() or offsets[inside[0]][1] != end:
-            problem = f"{filler!r} shares a token with its neighbours"
-        result.append(Tokenized(tuple(ids), tuple(special), inside[0] if inside else 0, problem))
+        inside = tuple(i for i, (a, b) in enumerate(offsets) if not special[i] and a < end and b > start)
+        alone = inside and not left[offsets[inside[0]][0] :].strip() and offsets[inside[-1]][1] == end
+        problem = "" if alone else f"{filler!r} shares a token with its neighbours"
+        result.append(Located(tuple(ids), tuple(special), inside, problem))
     return result
+
+
+def leading(special: Sequence[int]) -> int:
+    """How many special tokens come first."""
+    return next((i for i, flag in enumerate(special) if not flag), len(special))
 
 
 def _row(factual: Tokenized, alternative: Tokenized, limit: int, see_right: bool, mask_id: int | None) -> Row | str:
@@ -146,13 +169,13 @@ def _row(factual: Tokenized, alternative: Tokenized, limit: int, see_right: bool
     if ids[:slot] != alternative.ids[: alternative.slot] or not same_right:
         return "the fillers change the tokens around the slot"
     fillers = (ids[slot], alternative.ids[slot])
-    head = next((i for i, flag in enumerate(special) if not flag), len(special))
+    head = leading(special)
     if not see_right:
         if slot == head:
             return "no text before the slot, so a causal model cannot know"
         kept = ids[:head] + ids[max(head, slot - (limit - head)) : slot]
         return Row(kept, len(kept) - 1, fillers)
-    tail = len(special) - next((i for i, flag in enumerate(reversed(special)) if not flag), 0)
+    tail = len(special) - leading(special[::-1])
     room = limit - head - (len(ids) - tail)
     start = min(max(head, slot - room // 2), max(head, tail - room))
     body = (*ids[start:slot], mask_id or 0, *ids[slot + 1 : min(tail, start + room)])

@@ -9,7 +9,7 @@ import torch
 from attrs import field, frozen
 from torch import Tensor, nn
 
-from gradiend_core.gradients.slots import FILLERS, logits_at, padded, require_fast
+from gradiend_core.gradients.slots import FILLERS, Located, leading, located, logits_at, padded, require_fast
 from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.funnel import Drop, DropCounter
 from gradiend_core.records.pair import MinimalPair
@@ -95,61 +95,32 @@ def prepare_spans(
     return SpanExamples(tuple(kept), tuple(rows), drops.drops(), pad, mask_id is not None)
 
 
-def _both(pairs: Sequence[MinimalPair], tokenizer: Any, *, right: bool) -> list[tuple[Found | str, Found | str]]:
+def _both(pairs: Sequence[MinimalPair], tokenizer: Any, *, right: bool) -> list[tuple[Located, Located]]:
     """Each pair's text with its factual and with its alternative filler."""
-    if not pairs:
-        return []
     factual, alternative = (
-        _tokenized(tokenizer, [(pair.left, filler(pair), pair.right if right else "") for pair in pairs]) for filler in FILLERS
+        located(tokenizer, [(pair.left, filler(pair), pair.right if right else "") for pair in pairs]) for filler in FILLERS
     )
     return list(zip(factual, alternative, strict=True))
 
 
-def _made(both: tuple[Found | str, Found | str], limit: int, mask_id: int | None, cloze: bool) -> tuple[SpanRow, SpanRow] | str:
+def _made(both: tuple[Located, Located], limit: int, mask_id: int | None, cloze: bool) -> tuple[SpanRow, SpanRow] | str:
     """The two rows, or why there are none."""
     factual, alternative = both
-    if isinstance(factual, str) or isinstance(alternative, str):
-        return factual if isinstance(factual, str) else str(alternative)
-    if factual.ids[: factual.first] != alternative.ids[: alternative.first]:
+    if problem := factual.problem or alternative.problem:
+        return problem
+    first = factual.inside[0]
+    if factual.ids[:first] != alternative.ids[: alternative.inside[0]]:
         return "the fillers change the tokens before the slot"
-    if mask_id is None and factual.first == _head(factual.special):
+    if mask_id is None and first == leading(factual.special):
         return "no text before the slot, so a causal model cannot know"
     one, two = (_row(each, limit, mask_id, cloze) for each in (factual, alternative))
     return (one, two) if one and two else f"a filler does not fit into {limit} tokens"
 
 
-@frozen
-class Found:
-    """A text in tokens, with the first and the last token of its filler."""
-
-    ids: tuple[int, ...]
-    special: tuple[int, ...]
-    first: int
-    last: int
-
-
-def _tokenized(tokenizer: Any, parts: Sequence[tuple[str, str, str]]) -> list[Found | str]:
-    """Texts given as (left, filler, right), or why one has no place for its filler."""
-    encoded = tokenizer(
-        ["".join(part) for part in parts], return_offsets_mapping=True, return_special_tokens_mask=True,
-        return_attention_mask=False, verbose=False,
-    )  # fmt: skip
-    columns = (encoded["input_ids"], encoded["special_tokens_mask"], encoded["offset_mapping"])
-    found: list[Found | str] = []
-    for (left, filler, _), ids, special, offsets in zip(parts, *columns, strict=True):
-        start, end = len(left), len(left) + len(filler)
-        inside = [i for i, (a, b) in enumerate(offsets) if not special[i] and a < end and b > start]
-        if not inside or left[offsets[inside[0]][0] :].strip() or offsets[inside[-1]][1] != end:
-            found.append(f"{filler!r} shares a token with its neighbours")
-        else:
-            found.append(Found(tuple(ids), tuple(special), inside[0], inside[-1]))
-    return found
-
-
-def _row(found: Found, limit: int, mask_id: int | None, cloze: bool) -> SpanRow | None:
+def _row(found: Located, limit: int, mask_id: int | None, cloze: bool) -> SpanRow | None:
     """None where the filler does not fit."""
-    ids, first, last, head = found.ids, found.first, found.last, _head(found.special)
-    tail = len(ids) - _head(found.special[::-1])
+    ids, first, last = found.ids, found.inside[0], found.inside[-1]
+    head, tail = leading(found.special), len(ids) - leading(found.special[::-1])
     room = limit - head - (len(ids) - tail if mask_id is not None else 0)
     if mask_id is None:
         end = tail if cloze else last + 1
@@ -165,11 +136,6 @@ def _row(found: Found, limit: int, mask_id: int | None, cloze: bool) -> SpanRow 
         return None
     place = head + first - start - (mask_id is None)  # of a causal model, the token before
     return SpanRow(kept, tuple(range(place, place + len(targets))), targets)
-
-
-def _head(special: Sequence[int]) -> int:
-    """How many special tokens come first."""
-    return next((i for i, flag in enumerate(special) if not flag), len(special))
 
 
 def span_losses(model: nn.Module, batch: SpanBatch, *, per_token: bool) -> Tensor:

@@ -26,6 +26,11 @@ class Goal:
         """The class on whose texts the words of `of` should change: more of them where others stand, less where they stand."""
         return self.classes[(self.classes.index(self.of) + (self.sign > 0)) % 2]
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The classes whose texts it is about."""
+        return (self.texts_of,) if self.sign else self.classes
+
 
 def goal_names(classes: tuple[str, str]) -> tuple[str, ...]:
     """Every goal of an axis. All others are no class that could be strengthened, or be balanced."""

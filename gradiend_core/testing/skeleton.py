@@ -172,7 +172,7 @@ class Policy:
         self.config = config
 
     def texts_of(self, goal):
-        return (goal.texts_of,) if goal.sign else goal.classes
+        return goal.texts
 
     def score(self, goal, candidate, base):
         most = (1 + self.config.growth) * base.language.perplexity

@@ -17,7 +17,7 @@ In the output of a layer, which its name ends with, while all weights stay as th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import cycle
 
@@ -36,7 +36,6 @@ from gradiend_core.api import (
     Report,
     Rewriter,
     Table,
-    TextScores,
     Trials,
     WeightEdit,
     WeightUpdate,
@@ -77,8 +76,10 @@ class BaselineEvaluator:
             warnings.append(f"{type(task.source).__name__} does not put fillers into texts, so no activations were edited")
         with Rewriter(task.gradients.model, feature.scope) as rewriter:
             for goal in task.goals:
+                base = measure.candidate("validation", task.policy.texts_of(goal), language=language)
+                before = measure.candidate("test", goal.texts, language=language).probabilities
                 for method, edit in self._edits(task, goal, rewriter):
-                    base, best, before, after = self._best(task, goal, edit, measure, language)
+                    best, after = self._best(task, goal, edit, measure, base)
                     rewriter.restore()
                     shifted = [float(goal_values(goal, each).mean()) for each in (before, after)]
                     assert best.language
@@ -93,17 +94,14 @@ class BaselineEvaluator:
         return Report("baselines", metrics, {"edits": Table(COLUMNS, tuple(rows))}, tuple(warnings))
 
     def _best(
-        self, task: EvaluationTask, goal: Goal, edit: Edit, measure: Measure, language: TextScores
-    ) -> tuple[Candidate, Candidate, dict[str, Tensor], dict[str, Tensor]]:
-        """The unedited model, the best edit by the policy, and the test probabilities of both."""
-        texts_of, wanted = task.policy.texts_of(goal), (goal.texts_of,) if goal.sign else goal.classes
-        unedited = measure.candidate("validation", texts_of, language=language)
-        before = measure.candidate("test", wanted, language=language).probabilities
+        self, task: EvaluationTask, goal: Goal, edit: Edit, measure: Measure, base: Candidate
+    ) -> tuple[Candidate, Mapping[str, Tensor]]:
+        """The best edit by the policy, and its test probabilities."""
 
         def score(candidate: Candidate) -> float | None:
-            return task.policy.score(goal, candidate, unedited)
+            return task.policy.score(goal, candidate, base)
 
-        trials = Trials(edit, unedited, partial(measure.candidate, "validation", texts_of), score)
+        trials = Trials(edit, base, partial(measure.candidate, "validation", task.policy.texts_of(goal)), score)
         if edit.relative_length:
             bracket(trials, self.config.evaluations)
         else:
@@ -112,9 +110,9 @@ class BaselineEvaluator:
         edit.restore()
         if best.learning_rate:
             edit.apply(best.learning_rate)
-        after = measure.candidate("test", wanted, language=best.language).probabilities
+        after = measure.candidate("test", goal.texts, language=best.language).probabilities
         edit.restore()
-        return unedited, best, dict(before), dict(after)
+        return best, after
 
     def _edits(self, task: EvaluationTask, goal: Goal, rewriter: Rewriter) -> Iterator[tuple[str, Edit]]:
         """The feature's edit and its rivals; what has a direction is no way to make both classes alike."""

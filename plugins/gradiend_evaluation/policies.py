@@ -26,7 +26,7 @@ class Gaining:
     """What policies that weigh `gain` have in common."""
 
     def texts_of(self, goal: Goal) -> Sequence[str]:
-        return (goal.texts_of,) if goal.sign else goal.classes
+        return goal.texts
 
 
 class Threshold(Gaining):

@@ -171,9 +171,11 @@ def verdict(goal: Goal, rows: Sequence[tuple[object, ...]]) -> str:
     """The effects of an edit in a sentence: what it is for, the language modelling, and what else changed beyond chance."""
     by_key = {row[1:3]: row for row in rows}
     ends = {(f"texts of {texts_of}", f"P({words_of})") for texts_of in goal.classes for words_of in goal.classes}
-    about = [key for key in by_key if key in ends and goal.sign and key == (f"texts of {goal.texts_of}", f"P({goal.of})")]
-    wanted = "; ".join(f"{key[1]} on {key[0]} {by_key[key][3]:.3f} → {by_key[key][4]:.3f}" for key in about)
-    parts = [f"toward {goal.name}: {wanted or 'both classes alike'}"]
+    wanted = "both classes alike"
+    if goal.sign:
+        _, what, measure, base, after, *_ = by_key[f"texts of {goal.texts_of}", f"P({goal.of})"]
+        wanted = f"{measure} on {what} {base:.3f} → {after:.3f}"
+    parts = [f"toward {goal.name}: {wanted}"]
     if score := by_key.get(("neutral text", SCORE)):
         parts.append(f"{SCORE} {score[3]:.3f} → {score[4]:.3f} ({_interval(score)})")
     others = [row for key, row in by_key.items() if key not in ends and key[0] != "neutral text" and key[1] != GAP]
