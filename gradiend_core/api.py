@@ -34,7 +34,7 @@ from gradiend_core.roles.learner import Learner, LearningTask
 from gradiend_core.roles.paradigm import PairingTask, Paradigm
 from gradiend_core.roles.policy import Policy
 from gradiend_core.roles.selector import SelectionTask, Selector
-from gradiend_core.roles.source import Examples, GradientSource, LanguageSource
+from gradiend_core.roles.source import Examples, FittedSource, GradientSource, LanguageSource
 from gradiend_core.roles.visualizer import Visualizer
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ if TYPE_CHECKING:
     from gradiend_core.data.texts import read_texts
     from gradiend_core.gradients.batching import micro_batches
     from gradiend_core.gradients.examples import relabelled, subset
+    from gradiend_core.gradients.fillers import located
     from gradiend_core.gradients.loading import architecture, config_of, load_model
     from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
-    from gradiend_core.gradients.slots import SlotSource, TokenBatch, padded, prepare_slots, slot_logits, slot_losses, token_limit
+    from gradiend_core.gradients.slots import SlotSource, TokenBatch, logits_of, padded, prepare_slots, token_limit
     from gradiend_core.gradients.spans import SpanSource, prepare_spans
     from gradiend_core.gradients.texts import TextBatch, TextRow, masked_places, text_batches, text_scores
     from gradiend_core.learning.batches import class_batches
@@ -72,10 +73,11 @@ _LAZY = {
     "gradiend_core.data.texts": ("read_texts",),
     "gradiend_core.gradients.batching": ("micro_batches",),
     "gradiend_core.gradients.examples": ("relabelled", "subset"),
+    "gradiend_core.gradients.fillers": ("located",),
     "gradiend_core.gradients.loading": ("architecture", "config_of", "load_model"),
     "gradiend_core.gradients.operator": ("GradientMatrix", "GradientOperator"),
     "gradiend_core.gradients.slots": (
-        "SlotSource", "TokenBatch", "padded", "prepare_slots", "slot_logits", "slot_losses", "token_limit",
+        "SlotSource", "TokenBatch", "logits_of", "padded", "prepare_slots", "token_limit",
     ),
     "gradiend_core.gradients.spans": ("SpanSource", "prepare_spans"),
     "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "masked_places", "text_batches", "text_scores"),
@@ -95,11 +97,12 @@ _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
     "NEUTRAL", "NEUTRAL_SLOT", "OTHERS", "SPLITS", "Candidate", "ConfigError", "Contribution", "DataError", "DataSettings",
-    "Drop", "DropCounter", "EvaluationTask", "Evaluator", "Examples", "Funnel", "Goal", "GradiendError", "GradientRole",
-    "GradientSource", "LanguageSource", "LearnedFeature", "Learner", "LearningError", "LearningTask", "Metric", "MinimalPair",
-    "ModelError", "NoSettings", "PairData", "PairingTask", "Paradigm", "ParameterScope", "ParameterSlice", "PluginError",
-    "Policy", "Provenance", "Report", "RewriteSettings", "SelectionTask", "Selector", "StorageError", "Table", "Text",
-    "TextScores", "Token", "TrainingRow", "Visualizer", "WeightUpdate", "code_of", "goal_of", "hookimpl", "unknown",
+    "Drop", "DropCounter", "EvaluationTask", "Evaluator", "Examples", "FittedSource", "Funnel", "Goal", "GradiendError",
+    "GradientRole", "GradientSource", "LanguageSource", "LearnedFeature", "Learner", "LearningError", "LearningTask",
+    "Metric", "MinimalPair", "ModelError", "NoSettings", "PairData", "PairingTask", "Paradigm", "ParameterScope",
+    "ParameterSlice", "PluginError", "Policy", "Provenance", "Report", "RewriteSettings", "SelectionTask", "Selector",
+    "StorageError", "Table", "Text", "TextScores", "Token", "TrainingRow", "Visualizer", "WeightUpdate", "code_of", "goal_of",
+    "hookimpl", "unknown",
     *_MODULE_OF,
 ]  # fmt: skip
 

@@ -256,7 +256,7 @@ def default_output(session: Session) -> Path:
 
 def summary(session: Session, folder: Path) -> list[str]:
     """A run in a few lines."""
-    lines = session.funnel.lines()
+    lines = [*session.funnel.lines(), *(session.source_report.lines if session.source_report else ())]
     for _, feature, reports in session.by_axis():
         first, second = feature.classes
         lines.append(f"{first} (+1) against {second} (−1) in {session.config.general.model}")

@@ -29,6 +29,7 @@ def results(session: Session) -> dict[str, Any]:
         **({"axes": by_axis} if len(by_axis) > 1 else next(iter(by_axis.values()))),
         "data": {"funnel": asdict(session.funnel), "counts": counts},
         "seeds": [{"seed": run.seed, "validation_correlation": run.score, "problem": run.problem} for run in session.seed_runs],
+        **({"source": session.source_report.nested()} if session.source_report else {}),
         "warnings": warnings(session),
         "timing": {**session.timing, "total": sum(session.timing.values())},
         "provenance": asdict(session.provenance),
@@ -40,6 +41,7 @@ def warnings(session: Session) -> list[str]:
     found = [*session.data.funnel.warnings]
     if session.spared:
         found.append(f"left out, as they are not one token for this tokenizer: {', '.join(session.spared)}")
+    found += session.source_report.warnings if session.source_report else ()
     found += [warning for _, _, reports in session.by_axis() for report in reports.values() for warning in report.warnings]
     wanted, runs = session.config.seeds, session.seed_runs
     enough = len(convergent(runs, wanted.threshold))

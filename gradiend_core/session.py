@@ -82,6 +82,8 @@ class Session:
         self.spared: list[str] = []
         #: fingerprints of the finished run that this one goes on with
         self.expected: Mapping[str, str] = {}
+        #: what came of fitting a source that learns something of its own
+        self.source_report: Report | None = None
         #: a folder for states to resume from; None keeps none
         self.checkpoints: Path | None = None
         named = self.registry.has("model", general.model)
@@ -169,6 +171,9 @@ class Session:
                             why = "; ".join(reasons) or "none was there"
                             of = f"class {name}" if name != OTHERS else f"another class with an alternative of {axis[0]}"
                             raise DataError(f"no {split} pair of {of} can be used with this model ({why})")
+        if hasattr(self.source, "fit"):
+            with self.stage("source"):
+                self.source_report = self.source.fit(model, ready, self.seed)
         return ready
 
     @cached_property

@@ -9,7 +9,8 @@ import torch
 from attrs import field, frozen
 from torch import Tensor, nn
 
-from gradiend_core.gradients.slots import FILLERS, Located, leading, located, logits_at, padded, require_fast
+from gradiend_core.gradients.fillers import FILLERS, Located, leading, located, require_fast
+from gradiend_core.gradients.slots import logits_at, padded
 from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.funnel import Drop, DropCounter
 from gradiend_core.records.pair import MinimalPair
@@ -77,14 +78,21 @@ class SpanExamples:
 
 
 def prepare_spans(
-    pairs: Sequence[MinimalPair], tokenizer: Any, *, limit: int, mask_id: int | None = None, cloze: bool = False
+    pairs: Sequence[MinimalPair],
+    tokenizer: Any,
+    *,
+    limit: int,
+    mask_id: int | None = None,
+    cloze: bool = False,
+    opening: str = "",
 ) -> SpanExamples:
     """Pairs as rows of at most `limit` tokens. With a mask, it stands for each token of the filler, with the text on both sides.
-    Without, a row ends with the filler, or goes on with the text after it and is judged by that too (`cloze`)."""
+    Without, a row ends with the filler, or goes on with the text after it and is judged by that too (`cloze`). An `opening`, of a
+    chat, is never cut."""
     require_fast(tokenizer)
     drops, kept, rows = DropCounter("tokenizer"), [], []
     right = mask_id is not None or cloze
-    for pair, both in zip(pairs, _both(pairs, tokenizer, right=right), strict=True):
+    for pair, both in zip(pairs, _both(pairs, tokenizer, opening, right=right), strict=True):
         made = _made(both, limit, mask_id, cloze)
         if isinstance(made, str):
             drops.add(made, pair.text)
@@ -95,10 +103,11 @@ def prepare_spans(
     return SpanExamples(tuple(kept), tuple(rows), drops.drops(), pad, mask_id is not None)
 
 
-def _both(pairs: Sequence[MinimalPair], tokenizer: Any, *, right: bool) -> list[tuple[Located, Located]]:
+def _both(pairs: Sequence[MinimalPair], tokenizer: Any, opening: str, *, right: bool) -> list[tuple[Located, Located]]:
     """Each pair's text with its factual and with its alternative filler."""
     factual, alternative = (
-        located(tokenizer, [(pair.left, filler(pair), pair.right if right else "") for pair in pairs]) for filler in FILLERS
+        located(tokenizer, [(pair.left, filler(pair), pair.right if right else "") for pair in pairs], opening)
+        for filler in FILLERS
     )
     return list(zip(factual, alternative, strict=True))
 

@@ -131,6 +131,7 @@ def key_of(gradients: GradientOperator, examples: Examples, model: str, precisio
     digest = hashlib.sha256()
     source = gradients.source
     about = [SCHEMA, model, f"{type(source).__module__}.{type(source).__qualname__}", precision, torch.__version__]
+    about += [repr(getattr(source, "config", None)), getattr(source, "fitted", "")]
     digest.update(json.dumps([*about, gradients.scope.fingerprint()]).encode())
     for rows in micro_batches(examples.lengths):
         digest.update(repr(rows).encode())  # the same examples in another order are other rows

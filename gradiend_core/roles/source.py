@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.funnel import Drop
 from gradiend_core.records.pair import MinimalPair
+from gradiend_core.records.report import Report
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,7 +35,8 @@ class Examples(Protocol):
 
 
 class GradientSource(Protocol):
-    """What the core needs to form the three products of the gradient matrix."""
+    """What the core needs to form the three products of the gradient matrix. Settings that losses depend on are its `config`:
+    gradients are kept on disk under them, too."""
 
     @staticmethod
     def accepts(model: str) -> bool:
@@ -48,6 +50,18 @@ class GradientSource(Protocol):
 
     def losses(self, model: nn.Module, batch: Any) -> Tensor:
         """The losses of each example with its factual and its alternative filler, [examples, 2], from one forward."""
+
+
+class FittedSource(GradientSource, Protocol):
+    """A gradient source that learns something of its own before it gives losses; without it, its losses are already some."""
+
+    #: its settings, and a hash of what it has learned: gradients are kept on disk under both
+    config: object
+    fitted: str
+
+    def fit(self, model: nn.Module, examples: Mapping[str, Examples], seed: int) -> Report:
+        """Learns from the examples of "train", judges itself by "validation", and reports what came of it on "test"; the
+        neutral examples that may be learned from are "neutral_trained". The model's weights stay as they are."""
 
 
 class LanguageSource(GradientSource, Protocol):

@@ -20,6 +20,7 @@ from gradiend_core.api import (
     TokenBatch,
     architecture,
     load_model,
+    located,
     prepare_slots,
     text_batches,
     text_scores,
@@ -51,9 +52,23 @@ class CausalSource(SlotSource):
             raise ModelError(f"model {model!r} is a {kind}, and this source needs a causal language model; leave source.kind out")
         return load_model(model, AutoModelForCausalLM, dtype, device)
 
+    def opening(self, tokenizer: Any, model: nn.Module) -> tuple[str, int]:
+        """What stands before each text, and how many tokens a row may have with it."""
+        if not self.config.chat:
+            return "", token_limit(tokenizer, model, self.config.max_tokens)
+        if tokenizer.chat_template is None:
+            raise ModelError("source.chat is given, but the tokenizer has no chat template; leave it out, or take a chat model")
+        said = [{"role": "user", "content": self.config.chat}]
+        opening = str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
+        own = len(tokenizer(opening, add_special_tokens=False)["input_ids"])
+        limit = token_limit(tokenizer, model, self.config.max_tokens + own)
+        if limit <= own:
+            raise ModelError(f"the chat before each text has {own} tokens, and the model takes {limit}; shorten source.chat")
+        return opening, limit
+
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
-        limit = token_limit(tokenizer, model, self.config.max_tokens)
-        return prepare_slots(pairs, tokenizer, limit=limit, see_right=False)
+        opening, limit = self.opening(tokenizer, model)
+        return prepare_slots(pairs, tokenizer, limit=limit, see_right=False, opening=opening)
 
     def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
         room = torch.cat([batch.input_ids, batch.input_ids[:, -1:]], 1)  # one more token; what it is, no earlier one can see
@@ -64,13 +79,12 @@ class CausalSource(SlotSource):
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
     ) -> list[TextBatch]:
         """Texts with every token but the first, and no special one, to be predicted. Nothing is drawn."""
-        limit = token_limit(tokenizer, model, self.config.max_tokens)
-        encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
+        opening, limit = self.opening(tokenizer, model)
         rows = []
-        for text, (ids, special) in enumerate(zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)):
-            places = [place for place in range(1, len(ids)) if not special[place]]
-            targets = tuple(ids[place] for place in places)
-            rows.append(TextRow(tuple(ids), tuple(place - 1 for place in places), targets, text))
+        for text, found in enumerate(located(tokenizer, [("", each, "") for each in texts], opening)):
+            places = [place for place in range(1, min(limit, len(found.ids))) if not found.special[place]]
+            targets = tuple(found.ids[place] for place in places)
+            rows.append(TextRow(found.ids[:limit], tuple(place - 1 for place in places), targets, text))
         return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=False)
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:

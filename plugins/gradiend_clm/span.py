@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradiend_clm import CausalSpanSettings
 from gradiend_clm.source import CausalSource
-from gradiend_core.api import Examples, MinimalPair, SpanSource, prepare_spans, token_limit
+from gradiend_core.api import Examples, MinimalPair, SpanSource, prepare_spans
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,9 +17,10 @@ class CausalSpanSource(SpanSource):
     """A row for each filler, which ends with it, or goes on with the text after it."""
 
     def __init__(self, config: CausalSpanSettings) -> None:
-        super().__init__(CausalSource(config), per_token=config.per_token)
+        self.causal = CausalSource(config)
+        super().__init__(self.causal, per_token=config.per_token)
         self.config = config
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
-        limit = token_limit(tokenizer, model, self.config.max_tokens)
-        return prepare_spans(pairs, tokenizer, limit=limit, cloze=self.config.cloze)
+        opening, limit = self.causal.opening(tokenizer, model)
+        return prepare_spans(pairs, tokenizer, limit=limit, cloze=self.config.cloze, opening=opening)

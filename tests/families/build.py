@@ -19,6 +19,11 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from gradiend_core.api import NoSettings
 
 SIZE = 900
+#: as chat models have one; it begins with a special token where the tokenizer knows one
+CHAT = (
+    "{{ bos_token or '' }}{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
 SMALL = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
 
 
@@ -156,5 +161,6 @@ def build(name: str, folder: Path) -> Path:
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.15)
     model.save_pretrained(folder)
+    tokenizer.chat_template = CHAT
     tokenizer.save_pretrained(folder)
     return folder

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 import transformers as hf
 
 from gradiend_core import Session, export
+from gradiend_core.errors import ModelError
 from gradiend_core.gradients.examples import subset
 from gradiend_core.learning.encodings import encodings, labels_of
 from gradiend_core.records.gradient_role import GradientRole
@@ -79,20 +82,28 @@ def test_a_narrowed_scope_has_the_same_gradients(name, folders):
     assert max(errors.values()) < 1e-4, errors
 
 
-OBJECTIVES = [
-    *((name, {"kind": "mlm-span"}) for name in MASKED),
-    *((name, {"kind": "clm-span", "cloze": cloze}) for name in CAUSAL for cloze in (False, True)),
-]
+#: what stands for the slot, beside the source that is chosen by itself, and the families it is for
+OBJECTIVES = {
+    "mlm-span": ({"kind": "mlm-span"}, MASKED),
+    "clm-span": ({"kind": "clm-span"}, CAUSAL),
+    "clm-span, cloze": ({"kind": "clm-span", "cloze": True}, CAUSAL),
+    "clm-head": ({"kind": "clm-head", "epochs": 2}, CAUSAL),
+    "clm, chat": ({"kind": "clm", "chat": "Tell me of them."}, CAUSAL),
+}
+CELLS = [(name, objective) for objective, (_, families) in OBJECTIVES.items() for name in families]
 
 
-@pytest.mark.parametrize(
-    ("name", "source"), OBJECTIVES, ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values()))
-)
-def test_fillers_of_several_tokens_go_the_same_way(name, source, folders):
-    """Products are exact for phrases against words, and a feature of them is read."""
+@pytest.mark.parametrize(("name", "objective"), CELLS)
+def test_other_objectives_go_the_same_way(name, objective, folders, tmp_path):
+    """Products are exact, a feature is learned and read, and the rewritten model is the one that plain transformers loads. With
+    spans, fillers are phrases."""
+    settings = OBJECTIVES[objective][0]
+    words = (
+        {"ONE": ["the cat", "a dog"], "MANY": ["they", "we all"]} if "span" in objective else {"ONE": ["cat"], "MANY": ["dog"]}
+    )
     run = Session(
-        "words", model=str(folders(name)), texts=PHRASES, source=source, learner={"kind": "mean-difference"},
-        paradigm={"words": {"ONE": ["the cat", "a dog"], "MANY": ["they", "we all"]}}, evaluation={"kinds": []},
+        "words", model=str(folders(name)), texts=PHRASES, source=settings, learner={"kind": "mean-difference"},
+        paradigm={"words": words}, evaluation={"kinds": []},
     )  # fmt: skip
     some = subset(run.examples["train"], range(6))
     errors = product_errors(run.gradients, some, GradientRole.DIFFERENCE)
@@ -100,6 +111,47 @@ def test_fillers_of_several_tokens_go_the_same_way(name, source, folders):
     examples = run.examples["validation"]
     values, labels = encodings(run.feature, run.gradients, examples), labels_of(examples.pairs, run.feature.classes)
     assert values[labels > 0].mean() > values[labels < 0].mean()
+    export(run, "ONE", tmp_path / "edited", learning_rate=0.05)
+    loaded = getattr(hf, FAMILIES[name].model).from_pretrained(tmp_path / "edited").eval()
+    batch = some.batch([0, 1], "cpu")
+    with torch.no_grad():
+        before = run.source.losses(run.loaded.model, batch)
+        with run.rewritten("ONE", 0.05) as edited:
+            after = run.source.losses(edited, batch)
+        assert torch.equal(after, run.source.losses(loaded, batch))
+    assert not torch.equal(before, after)
+
+
+@pytest.mark.parametrize("name", ["GPT-2", "Llama"])
+@pytest.mark.parametrize("kind", ["clm", "clm-span"])
+def test_a_chat_model_is_asked_in_its_own_form(name, kind, folders):
+    """The loss is that of the assistant's next token after the template of transformers, whose opening is never cut; texts are
+    scored in the same place."""
+    run = Session("english-pronouns", model=str(folders(name)), source={"kind": kind, "chat": "Who was it?", "max_tokens": 3})
+    model, tokenizer, source = run.loaded.model, run.loaded.tokenizer, run.source
+    said = [{"role": "user", "content": "Who was it?"}]
+    opening = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=False)
+    examples = run.examples["train"]
+    for row in (0, 7):
+        pair = examples.pairs[row]
+        losses = source.losses(model, examples.batch([row], "cpu"))[0]
+        for filler, loss in zip((pair.factual, pair.alternative), losses.tolist(), strict=True):
+            whole = tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False) + pair.left + filler
+            ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
+            assert ids[: len(opening)] == opening
+            cut = [*opening, *ids[len(opening) :][-3 - (kind == "clm") :]]
+            with torch.no_grad():
+                logits = model(torch.tensor([cut])).logits[0, -2].log_softmax(-1)
+            assert loss == pytest.approx(-float(logits[ids[-1]]), rel=1e-3)
+    (batch,) = source.prepare_texts(["The cat ran."], tokenizer, model, 0)
+    assert batch.input_ids[0, : len(opening)].tolist() == opening
+    assert int(batch.positions[0]) == len(opening) - 1
+
+
+def test_a_chat_without_a_template_is_refused(folders, tmp_path):
+    folder = shutil.copytree(folders("Llama"), tmp_path / "plain", ignore=shutil.ignore_patterns("chat_template*"))
+    with pytest.raises(ModelError, match="no chat template"):
+        Session("english-pronouns", model=str(folder), source={"chat": "Hello"}).examples  # noqa: B018
 
 
 @pytest.mark.parametrize("name", SEQ2SEQ)
@@ -169,7 +221,12 @@ def test_texts_of_an_encoder_decoder_are_scored_at_what_was_hidden(name, folders
         assert int((row.input_ids == sentinel).sum()) == len(row.targets) == int((row.decoder_input_ids == sentinel).sum())
 
 
-def test_the_table_of_families_is_the_one_that_is_tested():
+def test_the_tables_are_of_what_is_tested():
+    rows = ["| family | by itself | " + " | ".join(OBJECTIVES) + " |", "|---" * (2 + len(OBJECTIVES)) + "|"]
+    for name in FAMILIES:
+        cells = ["all four" if (name, objective) in CELLS else "" for objective in OBJECTIVES]
+        rows.append(f"| {name} | all four | " + " | ".join(cells) + " |")
+    assert "\n".join(rows) in (ROOT / "docs" / "models.md").read_text(encoding="utf-8"), "\n".join(rows)
     rows = ["| family | class | source | all products layer by layer |", "|---|---|---|---|"]
     for name, family in FAMILIES.items():
         kind = "mlm" if name in MASKED else "clm" if name in CAUSAL else "seq2seq"

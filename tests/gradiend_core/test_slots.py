@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gradiend_core import Session
 from gradiend_core.errors import ModelError
-from gradiend_core.gradients.slots import filler_ids, prepare_slots, slot_losses, token_limit
+from gradiend_core.gradients.fillers import check_single_tokens, filler_ids
+from gradiend_core.gradients.slots import SlotSource, prepare_slots, token_limit
 from gradiend_core.records.pair import MinimalPair
 from tests.conftest import asset, settings
 
@@ -27,7 +28,7 @@ def test_the_causal_loss_is_minus_log_probability_of_the_next_word(causal):
     model, tokenizer = causal
     left = "Tim was a little boy. One day, "
     examples = prepare_slots([pair(left, " went out.")], tokenizer, limit=96, see_right=False)
-    found = slot_losses(model, examples.batch([0], "cpu"))[0]
+    found = SlotSource().losses(model, examples.batch([0], "cpu"))[0]
     ids = tokenizer(left.rstrip(), return_tensors="pt")["input_ids"]
     log_probabilities = model(ids).logits[0, -1].log_softmax(-1)
     wanted = torch.stack([-log_probabilities[tokenizer.convert_tokens_to_ids(word)] for word in ("▁he", "▁they")])
@@ -85,8 +86,6 @@ def test_what_a_tokenizer_cannot_hold_is_dropped_with_its_reason(causal):
 
 
 def test_a_target_word_of_several_tokens_is_refused(causal):
-    from gradiend_core.gradients.slots import check_single_tokens
-
     _, tokenizer = causal
     check_single_tokens({"3SG": ("he", "she", "it")}, tokenizer)
     with pytest.raises(ModelError, match=r"'them' of class 3PL is not one token .* leave it out"):
@@ -102,8 +101,6 @@ def test_filler_forms_follow_the_slot(causal):
 
 
 def test_words_can_be_spared_while_a_class_has_others(causal):
-    from gradiend_core.gradients.slots import check_single_tokens
-
     _, tokenizer = causal
     assert check_single_tokens({"3SG": ("he", "him"), "3PL": ("they",)}, tokenizer, spare=True) == ["him"]
     with pytest.raises(ModelError, match=r"no target word of class 3PL is one token for this tokenizer \('them' is ▁the m\)"):
