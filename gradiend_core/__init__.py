@@ -12,7 +12,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gradiend_core.comparing import compare_runs, save_comparison
     from gradiend_core.comparison.similarity import compare
+    from gradiend_core.config.suitefile import read_suite
     from gradiend_core.errors import GradiendError
     from gradiend_core.exporting import export
     from gradiend_core.rewriting.apply import applied, apply_update
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from gradiend_core.storage.features import load_feature, save_feature
     from gradiend_core.storage.reference import import_reference_feature
     from gradiend_core.storage.updates import load_update, save_update
+    from gradiend_core.suite import run_suite
 
 __version__ = "0.1.0"
 
@@ -31,6 +34,10 @@ _MODULE_OF = {
     "GradiendError": "errors",
     "Session": "session",
     "compare": "comparison.similarity",
+    "compare_runs": "comparing",
+    "read_suite": "config.suitefile",
+    "run_suite": "suite",
+    "save_comparison": "comparing",
     "evaluate_run": "run_folder",
     "export": "exporting",
     "import_reference_feature": "storage.reference",
@@ -50,12 +57,16 @@ __all__ = [
     "applied",
     "apply_update",
     "compare",
+    "compare_runs",
     "evaluate_run",
     "export",
     "import_reference_feature",
     "load_feature",
     "load_run",
     "load_update",
+    "read_suite",
+    "run_suite",
+    "save_comparison",
     "save_feature",
     "save_run",
     "save_update",

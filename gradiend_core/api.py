@@ -35,7 +35,7 @@ from gradiend_core.roles.paradigm import PairingTask, Paradigm
 from gradiend_core.roles.policy import Policy
 from gradiend_core.roles.selector import SelectionTask, Selector
 from gradiend_core.roles.source import Examples, FittedSource, GradientSource, LanguageSource
-from gradiend_core.roles.visualizer import Visualizer
+from gradiend_core.roles.visualizer import ComparisonVisualizer, Visualizer
 
 if TYPE_CHECKING:
     from gradiend_core.comparison.similarity import compare, shared
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from gradiend_core.gradients.fillers import located
     from gradiend_core.gradients.loading import architecture, config_of, load_model
     from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
+    from gradiend_core.gradients.places import component_of, layer_of
     from gradiend_core.gradients.slots import SlotSource, TokenBatch, logits_of, padded, prepare_slots, token_limit
     from gradiend_core.gradients.spans import SpanSource, prepare_spans
     from gradiend_core.gradients.texts import TextBatch, TextRow, masked_places, text_batches, text_scores
@@ -76,6 +77,7 @@ _LAZY = {
     "gradiend_core.gradients.fillers": ("located",),
     "gradiend_core.gradients.loading": ("architecture", "config_of", "load_model"),
     "gradiend_core.gradients.operator": ("GradientMatrix", "GradientOperator"),
+    "gradiend_core.gradients.places": ("component_of", "layer_of"),
     "gradiend_core.gradients.slots": (
         "SlotSource", "TokenBatch", "logits_of", "padded", "prepare_slots", "token_limit",
     ),
@@ -96,13 +98,13 @@ _LAZY = {
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
-    "NEUTRAL", "NEUTRAL_SLOT", "OTHERS", "SPLITS", "Candidate", "ConfigError", "Contribution", "DataError", "DataSettings",
-    "Drop", "DropCounter", "EvaluationTask", "Evaluator", "Examples", "FittedSource", "Funnel", "Goal", "GradiendError",
-    "GradientRole", "GradientSource", "LanguageSource", "LearnedFeature", "Learner", "LearningError", "LearningTask",
-    "Metric", "MinimalPair", "ModelError", "NoSettings", "PairData", "PairingTask", "Paradigm", "ParameterScope",
-    "ParameterSlice", "PluginError", "Policy", "Provenance", "Report", "RewriteSettings", "SelectionTask", "Selector",
-    "StorageError", "Table", "Text", "TextScores", "Token", "TrainingRow", "Visualizer", "WeightUpdate", "code_of", "goal_of",
-    "hookimpl", "unknown",
+    "NEUTRAL", "NEUTRAL_SLOT", "OTHERS", "SPLITS", "Candidate", "ComparisonVisualizer", "ConfigError", "Contribution",
+    "DataError", "DataSettings", "Drop", "DropCounter", "EvaluationTask", "Evaluator", "Examples", "FittedSource", "Funnel",
+    "Goal", "GradiendError", "GradientRole", "GradientSource", "LanguageSource", "LearnedFeature", "Learner", "LearningError",
+    "LearningTask", "Metric", "MinimalPair", "ModelError", "NoSettings", "PairData", "PairingTask", "Paradigm",
+    "ParameterScope", "ParameterSlice", "PluginError", "Policy", "Provenance", "Report", "RewriteSettings", "SelectionTask",
+    "Selector", "StorageError", "Table", "Text", "TextScores", "Token", "TrainingRow", "Visualizer", "WeightUpdate",
+    "code_of", "goal_of", "hookimpl", "unknown",
     *_MODULE_OF,
 ]  # fmt: skip
 

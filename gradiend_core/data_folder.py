@@ -19,6 +19,7 @@ from gradiend_core.config.runfile import written_data
 from gradiend_core.data.audit import audit
 from gradiend_core.data.collecting import MASK
 from gradiend_core.data_run import DataRun
+from gradiend_core.errors import StorageError
 from gradiend_core.records.pair import MinimalPair, PairData
 from gradiend_core.records.report import Table
 from gradiend_core.storage.files import claim_output, write_csv, write_text
@@ -41,6 +42,19 @@ def write_pairs(data: PairData, output: Path) -> None:
     write_text(output / "pairs.jsonl", "\n".join(pairs) + "\n")
     neutral = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in data.neutral_texts]
     write_text(output / "neutral.jsonl", "".join(neutral))
+
+
+def read_pairs(folder: Path) -> list[MinimalPair]:
+    """The pairs of a run's or a data set's folder, neutral ones too. Raises StorageError where there are none."""
+    try:
+        rows = [json.loads(line) for line in (folder / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+        pairs = []
+        for row in rows:
+            left, right = row.pop("text").split(MASK)
+            pairs.append(MinimalPair(left=left, right=right, **row))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{folder} holds no pairs: pairs.jsonl cannot be read ({error})") from error
+    return pairs
 
 
 def save_data(run: DataRun, output: str | Path, tokenizer: Any = None) -> tuple[PairData, Mapping[str, Table]]:

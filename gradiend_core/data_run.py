@@ -19,12 +19,15 @@ IN_MEMORY = "in memory"
 
 
 class DataRun:
-    """What pairs are made of. `texts` are those in memory; None takes the ones that `general` names."""
+    """What pairs are made of. `texts` are those in memory; None takes the ones that `general` names. With a `memo`, texts that
+    are read stay in it, by how they were read."""
 
     def __init__(
-        self, registry: Registry, general: GeneralSettings, paradigm: Choice, settings: DataSettings, texts: Any = None
-    ) -> None:
+        self, registry: Registry, general: GeneralSettings, paradigm: Choice, settings: DataSettings, texts: Any = None,
+        memo: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self.registry, self.general, self.choice, self.settings, self._texts = registry, general, paradigm, settings, texts
+        self._memo = memo
         self.paradigm: Paradigm = registry.get("paradigm", paradigm.kind).build(paradigm.config)
 
     def pairs(self, **changes: Any) -> PairData:
@@ -45,4 +48,9 @@ class DataRun:
                 raise DataError("this run was made from texts in memory; give them again, or a file, as texts")
             if self.registry.has("text", texts):
                 texts = self.registry.get("text", texts).build()
+            if self._memo is not None:
+                key = repr(("texts", str(texts), settings))
+                if key not in self._memo:
+                    self._memo[key] = list(read_texts(texts, settings))
+                return self._memo[key]
         return read_texts(texts, settings)

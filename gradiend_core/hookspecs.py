@@ -71,6 +71,11 @@ def gradiend_visualizers() -> Iterable[Contribution]:
     """Visualizers: a feature and its reports to a figure (`roles.Visualizer`)."""
 
 
+@hookspec
+def gradiend_comparison_visualizers() -> Iterable[Contribution]:
+    """Visualizers of comparisons: the report of many features to a figure (`roles.ComparisonVisualizer`)."""
+
+
 # --- observing -------------------------------------------------------------------------------------------------------
 @hookspec
 def gradiend_run_started(provenance: Provenance) -> None:

@@ -25,7 +25,8 @@ from gradiend_core.data_folder import write_audit, write_pairs
 from gradiend_core.errors import StorageError
 from gradiend_core.exporting import model_card
 from gradiend_core.learning.seeds import SeedRun
-from gradiend_core.records.feature import TrainingRow
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.report import Metric, Report
 from gradiend_core.session import Session
 from gradiend_core.storage.features import load_feature, save_feature
@@ -71,15 +72,17 @@ def save_run(session: Session, output: str | Path) -> Path:
     return output
 
 
-def load_run(folder: str | Path, settings: Sequence[str] = ()) -> Session:
+def load_run(
+    folder: str | Path, settings: Sequence[str] = (), *, plugins: Plugins | None = None, memo: dict[str, Any] | None = None
+) -> Session:
     """A finished run as a session whose feature and reports are those of the folder, so that nothing is learned again.
 
     Models can be rewritten from it, also with another learning rate; the texts are read only if something needs them. Texts
-    and models that are no longer those of the run are refused with StorageError. `settings` are as `Session` takes them.
+    and models that are no longer those of the run are refused with StorageError. The other arguments are those of `Session`.
     """
     folder = Path(folder)
     results = _results(folder)
-    session = Session(run_file=folder / MARKER, settings=settings)
+    session = Session(run_file=folder / MARKER, settings=settings, plugins=plugins, memo=memo)
     session.expected = {name: value for name, value in results.get("provenance", {}).items() if name.endswith("_fingerprint")}
     by_axis = results.get("axes") or {"": results}
     session.__dict__["features"] = tuple(load_feature(folder / (f"{name}_feature" if name else "feature")) for name in by_axis)
@@ -114,6 +117,14 @@ def evaluate_run(folder: str | Path, kinds: Sequence[str], settings: Sequence[st
     write_text(folder / MARKER, written(session.config, config.get(NOTE, {})))
     write_json(folder / "results.json", results)
     return session
+
+
+def seed_features(folder: Path, session: Session, axis: int) -> tuple[LearnedFeature, ...]:
+    """The features of an axis that other seeds have learned, where the run had several."""
+    best, name = session.features[axis], f"{session.prefix(session.features[axis])}feature"
+    seeds = sorted(int(path.name) for path in (folder / "seeds").glob("*") if path.name.isdigit())
+    found = [folder / "seeds" / str(seed) / name for seed in seeds if seed != best.seed]
+    return tuple(load_feature(each) for each in found if each.is_dir())
 
 
 def write_tables(folder: Path, prefix: str, report: Report) -> None:

@@ -56,16 +56,17 @@ class LoadedModel:
 class Session:
     """The stages of a run: data, loaded, gradients, feature, reports, rewrite. Each is computed once.
 
-    Made from a paradigm's kind and values, or from a run file, which they override. `texts` is the name of a text, a list of
-    strings or anything that `read_texts` takes. Further keywords are the tables of a run file, `learner={"steps": 100}`;
-    `settings` are strings like "learner.steps=100". Raises GradiendError for whatever is wrong with them, before anything is
-    computed.
+    Made from a paradigm's kind and values, or from a run file (or its tables), which they override. `texts` is the name of a
+    text, a list of strings or anything that `read_texts` takes. Further keywords are the tables of a run file, as in
+    `learner={"steps": 100}`; `settings` are strings like "learner.steps=100". Raises GradiendError for whatever is wrong with
+    them, before anything is computed.
     """
 
     def __init__(
         self, kind: str | None = None, /, *, model: str | None = None, texts: Any = None, classes: Sequence[str] | None = None,
-        seed: int | None = None, run_file: str | Path | None = None, settings: Sequence[str] = (),
-        disable_plugins: Sequence[str] = (), plugins: Plugins | None = None, **tables: Mapping[str, Any],
+        seed: int | None = None, run_file: str | Path | Mapping[str, Any] | None = None, settings: Sequence[str] = (),
+        disable_plugins: Sequence[str] = (), plugins: Plugins | None = None, memo: dict[str, Any] | None = None,
+        **tables: Mapping[str, Any],
     ) -> None:  # fmt: skip
         in_memory = texts is not None and not isinstance(texts, (str, Path))
         top = {"model": model, "seed": seed, "texts": IN_MEMORY if in_memory else None if texts is None else str(texts)}
@@ -77,6 +78,8 @@ class Session:
         self.registry = self.plugins.registry
         table = suit(table, self.registry)
         general = general_settings(table)
+        #: models and texts by what they depend on; sessions that are given one dictionary share them
+        self.memo: dict[str, Any] = {} if memo is None else memo
         self.timing: dict[str, float] = {}
         #: target words that the tokenizer splits and that are left out
         self.spared: list[str] = []
@@ -91,7 +94,7 @@ class Session:
         self.config: RunConfig = resolve(table, self.registry, self.model_folder)
         self.seed = general.seed
         self.data_run = DataRun(
-            self.registry, self.config.general, self.config.paradigm, self.config.data, texts if in_memory else None
+            self.registry, self.config.general, self.config.paradigm, self.config.data, texts if in_memory else None, memo
         )
         self.source: GradientSource = self._build("source", self.config.source.kind, self.config.source.config)
         if classes := self.config.paradigm.config.classes:
@@ -122,10 +125,13 @@ class Session:
         """The model and its tokenizer."""
         with self.stage("model"):
             settings = self.config.gradients
-            model, tokenizer = self.source.load(self.model_folder, dtype=settings.dtype, device=settings.device)
-            fingerprint = model_fingerprint(model)
-            self._expect("model_fingerprint", fingerprint, f"the weights of {self.config.general.model!r}")
-            return LoadedModel(model, tokenizer, fingerprint)
+            key = repr(("model", self.config.source, self.model_folder, settings.dtype, settings.device))
+            if key not in self.memo:
+                model, tokenizer = self.source.load(self.model_folder, dtype=settings.dtype, device=settings.device)
+                self.memo[key] = LoadedModel(model, tokenizer, model_fingerprint(model))
+            loaded: LoadedModel = self.memo[key]
+            self._expect("model_fingerprint", loaded.fingerprint, f"the weights of {self.config.general.model!r}")
+            return loaded
 
     def _expect(self, name: str, found: str, what: str) -> None:
         """Raises StorageError where a finished run is gone on with from something else than it was made from."""

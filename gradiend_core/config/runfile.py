@@ -69,11 +69,11 @@ def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
 
 
 def gather(
-    kind: str | None, run_file: str | Path | None, classes: Sequence[str] | None, settings: Sequence[str],
+    kind: str | None, run_file: str | Path | Mapping[str, Any] | None, classes: Sequence[str] | None, settings: Sequence[str],
     tables: Mapping[str, Mapping[str, Any]], top: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """One table from all that a caller gives; values override those of the run file, and `settings` override them."""
-    table: dict[str, Any] = read_run_file(Path(run_file)) if run_file else {}
+    table = dict(run_file) if isinstance(run_file, Mapping) else read_run_file(Path(run_file)) if run_file else {}
     paradigm = {**tables.get("paradigm", {}), **({} if kind is None else {"kind": kind})}
     paradigm |= {} if classes is None else {"classes": list(classes)}
     given = {**tables, "paradigm": paradigm} if paradigm else tables

@@ -152,6 +152,8 @@ class OtherLayer(Layer):
 
     def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
         value, call = getattr(self.module, name).detach(), self._call(inputs)
+        if value.numel() * len(delta) <= delta.numel():  # of a normalisation each example's gradient is smaller than its output
+            return self.entries(name, inputs, delta, None) @ directions.flatten(1).to(delta.dtype).T
         tangents = (jvp(call, ({name: value},), ({name: each.to(value.dtype)},))[1] for each in directions)
         return torch.stack([torch.linalg.vecdot(delta.flatten(1), each.flatten(1).to(delta.dtype)) for each in tangents], 1)
 

@@ -18,6 +18,7 @@ ROLES = {
     "policy": "gradiend_policies",
     "evaluation": "gradiend_evaluators",
     "figures": "gradiend_visualizers",
+    "comparison-figures": "gradiend_comparison_visualizers",
 }
 
 

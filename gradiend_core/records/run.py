@@ -109,12 +109,26 @@ class DataSettings:
 
 
 @frozen
+class ComparisonSettings:
+    """How features are compared: by so many of their largest weights (`top`, fractions or counts), and on at most `max_pairs`
+    test pairs of each class. A suite has so many `nulls` for each of its runs: the same with shuffled classes."""
+
+    top: tuple[int | float, ...] = field(
+        default=(0.01,), validator=[validators.min_len(1), validators.deep_iterable(validators.gt(0))]
+    )
+    max_pairs: int = field(default=100, validator=validators.ge(2))
+    nulls: int = field(default=0, validator=validators.ge(0))
+
+
+@frozen
 class GeneralSettings:
-    """The keys at the top of a run file."""
+    """The keys at the top of a run file. With `poles`, the first class is a positive pole and the second a negative one, so that
+    the feature's sign means the same beside every other; without, classes are peers, and their order means nothing."""
 
     model: str = "tiny-mlm"
     texts: str = "tiny-english"
     seed: int = field(default=0, validator=validators.ge(0))
+    poles: bool = False
     disable_plugins: tuple[str, ...] = ()
 
 

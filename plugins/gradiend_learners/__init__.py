@@ -58,8 +58,10 @@ class SupervisedDecoder(Adam):
 
 @frozen
 class Shuffled(Adam):
-    """Settings of `shuffled`, those of `adam`; going wrong is what it is expected to do."""
+    """Settings of `shuffled`: the learner `of` whose classes are shuffled, and those of `adam`; going wrong is what it is
+    expected to do."""
 
+    of: str = field(default="adam", validator=validators.in_(("adam", "mean-difference", "ridge")))
     give_up: bool = False
 
 
@@ -87,5 +89,5 @@ def gradiend_learners() -> list[Contribution]:
         Contribution("supervised-decoder", SupervisedDecoder, "gradiend_learners.variants:SupervisedDecoderLearner",
                      "a decoder trained with the classes as codes, with the encoder of class means"),
         Contribution("shuffled", Shuffled, "gradiend_learners.variants:ShuffledLearner",
-                     "`adam` with shuffled classes: what a feature of nothing looks like"),
+                     "another learner with shuffled classes: what a feature of nothing looks like"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""`adam` with more or less to go by than the paper gives it."""
+"""Learners with more or less to go by than the paper gives them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import torch
 from attrs import evolve
 
 from gradiend_core.api import Examples, LearnedFeature, LearningTask, assembled, class_means, relabelled
+from gradiend_learners import Ridge, Roles, Shuffled
 from gradiend_learners.adam import AdamLearner
+from gradiend_learners.closed import MeanDifference, RidgeLearner
 
 
 class SupervisedEncoderLearner(AdamLearner):
@@ -40,8 +42,16 @@ class SupervisedDecoderLearner(AdamLearner):
         return tuple(result)
 
 
-class ShuffledLearner(AdamLearner):
-    """`adam` with the classes of training and validation pairs shuffled."""
+class ShuffledLearner:
+    """Another learner with the classes of training and validation pairs shuffled."""
+
+    def __init__(self, config: Shuffled) -> None:
+        self.config = config
+        self.learner = {
+            "adam": lambda: AdamLearner(config),
+            "mean-difference": lambda: MeanDifference(Roles(config.source, config.target)),
+            "ridge": lambda: RidgeLearner(Ridge(config.source, config.target)),
+        }[config.of]()
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         rng = random.Random(f"{task.seed}:shuffled")
@@ -51,4 +61,4 @@ class ShuffledLearner(AdamLearner):
             rng.shuffle(classes)
             return relabelled(examples, classes)
 
-        return super().learn(evolve(task, train=shuffled(task.train), validation=shuffled(task.validation)))
+        return self.learner.learn(evolve(task, train=shuffled(task.train), validation=shuffled(task.validation)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,18 +15,17 @@ from gradiend_core.api import (
     ParameterScope,
     ParameterSlice,
     SelectionTask,
+    component_of,
     count_of,
     difference_of_means,
     largest,
+    layer_of,
     load_feature,
 )
 from gradiend_selection import COMPONENTS, Components, Layers, Pattern, RandomPart, Saved, TopByGradient
 
 if TYPE_CHECKING:
     from torch import nn
-
-NUMBER = re.compile(r"\.(\d+)\.")
-ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 
 
 def scope_of(model: nn.Module, names: Iterable[str]) -> ParameterScope:
@@ -39,12 +37,6 @@ def backbone(model: nn.Module) -> list[str]:
     """Names of the parameters of `model.base_model`: embeddings and layers, without the head of the task."""
     inside = {id(parameter) for parameter in getattr(model, "base_model", model).parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) in inside]
-
-
-def layer_of(name: str) -> int | None:
-    """The number of the layer that a parameter is in, by its name; None for one in no layer."""
-    found = NUMBER.search(name)
-    return int(found.group(1)) if found else None
 
 
 class Backbone:
@@ -112,17 +104,6 @@ class ByComponent:
             there = ", ".join(each for each in COMPONENTS if each in found.values())
             raise ConfigError(f"this model has no {' or '.join(self.config.components)}; it has {there}")
         return scope_of(task.model, chosen)
-
-
-def component_of(model: nn.Module, name: str) -> str:
-    module = model.get_submodule(name.rpartition(".")[0])
-    if isinstance(module, torch.nn.Embedding):
-        return "embeddings"
-    if "Norm" in type(module).__name__:
-        return "norm"
-    if ATTENTION.search(name):
-        return "attention"
-    return "mlp" if layer_of(name) is not None else "other"
 
 
 class AtRandom:

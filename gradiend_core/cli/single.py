@@ -1,42 +1,25 @@
-"""The command line: `gradiend run`, `data`, `evaluate`, `rewrite`, `stack` and `plugins`. Says what went wrong in one line,
-without a traceback unless asked."""
+"""A run: its data, itself, and what may follow when it has finished."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradiend_core.errors import ConfigError, GradiendError, ModelError
+from gradiend_core.cli.options import Disabled, names
+from gradiend_core.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from gradiend_core.plugins.registry import Registry
     from gradiend_core.records.pair import MinimalPair
     from gradiend_core.session import Session
 
-app = typer.Typer(
-    help="Learn a feature of a language model from gradients, read it, and rewrite the model with it.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-)  # fmt: skip
-Disabled = Annotated[list[str], typer.Option("--disable-plugin", metavar="NAME", help="Leave a plugin out; may be repeated.")]
-TRACEBACK = "--traceback"
 #: how many texts a preview reads, and how many pairs of a class it shows
 PREVIEW, SHOWN = 20_000, 4
-#: the exit status that typer gives Ctrl-C
-INTERRUPTED = 130
 
 
-@app.callback()
-def options(traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the traceback of an error.")] = False) -> None:
-    """Options for every command; `main` reads them before typer does."""
-
-
-@app.command()
 def run(
     what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
     model: Annotated[
@@ -58,7 +41,7 @@ def run(
     is_file = what.endswith(".toml")
     session = Session(
         None if is_file else what, run_file=what if is_file else None, model=model, texts=texts, seed=seed, settings=settings,
-        classes=_names(classes), disable_plugins=disable_plugin,
+        classes=names(classes), disable_plugins=disable_plugin,
     )  # fmt: skip
     for state in session.plugins.failed:
         print(
@@ -68,7 +51,6 @@ def run(
     print("\n".join(summary(session, folder)))
 
 
-@app.command()
 def data(
     what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
     texts: Annotated[str | None, typer.Option(help="A named text, a file, a folder or hub:ID.")] = None,
@@ -92,7 +74,7 @@ def data(
     is_file = what.endswith(".toml")
     tables = {"data": {"max_texts": PREVIEW}} if preview else {}
     top = {"texts": texts, "seed": seed, "disable_plugins": disable_plugin or None}
-    table = gather(None if is_file else what, what if is_file else None, _names(classes), settings, tables, top)
+    table = gather(None if is_file else what, what if is_file else None, names(classes), settings, tables, top)
     registry = Plugins.discover(general_settings(table).disable_plugins).registry
     table = suit(table, registry)
     run = DataRun(registry, general_settings(table), *resolve_data(table, registry))
@@ -114,7 +96,6 @@ def data(
         print(f"\nwritten to {output}; learn from it with: gradiend run {output / 'run.toml'} --model MODEL")
 
 
-@app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     kinds: Annotated[list[str], typer.Argument(metavar="EVALUATOR...", help="Such as side-effects or baselines.")],
@@ -135,7 +116,6 @@ def evaluate(
     print(f"written to {run}")
 
 
-@app.command()
 def rewrite(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     toward: Annotated[str, typer.Option(help="The class to strengthen.")],
@@ -156,54 +136,6 @@ def rewrite(
     print("\n".join(export(session, toward, output, form, strength=strength, learning_rate=learning_rate, keep=keep, rank=rank)))
 
 
-@app.command()
-def check(
-    name: Annotated[str, typer.Argument(help="A plugin, or one of its contributions.")],
-    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of the run that it is tried in.")] = [],  # noqa: B006
-) -> None:
-    """Does a plugin keep the promises of its roles? What does not hold is said, with what to mend."""
-    from gradiend_core.config.runfile import override
-    from gradiend_core.testing.kit import outcomes
-
-    broken = 0
-    for each in outcomes(name, **override({}, settings)):
-        print(f"{'mend' if each.problem else 'ok  '}  {each.role} {each.name}: {each.problem or each.promise}")
-        broken += bool(each.problem)
-    if broken:
-        raise typer.Exit(1)
-
-
-@app.command("new-plugin")
-def new_plugin(
-    role: Annotated[str, typer.Argument(help="paradigm, source, scope, learner, policy, evaluation or figures.")],
-    name: Annotated[str, typer.Argument(help="Of the plugin and of what it contributes, such as my-paradigm.")],
-    output: Annotated[Path | None, typer.Option(help="A new folder.  [default: NAME]")] = None,
-) -> None:
-    """A plugin to start from: a distribution of its own that passes `gradiend check`."""
-    from gradiend_core.testing.skeleton import write_plugin
-
-    folder = write_plugin(role, name, output or Path(name))
-    print(f"written to {folder}; go on with: pip install -e {folder} && gradiend check {name}")
-
-
-@app.command()
-def stack(
-    edits: Annotated[list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")],
-    output: Annotated[Path | None, typer.Option(help="A new folder; without it nothing is written.")] = None,
-    form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
-    keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
-    rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
-) -> None:
-    """The edits of several finished runs in one model: what they share, and what each does alone and beside the others."""
-    from gradiend_core.stacking import export_stack, opened
-    from gradiend_core.stacking import stack as stack_edits
-
-    found = stack_edits(opened(edits))
-    print("\n".join(found.report.lines))
-    if output:
-        print("\n".join(export_stack(found, output, form, keep=keep, rank=rank)))
-
-
 def _tokenizer(name: str | None, registry: Registry) -> Any:
     if name is None:
         return None
@@ -219,33 +151,6 @@ def _tokenizer(name: str | None, registry: Registry) -> Any:
 def _marked(pair: MinimalPair) -> str:
     left = pair.left if len(pair.left) <= 60 else f"…{pair.left[-59:]}"
     return f"{left}[{pair.factual} | {pair.alternative}]{pair.right[:60]}".replace("\n", " ")
-
-
-def _names(classes: str | None) -> list[str] | None:
-    return [name.strip() for name in classes.split(",")] if classes else None
-
-
-@app.command()
-def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, disable_plugin: Disabled = []  # noqa: B006
-) -> None:  # fmt: skip
-    """Who is plugged in, with what, and from where."""
-    from gradiend_core.plugins.manager import Plugins
-    from gradiend_core.plugins.table import COLUMNS, rows
-
-    table = rows(Plugins.discover(disable_plugin))
-    if as_json:
-        print(json.dumps(table, indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    view = Table(box=None, padding=(0, 2, 0, 0))
-    for column in COLUMNS:
-        view.add_column(column, overflow="fold", no_wrap=column in ("name", "role", "plugin", "state"))
-    for row in table:
-        view.add_row(*(row[column] for column in COLUMNS))
-    Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(view)
 
 
 def default_output(session: Session) -> Path:
@@ -264,31 +169,3 @@ def summary(session: Session, folder: Path) -> list[str]:
     lines += [f"warning: {warning}" for warning in session.warnings]
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in session.timing.items())
     return [*lines, f"seconds   {seconds}; total {sum(session.timing.values()):.1f}", f"written to {folder}"]
-
-
-def main() -> None:
-    """The console script."""
-    wanted = TRACEBACK in sys.argv
-    if not sys.stderr.isatty():
-        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    warnings.showwarning = _one_line
-    try:
-        app()
-    except GradiendError as error:
-        if wanted:
-            raise
-        sys.exit(f"error: {error}")
-    except SystemExit as leave:
-        if leave.code == INTERRUPTED:
-            print("stopped by hand; what was finished is in the output folder, results.json is not", file=sys.stderr)
-        raise
-    except Exception as error:
-        if wanted:
-            raise
-        first = str(error).splitlines()[0] if str(error) else ""
-        hint = f"gradiend {TRACEBACK} {' '.join(sys.argv[1:])}"
-        sys.exit(f"error: {type(error).__name__}: {first} (a defect; see it all with `{hint}`)")
-
-
-def _one_line(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)

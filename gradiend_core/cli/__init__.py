@@ -1,0 +1,61 @@
+"""The command line: one command for each thing that a user comes for. Says what went wrong in one line, without a traceback
+unless asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from gradiend_core.cli import plugins, several, single
+from gradiend_core.errors import GradiendError
+
+app = typer.Typer(
+    help="Learn a feature of a language model from gradients, read it, and rewrite the model with it.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+)  # fmt: skip
+TRACEBACK = "--traceback"
+#: the exit status that typer gives Ctrl-C
+INTERRUPTED = 130
+
+
+@app.callback()
+def options(traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the traceback of an error.")] = False) -> None:
+    """Options for every command; `main` reads them before typer does."""
+
+
+for _command in (single.run, single.data, single.evaluate, single.rewrite, several.suite, several.compare, several.stack,
+                 plugins.plugins, plugins.check):  # fmt: skip
+    app.command()(_command)
+app.command("new-plugin")(plugins.new_plugin)
+
+
+def main() -> None:
+    """The console script."""
+    wanted = TRACEBACK in sys.argv
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    warnings.showwarning = _one_line
+    try:
+        app()
+    except GradiendError as error:
+        if wanted:
+            raise
+        sys.exit(f"error: {error}")
+    except SystemExit as leave:
+        if leave.code == INTERRUPTED:
+            print("stopped by hand; what was finished is in the output folder, results.json is not", file=sys.stderr)
+        raise
+    except Exception as error:
+        if wanted:
+            raise
+        first = str(error).splitlines()[0] if str(error) else ""
+        hint = f"gradiend {TRACEBACK} {' '.join(sys.argv[1:])}"
+        sys.exit(f"error: {type(error).__name__}: {first} (a defect; see it all with `{hint}`)")
+
+
+def _one_line(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)

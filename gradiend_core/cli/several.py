@@ -1,0 +1,78 @@
+"""Several runs: done together, compared, and their edits in one model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradiend_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gradiend_core.records.report import Report
+
+
+def suite(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="What the runs share, [[members]] and [comparison].")],
+    output: Annotated[Path | None, typer.Option(help="Output folder.  [default: runs/FILE]")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs that are done at once, each in a process.")] = 1,
+    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of all runs; repeatable.")] = [],  # noqa: B006
+) -> None:
+    """Many runs from one file, and the comparison of their features; given again, it goes on where it was."""
+    from gradiend_core.config.suitefile import read_suite
+    from gradiend_core.suite import run_suite, workers
+
+    found = read_suite(file, settings)
+    folder = output or Path("runs") / file.stem
+    with workers(min(jobs, len(found.members))) as executor:
+        result = run_suite(found, folder, executor, lambda line: print(line, file=sys.stderr))
+    if result.report:
+        _print_comparison(result.report)
+    print(f"{len(result.finished)} of {len(found.members)} runs have finished; written to {folder}")
+    if result.failed:
+        print("\n".join(f"failed    {name}: {problem}" for name, problem in result.failed.items()))
+        raise typer.Exit(1)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")],
+    output: Annotated[Path | None, typer.Option(help="A folder for tables and figures.")] = None,
+    top: Annotated[list[str], typer.Option(help="Largest weights whose overlap is counted, such as 0.01 or 1000.")] = ["0.01"],  # noqa: B006
+    max_pairs: Annotated[int, typer.Option(min=2, help="The most test pairs of a class that encoders read.")] = 100,
+) -> None:
+    """Features of finished runs side by side: what they share in the weights, and what they read of each other's texts."""
+    from gradiend_core.comparing import compare_runs, runs_in, save_comparison
+    from gradiend_core.config.converter import structure
+    from gradiend_core.records.run import ComparisonSettings
+
+    try:
+        tops = [float(each) if "." in each else int(each) for each in top]
+    except ValueError as error:
+        raise ConfigError(f"--top takes a share, like 0.01, or a count, like 1000, not {' '.join(top)!r}") from error
+    report = compare_runs(runs_in(runs), structure({"top": tops, "max_pairs": max_pairs}, ComparisonSettings, "comparison"))
+    _print_comparison(report)
+    if output:
+        print(f"written to {save_comparison(report, output)}")
+
+
+def stack(
+    edits: Annotated[list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")],
+    output: Annotated[Path | None, typer.Option(help="A new folder; without it nothing is written.")] = None,
+    form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
+    keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
+    rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
+) -> None:
+    """The edits of several finished runs in one model: what they share, and what each does alone and beside the others."""
+    from gradiend_core.stacking import export_stack, opened
+    from gradiend_core.stacking import stack as stack_edits
+
+    found = stack_edits(opened(edits))
+    print("\n".join(found.report.lines))
+    if output:
+        print("\n".join(export_stack(found, output, form, keep=keep, rank=rank)))
+
+
+def _print_comparison(report: Report) -> None:
+    print("\n".join([*report.lines, *(f"warning: {warning}" for warning in report.warnings)]))

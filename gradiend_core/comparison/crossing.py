@@ -1,0 +1,87 @@
+"""What every feature reads in the held-out pairs of every other: many features, one pass of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from attrs import frozen
+from torch import Tensor
+
+from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.learning.encodings import correlation, labels_of
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.pair import MinimalPair
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.source import Examples
+
+#: numbers that the encoders of one pass may take
+BUDGET = 2**29
+
+
+@frozen
+class Crossing:
+    """One feature on another's pairs: how its encodings correlate with the other's classes, their mean on each class, and half
+    the difference of these, which is 1 where it reads the other's classes as its own, −1 where it reads them the other way."""
+
+    correlation: float | None
+    first: float
+    second: float
+    n: int
+
+    @property
+    def oriented(self) -> float:
+        return (self.first - self.second) / 2
+
+
+def encode_all(features: Sequence[LearnedFeature], gradients: GradientOperator, examples: Examples) -> Tensor:
+    """Encodings of each example by each feature, [features, examples]. Features of one gradient role and scope share passes;
+    a pass takes as many as the budget has room for."""
+    found = torch.zeros(len(features), len(examples.pairs))
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number, feature in enumerate(features):
+        groups.setdefault((feature.source.value, feature.scope.fingerprint()), []).append(number)
+    for numbers in _together(groups, features):
+        scope = _joined([features[number] for number in numbers])
+        directions = torch.stack([_over(features[number], scope) for number in numbers])
+        projected = gradients.over(scope).project(examples, directions, features[numbers[0]].source).cpu()
+        for number, own in zip(numbers, projected.T, strict=True):
+            found[number] = features[number].encode(own)
+    return found
+
+
+def _together(groups: Mapping[tuple[str, str], list[int]], features: Sequence[LearnedFeature]) -> list[list[int]]:
+    """Features that share a pass: of one gradient role, as many as fit, those of one scope first."""
+    passes: dict[str, list[list[int]]] = {}
+    for (role, _), numbers in groups.items():
+        size = features[numbers[0]].scope.size
+        for number in numbers:
+            open_ones = passes.setdefault(role, [[]])
+            if (len(open_ones[-1]) + 1) * size > BUDGET and open_ones[-1]:
+                open_ones.append([])
+            open_ones[-1].append(number)
+    return [numbers for own in passes.values() for numbers in own]
+
+
+def _joined(features: Sequence[LearnedFeature]) -> ParameterScope:
+    scope = features[0].scope
+    for feature in features[1:]:
+        if feature.scope.fingerprint() != scope.fingerprint():
+            scope = scope.joined(feature.scope)
+    return scope
+
+
+def _over(feature: LearnedFeature, scope: ParameterScope) -> Tensor:
+    if feature.scope.size == scope.size:
+        return feature.encoder
+    whole = torch.zeros(scope.size)
+    whole[feature.scope.places_in(scope)] = feature.encoder.cpu()
+    return whole
+
+
+def crossing(values: Tensor, pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Crossing:
+    """Of one feature's encodings [pairs] of the pairs of an axis."""
+    labels = labels_of(pairs, axis)
+    first, second = values[labels > 0], values[labels < 0]
+    seen = labels != 0
+    return Crossing(correlation(values[seen], labels[seen]), float(first.mean()), float(second.mean()), int(seen.sum()))

@@ -1,0 +1,118 @@
+"""Many features side by side over the weights that any of them has: inner products, and which weights are the largest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+import torch
+from attrs import frozen
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from gradiend_core.learning.selection import count_of, largest
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.scope import ParameterScope, ParameterSlice
+
+#: numbers that all features together hold at once, beside their own
+BUDGET = 2**25
+
+
+class Weights:
+    """K features of models of one shape. Where their scopes differ, what a feature does not have is 0. Raises ModelError for
+    features of models of different shapes."""
+
+    def __init__(self, features: Sequence[LearnedFeature]) -> None:
+        self.features = tuple(features)
+        self.scope: ParameterScope = reduce(
+            lambda whole, feature: whole if whole is feature.scope else whole.joined(feature.scope), features, features[0].scope
+        )
+        whole = self.scope.fingerprint()
+        self._places = [
+            None if feature.scope.fingerprint() == whole else feature.scope.places_in(self.scope) for feature in features
+        ]
+        self.alike = all(places is None for places in self._places)
+
+    def chunks(self, name: str) -> Iterator[tuple[ParameterSlice, Tensor]]:
+        """The vectors `name` ("encoder", "decoder") of all features, [K, part of a parameter], with the parameter."""
+        whole = [self._spread(feature, name, places) for feature, places in zip(self.features, self._places, strict=True)]
+        width = max(1, BUDGET // len(whole))
+        for part, place in self.scope.parts():
+            for start in range(place.start, place.stop, width):
+                yield part, torch.stack([vector[start : min(place.stop, start + width)] for vector in whole])
+
+    def _spread(self, feature: LearnedFeature, name: str, places: Tensor | None) -> Tensor:
+        vector: Tensor = getattr(feature, name)
+        if places is None:
+            return vector
+        whole = torch.zeros(self.scope.size, dtype=vector.dtype)
+        whole[places] = vector.cpu()
+        return whole
+
+    def products(self, name: str) -> dict[str, Tensor]:
+        """Inner products of every two features by parameter, [K, K] in float64."""
+        found: dict[str, Tensor] = {}
+        for part, own in self.chunks(name):
+            own = own.double()
+            found[part.name] = found.get(part.name, 0) + own @ own.T
+        return found
+
+    def largest(self, name: str, top: float) -> Tops:
+        """The `top` (fraction or count) largest entries of each feature."""
+        counts, places = [], []
+        for feature, own in zip(self.features, self._places, strict=True):
+            count = count_of(top, feature.scope.size, "comparison.top")
+            chosen = largest(getattr(feature, name).abs(), count)
+            places.append(chosen if own is None else own[chosen])
+            counts.append(count)
+        ends = np.concatenate([[0], np.cumsum(counts)])
+        ones = np.ones(ends[-1], dtype=np.int64)
+        which = csr_array((ones, torch.cat(places).numpy(), ends), shape=(len(counts), self.scope.size))
+        names = [part.name for part in self.scope.slices]
+        # of weights that no feature could choose there are none, unless their scopes differ
+        sizes = [part.size if self.alike else prod(part.shape) for part in self.scope.slices]
+        starts = np.concatenate([[0], np.cumsum([part.size for part in self.scope.slices])])
+        by_parameter = np.stack([which[:, a:b].sum(axis=1) for a, b in pairwise(starts)], axis=1)
+        return Tops(tuple(counts), (which @ which.T).toarray(), by_parameter, np.array(sizes), tuple(names))
+
+
+@frozen(eq=False)
+class Tops:
+    """The largest weights of K features: how many each has, how many every two share [K, K], how many of each are in each
+    parameter [K, parameters], the parameters' sizes and names."""
+
+    counts: tuple[int, ...]
+    shared: np.ndarray
+    by_parameter: np.ndarray
+    sizes: np.ndarray
+    names: tuple[str, ...]
+
+    @property
+    def least(self) -> np.ndarray:
+        """The most that every two could share, [K, K]."""
+        return np.minimum.outer(self.counts, self.counts)
+
+    @property
+    def overlap(self) -> np.ndarray:
+        """The share of the smaller one's weights that the other has too, [K, K]."""
+        return self.shared / self.least
+
+    @property
+    def chance(self) -> np.ndarray:
+        """What the overlap would be of weights drawn from all, [K, K]."""
+        return np.outer(self.counts, self.counts) / self.sizes.sum() / self.least
+
+    @property
+    def chance_in_place(self) -> np.ndarray:
+        """What it would be of weights drawn from all of the same parameter, as many from each as a feature has there, [K, K]:
+        features that only prefer the same layers reach this."""
+        return (self.by_parameter / self.sizes) @ self.by_parameter.T / self.least
+
+    def p_value(self, one: int, two: int) -> float:
+        """How likely at least so many shared weights are when both are drawn from all (hypergeometric)."""
+        from scipy.stats import hypergeom
+
+        return float(hypergeom.sf(self.shared[one, two] - 1, int(self.sizes.sum()), self.counts[one], self.counts[two]))

@@ -1,0 +1,95 @@
+"""A suite as one TOML file: the keys of a run file, shared by all of its runs; `[[members]]`, each with what is its own; and
+`[comparison]`.
+
+A member may have a `name`, and stand for several runs: one for each two of its paradigm's classes (`pairs = "all"`), for those
+that it lists (`pairs = [["1SG", "1PL"], …]`), or for each of several models (`model = ["tiny-mlm", …]`)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from gradiend_core.config.converter import structure
+from gradiend_core.config.runfile import override, read_run_file
+from gradiend_core.errors import ConfigError
+from gradiend_core.records.run import ComparisonSettings
+
+#: what a suite leaves out of its runs unless it is asked for: it is about their features
+USUAL: dict[str, dict[str, Any]] = {"evaluation": {"kinds": ["encoder"]}, "figures": {"kinds": []}}
+MEMBERS, COMPARISON = "members", "comparison"
+
+
+@frozen
+class Member:
+    """One run of a suite, as the tables of a run file."""
+
+    name: str
+    tables: Mapping[str, Any]
+
+
+@frozen
+class Suite:
+    """Runs, and how their features are compared."""
+
+    members: tuple[Member, ...]
+    comparison: ComparisonSettings
+
+
+def read_suite(path: Path, settings: Sequence[str] = ()) -> Suite:
+    """The suite of a file; `settings` are of what its runs share, like "learner.kind=ridge". Raises ConfigError."""
+    table = override(read_run_file(path), settings)
+    given = table.pop(MEMBERS, None)
+    if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
+        raise ConfigError(f"suite {str(path)!r} has no members; give each as a table, [[{MEMBERS}]]")
+    comparison = structure(table.pop(COMPARISON, {}), ComparisonSettings, COMPARISON)
+    members = [member for each in given for member in _expanded(_merged({**USUAL, **table}, each))]
+    if comparison.nulls:
+        members += [_null(member, number) for member in members for number in range(comparison.nulls)]
+    twice = [name for name, count in Counter(member.name for member in members).items() if count > 1]
+    if twice:
+        raise ConfigError(f"two members of the suite are named {twice[0]!r}; give one of them another name")
+    return Suite(tuple(members), comparison)
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables in tables are merged; anything else of a member replaces what is shared."""
+    found = dict(shared)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = _merged(found[key], value) if both else value
+    return found
+
+
+def _expanded(table: dict[str, Any]) -> Iterator[Member]:
+    name, pairs, models = table.pop("name", ""), table.pop("pairs", None), table.get("model")
+    paradigm = table.get("paradigm", {})
+    classes = paradigm.get("classes", []) if isinstance(paradigm, dict) else []
+    if pairs == "all":
+        if len(classes) < 2:
+            raise ConfigError('a member with pairs = "all" needs the classes to pair, as paradigm.classes')
+        pairs = [list(pair) for pair in combinations(classes, 2)]
+    elif pairs is not None and not (isinstance(pairs, list) and all(isinstance(p, list) and len(p) == 2 for p in pairs)):
+        raise ConfigError(f'pairs must be "all" or a list of two classes each, not {pairs!r}')
+    for pair in [classes] if pairs is None else pairs:
+        own = {**table, "paradigm": {**paradigm, **({"classes": pair} if pair else {})}}
+        parts = [name] if name and pairs is None else [*([name] if name else []), "-".join(pair) or paradigm.get("kind", "")]
+        for model in models if isinstance(models, list) else [models]:
+            ending = f"@{Path(str(model)).name}" if isinstance(models, list) else ""
+            called = re.sub(r"[^\w+@.-]", "_", ".".join(parts) + ending)
+            if not called.strip("._-"):
+                raise ConfigError("a member of the suite has neither a name nor classes; give it a name")
+            yield Member(called, own if model is None else {**own, "model": model})
+
+
+def _null(member: Member, number: int) -> Member:
+    """The same with shuffled classes, by the same learner."""
+    learner = member.tables.get("learner", {})
+    own = {**learner, "kind": "shuffled", "of": learner.get("kind", "adam")}
+    seed = member.tables.get("seed", 0) + number
+    return Member(f"{member.name}.shuffled{number or ''}", {**member.tables, "learner": own, "seed": seed, "poles": False})
