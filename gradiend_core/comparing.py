@@ -20,7 +20,8 @@ from gradiend_core.session import Session
 from gradiend_core.storage.files import claim_output, fresh_folder, write_csv, write_json
 
 if TYPE_CHECKING:
-    from gradiend_core.comparison.report import Compared, Reading
+    from gradiend_core.comparison.report import Reading
+    from gradiend_core.comparison.tables import Compared
 
 MARKER = "comparison.json"
 
@@ -100,7 +101,7 @@ def _features(
     opened: Sequence[FinishedRun], models: Mapping[str, str], settings: ComparisonSettings
 ) -> tuple[list[Compared], dict[str, list[MinimalPair]]]:
     """The features, and for each the test pairs that it and the others are to be tried on."""
-    from gradiend_core.comparison.report import Compared
+    from gradiend_core.comparison.tables import Compared
 
     features, pairs = [], {}
     for each in opened:
@@ -148,12 +149,10 @@ def _readings(
 
 
 def runs_in(folders: Sequence[Path]) -> dict[str, Path]:
-    """Finished runs by name: folders that are one, and those inside of folders that are not, such as a suite's."""
+    """Finished runs by name: folders that are one, and all that are inside of folders that are not, such as a suite's."""
     found: dict[str, Path] = {}
     for folder in folders:
-        inside = (
-            [folder] if (folder / "results.json").is_file() else sorted(path.parent for path in folder.glob("*/results.json"))
-        )
+        inside = [folder] if (folder / "results.json").is_file() else sorted(path.parent for path in folder.rglob("results.json"))
         if not inside:
             raise StorageError(f"{folder} holds no finished run, and no folder with one")
         for each in inside:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import pairwise
 from math import prod
 
@@ -76,19 +76,24 @@ class Weights:
         sizes = [part.size if self.alike else prod(part.shape) for part in self.scope.slices]
         starts = np.concatenate([[0], np.cumsum([part.size for part in self.scope.slices])])
         by_parameter = np.stack([which[:, a:b].sum(axis=1) for a, b in pairwise(starts)], axis=1)
-        return Tops(tuple(counts), (which @ which.T).toarray(), by_parameter, np.array(sizes), tuple(names))
+        return Tops(tuple(counts), which, by_parameter, np.array(sizes), tuple(names))
 
 
 @frozen(eq=False)
 class Tops:
-    """The largest weights of K features: how many each has, how many every two share [K, K], how many of each are in each
+    """The largest weights of K features: how many each has, which they are [K, n] (sparse), how many of each are in each
     parameter [K, parameters], the parameters' sizes and names."""
 
     counts: tuple[int, ...]
-    shared: np.ndarray
+    which: csr_array
     by_parameter: np.ndarray
     sizes: np.ndarray
     names: tuple[str, ...]
+
+    @cached_property
+    def shared(self) -> np.ndarray:
+        """How many every two share, [K, K]."""
+        return np.asarray((self.which @ self.which.T).toarray())
 
     @property
     def least(self) -> np.ndarray:
@@ -110,6 +115,19 @@ class Tops:
         """What it would be of weights drawn from all of the same parameter, as many from each as a feature has there, [K, K]:
         features that only prefer the same layers reach this."""
         return (self.by_parameter / self.sizes) @ self.by_parameter.T / self.least
+
+    def patterns(self, features: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
+        """How many weights just these of some features have, for each combination that occurs, the largest first."""
+        some = self.which[list(features)].tocsc()
+        some = some[:, np.diff(some.indptr) > 0]
+        # each combination as one number: sums of random ones are equal by chance once in 2^64
+        marks = np.random.default_rng(0).integers(-(2**62), 2**62, len(features)) @ some
+        _, first, count = np.unique(np.asarray(marks), return_index=True, return_counts=True)
+        found = [
+            (tuple(sorted(some.indices[some.indptr[at] : some.indptr[at + 1]].tolist())), int(n))
+            for at, n in zip(first, count, strict=True)
+        ]
+        return sorted(found, key=lambda each: (-each[1], each[0]))
 
     def p_value(self, one: int, two: int) -> float:
         """How likely at least so many shared weights are when both are drawn from all (hypergeometric)."""

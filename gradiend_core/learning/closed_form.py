@@ -15,13 +15,13 @@ from gradiend_core.roles.learner import LearningTask
 
 
 def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
-    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n], in one pass."""
+    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]; each example is seen once."""
     labels = labels_of(task.train.pairs, axis)
-    shares = torch.stack([labels.eq(sign).float() / labels.eq(sign).sum() for sign in (1.0, -1.0)])
-    rows = labels.nonzero()[:, 0]
-    both = [role for role in roles for _ in shares]
-    found = task.gradients.accumulate(task.train, rows.tolist(), shares[:, rows].repeat(len(roles), 1), both)
-    return found.view(len(roles), 2, -1)
+    means = []
+    for sign in (1.0, -1.0):
+        rows = labels.eq(sign).nonzero()[:, 0].tolist()
+        means.append(task.gradients.accumulate(task.train, rows, torch.full((len(rows),), 1 / len(rows)), roles))
+    return torch.stack(means, 1)
 
 
 def assembled(

@@ -44,6 +44,13 @@ class StabilitySettings:
 
 
 @frozen
+class WhereSettings:
+    """Settings of `where`: the share of the largest decoder weights whose places are counted."""
+
+    top: int | float = field(default=0.01, validator=validators.gt(0))
+
+
+@frozen
 class SelectionSettings:
     """Settings of `selection`: the shares of largest weights compared, and the most training pairs that the selection sees."""
 
@@ -148,6 +155,12 @@ def gradiend_evaluators() -> list[Contribution]:
             StabilitySettings,
             "gradiend_evaluation.stability:StabilityEvaluator",
             "how far the features of several seeds agree",
+        ),
+        Contribution(
+            "where",
+            WhereSettings,
+            "gradiend_evaluation.where:WhereEvaluator",
+            "in which layers and components the feature is",
         ),
         Contribution(
             "selection",

@@ -21,6 +21,7 @@ from gradiend_core.api import (
 from gradiend_evaluation import StabilitySettings
 
 SEEDS = ("seed", "validation_correlation", "test_correlation", "neutral_mean", "steps")
+TRAINING = ("seed", "step", "validation_correlation")
 PARTS = ("parameter", "weights", "encoder_cosine", "decoder_cosine", "share_of_top")
 
 
@@ -59,7 +60,17 @@ class StabilityEvaluator:
         }
         metrics |= spread("validation_correlation", [row[1] for row in rows])
         metrics |= spread("test_correlation", scores) | spread("neutral_mean", means)
-        tables = {"seeds": Table(SEEDS, tuple(rows)), "parameters": Table(PARTS, tuple(by_parameter(seeds, count)))}
+        steps = [
+            (feature.seed, row.step, row.validation_correlation)
+            for feature in seeds
+            for row in feature.training
+            if row.validation_correlation is not None
+        ]
+        tables = {
+            "training": Table(TRAINING, tuple(steps)),
+            "seeds": Table(SEEDS, tuple(rows)),
+            "parameters": Table(PARTS, tuple(by_parameter(seeds, count))),
+        }
         mean, cosine = metrics["test_correlation", "mean"].value, metrics["agreement", "decoder_cosine"].value
         shown = "undefined" if mean is None else f"{mean:.3f}"
         line = f"{len(seeds)} seeds   mean test correlation {shown}, mean cosine of two decoders {cosine:.3f}"

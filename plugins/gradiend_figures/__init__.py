@@ -14,4 +14,21 @@ def gradiend_visualizers() -> list[Contribution]:
         figure("convergence", "convergence:Convergence", "loss and validation correlation over the training steps"),
         figure("encodings", "encodings:Encodings", "what test examples and neutral text encode to"),
         figure("rewriting", "rewriting:Rewriting", "probability shift and language modelling score by learning rate"),
+        figure("words", "words:Words", "what the examples of each target word encode to"),
+        figure("where", "where:Where", "layers and components that the feature is in"),
+        figure("seeds", "seeds:Seeds", "how far the features of several seeds agree"),
+    ]
+
+
+@hookimpl
+def gradiend_comparison_visualizers() -> list[Contribution]:
+    def figure(name: str, attribute: str, summary: str) -> Contribution:
+        return Contribution(name, NoSettings, f"gradiend_figures.{attribute}", summary)
+
+    return [
+        figure("similarity", "many:Similarity", "cosines of decoders"),
+        figure("overlap", "many:Overlap", "shares of the largest weights that features have in common"),
+        figure("cross-encoding", "many:CrossEncoding", "what each encoder reads of each feature's texts"),
+        figure("places", "many:Places", "layers and components that features are in"),
+        figure("shared-weights", "sets:SharedWeights", "which of the largest weights several features share (Venn, UpSet)"),
     ]
