@@ -20,8 +20,10 @@ from gradiend_core.config.runfile import override, read_run_file
 from gradiend_core.errors import ConfigError
 from gradiend_core.records.run import ComparisonSettings
 
-#: what a suite leaves out of its runs unless it is asked for: it is about their features
-USUAL: dict[str, dict[str, Any]] = {"evaluation": {"kinds": ["encoder"]}, "figures": {"kinds": []}}
+#: what each run of a suite does unless it is asked for more: a suite is about what features have in common
+USUAL: dict[str, dict[str, Any]] = {
+    "evaluation": {"kinds": ["encoder"], "encoder": {"splits": ["test"], "random_directions": 0}}, "figures": {"kinds": []}
+}  # fmt: skip
 MEMBERS, COMPARISON = "members", "comparison"
 
 
@@ -48,13 +50,18 @@ def read_suite(path: Path, settings: Sequence[str] = ()) -> Suite:
     if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
         raise ConfigError(f"suite {str(path)!r} has no members; give each as a table, [[{MEMBERS}]]")
     comparison = structure(table.pop(COMPARISON, {}), ComparisonSettings, COMPARISON)
-    members = [member for each in given for member in _expanded(_merged({**USUAL, **table}, each))]
+    members = [member for each in given for member in _expanded(_merged(_merged(_usual(table), table), each))]
     if comparison.nulls:
         members += [_null(member, number) for member in members for number in range(comparison.nulls)]
     twice = [name for name, count in Counter(member.name for member in members).items() if count > 1]
     if twice:
         raise ConfigError(f"two members of the suite are named {twice[0]!r}; give one of them another name")
     return Suite(tuple(members), comparison)
+
+
+def _usual(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not said otherwise; a table that says which kinds there are says all."""
+    return {role: values for role, values in USUAL.items() if "kinds" not in table.get(role, {})}
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

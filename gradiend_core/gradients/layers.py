@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp, vjp, vmap
+from torch.nn.functional import layer_norm
 
 #: numbers that one layer may hold for all examples of a batch at once
 LAYER_BUDGET = 2**24
@@ -143,8 +144,32 @@ class EmbeddingLayer(Layer):
         return self.entries(name, [inputs[0].flatten()[None]], delta.flatten(0, -2)[None], index)[0]
 
 
+class NormLayer(Layer):
+    """y = w·â + b, with â the input brought to mean 0 and variance 1. An example's gradient is smaller than its output."""
+
+    def _each(self, name: str, inputs: Sequence[Tensor], delta: Tensor) -> Tensor:
+        """[examples, width]"""
+        if name == "weight":
+            module: nn.LayerNorm = self.module  # type: ignore[assignment]
+            delta = delta * layer_norm(inputs[0], module.normalized_shape, eps=module.eps)
+        return _tokens(delta).sum(1)
+
+    def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
+        return self._each(name, inputs, delta) @ directions.T
+
+    def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
+        total += self._each(name, inputs, delta).sum(0)
+
+    def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
+        found = self._each(name, inputs, delta)
+        return found if index is None else found[:, index]
+
+    def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
+        return self._each(name, inputs, delta).sum(0)[index]
+
+
 class OtherLayer(Layer):
-    """Any module without children, such as a normalisation: torch differentiates it, and only it."""
+    """Any other module without children, such as another normalisation: torch differentiates it, and only it."""
 
     def _call(self, inputs: Sequence[Tensor]) -> Callable[[dict[str, Tensor]], Tensor]:
         fixed = {name: value.detach() for name, value in self.module.named_parameters(recurse=False)}
@@ -192,6 +217,8 @@ def layer_of(module: nn.Module) -> Layer | None:
         and not module.scale_grad_by_freq
     ):
         return EmbeddingLayer(module)
+    if forward is nn.LayerNorm.forward and len(module.normalized_shape) == 1:  # type: ignore[arg-type]
+        return NormLayer(module)
     return OtherLayer(module) if not any(module.children()) else None
 
 

@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 from gradiend_core import Session
 from gradiend_core.errors import ModelError
 from gradiend_core.gradients.examples import subset
-from gradiend_core.gradients.layers import EmbeddingLayer, LinearLayer, OtherLayer, layer_of
+from gradiend_core.gradients.layers import EmbeddingLayer, LinearLayer, NormLayer, OtherLayer, layer_of
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import MinimalPair
@@ -139,7 +139,14 @@ def test_layers_go_by_what_forward_really_is():
     kinds = {
         LinearLayer: [nn.Linear(2, 3), Conv1D(3, 2)],
         EmbeddingLayer: [nn.Embedding(4, 2)],
-        OtherLayer: [Doubled(4, 2), nn.LayerNorm(2), nn.Embedding(4, 2, scale_grad_by_freq=True), nn.Conv1d(2, 2, 1)],
+        NormLayer: [nn.LayerNorm(2)],
+        OtherLayer: [
+            Doubled(4, 2),
+            nn.LayerNorm((3, 2)),
+            nn.RMSNorm(2),
+            nn.Embedding(4, 2, scale_grad_by_freq=True),
+            nn.Conv1d(2, 2, 1),
+        ],
     }
     for kind, modules in kinds.items():
         assert all(type(layer_of(module)) is kind for module in modules)
