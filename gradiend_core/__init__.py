@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradiend_core.config.suitefile import read_suite
     from gradiend_core.errors import GradiendError
     from gradiend_core.exporting import export
+    from gradiend_core.reporting import write_report
     from gradiend_core.rewriting.apply import applied, apply_update
     from gradiend_core.run_folder import evaluate_run, load_run, save_run
     from gradiend_core.session import Session
@@ -48,6 +49,7 @@ _MODULE_OF = {
     "save_run": "run_folder",
     "save_update": "storage.updates",
     "stack": "stacking",
+    "write_report": "reporting",
     "StackedEdit": "stacking",
 }
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "save_run",
     "save_update",
     "stack",
+    "write_report",
 ]  # fmt: skip
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +60,21 @@ def save_comparison(report: Report, output: str | Path, plugins: Plugins | None 
     claim_output(output, MARKER)
     for name, table in report.tables.items():
         write_csv(output / "tables" / f"{name}.csv", table.columns, table.rows)
-    registry = (plugins or Plugins.discover()).registry
     with fresh_folder(output / "figures") as place:
-        for name in registry.names("comparison-figures"):
-            figure = registry.get("comparison-figures", name).build().draw(report)
-            for suffix in FORMATS if figure is not None else ():
+        for name, figure in comparison_figures(report, plugins):
+            for suffix in FORMATS:
                 figure.savefig(place / f"{name}.{suffix}", dpi=150)
     write_json(output / MARKER, {**report.nested(), "warnings": list(report.warnings)})
     return output
+
+
+def comparison_figures(report: Report, plugins: Plugins | None = None) -> Iterator[tuple[str, Any]]:
+    """Each figure that the comparison allows, as (name, matplotlib Figure)."""
+    registry = (plugins or Plugins.discover()).registry
+    for name in registry.names("comparison-figures"):
+        figure = registry.get("comparison-figures", name).build().draw(report)
+        if figure is not None:
+            yield name, figure
 
 
 def _opened(runs: Mapping[str, str | Path] | Sequence[str | Path], memo: dict[str, Any]) -> list[FinishedRun]:
@@ -159,11 +165,3 @@ def runs_in(folders: Sequence[Path]) -> dict[str, Path]:
             name = each.name if each.name not in found else str(each)
             found[name] = each
     return found
-
-
-def read_comparison(folder: Path) -> dict[str, Any]:
-    """The numbers of a saved comparison."""
-    try:
-        return dict(json.loads((folder / MARKER).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{folder} holds no comparison: {MARKER} cannot be read ({error})") from error

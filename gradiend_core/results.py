@@ -18,6 +18,7 @@ def results(session: Session) -> dict[str, Any]:
     by_axis = {
         feature.classes[0]: {
             **{name: report.nested() for name, report in reports.items()},
+            "lines": {name: list(report.lines) for name, report in reports.items()},
             "training": {"best_step": feature.best_step, "steps": len(feature.training), "seed": feature.seed},
         }
         for _, feature, reports in session.by_axis()

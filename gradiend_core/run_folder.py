@@ -31,6 +31,7 @@ from gradiend_core.records.report import Metric, Report
 from gradiend_core.session import Session
 from gradiend_core.storage.features import load_feature, save_feature
 from gradiend_core.storage.files import claim_output, fresh_folder, write_csv, write_json, write_text
+from gradiend_core.storage.tables import load_tables, save_tables
 
 MARKER = "run.toml"
 FORMATS = ("png", "pdf", "svg")
@@ -55,7 +56,7 @@ def save_run(session: Session, output: str | Path) -> Path:
             save_feature(feature, output / "seeds" / str(run.seed) / f"{session.prefix(feature)}feature", session.provenance)
     for prefix, _, reports in session.by_axis():
         for report in reports.values():
-            write_tables(output, prefix, report)
+            save_tables(output, prefix, report)
     if "decoder" in session.reports:
         for toward in session.goals():
             edited = session.rewrite(toward)
@@ -89,11 +90,16 @@ def load_run(
     session.__dict__["seed_runs"] = (SeedRun(session.features[0].seed, session.features),)
     session.__dict__["axis_reports"] = tuple(
         {
-            choice.kind: Report(choice.kind, dict(_metrics((), found[choice.kind])))
+            choice.kind: Report(
+                choice.kind,
+                dict(_metrics((), found[choice.kind])),
+                load_tables(folder, name and f"{name}_", choice.kind),
+                lines=tuple(found.get("lines", {}).get(choice.kind, ())),
+            )
             for choice in session.config.evaluation
             if choice.kind in found
         }
-        for found in by_axis.values()
+        for name, found in by_axis.items()
     )
     return session
 
@@ -109,8 +115,9 @@ def evaluate_run(folder: str | Path, kinds: Sequence[str], settings: Sequence[st
         session.evaluate(axis, kinds, reports)
         own = results["axes"][session.features[axis].classes[0]] if "axes" in results else results
         own |= {kind: reports[kind].nested() for kind in kinds}
+        own["lines"] = {**own.get("lines", {}), **{kind: list(reports[kind].lines) for kind in kinds}}
         for kind in kinds:
-            write_tables(folder, prefix, reports[kind])
+            save_tables(folder, prefix, reports[kind])
     results["timing"] |= {name: session.timing[name] for name in session.timing if name.startswith("evaluation")}
     warnings = [each for _, _, reports in session.by_axis() for kind in kinds for each in reports[kind].warnings]
     results["warnings"] = list(dict.fromkeys([*results["warnings"], *warnings]))
@@ -125,11 +132,6 @@ def seed_features(folder: Path, session: Session, axis: int) -> tuple[LearnedFea
     seeds = sorted(int(path.name) for path in (folder / "seeds").glob("*") if path.name.isdigit())
     found = [folder / "seeds" / str(seed) / name for seed in seeds if seed != best.seed]
     return tuple(load_feature(each) for each in found if each.is_dir())
-
-
-def write_tables(folder: Path, prefix: str, report: Report) -> None:
-    for name, table in report.tables.items():
-        write_csv(folder / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
 
 
 def _results(folder: Path) -> dict[str, Any]:

@@ -27,8 +27,10 @@ def options(traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the tr
     """Options for every command; `main` reads them before typer does."""
 
 
-for _command in (single.run, single.data, single.evaluate, single.rewrite, several.suite, several.compare, several.stack,
-                 plugins.plugins, plugins.check):  # fmt: skip
+for _command in (
+    single.run, single.data, single.evaluate, single.rewrite, several.report, several.suite, several.compare, several.stack,
+    plugins.plugins, plugins.check,
+):  # fmt: skip
     app.command()(_command)
 app.command("new-plugin")(plugins.new_plugin)
 

@@ -57,6 +57,18 @@ def compare(
         print(f"written to {save_comparison(report, output)}")
 
 
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")],
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
+    strengths: Annotated[bool, typer.Option(help="Try the edits at several strengths, where that was not done yet.")] = True,
+) -> None:
+    """Finished runs as one HTML file that needs no network; several are compared in it."""
+    from gradiend_core.reporting import write_report
+
+    written = write_report(runs, output, strengths=strengths)
+    print(f"written to {written} ({written.stat().st_size / 1e6:.1f} MB)")
+
+
 def stack(
     edits: Annotated[list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")],
     output: Annotated[Path | None, typer.Option(help="A new folder; without it nothing is written.")] = None,

@@ -93,6 +93,18 @@ class SideEffectSettings:
     samples: int = field(default=3, validator=validators.ge(0))
 
 
+@frozen
+class StrengthSettings:
+    """Settings of `strengths`: factors of the chosen edits (0 and 1 always are among them), prompts that a generating model
+    continues by `new_tokens`, the most texts that a number rests on, and how many test texts are shown."""
+
+    strengths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.5, 2.0)
+    prompts: tuple[str, ...] = ()
+    new_tokens: int = field(default=30, validator=validators.ge(1))
+    max_texts: int = field(default=200, validator=validators.ge(1))
+    samples: int = field(default=3, validator=validators.ge(0))
+
+
 @hookimpl
 def gradiend_policies() -> list[Contribution]:
     return [
@@ -155,6 +167,13 @@ def gradiend_evaluators() -> list[Contribution]:
             StabilitySettings,
             "gradiend_evaluation.stability:StabilityEvaluator",
             "how far the features of several seeds agree",
+        ),
+        Contribution(
+            "strengths",
+            StrengthSettings,
+            "gradiend_evaluation.strengths:StrengthEvaluator",
+            "the chosen edits from weak to strong, in numbers and in text",
+            by_default=False,
         ),
         Contribution(
             "where",

@@ -65,8 +65,8 @@ def main(file: Path, few: int) -> None:
             ratio = (time.perf_counter() - middle) / (middle - start)
             error = float((together - alone).abs().max())
             print(
-                f"cross-encoding of {count} features of {model} on {len(reading.examples.pairs)} pairs: {middle - start:.2f} s in one "
-                f"pass, {ratio:.1f} times as long in {count} (differ by {error:.1e})"
+                f"cross-encoding of {count} features of {model} on {len(reading.examples.pairs)} pairs: {middle - start:.2f} s "
+                f"in one pass, {ratio:.1f} times as long in {count} (differ by {error:.1e})"
             )
 
 

@@ -1,0 +1,135 @@
+"""The report: whole in one file, and usable in a browser, with the keyboard and on a phone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+from gradiend_core import Session, cli, save_run, write_report
+from gradiend_core.errors import ConfigError, StorageError
+from gradiend_core.run_folder import load_run
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run with an edit, a causal model, and a text that would break a page that does not escape."""
+    session = Session(
+        "english-pronouns", model="tiny-clm", learner={"kind": "mean-difference"}, data={"max_per_class": 100, "max_neutral": 50},
+        evaluation={"kinds": ["encoder", "decoder", "where"], "encoder": {"random_directions": 2}, "decoder": {"evaluations": 4}},
+    )  # fmt: skip
+    return save_run(session, tmp_path_factory.mktemp("reports") / "run")
+
+
+@pytest.fixture(scope="module")
+def report(run):
+    return write_report([run], run.parent / "report.html")
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return report.read_text(encoding="utf-8")
+
+
+def test_it_holds_all_that_was_found(page, run):
+    reports = load_run(run).reports
+    decoder = reports["decoder"]
+    for value in (
+        reports["encoder"]["test.correlation"], decoder["3PL", "rewritten_probability"], decoder["3SG", "base_lms"],
+        decoder["3SG", "rewritten_probability"],
+    ):  # fmt: skip
+        assert f"{value:.3f}".replace("-", "−") in page
+    rows = reports["encoder"].tables["encodings"].rows
+    strongest = max((row for row in rows if row[0] == "test"), key=lambda row: row[6])
+    assert strongest[7] in page
+    assert 'kind = "mean-difference"' in page.replace("&#34;", '"')
+    assert load_run(run).config.general.model in page
+
+
+def test_it_asks_no_network(page):
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert addresses
+    assert all(each.startswith(("data:", "#")) for each in addresses)
+    assert not re.search(r"@import|url\(\s*['\"]?http|fetch\(|XMLHttpRequest", page)
+
+
+def test_texts_cannot_break_the_page(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    for table in ("encoder_encodings", "strengths_samples"):
+        path = folder / "tables" / f"{table}.csv"
+        path.write_text(re.sub(r"(?m)^((?:test|3PL),.*?)([^,\"\n]{12,})(\"?)$", r"\1</script><b>x\3", path.read_text()))
+        assert "</script>" in path.read_text()
+    broken = write_report([folder], tmp_path / "x.html").read_text()
+    assert broken.count("</script>") == broken.count("<script")
+
+
+def test_several_runs_are_compared(run, tmp_path, capsys):
+    other = shutil.copytree(run, tmp_path / "other")
+    cli.app(["report", str(run), str(other), "--output", str(tmp_path / "two.html"), "--no-strengths"], standalone_mode=False)
+    page = (tmp_path / "two.html").read_text()
+    assert "2 features" in page
+    assert page.count('alt="similarity of the features"') == 1
+    assert "MB)" in capsys.readouterr().out
+
+
+def test_wrong_input_is_said(run, tmp_path):
+    with pytest.raises(ConfigError, match="html"):
+        write_report([run], tmp_path / "report.pdf")
+    with pytest.raises(StorageError, match="holds no finished run"):
+        write_report([tmp_path], tmp_path / "report.html")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no chromium here; apt-get install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_it_works_in_a_browser(browser, report, width):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    )
+    browser.get(report.as_uri())
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert browser.execute_script("return [...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), (
+        "the page is wider than the screen"
+    )
+    box = browser.find_element(By.CSS_SELECTOR, ".strength")
+    slider, said = box.find_element(By.TAG_NAME, "input"), box.find_element(By.TAG_NAME, "output")
+    for _ in range(80):  # with the keyboard alone
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        if browser.switch_to.active_element == slider:
+            break
+    assert browser.switch_to.active_element == slider
+    marker = box.find_element(By.CSS_SELECTOR, ".marker")
+
+    def made() -> list[str]:
+        return [cell.text for cell in box.find_elements(By.CSS_SELECTOR, "[data-made]")]
+
+    before = said.text, marker.get_attribute("transform"), made()
+    assert before[0].startswith("strength 0:")
+    slider.send_keys(Keys.END)
+    after = said.text, marker.get_attribute("transform"), made()
+    assert after[0].startswith("strength 2:")
+    assert all(one != two for one, two in zip(before, after, strict=True))
+    point = browser.find_element(By.CSS_SELECTOR, "circle[data-tip]")
+    browser.execute_script("arguments[0].dispatchEvent(new PointerEvent('pointerenter'))", point)
+    assert browser.find_element(By.ID, "tip").text == point.get_attribute("data-tip")
