@@ -24,6 +24,7 @@ from gradiend_core.config.runfile import NOTE, read_run_file, written
 from gradiend_core.data_folder import write_audit, write_pairs
 from gradiend_core.errors import StorageError
 from gradiend_core.exporting import model_card
+from gradiend_core.gradients import parallel
 from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
@@ -43,7 +44,7 @@ def save_run(session: Session, output: str | Path) -> Path:
     claim_output(output, MARKER)
     (output / "results.json").unlink(missing_ok=True)
     write_text(output / MARKER, written(session.config, {}))
-    session.checkpoints = output / "checkpoint"
+    session.checkpoints = output / "checkpoint" if parallel.count() == 1 else None
     write_pairs(session.data, output)
     write_audit(session.data, output, session.loaded.tokenizer)
     columns = [field.name for field in attrs.fields(TrainingRow)]
@@ -68,7 +69,7 @@ def save_run(session: Session, output: str | Path) -> Path:
     provenance = attrs.asdict(session.provenance)
     write_text(output / MARKER, written(session.config, {**provenance, "plugins": list(provenance["plugins"])}))
     write_json(output / "results.json", session.results())
-    shutil.rmtree(session.checkpoints, ignore_errors=True)
+    shutil.rmtree(output / "checkpoint", ignore_errors=True)
     session.plugins.tell("gradiend_run_finished", output=output)
     return output
 

@@ -51,7 +51,9 @@ def check(
 
 
 def new_plugin(
-    role: Annotated[str, typer.Argument(help="paradigm, source, scope, learner, policy, evaluation or figures.")],
+    role: Annotated[
+        str, typer.Argument(help="paradigm, source, scope, learner, policy, evaluation, figures or comparison-figures.")
+    ],
     name: Annotated[str, typer.Argument(help="Of the plugin and of what it contributes, such as my-paradigm.")],
     output: Annotated[Path | None, typer.Option(help="A new folder.  [default: NAME]")] = None,
 ) -> None:

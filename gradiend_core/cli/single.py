@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +35,9 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.  [default: 0]")] = None,
     disable_plugin: Disabled = [],  # noqa: B006
 ) -> None:
-    """Text to pairs to a learned feature, its evaluation, figures and rewritten models."""
+    """Text to pairs to a learned feature, its evaluation, figures and rewritten models. Processes that torchrun starts, as in
+    `torchrun --nproc-per-node 2 -m gradiend_core run …`, share the gradients."""
+    from gradiend_core.gradients.parallel import processes
     from gradiend_core.run_folder import save_run
     from gradiend_core.session import Session
 
@@ -47,8 +50,10 @@ def run(
         print(
             f"warning: plugin {state.name!r} of {state.distribution} {state.version} is left out: {state.cause}", file=sys.stderr
         )
-    folder = save_run(session, output or default_output(session))
-    print("\n".join(summary(session, folder)))
+    with processes() as first, TemporaryDirectory() as elsewhere:
+        folder = save_run(session, (output or default_output(session)) if first else Path(elsewhere, "run"))
+        if first:
+            print("\n".join(summary(session, folder)))
 
 
 def data(

@@ -49,7 +49,7 @@ def load_model(model: str, auto_class: Any, dtype: str, device: str) -> tuple[An
 
     name = _checked(model)
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
     try:
         place = None if device == "sharded" else torch.device(device)
     except RuntimeError as error:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from gradiend_core.errors import ModelError
-from gradiend_core.gradients import autodiff
+from gradiend_core.gradients import autodiff, parallel
 from gradiend_core.gradients.batching import allowed_padding, micro_batches, rows_of
 from gradiend_core.gradients.checkpointing import checkpointed
 from gradiend_core.gradients.coverage import Coverage, measure
@@ -101,7 +101,9 @@ class GradientOperator:
         directions = directions.to(self.device, self.dtype)
         split = {number: directions[:, place] for number, place in enumerate(self._places)}
 
-        for rows in self._batches(examples.lengths, coverage):
+        mine = parallel.share(len(examples.pairs))
+        for places in self._batches([examples.lengths[row] for row in mine], coverage):
+            rows = [mine[place] for place in places]
             batch = examples.batch(rows, self.device)
             found = result.new_zeros(len(rows), len(directions))
 
@@ -127,7 +129,7 @@ class GradientOperator:
                     if tangent is not None:
                         found[:, k] += tangent.to(self.dtype) @ weights
             result[rows] = found
-        return result
+        return parallel.summed(result)
 
     def accumulate(
         self,
@@ -143,7 +145,9 @@ class GradientOperator:
         """
         coverage = self.coverage(examples)
         total = out.zero_() if out is not None else torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
-        coefficients = coefficients.to(self.device, self.dtype).expand(len(roles), len(rows))
+        mine = parallel.share(len(rows))
+        rows = [rows[place] for place in mine]
+        coefficients = coefficients.to(self.device, self.dtype).expand(len(roles), -1)[:, mine]
         current = total[0]
 
         def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
@@ -169,7 +173,7 @@ class GradientOperator:
                 for r, role in enumerate(roles):
                     current = total[r]
                     backward(of_role(losses, role) @ coefficients[r, places], keep=r + 1 < len(roles))
-        return total
+        return parallel.summed(total)
 
     def _batches(self, lengths: Sequence[int], coverage: Coverage, **options: Any) -> Iterator[list[int]]:
         return micro_batches(lengths, budget=coverage.budget(self.memory), padding=self._padding, **options)

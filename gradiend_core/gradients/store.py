@@ -22,7 +22,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from gradiend_core.errors import StorageError
+from gradiend_core.errors import ConfigError, StorageError
+from gradiend_core.gradients import parallel
 from gradiend_core.gradients.batching import micro_batches
 from gradiend_core.gradients.examples import origin, subset
 from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
@@ -197,6 +198,10 @@ def matrix_of(
     """
     needed, limit = estimate(gradients, parts, settings.precision), int(settings.limit_gib * GIB)
     wanted = settings.use == "always" or (settings.use == "auto" and several and needed <= limit)
+    if wanted and parallel.count() > 1:
+        if settings.use == "always":
+            raise ConfigError('store.use = "always" is for one process; leave it out, or start the run without torchrun')
+        wanted = False
     if not wanted:
         return gradients
     root = Path(settings.folder or Path.home() / ".cache" / "gradiend").expanduser() / "gradients"

@@ -230,6 +230,33 @@ class Histogram:
         return figure
 ''',
     ),
+    "comparison-figures": (
+        {
+            "about": "the number of bins", "field": "bins: int = 20", "factory": "Histogram", "more": OFF,
+            "summary": "a histogram of the cosines of all features",
+            "try_it": "gradiend compare RUN OTHER-RUN --output compared",
+        },
+        '''"""Many features as a figure."""
+
+from matplotlib.figure import Figure
+
+
+class Histogram:
+    def __init__(self, config):
+        self.config = config
+
+    def draw(self, report):
+        if "pairs" not in report.tables:
+            return None
+        rows = [dict(zip(report.tables["pairs"].columns, row)) for row in report.tables["pairs"].rows]
+        cosines = [row["value"] for row in rows if row["measure"] == "cosine" and row["one"] != row["two"]]
+        figure = Figure(layout="constrained")
+        axes = figure.subplots()
+        axes.hist(cosines, bins=self.config.bins)
+        axes.set(xlabel="cosine of two features", ylabel="pairs")
+        return figure
+''',
+    ),
 }  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from gradiend_core.session import Session
 
 #: what a small run is made of, for tables that the caller does not give
 QUICK: dict[str, Any] = {"data": {"max_per_class": 40, "max_neutral": 20}, "learner": {"kind": "mean-difference"}}
+#: roles that no run file has a table for
+UNCHOSEN = ("model", "text", "comparison-figures")
 ENCODER, DECODER = {"random_directions": 0}, {"evaluations": 4}
 
 
@@ -32,6 +34,8 @@ class Subject:
     @property
     def config(self) -> Any:
         """Its settings in that run."""
+        if not hasattr(self.session.config, self.role):  # what no run file chooses has its defaults
+            return self.contribution.config()
         chosen = getattr(self.session.config, self.role)
         return next(each.config for each in (chosen if isinstance(chosen, tuple) else (chosen,)) if each.kind == self.name)
 
@@ -51,7 +55,7 @@ class Subject:
         elif self.role == "evaluation":
             # the decoder first, as it chooses the edits that others judge
             evaluation = {"kinds": list(dict.fromkeys(["decoder", self.name])), "decoder": DECODER}
-        else:
+        elif self.role not in UNCHOSEN:
             tables[self.role] = {**tables.get(self.role, {}), "kind": self.name}
         for role, usual in (("evaluation", evaluation), ("figures", figures)):
             tables[role] = {**usual, **tables.get(role, {})}

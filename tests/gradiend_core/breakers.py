@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 from gradiend_evaluation import ThresholdSettings
 from gradiend_evaluation.policies import Threshold
 from gradiend_figures.encodings import Encodings
+from gradiend_figures.many import Places
 from gradiend_learners import Roles
 from gradiend_learners.closed import MeanDifference
 from gradiend_mlm import MaskedSettings
@@ -253,6 +254,20 @@ class Colourful(Encodings):
         return super().draw(feature, reports)
 
 
+class ColourfulPlaces(Places):
+    def draw(self, report):
+        import matplotlib
+
+        matplotlib.rcParams["lines.linewidth"] += 1.0
+        return super().draw(report)
+
+
+class DemandingPlaces(Places):
+    def draw(self, report):
+        assert report.tables["where"]
+        return super().draw(report)
+
+
 class Demanding(Encodings):
     def draw(self, feature, reports):
         assert reports["encoder"]
@@ -313,3 +328,8 @@ class Plugin:
     @hookimpl
     def gradiend_texts():
         return [Contribution("nowhere", NoSettings, "tests.gradiend_core.breakers:nowhere", "a file that was not shipped")]
+
+    @staticmethod
+    @hookimpl
+    def gradiend_comparison_visualizers():
+        return _of(NoSettings, "ColourfulPlaces", "DemandingPlaces")

@@ -46,6 +46,8 @@ BROKEN = {
     "lossy": ("settings_are_a_documented_table",),
     "colourful": ("a_figure_touches_nothing_global",),
     "demanding": ("a_figure_touches_nothing_global",),
+    "colourful-places": ("a_comparison_figure_touches_nothing_global",),
+    "demanding-places": ("a_comparison_figure_touches_nothing_global",),
     "nowhere": ("what_it_names_is_there",),
 }
 #: what follows from the first fault, and is found too
@@ -97,7 +99,8 @@ def test_a_heavy_declaration_is_found(distribution):
 
 
 BUILT_IN = ["clm", "clm-span", "mlm", "mlm-span", "backbone", "random", "mean-difference", "threshold", "product",
-            "prediction-index", "encoder", "baselines", "side-effects", "convergence", "rewriting", "english-pronouns",
+            "prediction-index", "encoder", "baselines", "side-effects", "convergence", "rewriting", "where", "similarity",
+            "shared-weights", "english-pronouns",
             "english-gender", "words", "tiny-english"]  # fmt: skip
 
 

@@ -1,10 +1,18 @@
-"""Of visualizers."""
+"""Of visualizers, of a feature or of many."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
+from attrs import evolve
+
+from gradiend_core.comparison.report import Reading, compare_features
+from gradiend_core.comparison.tables import Compared
 from gradiend_core.errors import GradiendError
+from gradiend_core.records.report import Report
+from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.testing.checks.register import check
 from gradiend_core.testing.subject import Subject
 
@@ -14,19 +22,48 @@ def a_figure_touches_nothing_global(subject: Subject) -> None:
     """A Figure, or None where its reports are missing; without pyplot's figures, and without a changed rcParam."""
     run, visualizer = subject.session, subject.build()
     reports = run.reports
+    _drawn(lambda: visualizer.draw(run.feature, reports), lambda: visualizer.draw(run.feature, {}))
+
+
+@check("comparison-figures")
+def a_comparison_figure_touches_nothing_global(subject: Subject) -> None:
+    """Of 2 and of 9 features a Figure, None where its tables are missing; no figure in pyplot, no changed rcParam."""
+    visualizer = subject.build()
+    for count in (2, 9):
+        report = a_comparison(subject, count)
+        _drawn(lambda report=report: visualizer.draw(report), lambda: visualizer.draw(Report("comparison", {})))  # type: ignore[misc]
+
+
+def a_comparison(subject: Subject, count: int) -> Report:
+    """Of one feature with others that have a part of its weights each."""
+    run = subject.session
+    test, size = run.examples["test"], run.feature.scope.size
+    features = [Compared("feature", (run.feature,), "model")]
+    for number in range(1, count):
+        decoder = run.feature.decoder.clone()
+        decoder[: size * number // count] = 0
+        features.append(Compared(f"feature {number}", (evolve(run.feature, decoder=decoder),), "model"))
+    reading = Reading(run.gradients, test, {each.name: range(len(test.pairs)) for each in features})
+    return compare_features(features, ComparisonSettings(), {"model": reading})
+
+
+def _drawn(draw: Callable[[], Any], without: Callable[[], Any]) -> None:
+    """Draws with and without what the figure needs."""
+    found = sys.modules.get("matplotlib")
+    before, opened = dict(found.rcParams) if found else None, _open_figures()
+    figure = draw()
     matplotlib, kind = sys.modules["matplotlib"], sys.modules["matplotlib.figure"].Figure  # the plugin's; the core has none
-    before, opened = dict(matplotlib.rcParams), _open_figures()
-    figure = visualizer.draw(run.feature, reports)
     assert figure is None or isinstance(figure, kind), f"draw gives {type(figure).__name__}, not a matplotlib Figure or None"
-    assert dict(matplotlib.rcParams) == before, "it changes matplotlib.rcParams; use rc_context or set artists"
+    changed = before is not None and dict(matplotlib.rcParams) != before
+    assert not changed, "it changes matplotlib.rcParams; use rc_context or set artists"
     assert _open_figures() == opened, "it opens a figure in pyplot, which keeps it forever; make a matplotlib.figure.Figure"
     try:
-        without = visualizer.draw(run.feature, {})
+        figure = without()
     except GradiendError:
         raise
     except Exception as error:
         raise AssertionError(f"without reports draw raises {type(error).__name__}; give None") from error
-    assert without is None or isinstance(without, kind), "without reports draw gives neither a Figure nor None"
+    assert figure is None or isinstance(figure, kind), "without reports draw gives neither a Figure nor None"
 
 
 def _open_figures() -> list[int]:

@@ -1,0 +1,49 @@
+"""Several processes that share the rows of the gradient matrix, as `torchrun` starts them: each takes every n-th row, and sums
+go round. All of them do the same with the same numbers otherwise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def number() -> int:
+    """Of this process, from 0."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def count() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def share(rows: int) -> list[int]:
+    """Which of so many rows this process takes."""
+    return list(range(number(), rows, count()))
+
+
+def summed(values: Tensor) -> Tensor:
+    """The same tensor, with the sum over all processes in it."""
+    if count() > 1:
+        dist.all_reduce(values)
+    return values
+
+
+@contextmanager
+def processes() -> Iterator[bool]:
+    """Joins the processes of `torchrun` while it is open, where there are any, and says whether this is the first."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield True
+        return
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if cuda else "gloo")
+    try:
+        yield number() == 0
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,206 @@
+"""Many features side by side: against plain numpy, and where it is known what must come out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from attrs import evolve
+from scipy.stats import hypergeom
+
+from gradiend_core.comparison.crossing import encode_all
+from gradiend_core.comparison.report import Reading, compare_features, of_one_shape
+from gradiend_core.comparison.tables import Compared
+from gradiend_core.comparison.weights import Weights
+from gradiend_core.comparison.where import places, shares_by_place
+from gradiend_core.learning.encodings import encodings
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.run import ComparisonSettings
+from gradiend_core.records.scope import ParameterScope, ParameterSlice
+
+SCOPE = ParameterScope(
+    (ParameterSlice("layer.0.a", (20, 10)), ParameterSlice("layer.1.b", (300,)), ParameterSlice("c", (10, 50)))
+)
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def feature(decoder: torch.Tensor, scope: ParameterScope = SCOPE, **more: object) -> LearnedFeature:
+    parts = {"encoder": decoder.flip(0), "encoder_bias": 0.0, "decoder": decoder, "decoder_bias": torch.zeros_like(decoder)}
+    roles = {"source": GradientRole.ALTERNATIVE, "target": GradientRole.DIFFERENCE}
+    return LearnedFeature(**{**parts, "scope": scope, "classes": ("A", "B"), **roles, **more})
+
+
+def drawn() -> torch.Tensor:
+    return torch.randn(SCOPE.size, generator=GENERATOR)
+
+
+def rows_of(report, table: str, **wanted: object) -> list[dict]:
+    table = report.tables[table]
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+@pytest.fixture(scope="module")
+def three():
+    first, noise = drawn(), drawn()
+    vectors = {"one": first, "alike": first + 0.3 * noise, "other": drawn()}
+    return vectors, compare_features(
+        [Compared(name, (feature(own),), "model") for name, own in vectors.items()], ComparisonSettings(top=(0.05, 200))
+    )
+
+
+def test_cosines_and_overlaps_are_those_of_numpy(three):
+    vectors, report = three
+    for top, count in ((0.05, 50), (200, 200)):
+        for one, two in (("one", "alike"), ("one", "other"), ("alike", "other")):
+            a, b = (vectors[name].double().numpy() for name in (one, two))
+            (cosine,) = rows_of(report, "pairs", one=one, two=two, side="decoder", measure="cosine")
+            assert cosine["value"] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-6)
+            (row,) = rows_of(report, "pairs", one=one, two=two, side="decoder", measure=f"overlap {top}")
+            tops = [set(np.argsort(-np.abs(each))[:count].tolist()) for each in (a, b)]
+            both = len(tops[0] & tops[1])
+            assert row["value"] == both / count
+            assert row["chance"] == pytest.approx(count / 1000)
+            assert row["p_value"] == pytest.approx(hypergeom.sf(both - 1, 1000, count, count))
+            inside = [(0, 200), (200, 500), (500, 1000)]
+            expected = [
+                len([i for i in tops[0] if start <= i < stop]) * len([i for i in tops[1] if start <= i < stop]) / (stop - start)
+                for start, stop in inside
+            ]
+            assert row["chance_in_place"] == pytest.approx(sum(expected) / count)
+
+
+def test_alike_features_share_and_others_share_by_chance(three):
+    _, report = three
+    (alike,) = rows_of(report, "pairs", one="one", two="alike", side="decoder", measure="overlap 0.05")
+    (other,) = rows_of(report, "pairs", one="one", two="other", side="decoder", measure="overlap 0.05")
+    assert alike["value"] > 0.5
+    assert alike["p_value"] < 1e-10
+    assert other["value"] < 0.2
+    assert other["p_value"] > 1e-4
+
+
+def test_combinations_add_up(three):
+    vectors, report = three
+    rows = rows_of(report, "sets")
+    for name in vectors:
+        assert sum(row["weights"] for row in rows if name in row["features"].split(", ")) == 50
+    (pair,) = rows_of(report, "pairs", one="one", two="alike", side="decoder", measure="overlap 0.05")
+    shared = sum(row["weights"] for row in rows if {"one", "alike"} <= set(row["features"].split(", ")))
+    assert shared == round(50 * pair["value"])
+
+
+def test_a_feature_and_a_pruned_one_share_what_is_left():
+    """Of a narrowed scope the places are those of the whole model; what it could not choose is known."""
+    whole = feature(drawn())
+    kept = whole.decoder.abs().topk(100).indices.sort().values
+    pruned, random_mask = whole.narrowed(kept), whole.narrowed(torch.randperm(1000, generator=GENERATOR)[:100].sort().values)
+    report = compare_features(
+        [Compared("whole", (whole,), "m"), Compared("pruned", (pruned,), "m"), Compared("random", (random_mask,), "m")],
+        ComparisonSettings(top=(50,)),
+    )
+    (row,) = rows_of(report, "pairs", one="whole", two="pruned", side="decoder", measure="overlap 50")
+    assert row["value"] == 1.0
+    (cosine,) = rows_of(report, "pairs", one="whole", two="pruned", side="decoder", measure="cosine")
+    share = float(whole.decoder[kept].norm() / whole.decoder.norm())
+    assert cosine["value"] == pytest.approx(share, abs=1e-6)
+    (chance,) = rows_of(report, "pairs", one="whole", two="random", side="decoder", measure="overlap 50")
+    assert chance["value"] < 0.3
+    assert chance["chance"] == pytest.approx(0.05), "of all weights of these parameters"
+    assert chance["p_value"] > 1e-4
+
+
+def test_seeds_have_a_mean_and_a_spread():
+    base = [drawn() for _ in range(2)]
+    seeds = {name: tuple(feature(own + 0.5 * drawn()) for _ in range(3)) for name, own in zip("xy", base, strict=True)}
+    report = compare_features([Compared(name, own, "m") for name, own in seeds.items()], ComparisonSettings())
+    cosines = np.array([
+        [float(torch.nn.functional.cosine_similarity(a.decoder, b.decoder, dim=0)) for b in seeds["y"]] for a in seeds["x"]
+    ])  # fmt: skip
+    (row,) = rows_of(report, "pairs", one="x", two="y", side="decoder", measure="cosine")
+    assert row["value"] == pytest.approx(cosines[0, 0], abs=1e-6)
+    assert row["mean"] == pytest.approx(cosines.mean(), abs=1e-6)
+    assert row["std"] == pytest.approx(cosines.std(ddof=1), abs=1e-6)
+    (own,) = rows_of(report, "pairs", one="x", two="x", side="decoder", measure="cosine")
+    assert own["value"] == pytest.approx(1.0)
+    assert 0.6 < own["mean"] < 0.95, "of different seeds, not of a seed with itself"
+
+
+def test_models_of_one_shape_are_aligned_and_others_left_alone():
+    elsewhere = ParameterScope((ParameterSlice("layer.0.a", (20, 11)),))
+    features = [
+        Compared("a", (feature(drawn()),), "first"), Compared("b", (feature(drawn()),), "second"),
+        Compared("c", (feature(torch.randn(220, generator=GENERATOR), elsewhere),), "third"),
+    ]  # fmt: skip
+    assert [[each.name for each in group] for group in of_one_shape(features)] == [["a", "b"], ["c"]]
+    report = compare_features(features, ComparisonSettings())
+    (row,) = rows_of(report, "pairs", one="a", two="b", side="decoder", measure="cosine")
+    assert not row["one_model"]
+    assert not [row for row in rows_of(report, "pairs") if {"c"} < {row["one"], row["two"]}]
+
+
+def test_poles_keep_the_sign_and_peers_say_so():
+    features = [Compared(name, (feature(drawn()),), "m", poles=name != "peers") for name in ("one", "two", "peers")]
+    report = compare_features(features, ComparisonSettings())
+    signed = {(row["one"], row["two"]): row["signed"] for row in rows_of(report, "pairs", side="decoder", measure="cosine")}
+    assert signed["one", "two"]
+    assert not signed["one", "peers"]
+
+
+def test_chunks_do_not_matter(monkeypatch):
+    features = [feature(drawn()) for _ in range(3)]
+    whole = Weights(features).products("decoder")
+    monkeypatch.setattr("gradiend_core.comparison.weights.BUDGET", 21)
+    parts = Weights(features).products("decoder")
+    assert all(torch.allclose(whole[name], parts[name]) for name in whole)
+
+
+def test_where_a_feature_is_adds_up():
+    decoder = torch.zeros(1000)
+    decoder[:200], decoder[500:505] = 1.0, 20.0  # squared: 200 and 2,000
+    rows = shares_by_place(feature(decoder), places(SCOPE, None), 5)
+    assert [(row[0], row[2]) for row in rows] == [(None, 500), (0, 200), (1, 300)]
+    assert [row[4] for row in rows] == pytest.approx([2000 / 2200, 200 / 2200, 0.0])
+    assert [row[6] for row in rows] == [1.0, 0.0, 0.0]
+    assert sum(row[3] for row in rows) == pytest.approx(1.0)
+
+
+@pytest.fixture(scope="module")
+def reading(quick):
+    """The feature of a quick run, one that reads the other way round, one of a part of the weights, and one of nothing."""
+    own, size = quick.feature, quick.gradients.scope.size
+    part = own.narrowed(torch.arange(0, size, 3))
+    nothing = evolve(own, encoder=torch.randn(size, generator=GENERATOR) * own.encoder.std())
+    features = {"own": own, "turned": own.flipped(), "part": part, "nothing": nothing}
+    test = quick.examples["test"]
+    return quick, features, Reading(quick.gradients, test, {name: range(len(test.pairs)) for name in features})
+
+
+def test_many_encoders_read_in_one_pass_what_each_reads_alone(reading):
+    quick, features, at = reading
+    together = encode_all(list(features.values()), at.gradients, at.examples)
+    for own, each in zip(together, features.values(), strict=True):
+        alone = encodings(each, quick.gradients_over(each.scope), at.examples)
+        assert torch.allclose(own, alone, atol=1e-5)
+
+
+def test_crossing_has_the_sign_of_what_is_read(reading):
+    _, features, at = reading
+    report = compare_features([Compared(name, (each,), "m") for name, each in features.items()], ComparisonSettings(), {"m": at})
+    crossing = {(row["feature"], row["texts_of"]): row for row in rows_of(report, "crossing")}
+    assert crossing["own", "own"]["oriented"] > 0.8
+    assert crossing["turned", "own"]["oriented"] == pytest.approx(-crossing["own", "own"]["oriented"], abs=1e-5)
+    assert abs(crossing["nothing", "own"]["oriented"]) < crossing["own", "own"]["oriented"] / 2
+    moves = rows_of(report, "transitions", feature="own", texts_of="own")
+    assert {(row["class"], row["alternative_class"]) for row in moves} == {("3SG", "3PL"), ("3PL", "3SG")}
+    assert crossing["own", "own"]["first"] == pytest.approx(next(row["mean"] for row in moves if row["class"] == "3SG"))
+    (row,) = rows_of(report, "features", feature="own")
+    assert row["correlation"] == crossing["own", "own"]["correlation"]
+
+
+def test_a_budget_makes_passes_not_numbers(reading, monkeypatch):
+    _, features, at = reading
+    whole = encode_all(list(features.values()), at.gradients, at.examples)
+    monkeypatch.setattr("gradiend_core.comparison.crossing.BUDGET", 1)
+    assert torch.allclose(whole, encode_all(list(features.values()), at.gradients, at.examples), atol=1e-5)
