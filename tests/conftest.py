@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def distribution(tmp_path, monkeypatch):
     def install(name: str, code: str, *, plugin: str | None = None, version: str = "1.0") -> Path:
         folder = tmp_path / name
         module = name.replace("-", "_")
+        monkeypatch.delitem(sys.modules, module, raising=False)  # of another test's distribution
         info = folder / f"{module}-{version}.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")

@@ -14,7 +14,7 @@ def gradiend_visualizers() -> list[Contribution]:
         figure("convergence", "convergence:Convergence", "loss and validation correlation over the training steps"),
         figure("encodings", "encodings:Encodings", "what test examples and neutral text encode to"),
         figure("rewriting", "rewriting:Rewriting", "probability shift and language modelling score by learning rate"),
-        figure("words", "words:Words", "what the examples of each target word encode to"),
+        figure("by-word", "words:Words", "what the examples of each target word encode to"),
         figure("where", "where:Where", "layers and components that the feature is in"),
         figure("seeds", "seeds:Seeds", "how far the features of several seeds agree"),
     ]

@@ -186,7 +186,7 @@ def test_a_run_tells_its_observers_what_happens_in_order(tmp_path):
     run = Session("english-pronouns", plugins=plugins, **settings(learner={"steps": 3, "progress": False}))
     save_run(run, tmp_path / "out")
     steps, evaluated, rewritten = (
-        ["gradiend_" + name] * n for name, n in (("step_finished", 3), ("evaluated", 4), ("model_rewritten", 2))
+        ["gradiend_" + name] * n for name, n in (("step_finished", 3), ("evaluated", 5), ("model_rewritten", 2))
     )
     names = [name for name, _ in heard]
     assert names == ["gradiend_run_started", *steps, "gradiend_feature_learned", *evaluated, *rewritten, "gradiend_run_finished"]

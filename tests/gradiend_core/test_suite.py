@@ -135,13 +135,13 @@ def test_given_again_it_does_what_is_missing(done, tmp_path):
 
 
 def test_a_run_that_asks_for_something_else_is_done_again(done, tmp_path):
-    suite, _, folder = done
-    again = shutil.copytree(folder, tmp_path / "again")
-    other = read_suite(written(tmp_path, FILE.replace("max_per_class = 40", "max_per_class = 41")))
-    before = (again / "runs" / "number" / "results.json").stat().st_mtime_ns
-    assert run_suite(other, again).failed == {}
-    assert (again / "runs" / "number" / "results.json").stat().st_mtime_ns != before
-    assert len(suite.members) == len(other.members)
+    again = shutil.copytree(done[2], tmp_path / "again")
+    results = again / "runs" / "number" / "results.json"
+    before = results.stat().st_mtime_ns
+    text = few(tmp_path).read_text().replace("poles = true", "seed = 1")
+    assert run_suite(read_suite(written(tmp_path, text)), again).failed == {}
+    assert results.stat().st_mtime_ns != before
+    assert json.loads(results.read_text())["provenance"]["seed"] == 1
 
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, capsys):
@@ -157,6 +157,7 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, capsys):
 
 
 def few(tmp_path: Path) -> Path:
+    """Three runs without nulls."""
     return written(tmp_path, FILE.replace("nulls = 1", "nulls = 0").split('[[members]]\nname = "others"')[0])
 
 
@@ -210,8 +211,8 @@ def test_transitions_of_one_article_pair_share_most(tmp_path):
     kind = "mean-difference"
     [[members]]
     paradigm = {kind = "german-articles"}
-    pairs = [["FemNom", "FemDat"], ["FemNom", "FemGen"], ["FemAcc", "FemDat"], ["FemAcc", "FemGen"],
-             ["NeutNom", "NeutDat"], ["NeutAcc", "NeutDat"], ["MascDat", "MascGen"], ["NeutDat", "NeutGen"]]
+    pairs = [["FemNom", "FemDat"], ["FemNom", "FemGen"], ["FemAcc", "FemDat"], ["NeutNom", "NeutDat"], ["NeutAcc", "NeutDat"],
+             ["MascDat", "MascGen"], ["NeutDat", "NeutGen"]]
     """
     run_suite(read_suite(written(tmp_path, text)), tmp_path / "out")
     articles = {"FemNom": "die", "FemAcc": "die", "FemDat": "der", "FemGen": "der", "NeutNom": "das", "NeutAcc": "das",
