@@ -78,8 +78,8 @@ class Overlap:
             return None
         measure = next(row["measure"] for row in records(report.tables["pairs"]) if row["measure"].startswith("overlap"))
         found = measured(report, measure)
-        chance = max(row["chance"] for one, two, row in found if one != two)
-        in_place = float(np.mean([row["chance_in_place"] for one, two, row in found if one != two]))
+        others = [row for one, two, row in found if one != two] or [row for _, _, row in found]
+        chance, in_place = (float(np.mean([row[name] for row in others])) for name in ("chance", "chance_in_place"))
         title = f"Shared largest weights ({measure.split()[1]}): by chance {chance:.3f}, in the same parameters {in_place:.3f}"
         return Square.of(report, [(one, two, row["value"]) for one, two, row in found]).draw(title, "share")
 

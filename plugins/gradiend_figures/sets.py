@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -12,13 +14,22 @@ from gradiend_core.api import NoSettings, Report
 from gradiend_figures.many import records
 from gradiend_figures.style import ACCENT, BOTH, FIRST, NEUTRAL, SECOND
 
+TURNS = np.pi / 2 + 2 * np.pi / 5 * np.arange(5)
+#: found by search: of five ellipses, each turned by so much from its centre's direction, all 31 regions are large
+TILT = 0.3
 COLORS = (FIRST, SECOND, ACCENT, BOTH, "#E69F00")
-#: for each number of sets (x, y, width, height, angle) of each, such that every combination has a region
+#: for each number of sets (x, y, width, height, angle) of each, such that every combination has a region, and where its name is
 SHAPES = {
     2: [(-0.5, 0, 2, 2, 0), (0.5, 0, 2, 2, 0)],
     3: [(-0.5, 0.3, 2, 2, 0), (0.5, 0.3, 2, 2, 0), (0, -0.55, 2, 2, 0)],
     4: [(-0.55, -0.1, 2.4, 1.4, -45), (-0.1, 0.25, 2.4, 1.4, -45), (0.1, 0.25, 2.4, 1.4, 45), (0.55, -0.1, 2.4, 1.4, 45)],
-    5: [(0.32 * np.cos(a), 0.32 * np.sin(a), 2.5, 1.5, np.degrees(a)) for a in np.pi / 2 + 2 * np.pi / 5 * np.arange(5)],
+    5: [(0.35 * np.cos(a), 0.35 * np.sin(a), 2.6, 1.44, np.degrees(a + TILT)) for a in TURNS],
+}
+NAMES = {
+    2: [(-1.0, 1.1), (1.0, 1.1)],
+    3: [(-1.0, 1.5), (1.0, 1.5), (0, -1.75)],
+    4: [(-1.45, -0.95), (-0.95, 1.3), (0.95, 1.3), (1.45, -0.95)],
+    5: [(0.35 * np.cos(a) + 1.58 * np.cos(a + TILT), 0.35 * np.sin(a) + 1.5 * np.sin(a + TILT)) for a in TURNS],
 }
 #: bars of an UpSet plot
 BARS = 30
@@ -33,16 +44,17 @@ class SharedWeights:
     def draw(self, report: Report) -> Figure | None:
         if "sets" not in report.tables:
             return None
-        rows = [(tuple(row["features"].split(", ")), row["weights"], row["measure"]) for row in records(report.tables["sets"])]
-        names = sorted({name for combination, _, _ in rows for name in combination})
-        counts = {combination: count for combination, count, _ in rows}
-        title = f"Largest decoder weights ({rows[0][2].split()[1]}) of just these features"
+        rows = records(report.tables["sets"])
+        counts = {frozenset(row["features"].split(", ")): row["weights"] for row in rows}
+        names = sorted(frozenset().union(*counts))
+        title = f"Largest decoder weights ({rows[0]['measure'].split()[1]}) of just these features"
         return venn(names, counts, title) if 2 <= len(names) <= max(SHAPES) else upset(names, counts, title)
 
 
-def venn(names: list[str], counts: dict[tuple[str, ...], int], title: str) -> Figure:
+def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> Figure:
     """Areas mean nothing: the numbers do. Each is written where its region is widest."""
-    figure = Figure(figsize=(5.6, 5.2), layout="constrained")
+    crowded = len(names) == max(SHAPES)
+    figure = Figure(figsize=(8.4, 7.8) if crowded else (5.6, 5.2), layout="constrained")
     axes = figure.subplots()
     grid = np.stack(np.meshgrid(np.linspace(-2, 2, 500), np.linspace(-2, 2, 500)), -1)
     inside = np.zeros(grid.shape[:2], dtype=int)
@@ -52,26 +64,27 @@ def venn(names: list[str], counts: dict[tuple[str, ...], int], title: str) -> Fi
         axes.add_patch(Ellipse((x, y), width, height, angle=angle, facecolor=face, edgecolor=color, lw=1.5))
         along = (grid - centre) @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         inside += (((along / (width / 2, height / 2)) ** 2).sum(-1) < 1).astype(int) << number
-        out = centre * (1 + (0.5 * max(width, height) + 0.15) / np.hypot(x, y))
         label = f"{names[number]}\n{_total(names[number], counts):,}"
-        axes.text(*out, label, ha="center", va="center", fontsize=9, color=color, fontweight="bold")
+        axes.text(*NAMES[len(names)][number], label, ha="center", va="center", fontsize=9, color=color, fontweight="bold")
     for pattern in range(1, 2 ** len(names)):
         region = distance_transform_edt(inside == pattern)
         if region.max() > 0:
             row, column = np.unravel_index(region.argmax(), region.shape)
-            combination = tuple(name for number, name in enumerate(names) if pattern >> number & 1)
-            axes.text(*grid[row, column], f"{counts.get(combination, 0):,}", ha="center", va="center", fontsize=8)
-    axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
+            combination = frozenset(name for number, name in enumerate(names) if pattern >> number & 1)
+            axes.text(
+                *grid[row, column], f"{counts.get(combination, 0):,}", ha="center", va="center", fontsize=6.5 if crowded else 8
+            )
+    axes.set(xlim=(-2.2, 2.2), ylim=(-2.05, 2.05), aspect="equal")
     axes.axis("off")
     figure.suptitle(title, fontsize=11)
     return figure
 
 
-def _total(name: str, counts: dict[tuple[str, ...], int]) -> int:
+def _total(name: str, counts: Mapping[frozenset[str], int]) -> int:
     return sum(count for combination, count in counts.items() if name in combination)
 
 
-def upset(names: list[str], counts: dict[tuple[str, ...], int], title: str) -> Figure:
+def upset(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> Figure:
     """A column for each combination: how many weights it has, and dots for the features that it is of."""
     shown = sorted(counts.items(), key=lambda item: -item[1])[:BARS]
     used = [name for name in names if any(name in combination for combination, _ in shown)]
