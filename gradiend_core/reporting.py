@@ -173,7 +173,8 @@ class Comparison:
         return cls(report, {name: as_image(figure) for name, figure in comparison_figures(report)})
 
     def features(self) -> list[dict[str, Any]]:
-        return records(self.report.tables["features"])
+        """Those that are not of shuffled classes."""
+        return [row for row in records(self.report.tables["features"]) if not row["null"]]
 
 
 def _views(name: str, folder: Path, *, tried: bool) -> Iterator[FeatureView]:

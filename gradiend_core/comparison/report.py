@@ -134,7 +134,8 @@ def _summary(
     null, names = {each.name for each in group if each.null}, {each.name for each in group}
     label = ", ".join(dict.fromkeys(each.model for each in group))
     metrics: dict[tuple[str, ...], Metric] = {}
-    lines = [f"{len(names) - len(null)} features of {label}"]
+    count = len(names) - len(null)
+    lines = [f"{count} feature{'s' if count != 1 else ''} of {label}"]
     overlap = overlap_of(settings.top[0])
     for kind, nulls, what in (("features", 0, "two features"), ("nulls", 1, "a feature and one of shuffled classes")):
         found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -36,7 +37,7 @@ BARS = 30
 
 
 class SharedWeights:
-    """Says nothing of models of more than one shape."""
+    """Of few features a Venn diagram, unless some are of models of another shape, which can share nothing."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -47,8 +48,13 @@ class SharedWeights:
         rows = records(report.tables["sets"])
         counts = {frozenset(row["features"].split(", ")): row["weights"] for row in rows}
         names = sorted(frozenset().union(*counts))
+        few = 2 <= len(names) <= max(SHAPES)
+        if few and "pairs" in report.tables:
+            compared = {frozenset((row["one"], row["two"])) for row in records(report.tables["pairs"])}
+            if any(frozenset(both) not in compared for both in combinations(names, 2)):
+                return None
         title = f"Largest decoder weights ({rows[0]['measure'].split()[1]}) of just these features"
-        return venn(names, counts, title) if 2 <= len(names) <= max(SHAPES) else upset(names, counts, title)
+        return venn(names, counts, title) if few else upset(names, counts, title)
 
 
 def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> Figure:
