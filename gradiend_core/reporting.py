@@ -14,7 +14,7 @@ from attrs import frozen
 from gradiend_core.comparing import compare_runs, comparison_figures, runs_in
 from gradiend_core.errors import ConfigError
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.report import Report, Table
+from gradiend_core.records.report import Report
 from gradiend_core.run_folder import MARKER, evaluate_run, load_run
 from gradiend_core.session import Session
 from gradiend_core.storage.files import write_text
@@ -103,7 +103,7 @@ class FeatureView:
 
     def encodings(self) -> list[dict[str, Any]]:
         """Of test pairs and neutral slots."""
-        rows = records(self.reports["encoder"].tables.get("encodings")) if "encoder" in self.reports else []
+        rows = _rows(self.reports, "encoder", "encodings")
         return [row for row in rows if row["split"] in ("test", "neutral")]
 
     def scatter(self) -> list[dict[str, Any]]:
@@ -132,10 +132,7 @@ class FeatureView:
 
     def strengths(self) -> list[dict[str, Any]]:
         """For each goal its points from weak to strong, each with what the model then makes of some texts."""
-        if "strengths" not in self.reports:
-            return []
-        tables = self.reports["strengths"].tables
-        points, samples = records(tables.get("points")), records(tables.get("samples"))
+        points, samples = (_rows(self.reports, "strengths", name) for name in ("points", "samples"))
         found = []
         for goal in dict.fromkeys(point["toward"] for point in points):
             own = [
@@ -174,7 +171,7 @@ class Comparison:
 
     def features(self) -> list[dict[str, Any]]:
         """Those that are not of shuffled classes."""
-        return [row for row in records(self.report.tables["features"]) if not row["null"]]
+        return [row for row in self.report.tables["features"].records() if not row["null"]]
 
 
 def _views(name: str, folder: Path, *, tried: bool) -> Iterator[FeatureView]:
@@ -197,6 +194,7 @@ def as_image(figure: Any) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def records(table: Table | None) -> list[dict[str, Any]]:
-    """Rows by column."""
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows] if table else []
+def _rows(reports: Mapping[str, Report], report: str, table: str) -> list[dict[str, Any]]:
+    """The rows of a table, none where it is not there."""
+    found = reports[report].tables.get(table) if report in reports else None
+    return found.records() if found else []

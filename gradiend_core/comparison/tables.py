@@ -11,8 +11,7 @@ from attrs import frozen
 from torch import Tensor
 
 from gradiend_core.comparison.weights import Tops
-from gradiend_core.comparison.where import COLUMNS as PLACE_COLUMNS
-from gradiend_core.comparison.where import Place
+from gradiend_core.comparison.where import PLACE_COLUMNS, Place
 from gradiend_core.records.feature import LearnedFeature
 
 SIDES = ("decoder", "encoder")

@@ -13,7 +13,7 @@ from gradiend_core.records.scope import ParameterScope
 
 #: the number of a layer, None outside of all, and a component, "" where no model tells it
 Place = tuple[int | None, str]
-COLUMNS = ("layer", "component", "weights", "share_of_weights", "share_of_decoder", "share_of_encoder", "share_of_largest")
+PLACE_COLUMNS = ("layer", "component", "weights", "share_of_weights", "share_of_decoder", "share_of_encoder", "share_of_largest")
 
 
 def places(scope: ParameterScope, model: nn.Module | None) -> dict[str, Place]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -177,6 +177,11 @@ class SlotSource:
         """At the slot, [examples, vocabulary]."""
         rows = torch.arange(len(batch.slot), device=batch.slot.device)
         return logits_at(model, batch, rows, batch.slot)
+
+    def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
+        """Of a source whose slot is a token of the text."""
+        ids = batch.input_ids.scatter(1, batch.slot[:, None], batch.fillers[:, filler : filler + 1])
+        return evolve(batch, input_ids=ids), batch.slot
 
     def losses(self, model: nn.Module, batch: TokenBatch) -> Tensor:
         return filler_losses(self.logits(model, batch), batch.fillers)

@@ -24,6 +24,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    def records(self) -> list[dict[str, Any]]:
+        """Rows as dictionaries by column."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
     def column(self, name: str) -> list[Any]:
         place = self.columns.index(name)
         return [row[place] for row in self.rows]

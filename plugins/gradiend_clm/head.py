@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from attrs import evolve
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import skip_init
@@ -27,6 +26,7 @@ from gradiend_core.api import (
     MinimalPair,
     ModelError,
     Report,
+    SlotSource,
     TokenBatch,
     logits_of,
     micro_batches,
@@ -57,9 +57,7 @@ class SlotHeadSource(CausalSource):
             raise ModelError(f"source.placeholder {self.config.placeholder!r} is no token for this tokenizer")
         return prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=placeholder[-1], opening=opening)
 
-    def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
-        ids = batch.input_ids.scatter(1, batch.slot[:, None], batch.fillers[:, filler : filler + 1])
-        return evolve(batch, input_ids=ids), batch.slot
+    filled = SlotSource.filled  # the placeholder is a token of the text
 
     def states(self, batch: TokenBatch, every: Tensor) -> tuple[Tensor, Tensor]:
         """l and r of each example, [examples, width], of the states of all tokens, [examples, tokens, width]."""

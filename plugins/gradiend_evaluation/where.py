@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from gradiend_core.api import EvaluationTask, Metric, Report, Table, places, shares_by_place
+from gradiend_core.api import PLACE_COLUMNS, EvaluationTask, Metric, Report, Table, places, shares_by_place
 from gradiend_evaluation import WhereSettings
-
-COLUMNS = ("layer", "component", "weights", "share_of_weights", "share_of_decoder", "share_of_encoder", "share_of_largest")
 
 
 class WhereEvaluator:
@@ -21,4 +19,4 @@ class WhereEvaluator:
         for _, component, _, _, share, *_ in rows:
             by_component[str(component)] = by_component.get(str(component), 0.0) + float(share)  # type: ignore[arg-type]
         metrics = {("share_of_decoder", name): Metric(share, feature.scope.size) for name, share in by_component.items()}
-        return Report("where", metrics, {"places": Table(COLUMNS, tuple(rows))})
+        return Report("where", metrics, {"places": Table(PLACE_COLUMNS, tuple(rows))})

@@ -5,11 +5,12 @@ from __future__ import annotations
 from gradiend_core.api import Contribution, NoSettings, hookimpl
 
 
+def figure(name: str, attribute: str, summary: str) -> Contribution:
+    return Contribution(name, NoSettings, f"gradiend_figures.{attribute}", summary)
+
+
 @hookimpl
 def gradiend_visualizers() -> list[Contribution]:
-    def figure(name: str, attribute: str, summary: str) -> Contribution:
-        return Contribution(name, NoSettings, f"gradiend_figures.{attribute}", summary)
-
     return [
         figure("convergence", "convergence:Convergence", "loss and validation correlation over the training steps"),
         figure("encodings", "encodings:Encodings", "what test examples and neutral text encode to"),
@@ -22,9 +23,6 @@ def gradiend_visualizers() -> list[Contribution]:
 
 @hookimpl
 def gradiend_comparison_visualizers() -> list[Contribution]:
-    def figure(name: str, attribute: str, summary: str) -> Contribution:
-        return Contribution(name, NoSettings, f"gradiend_figures.{attribute}", summary)
-
     return [
         figure("similarity", "many:Similarity", "cosines of decoders"),
         figure("overlap", "many:Overlap", "shares of the largest weights that features have in common"),

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from gradiend_core.api import LearnedFeature, NoSettings, Report
-from gradiend_figures.many import records
 from gradiend_figures.style import ACCENT, FIRST, NEUTRAL, SECOND, new_figure
 
 
@@ -39,7 +38,7 @@ class Convergence:
 def _other_seeds(feature: LearnedFeature, reports: Mapping[str, Report]) -> list[tuple[list[int], list[float]]]:
     """Steps and correlations of each."""
     table = reports["stability"].tables.get("training") if "stability" in reports else None
-    rows = records(table) if table else []
+    rows = table.records() if table else []
     others = sorted({row["seed"] for row in rows} - {feature.seed})
     own = [[row for row in rows if row["seed"] == seed] for seed in others]
     return [([row["step"] for row in one], [row["validation_correlation"] for row in one]) for one in own]

@@ -22,7 +22,7 @@ class Encodings:
         if "encoder" not in reports or "encodings" not in reports["encoder"].tables:
             return None
         table = reports["encoder"].tables["encodings"]
-        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        rows = table.records()
         groups = [
             (name, color, [row["encoding"] for row in rows if is_one(row)]) for name, color, is_one in _groups(feature, rows)
         ]

@@ -9,12 +9,8 @@ import numpy as np
 from attrs import frozen
 from matplotlib.figure import Figure
 
-from gradiend_core.api import NoSettings, Report, Table
+from gradiend_core.api import NoSettings, Report
 from gradiend_figures.heatmap import clustered, heatmap
-
-
-def records(table: Table) -> list[dict[str, Any]]:
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 @frozen(eq=False)
@@ -28,7 +24,7 @@ class Square:
     @classmethod
     def of(cls, report: Report, cells: Sequence[tuple[str, str, float | None]]) -> Square:
         """Of (row, column, value); features of shuffled classes are left out."""
-        features = [row for row in records(report.tables["features"]) if not row["null"]]
+        features = [row for row in report.tables["features"].records() if not row["null"]]
         place = {row["feature"]: number for number, row in enumerate(features)}
         values = np.full((len(place), len(place)), np.nan)
         for one, two, value in cells:
@@ -47,7 +43,7 @@ class Square:
 
 def measured(report: Report, measure: str) -> list[tuple[str, str, dict[str, Any]]]:
     """(one, two, row) of the decoders, both ways round."""
-    rows = [row for row in records(report.tables["pairs"]) if row["side"] == "decoder" and row["measure"] == measure]
+    rows = [row for row in report.tables["pairs"].records() if row["side"] == "decoder" and row["measure"] == measure]
     return [pair for row in rows for pair in ((row["one"], row["two"], row), (row["two"], row["one"], row))]
 
 
@@ -76,7 +72,7 @@ class Overlap:
     def draw(self, report: Report) -> Figure | None:
         if "pairs" not in report.tables:
             return None
-        measure = next(row["measure"] for row in records(report.tables["pairs"]) if row["measure"].startswith("overlap"))
+        measure = next(row["measure"] for row in report.tables["pairs"].records() if row["measure"].startswith("overlap"))
         found = measured(report, measure)
         others = [row for one, two, row in found if one != two] or [row for _, _, row in found]
         chance, in_place = (float(np.mean([row[name] for row in others])) for name in ("chance", "chance_in_place"))
@@ -93,7 +89,7 @@ class CrossEncoding:
     def draw(self, report: Report) -> Figure | None:
         if "crossing" not in report.tables:
             return None
-        cells = [(row["feature"], row["texts_of"], row["oriented"]) for row in records(report.tables["crossing"])]
+        cells = [(row["feature"], row["texts_of"], row["oriented"]) for row in report.tables["crossing"].records()]
         title = "What each encoder (row) reads of each feature's texts (column)"
         return Square.of(report, cells).draw(title, "half the difference of class means", signed=True)
 
@@ -107,8 +103,8 @@ class Places:
     def draw(self, report: Report) -> Figure | None:
         if "where" not in report.tables:
             return None
-        null = {row["feature"] for row in records(report.tables["features"]) if row["null"]}
-        rows = [row for row in records(report.tables["where"]) if row["feature"] not in null]
+        null = {row["feature"] for row in report.tables["features"].records() if row["null"]}
+        rows = [row for row in report.tables["where"].records() if row["feature"] not in null]
         at = sorted({(-1 if row["layer"] is None else row["layer"], row["component"]) for row in rows})
         names = list(dict.fromkeys(row["feature"] for row in rows))
         values = np.full((len(names), len(at)), np.nan)

@@ -25,7 +25,7 @@ class Rewriting:
         if "decoder" not in reports or "candidates" not in reports["decoder"].tables:
             return None
         table = reports["decoder"].tables["candidates"]
-        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        rows = table.records()
         goals = list(dict.fromkeys(row["toward"] for row in rows))
         if not goals:
             return None

@@ -8,7 +8,6 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gradiend_core.api import LearnedFeature, NoSettings, Report, layer_of
-from gradiend_figures.many import records
 from gradiend_figures.style import ACCENT, FIRST, SECOND, new_figure
 
 #: the most bars
@@ -25,7 +24,7 @@ class Seeds:
         if "stability" not in reports or "seeds" not in reports["stability"].tables:
             return None
         report = reports["stability"]
-        seeds, parts = records(report.tables["seeds"]), by_layer(records(report.tables["parameters"]))
+        seeds, parts = report.tables["seeds"].records(), by_layer(report.tables["parameters"].records())
         figure, (scores, agreement) = new_figure(2, f"{len(seeds)} seeds", height=max(3.6, 1.4 + 0.13 * len(parts)))
         for shift, name, color in ((0.0, "validation", ACCENT), (0.1, "test", FIRST)):
             known = [(row["seed"] + shift, row[f"{name}_correlation"]) for row in seeds if row[f"{name}_correlation"] is not None]

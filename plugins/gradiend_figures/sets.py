@@ -12,7 +12,6 @@ from matplotlib.patches import Ellipse
 from scipy.ndimage import distance_transform_edt
 
 from gradiend_core.api import NoSettings, Report
-from gradiend_figures.many import records
 from gradiend_figures.style import ACCENT, BOTH, FIRST, NEUTRAL, SECOND
 
 TURNS = np.pi / 2 + 2 * np.pi / 5 * np.arange(5)
@@ -45,12 +44,12 @@ class SharedWeights:
     def draw(self, report: Report) -> Figure | None:
         if "sets" not in report.tables:
             return None
-        rows = records(report.tables["sets"])
+        rows = report.tables["sets"].records()
         counts = {frozenset(row["features"].split(", ")): row["weights"] for row in rows}
         names = sorted(frozenset().union(*counts))
         few = 2 <= len(names) <= max(SHAPES)
         if few and "pairs" in report.tables:
-            compared = {frozenset((row["one"], row["two"])) for row in records(report.tables["pairs"])}
+            compared = {frozenset((row["one"], row["two"])) for row in report.tables["pairs"].records()}
             if any(frozenset(both) not in compared for both in combinations(names, 2)):
                 return None
         title = f"Largest decoder weights ({rows[0]['measure'].split()[1]}) of just these features"

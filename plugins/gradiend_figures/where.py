@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from gradiend_core.api import LearnedFeature, NoSettings, Report
 from gradiend_figures.heatmap import heatmap
-from gradiend_figures.many import records
 
 
 class Where:
@@ -21,7 +20,7 @@ class Where:
     def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Figure | None:
         if "where" not in reports or "places" not in reports["where"].tables:
             return None
-        rows = records(reports["where"].tables["places"])
+        rows = reports["where"].tables["places"].records()
         layers = sorted({-1 if row["layer"] is None else row["layer"] for row in rows})
         components = sorted({row["component"] for row in rows})
         values = np.full((len(layers), len(components)), np.nan)

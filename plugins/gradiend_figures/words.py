@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from gradiend_core.api import LearnedFeature, NoSettings, Report
-from gradiend_figures.many import records
 from gradiend_figures.style import FIRST, NEUTRAL, SECOND, new_figure
 
 #: the most words that are shown; of more those with the most examples
@@ -23,7 +22,7 @@ class Words:
     def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Figure | None:
         if "encoder" not in reports or "words" not in reports["encoder"].tables:
             return None
-        rows = sorted(records(reports["encoder"].tables["words"]), key=lambda row: -row["n"])
+        rows = sorted(reports["encoder"].tables["words"].records(), key=lambda row: -row["n"])
         shown = sorted(rows[:MOST], key=lambda row: row["mean"])
         if not shown:
             return None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from gradiend_core.api import (
     Examples,
     MinimalPair,
@@ -15,7 +13,6 @@ from gradiend_core.api import (
     TextBatch,
     TextRow,
     TextScores,
-    TokenBatch,
     architecture,
     load_model,
     masked_places,
@@ -27,7 +24,7 @@ from gradiend_core.api import (
 from gradiend_mlm import MaskedSettings
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
 class MaskedSource(SlotSource):
@@ -51,10 +48,6 @@ class MaskedSource(SlotSource):
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         limit = token_limit(tokenizer, model, self.config.max_tokens)
         return prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=tokenizer.mask_token_id)
-
-    def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
-        ids = batch.input_ids.scatter(1, batch.slot[:, None], batch.fillers[:, filler : filler + 1])
-        return evolve(batch, input_ids=ids), batch.slot
 
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
