@@ -49,6 +49,18 @@ def test_it_holds_all_that_was_found(page, run):
     assert load_run(run).config.general.model in page
 
 
+def test_strengths_go_from_the_model_to_the_edit_and_beyond(report, run):
+    reports = load_run(run).reports
+    for goal in ("3SG", "3PL"):
+        points = {row["strength"]: row for row in reports["strengths"].tables["points"].records() if row["toward"] == goal}
+        assert sorted(points) == [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
+        decoder, chosen = reports["decoder"], points[1.0]
+        assert points[0.0]["value"] == pytest.approx(decoder[goal, "base_probability"], rel=1e-4)
+        assert chosen["value"] == pytest.approx(decoder[goal, "rewritten_probability"], rel=1e-4)
+        assert chosen["learning_rate"] == decoder[goal, "learning_rate"]
+        assert points[0.0]["value"] < points[0.25]["value"] < chosen["value"], goal
+
+
 def test_it_asks_no_network(page):
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert addresses

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gradiend_core import cli, compare_runs, read_suite, run_suite
+from gradiend_core import cli, compare_runs, load_run, read_suite, run_suite
+from gradiend_core.config.runfile import read_run_file
+from gradiend_core.data_folder import read_pairs
 from gradiend_core.errors import ConfigError, StorageError
+from gradiend_core.learning.encodings import encodings
 from gradiend_core.storage.features import load_feature
 from tests.conftest import ROOT
 
@@ -24,7 +27,7 @@ max_per_class = 40
 max_neutral = 20
 [comparison]
 nulls = 1
-max_pairs = 10
+max_pairs = 5
 [[members]]
 pairs = [["1SG", "1PL"], ["3SG", "3PL"]]
 paradigm = {kind = "english-pronouns"}
@@ -104,6 +107,9 @@ def test_runs_and_their_comparison_are_there(done):
     }  # fmt: skip
     assert features["number"]["poles"] == "True"
     assert all(float(row["correlation"]) > 0.9 for row in features.values() if row["null"] == "False")
+    run = read_run_file(folder / "runs" / "number" / "run.toml")
+    assert (run["evaluation"]["kinds"], run["figures"]["kinds"]) == (["encoder"], [])
+    assert {row["n"] for row in table(folder, "crossing") if "others" not in row["texts_of"]} == {"10"}, "max_pairs of each class"
     crossing = {(row["feature"], row["texts_of"]): float(row["oriented"]) for row in table(folder, "crossing")}
     assert crossing["number", "3SG-3PL"] > 0.5, "number is what he and they differ in"
     assert not any("shuffled" in texts for _, texts in crossing)
@@ -120,6 +126,18 @@ def test_a_run_of_a_suite_is_the_run_of_its_file(done, tmp_path):
     _, _, folder = done
     alone = Session(run_file=folder / "runs" / "number" / "run.toml").feature
     assert (alone.encoder == load_feature(folder / "runs" / "number" / "feature").encoder).all()
+
+
+def test_encoders_read_test_pairs(done):
+    folder = done[2] / "runs" / "1SG-1PL"
+    session = load_run(folder)
+    test = [pair for pair in read_pairs(folder) if pair.split == "test"]
+    some = [[pair for pair in test if pair.factual_class == name][:5] for name in ("1SG", "1PL")]
+    examples = session.source.prepare([*some[0], *some[1]], session.loaded.tokenizer, session.loaded.model)
+    values = encodings(session.feature, session.gradients_over(session.feature.scope), examples)
+    (row,) = (row for row in table(done[2], "crossing") if row["feature"] == row["texts_of"] == "1SG-1PL")
+    assert float(row["first"]) == pytest.approx(float(values[:5].mean()), abs=1e-4)
+    assert float(row["second"]) == pytest.approx(float(values[5:].mean()), abs=1e-4)
 
 
 def test_given_again_it_does_what_is_missing(done, tmp_path):

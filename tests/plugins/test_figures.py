@@ -10,6 +10,7 @@ from gradiend_figures.heatmap import clustered, heatmap
 from gradiend_figures.many import CrossEncoding, Overlap, Similarity
 from gradiend_figures.sets import SHAPES, SharedWeights
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 
 from gradiend_core.api import NoSettings, Report, Table
 from gradiend_core.comparison.tables import CROSSING, FEATURES, PAIRS, SETS
@@ -77,9 +78,12 @@ def test_rows_are_encoders_and_columns_texts():
 
 
 def test_alike_ones_are_neighbours():
-    values = np.array([[1, 0.1, 0.9, 0], [0.1, 1, 0, -0.8], [0.9, 0, 1, 0.1], [0, -0.8, 0.1, 1]])
+    values = np.full((6, 6), 0.1) + 0.9 * np.eye(6)
+    pairs = {(0, 3): 0.9, (1, 4): -0.8, (2, 5): 0.7}  # opposite is alike, too
+    for (one, two), value in pairs.items():
+        values[one, two] = values[two, one] = value
     order = clustered(values)
-    assert abs(order.index(0) - order.index(2)) == abs(order.index(1) - order.index(3)) == 1
+    assert all(abs(order.index(one) - order.index(two)) == 1 for one, two in pairs)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
@@ -100,6 +104,12 @@ def test_a_venn_diagram_says_every_number(count):
     )
     renderer = FigureCanvasAgg(figure).get_renderer()
     FigureCanvasAgg(figure).draw()
+    color = {text.get_text().split("\n")[0]: to_rgb(text.get_color()) for text in figure.axes[0].texts if "\n" in text.get_text()}
+    sets = {name: next(p for p in figure.axes[0].patches if to_rgb(p.get_edgecolor()) == color[name]) for name in names}
+    where = {text.get_text(): figure.axes[0].transData.transform(text.get_position()) for text in figure.axes[0].texts}
+    for own, number in numbers.items():
+        inside = {name for name, patch in sets.items() if patch.contains_point(where[f"{number:,}"])}
+        assert inside == set(own), "each number is in its own region"
     boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
     assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
 
