@@ -37,20 +37,22 @@ class Weights:
         self.alike = all(places is None for places in self._places)
 
     def chunks(self, name: str) -> Iterator[tuple[ParameterSlice, Tensor]]:
-        """The vectors `name` ("encoder", "decoder") of all features, [K, part of a parameter], with the parameter."""
-        whole = [self._spread(feature, name, places) for feature, places in zip(self.features, self._places, strict=True)]
-        width = max(1, BUDGET // len(whole))
+        """The vectors `name` ("encoder", "decoder") of all features, [K, part of a parameter], with the parameter. Nothing longer
+        than a part is held, so that features that were loaded from files need not fit into memory together."""
+        width = max(1, BUDGET // len(self.features))
         for part, place in self.scope.parts():
             for start in range(place.start, place.stop, width):
-                yield part, torch.stack([vector[start : min(place.stop, start + width)] for vector in whole])
+                stop = min(place.stop, start + width)
+                yield part, torch.stack([self._between(number, name, start, stop) for number in range(len(self.features))])
 
-    def _spread(self, feature: LearnedFeature, name: str, places: Tensor | None) -> Tensor:
-        vector: Tensor = getattr(feature, name)
+    def _between(self, number: int, name: str, start: int, stop: int) -> Tensor:
+        """The entries of a feature at these places of the common scope."""
+        vector, places = getattr(self.features[number], name), self._places[number]
         if places is None:
-            return vector
-        whole = torch.zeros(self.scope.size, dtype=vector.dtype)
-        whole[places] = vector.cpu()
-        return whole
+            return vector[start:stop]
+        own, inside = torch.zeros(stop - start, dtype=vector.dtype), (places >= start) & (places < stop)
+        own[places[inside] - start] = vector.cpu()[inside]
+        return own
 
     def products(self, name: str) -> dict[str, Tensor]:
         """Inner products of every two features by parameter, [K, K] in float64."""

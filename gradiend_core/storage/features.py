@@ -36,7 +36,7 @@ def save_feature(feature: LearnedFeature, folder: str | Path, provenance: Proven
             place / "feature.json",
             {
                 "schema": SCHEMA,
-                "sha256": hashlib.sha256((place / "feature.safetensors").read_bytes()).hexdigest(),
+                "sha256": _digest(place / "feature.safetensors"),
                 "classes": feature.classes,
                 "source": feature.source.value,
                 "target": feature.target.value,
@@ -57,16 +57,20 @@ def load_feature(folder: str | Path) -> LearnedFeature:
     folder = Path(folder)
     try:
         about = json.loads((folder / "feature.json").read_text(encoding="utf-8"))
-        content = (folder / "feature.safetensors").read_bytes()
         if about["schema"] != SCHEMA:
             raise StorageError(f"{folder} has schema {about['schema']}, this version reads {SCHEMA}")
-        if hashlib.sha256(content).hexdigest() != about["sha256"]:
+        if _digest(folder / "feature.safetensors") != about["sha256"]:
             raise StorageError(f"{folder / 'feature.safetensors'} is not the file that was saved (checksum); copy it again")
         return _feature(about, load_file(folder / "feature.safetensors"))
     except OSError as error:
         raise StorageError(f"{folder} holds no feature: {error.strerror} ({Path(error.filename).name})") from error
     except (ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
         raise StorageError(f"{folder} holds no valid feature: {type(error).__name__} {error}") from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def scope_of(names: list[tuple[str, list[int]]], tensors: dict[str, torch.Tensor]) -> ParameterScope:
