@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,9 +18,10 @@ NUMBERED = 14
 
 def heatmap(
     values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, label: str, *, signed: bool = False,
-    largest: float = 1.0, edges: Sequence[int] = (),
+    largest: float = 1.0, groups: Mapping[str, int] | None = None,
 ) -> Figure:  # fmt: skip
-    """A figure that grows with its labels; what is not there (NaN) is grey. `edges` are rows before which a group begins."""
+    """A figure that grows with its labels; what is not there (NaN) is grey. `groups` are divided, and named where nothing else
+    is: each with its first row."""
     cell = max(CELL, 3.4 / max(len(rows), len(columns)), 0.42 if max(values.shape) <= NUMBERED else 0.0)
     margin = 0.4 + LETTER * max(len(name) for name in [*rows, *columns])
     size = (len(columns) * cell + margin + 1.6, len(rows) * cell + margin + 0.6)
@@ -33,15 +34,24 @@ def heatmap(
     axes.set_yticks(range(len(rows)), rows, fontsize=font)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    for edge in edges:
-        axes.axhline(edge - 0.5, color="white", linewidth=1.5)
-        if len(rows) == len(columns):
-            axes.axvline(edge - 0.5, color="white", linewidth=1.5)
+    if groups and len(groups) > 1:
+        _divide(axes, groups, len(rows))
     if max(values.shape) <= NUMBERED:
         _numbers(axes, values, signed=signed, largest=largest)
     figure.colorbar(image, ax=axes, shrink=min(1.0, 3 / size[1]), label=label)
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _divide(axes: Axes, groups: Mapping[str, int], count: int) -> None:
+    """Lines between groups, and the name of each in the grey beside its own square."""
+    last = max(groups.values())
+    for name, edge in groups.items():
+        if edge:
+            axes.axhline(edge - 0.5, color="white", linewidth=1.5)
+            axes.axvline(edge - 0.5, color="white", linewidth=1.5)
+        place, side = (-0.3, "left") if edge == last else (count - 0.7, "right")
+        axes.text(place, edge - 0.3, name, ha=side, va="top", fontsize=8, color="#555555")
 
 
 def _numbers(axes: Axes, values: np.ndarray, *, signed: bool, largest: float) -> None:

@@ -19,7 +19,7 @@ class Square:
 
     names: list[str]
     values: np.ndarray
-    edges: list[int]
+    groups: dict[str, int]
 
     @classmethod
     def of(cls, report: Report, cells: Sequence[tuple[str, str, float | None]]) -> Square:
@@ -30,15 +30,15 @@ class Square:
         for one, two, value in cells:
             if one in place and two in place and value is not None:
                 values[place[one], place[two]] = value
-        order, edges = [], []
+        order, groups = [], {}
         for model in dict.fromkeys(row["model"] for row in features):
             own = [number for number, row in enumerate(features) if row["model"] == model]
-            edges.append(len(order))
+            groups[model] = len(order)
             order += [own[number] for number in clustered(values[np.ix_(own, own)])]
-        return cls([features[number]["feature"] for number in order], values[np.ix_(order, order)], edges[1:])
+        return cls([features[number]["feature"] for number in order], values[np.ix_(order, order)], groups)
 
     def draw(self, title: str, label: str, *, signed: bool = False) -> Figure:
-        return heatmap(self.values, self.names, self.names, title, label, signed=signed, edges=self.edges)
+        return heatmap(self.values, self.names, self.names, title, label, signed=signed, groups=self.groups)
 
 
 def measured(report: Report, measure: str) -> list[tuple[str, str, dict[str, Any]]]:

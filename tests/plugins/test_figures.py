@@ -47,6 +47,13 @@ def test_labels_never_collide(kind, count):
         boxes = [label.get_window_extent(renderer) for label in ticks]
         assert len(boxes) == count
         assert not any(one.overlaps(two) for one, two in pairwise(boxes))
+    named = [text for text in axes.texts if text.get_text() in ("tiny-mlm", "tiny-clm")]
+    assert [text.get_text() for text in named] == ["tiny-mlm", "tiny-clm"], "what the groups are"
+    grey = np.ma.getmaskarray(np.ma.masked_invalid(axes.images[0].get_array()))
+    for text in named:
+        box = text.get_window_extent(renderer).transformed(axes.transData.inverted())
+        row, columns = round(text.get_position()[1] + 0.3), np.arange(np.ceil(box.x0 - 0.5), np.floor(box.x1 + 0.5) + 1)
+        assert grey[row, columns.clip(0, count - 1).astype(int)].all() or count == 2, "beside the numbers, not on them"
     title = figure._suptitle.get_window_extent(renderer)
     width, height = figure.canvas.get_width_height()
     every = [*(label.get_window_extent(renderer) for label in (*axes.get_xticklabels(), *axes.get_yticklabels())), title]
