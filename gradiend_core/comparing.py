@@ -46,10 +46,10 @@ def compare_runs(
     settings = settings or ComparisonSettings()
     opened = _opened(runs, memo if memo is not None else {})
     models = _model_names(opened)
-    features, pairs = _features(opened, models, settings)
+    features, pairs = _features(opened, models)
     if len(features) < 2:
         raise ConfigError(f"a comparison has two features at least, and here {'is one' if features else 'are none'}")
-    readings, warnings = _readings(opened, models, features, pairs)
+    readings, warnings = _readings(opened, models, features, pairs, settings.max_pairs)
     report = compare_features(features, settings, readings)
     return Report(report.name, report.metrics, report.tables, tuple(warnings), report.lines)
 
@@ -104,9 +104,9 @@ def _model_names(opened: Sequence[FinishedRun]) -> dict[str, str]:
 
 
 def _features(
-    opened: Sequence[FinishedRun], models: Mapping[str, str], settings: ComparisonSettings
-) -> tuple[list[Compared], dict[str, list[MinimalPair]]]:
-    """The features, and for each the test pairs that it and the others are to be tried on."""
+    opened: Sequence[FinishedRun], models: Mapping[str, str]
+) -> tuple[list[Compared], dict[str, tuple[list[MinimalPair], list[MinimalPair]]]]:
+    """The features, and for each the test pairs of its two classes."""
     from gradiend_core.comparison.tables import Compared
 
     features, pairs = [], {}
@@ -118,18 +118,17 @@ def _features(
             seeds = (feature, *seed_features(each.folder, each.session, axis))
             null = each.session.config.learner.kind == "shuffled"
             features.append(Compared(name, seeds, models[each.name], each.session.config.general.poles, null))
-            coded = [(code_of(pair, feature.classes), pair) for pair in test]
-            pairs[name] = [
-                pair for sign in (1.0, -1.0) for pair in [p for code, p in coded if code == sign][: settings.max_pairs]
-            ]
+            first, second = ([pair for pair in test if code_of(pair, feature.classes) == sign] for sign in (1.0, -1.0))
+            pairs[name] = first, second
     return features, pairs
 
 
 def _readings(
     opened: Sequence[FinishedRun], models: Mapping[str, str], features: Sequence[Compared],
-    pairs: Mapping[str, Sequence[MinimalPair]],
+    pairs: Mapping[str, tuple[list[MinimalPair], list[MinimalPair]]], most: int,
 ) -> tuple[dict[str, Reading], list[str]]:  # fmt: skip
-    """For each model all test pairs made ready once, and why some model has none."""
+    """For each model all test pairs made ready once, at most so many of each class of those that it takes; and why some model
+    has none."""
     from gradiend_core.comparison.report import Reading
 
     readings, warnings = {}, []
@@ -141,14 +140,14 @@ def _readings(
             )
             continue
         own = [each.name for each in features if each.model == model]
-        wanted = list(dict.fromkeys(pair for name in own for pair in pairs[name]))
+        wanted = list(dict.fromkeys(pair for name in own for side in pairs[name] for pair in side))
         try:
             examples = run.source.prepare(wanted, run.loaded.tokenizer, run.loaded.model)
         except GradiendError as error:
             warnings.append(f"features of {model} do not read each other's texts: {error}")
             continue
         places = {pair: row for row, pair in enumerate(examples.pairs)}
-        rows = {name: [places[pair] for pair in pairs[name] if pair in places] for name in own}
+        rows = {name: [row for side in pairs[name] for row in [places[p] for p in side if p in places][:most]] for name in own}
         scope = next(each.seeds[0].scope for each in features if each.model == model)
         readings[model] = Reading(run.gradients_over(scope), examples, rows)
     return readings, warnings

@@ -51,8 +51,8 @@ def main(file: Path, few: int) -> None:
             )
         opened = _opened({path.name: path for path in sorted(Path(place, "suite", "runs").iterdir())}, {})
         models = _model_names(opened)
-        features, pairs = _features(opened, models, ComparisonSettings())
-        readings, _ = _readings(opened, models, features, pairs)
+        features, pairs = _features(opened, models)
+        readings, _ = _readings(opened, models, features, pairs, ComparisonSettings().max_pairs)
     for model, reading in readings.items():
         own = [each.seeds[0] for each in features if each.model == model]
         for count in (len(own), 45):

@@ -15,6 +15,7 @@ from gradiend_core.config.runfile import read_run_file
 from gradiend_core.data_folder import read_pairs
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.learning.encodings import encodings
+from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.storage.features import load_feature
 from tests.conftest import ROOT
 
@@ -138,6 +139,19 @@ def test_encoders_read_test_pairs(done):
     (row,) = (row for row in table(done[2], "crossing") if row["feature"] == row["texts_of"] == "1SG-1PL")
     assert float(row["first"]) == pytest.approx(float(values[:5].mean()), abs=1e-4)
     assert float(row["second"]) == pytest.approx(float(values[5:].mean()), abs=1e-4)
+
+
+def test_pairs_that_the_model_cannot_take_are_no_loss(done, tmp_path):
+    """The limit is of those that it takes."""
+    one, two = (shutil.copytree(done[2] / "runs" / name, tmp_path / name) for name in ("1SG-1PL", "number"))
+    rows = [json.loads(line) for line in (one / "pairs.jsonl").read_text().splitlines()]
+    first = next(row for row in rows if row["split"] == "test" and row["factual_class"] == "1SG")
+    bad = [{**first, "alternative": f"un{number}heardof"} for number in range(6)]
+    (one / "pairs.jsonl").write_text("\n".join(json.dumps(row) for row in [*bad, *rows]))
+    report = compare_runs([one, two], ComparisonSettings(max_pairs=5))
+    row = next(row for row in report.tables["crossing"].records() if row["feature"] == row["texts_of"] == "1SG-1PL")
+    assert row["n"] == 10
+    assert row["oriented"] > 0.8
 
 
 def test_given_again_it_does_what_is_missing(done, tmp_path):
