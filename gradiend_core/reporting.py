@@ -178,13 +178,22 @@ def _views(name: str, folder: Path, *, tried: bool) -> Iterator[FeatureView]:
     session = load_run(folder)
     if tried and "decoder" in session.reports and "strengths" not in session.reports:
         session = evaluate_run(folder, ["strengths"])
-    drawn = dict(session.figures())
+    drawn = dict(_with_figures(session, folder).figures())
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     for prefix, feature, reports in session.by_axis():
         title = f"{name}.{feature.classes[0]}" if prefix else name
         own = {kind.removeprefix(prefix): as_image(figure) for kind, figure in drawn.items() if kind.startswith(prefix)}
         text = (folder / MARKER).read_text(encoding="utf-8")
         yield FeatureView(title, session, feature, reports, results, own, text, folder)
+
+
+def _with_figures(session: Session, folder: Path) -> Session:
+    """The session, or, where its run draws nothing, one that draws all that is usual."""
+    if session.config.figures:
+        return session
+    registry = session.registry
+    usual = [name for name in registry.names("figures") if registry.get("figures", name).by_default]
+    return load_run(folder, [f"figures.kinds={json.dumps(usual)}"])
 
 
 def as_image(figure: Any) -> str:

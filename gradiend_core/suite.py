@@ -18,7 +18,7 @@ from typing import Any
 from attrs import frozen
 
 from gradiend_core.comparing import compare_runs, save_comparison
-from gradiend_core.config.runfile import NOTE, read_run_file, written
+from gradiend_core.config.runfile import NOTE, SEVERAL, read_run_file, written
 from gradiend_core.config.suitefile import Member, Suite
 from gradiend_core.errors import GradiendError
 from gradiend_core.plugins.manager import Plugins
@@ -122,10 +122,14 @@ def _plugins(member: Member) -> Plugins:
 
 
 def _is_finished(session: Session, folder: Path) -> bool:
-    return (folder / "results.json").is_file() and _asked(read_run_file(folder / MARKER)) == _asked(
-        tomllib.loads(written(session.config, {}))
-    )
-
-
-def _asked(table: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key != NOTE}
+    """Whether the folder has this run; it may have been evaluated further."""
+    if not (folder / "results.json").is_file():
+        return False
+    there, asked = read_run_file(folder / MARKER), tomllib.loads(written(session.config, {}))
+    for several in SEVERAL:
+        own, wanted = there.pop(several, {}), asked.pop(several)
+        if any(own.get(kind) != wanted[kind] for kind in wanted["kinds"]):
+            return False
+    there.pop(NOTE, None)
+    asked.pop(NOTE, None)
+    return bool(there == asked)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradiend_core import cli, compare_runs, load_run, read_suite, run_suite
+from gradiend_core import cli, compare_runs, evaluate_run, load_run, read_suite, run_suite, write_report
 from gradiend_core.config.runfile import read_run_file
 from gradiend_core.data_folder import read_pairs
 from gradiend_core.errors import ConfigError, StorageError
@@ -164,6 +164,19 @@ def test_given_again_it_does_what_is_missing(done, tmp_path):
     assert lost.exists()
     assert kept.stat().st_mtime_ns == before
     assert result.report.tables["pairs"] == done[1].report.tables["pairs"]
+
+
+def test_a_run_that_was_evaluated_further_is_not_done_again(done, tmp_path):
+    suite, _, folder = done
+    again = shutil.copytree(folder, tmp_path / "again")
+    run = again / "runs" / "number"
+    evaluate_run(run, ["where"])
+    before = (run / "results.json").stat().st_mtime_ns
+    run_suite(suite, again)
+    assert (run / "results.json").stat().st_mtime_ns == before
+    written = write_report([run], tmp_path / "report.html").read_text()
+    assert 'alt="encodings by class"' in written, "a run of a suite draws nothing, its report does"
+    assert 'alt="share of the decoder by layer and component"' in written
 
 
 def test_a_run_that_asks_for_something_else_is_done_again(done, tmp_path):
