@@ -8,10 +8,10 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
+from gradiend_core.comparison.weights import common_scope
 from gradiend_core.gradients.operator import GradientOperator
-from gradiend_core.learning.encodings import correlation, labels_of
+from gradiend_core.learning.encodings import correlation
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.pair import MinimalPair
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples
 
@@ -42,7 +42,7 @@ def encode_all(features: Sequence[LearnedFeature], gradients: GradientOperator, 
     for number, feature in enumerate(features):
         groups.setdefault((feature.source.value, feature.scope.fingerprint()), []).append(number)
     for numbers in _together(groups, features):
-        scope = _joined([features[number] for number in numbers])
+        scope = common_scope([features[number] for number in numbers])
         directions = torch.stack([_over(features[number], scope) for number in numbers])
         projected = gradients.over(scope).project(examples, directions, features[numbers[0]].source).cpu()
         for number, own in zip(numbers, projected.T, strict=True):
@@ -63,14 +63,6 @@ def _together(groups: Mapping[tuple[str, str], list[int]], features: Sequence[Le
     return [numbers for own in passes.values() for numbers in own]
 
 
-def _joined(features: Sequence[LearnedFeature]) -> ParameterScope:
-    scope = features[0].scope
-    for feature in features[1:]:
-        if feature.scope.fingerprint() != scope.fingerprint():
-            scope = scope.joined(feature.scope)
-    return scope
-
-
 def _over(feature: LearnedFeature, scope: ParameterScope) -> Tensor:
     if feature.scope.size == scope.size:
         return feature.encoder
@@ -79,9 +71,8 @@ def _over(feature: LearnedFeature, scope: ParameterScope) -> Tensor:
     return whole
 
 
-def crossing(values: Tensor, pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Crossing:
-    """Of one feature's encodings [pairs] of the pairs of an axis."""
-    labels = labels_of(pairs, axis)
+def crossing(values: Tensor, labels: Tensor) -> Crossing:
+    """Of one feature's encodings of the pairs of an axis, and the codes that these should have, both [pairs]."""
     first, second = values[labels > 0], values[labels < 0]
     seen = labels != 0
     return Crossing(correlation(values[seen], labels[seen]), float(first.mean()), float(second.mean()), int(seen.sum()))

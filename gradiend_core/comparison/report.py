@@ -28,6 +28,7 @@ from gradiend_core.comparison.tables import (
 from gradiend_core.comparison.weights import Weights
 from gradiend_core.comparison.where import places, shares_by_place
 from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.learning.encodings import labels_of
 from gradiend_core.records.report import Metric, Report, Table
 from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.roles.source import Examples
@@ -102,11 +103,12 @@ def _crossings(features: Sequence[Compared], reading: Reading, rows: dict[str, l
     for other in features:
         theirs = list(reading.rows[other.name])
         about = [reading.examples.pairs[row] for row in theirs]
+        labels = labels_of(about, other.classes)
         moves: dict[tuple[str, str], list[int]] = {}
         for row, pair in zip(theirs, about, strict=True):
             moves.setdefault((pair.factual_class, pair.alternative_class), []).append(row)
         for each, numbers in zip(features, seeds.of, strict=True):
-            found = [crossing(values[number][theirs], about, other.classes) for number in numbers]
+            found = [crossing(values[number][theirs], labels) for number in numbers]
             best = found[0]
             if each is other:
                 own[each.name] = best.correlation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 
@@ -21,15 +21,22 @@ from gradiend_core.records.scope import ParameterScope, ParameterSlice
 BUDGET = 2**25
 
 
+def common_scope(features: Sequence[LearnedFeature]) -> ParameterScope:
+    """The scope that has all weights of some features; that of the first, where all have the same."""
+    scope = features[0].scope
+    for feature in features[1:]:
+        if feature.scope.fingerprint() != scope.fingerprint():
+            scope = scope.joined(feature.scope)
+    return scope
+
+
 class Weights:
     """K features of models of one shape. Where their scopes differ, what a feature does not have is 0. Raises ModelError for
     features of models of different shapes."""
 
     def __init__(self, features: Sequence[LearnedFeature]) -> None:
         self.features = tuple(features)
-        self.scope: ParameterScope = reduce(
-            lambda whole, feature: whole if whole is feature.scope else whole.joined(feature.scope), features, features[0].scope
-        )
+        self.scope = common_scope(features)
         whole = self.scope.fingerprint()
         self._places = [
             None if feature.scope.fingerprint() == whole else feature.scope.places_in(self.scope) for feature in features
