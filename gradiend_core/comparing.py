@@ -16,13 +16,14 @@ from gradiend_core.records.report import Report
 from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.run_folder import FORMATS, load_run, seed_features
 from gradiend_core.session import Session
-from gradiend_core.storage.files import claim_output, fresh_folder, write_csv, write_json
+from gradiend_core.storage.files import PART, claimed, fresh_folder, write_csv, write_json
+from gradiend_core.storage.manifest import expect_whole, seal, unseal
 
 if TYPE_CHECKING:
     from gradiend_core.comparison.report import Reading
     from gradiend_core.comparison.tables import Compared
 
-MARKER = "comparison.json"
+MARKER, RESULTS = "comparison.json", "results.json"
 
 
 @frozen(eq=False)
@@ -57,14 +58,16 @@ def compare_runs(
 def save_comparison(report: Report, output: str | Path, plugins: Plugins | None = None) -> Path:
     """comparison.json, its tables as tables/*.csv, and every comparison figure."""
     output = Path(output)
-    claim_output(output, MARKER)
-    for name, table in report.tables.items():
-        write_csv(output / "tables" / f"{name}.csv", table.columns, table.rows)
-    with fresh_folder(output / "figures") as place:
-        for name, figure in comparison_figures(report, plugins):
-            for suffix in FORMATS:
-                figure.savefig(place / f"{name}.{suffix}", dpi=150)
-    write_json(output / MARKER, {**report.nested(), "warnings": list(report.warnings)})
+    with claimed(output, MARKER):
+        unseal(output)
+        write_json(output / MARKER, {**report.nested(), "warnings": list(report.warnings)})
+        for name, table in report.tables.items():
+            write_csv(output / "tables" / f"{name}.csv", table.columns, table.rows)
+        with fresh_folder(output / "figures") as place:
+            for name, figure in comparison_figures(report, plugins):
+                for suffix in FORMATS:
+                    figure.savefig(place / f"{name}.{suffix}", dpi=150)
+        seal(output)
     return output
 
 
@@ -111,6 +114,7 @@ def _features(
 
     features, pairs = [], {}
     for each in opened:
+        expect_whole(each.folder, "pairs.jsonl")
         test = [pair for pair in read_pairs(each.folder) if pair.split == "test"]
         own = each.session.features
         for axis, feature in enumerate(own):
@@ -157,7 +161,8 @@ def runs_in(folders: Sequence[Path]) -> dict[str, Path]:
     """Finished runs by name: folders that are one, and all that are inside of folders that are not, such as a suite's."""
     found: dict[str, Path] = {}
     for folder in folders:
-        inside = [folder] if (folder / "results.json").is_file() else sorted(path.parent for path in folder.rglob("results.json"))
+        found_there = (path.parent for path in sorted(folder.rglob(RESULTS)) if not path.parent.name.startswith(PART))
+        inside = [folder] if (folder / RESULTS).is_file() else [*found_there]
         if not inside:
             raise StorageError(f"{folder} holds no finished run, and no folder with one")
         for each in inside:

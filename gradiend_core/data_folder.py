@@ -22,7 +22,8 @@ from gradiend_core.data_run import DataRun
 from gradiend_core.errors import StorageError
 from gradiend_core.records.pair import MinimalPair, PairData
 from gradiend_core.records.report import Table
-from gradiend_core.storage.files import claim_output, write_csv, write_text
+from gradiend_core.storage.files import MALFORMED, claimed, write_csv, write_text
+from gradiend_core.storage.manifest import seal, unseal
 
 MARKER = "data.toml"
 
@@ -52,7 +53,7 @@ def read_pairs(folder: Path) -> list[MinimalPair]:
         for row in rows:
             left, right = row.pop("text").split(MASK)
             pairs.append(MinimalPair(left=left, right=right, **row))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise StorageError(f"{folder} holds no pairs: pairs.jsonl cannot be read ({error})") from error
     return pairs
 
@@ -60,12 +61,14 @@ def read_pairs(folder: Path) -> list[MinimalPair]:
 def save_data(run: DataRun, output: str | Path, tokenizer: Any = None) -> tuple[PairData, Mapping[str, Table]]:
     """Makes the pairs of a run and writes them with their audit; gives both back."""
     output = Path(output)
-    claim_output(output, MARKER)
-    data = run.pairs()
-    write_pairs(data, output)
-    tables = write_audit(data, output, tokenizer)
-    write_text(output / "run.toml", _training_run(data, output.resolve()))
-    write_text(output / MARKER, written_data(run.general, run.choice, run.settings))
+    with claimed(output, MARKER):
+        unseal(output)
+        write_text(output / MARKER, written_data(run.general, run.choice, run.settings))
+        data = run.pairs()
+        write_pairs(data, output)
+        tables = write_audit(data, output, tokenizer)
+        write_text(output / "run.toml", _training_run(data, output.resolve()))
+        seal(output)
     return data, tables
 
 

@@ -10,7 +10,7 @@ from attrs import evolve
 from gradiend_core.data.texts import read_texts, watched
 from gradiend_core.errors import DataError
 from gradiend_core.plugins.registry import Registry
-from gradiend_core.records.pair import PairData
+from gradiend_core.records.pair import PairData, check_class_names
 from gradiend_core.records.run import Choice, DataSettings, GeneralSettings
 from gradiend_core.records.text import Text
 from gradiend_core.roles.paradigm import PairingTask, Paradigm
@@ -28,13 +28,16 @@ class DataRun:
     ) -> None:  # fmt: skip
         self.registry, self.general, self.choice, self.settings, self._texts = registry, general, paradigm, settings, texts
         self._memo = memo
+        check_class_names(getattr(paradigm.config, "classes", ()))
         self.paradigm: Paradigm = registry.get("paradigm", paradigm.kind).build(paradigm.config)
 
     def pairs(self, **changes: Any) -> PairData:
         """Pairs and neutral text, with the funnel; `changes` are of settings. Raises DataError where the texts do not give
         what the paradigm needs."""
         settings = evolve(self.settings, **changes)
-        return self.paradigm.pairs(PairingTask(watched(self._read(settings)), settings, self.general.seed))
+        data = self.paradigm.pairs(PairingTask(watched(self._read(settings)), settings, self.general.seed))
+        check_class_names(data.classes)
+        return data
 
     def texts(self) -> Iterator[str]:
         """The texts that pairs are made of."""

@@ -5,6 +5,7 @@ pairs.jsonl    the minimal pairs        training.csv   the training record      
 neutral.jsonl  neutral text             audit/         classes, words, lengths, what was dropped and why (audit.md in short)
 feature/       the learned feature      rewritten/CLASS/   models for from_pretrained     figures/   PNG, PDF and SVG
 seeds/N/       with several seeds, the feature of each         checkpoint/        while a run is under way, what it resumes from
+manifest.json  last of all: the checksum of each file
 
 With more than two classes the names of what belongs to one axis begin with its class: 3PL_feature/, 3PL_training.csv, …
 """
@@ -31,17 +32,26 @@ from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.report import Metric, Report
 from gradiend_core.session import Session
 from gradiend_core.storage.features import load_feature, save_feature
-from gradiend_core.storage.files import claim_output, fresh_folder, write_csv, write_json, write_text
-from gradiend_core.storage.tables import load_tables, save_tables
+from gradiend_core.storage.files import MALFORMED, claimed, fresh_folder, read_json, write_csv, write_json, write_text
+from gradiend_core.storage.manifest import MANIFEST, expect_whole, is_sealed, revised, seal, unseal
+from gradiend_core.storage.tables import COLUMNS, load_tables, save_tables
 
 MARKER = "run.toml"
 FORMATS = ("png", "pdf", "svg")
 
 
 def save_run(session: Session, output: str | Path) -> Path:
-    """Runs every stage and writes what each gave as soon as it is there; results.json comes last."""
+    """Runs every stage and writes what each gave as soon as it is there; results.json and the seal come last. Raises
+    StorageError where another process is writing there."""
     output = Path(output)
-    claim_output(output, MARKER)
+    with claimed(output, MARKER):
+        _save(session, output)
+    session.plugins.tell("gradiend_run_finished", output=output)
+    return output
+
+
+def _save(session: Session, output: Path) -> None:
+    unseal(output)
     (output / "results.json").unlink(missing_ok=True)
     write_text(output / MARKER, written(session.config, {}))
     session.checkpoints = output / "checkpoint" if parallel.count() == 1 else None
@@ -69,9 +79,8 @@ def save_run(session: Session, output: str | Path) -> Path:
     provenance = attrs.asdict(session.provenance)
     write_text(output / MARKER, written(session.config, {**provenance, "plugins": list(provenance["plugins"])}))
     write_json(output / "results.json", session.results())
+    seal(output, without="checkpoint")
     shutil.rmtree(output / "checkpoint", ignore_errors=True)
-    session.plugins.tell("gradiend_run_finished", output=output)
-    return output
 
 
 def load_run(
@@ -84,6 +93,7 @@ def load_run(
     """
     folder = Path(folder)
     results = _results(folder)
+    expect_whole(folder, MARKER, "tables/")
     session = Session(run_file=folder / MARKER, settings=settings, plugins=plugins, memo=memo)
     session.expected = {name: value for name, value in results.get("provenance", {}).items() if name.endswith("_fingerprint")}
     by_axis = results.get("axes") or {"": results}
@@ -107,23 +117,31 @@ def load_run(
 
 def evaluate_run(folder: str | Path, kinds: Sequence[str], settings: Sequence[str] = ()) -> Session:
     """More evaluators for a finished run, without learning again; their numbers and tables join those of the folder."""
-    folder = Path(folder)
+    with claimed(Path(folder), MARKER):
+        return _evaluate(Path(folder), kinds, settings)
+
+
+def _evaluate(folder: Path, kinds: Sequence[str], settings: Sequence[str]) -> Session:
     results, config = _results(folder), read_run_file(folder / MARKER)
     known = [*config.get("evaluation", {}).get("kinds", [])]
     known += [kind for kind in kinds if kind not in known]
     session = load_run(folder, [f"evaluation.kinds={json.dumps(known)}", *settings])
-    for axis, (prefix, _, reports) in enumerate(session.by_axis()):
+    for axis, (_, _, reports) in enumerate(session.by_axis()):
         session.evaluate(axis, kinds, reports)
         own = results["axes"][session.features[axis].classes[0]] if "axes" in results else results
         own |= {kind: reports[kind].nested() for kind in kinds}
         own["lines"] = {**own.get("lines", {}), **{kind: list(reports[kind].lines) for kind in kinds}}
-        for kind in kinds:
-            save_tables(folder, prefix, reports[kind])
     results["timing"] |= {name: session.timing[name] for name in session.timing if name.startswith("evaluation")}
     warnings = [each for _, _, reports in session.by_axis() for kind in kinds for each in reports[kind].warnings]
     results["warnings"] = list(dict.fromkeys([*results["warnings"], *warnings]))
-    write_text(folder / MARKER, written(session.config, config.get(NOTE, {})))
-    write_json(folder / "results.json", results)
+    with revised(folder, "results.json") as place:
+        (place / "tables").mkdir()
+        shutil.copy(folder / "tables" / COLUMNS, place / "tables")
+        for prefix, _, reports in session.by_axis():
+            for kind in kinds:
+                save_tables(place, prefix, reports[kind])
+        write_text(place / MARKER, written(session.config, config.get(NOTE, {})))
+        write_json(place / "results.json", results)
     return session
 
 
@@ -136,9 +154,12 @@ def seed_features(folder: Path, session: Session, axis: int) -> tuple[LearnedFea
 
 
 def _results(folder: Path) -> dict[str, Any]:
+    if not is_sealed(folder):
+        raise StorageError(f"{folder} holds no finished run ({MANIFEST} is missing); give the command of the run again")
+    expect_whole(folder, "results.json")
     try:
-        return dict(json.loads((folder / "results.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return read_json(folder / "results.json")
+    except (OSError, *MALFORMED) as error:
         raise StorageError(f"{folder} holds no finished run: results.json cannot be read ({error})") from error
 
 

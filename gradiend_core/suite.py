@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import frozen
 
-from gradiend_core.comparing import compare_runs, save_comparison
+from gradiend_core.comparing import RESULTS, compare_runs, save_comparison
 from gradiend_core.config.runfile import NOTE, SEVERAL, read_run_file, written
 from gradiend_core.config.suitefile import Member, Suite
 from gradiend_core.errors import GradiendError
@@ -25,7 +25,8 @@ from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.report import Report
 from gradiend_core.run_folder import MARKER, save_run
 from gradiend_core.session import Session
-from gradiend_core.storage.files import claim_output, write_json
+from gradiend_core.storage.files import claimed, write_json
+from gradiend_core.storage.manifest import damage
 
 STATE = "suite.json"
 #: models and texts of the runs that this process has done
@@ -51,7 +52,11 @@ def run_suite(
     models and texts.
     """
     output = Path(output)
-    claim_output(output, STATE)
+    with claimed(output, STATE):
+        return _run(suite, output, executor, tell)
+
+
+def _run(suite: Suite, output: Path, executor: Executor | None, tell: Callable[[str], None]) -> SuiteResult:
     folders = {member.name: output / "runs" / member.name for member in suite.members}
     failed: dict[str, str] = {}
     write_json(output / STATE, {"finished": [], "failed": failed})
@@ -123,7 +128,7 @@ def _plugins(member: Member) -> Plugins:
 
 def _is_finished(session: Session, folder: Path) -> bool:
     """Whether the folder has this run; it may have been evaluated further."""
-    if not (folder / "results.json").is_file():
+    if damage(folder, among=RESULTS):
         return False
     there, asked = read_run_file(folder / MARKER), tomllib.loads(written(session.config, {}))
     for several in SEVERAL:

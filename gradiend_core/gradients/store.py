@@ -31,7 +31,7 @@ from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.run import StoreSettings
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples
-from gradiend_core.storage.files import write_json
+from gradiend_core.storage.files import MALFORMED, checksum, locked, read_json, write_json
 
 SCHEMA = 1
 STORED = (GradientRole.FACTUAL, GradientRole.ALTERNATIVE)
@@ -154,6 +154,13 @@ def open_store(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"the gradient store {folder} cannot be written: {error.strerror}; set store.folder") from error
+    with locked(folder):  # another process that needs the same rows waits for them
+        return _opened(folder, gradients, examples, model, precision, tell)
+
+
+def _opened(
+    folder: Path, gradients: GradientOperator, examples: Examples, model: str, precision: str, tell: Callable[[int], None]
+) -> StoredRows:
     known = _manifest(folder)
     order = sorted(range(len(examples.pairs)), key=lambda row: examples.lengths[row])
     each = max(1, FILE // (len(STORED) * gradients.scope.size * PRECISIONS[precision].itemsize))
@@ -186,7 +193,8 @@ def make_room(root: Path, needed: int, limit: int) -> None:
         if sum(sizes.values()) + needed <= limit:
             break
         del sizes[folder]
-        shutil.rmtree(folder, ignore_errors=True)
+        with locked(folder):  # whoever is opening it has mapped its files before they go
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def matrix_of(
@@ -213,9 +221,9 @@ def matrix_of(
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        about = read_json(folder / MANIFEST)
         return dict(about["files"]) if about["schema"] == SCHEMA else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MALFORMED):
         return {}
 
 
@@ -233,12 +241,11 @@ def _build(path: Path, gradients: GradientOperator, examples: Examples, rows: Se
     except (OSError, SafetensorError) as error:
         fresh.unlink(missing_ok=True)
         raise StorageError(f"the gradient store {path.parent} cannot be written: {error}; set store.folder") from error
-    return _checksum(path)
+    return checksum(path)
 
 
 def _checksum(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return checksum(path)
     except OSError:
         return ""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import asdict, define, field
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gradiend_core.errors import StorageError
 from gradiend_core.records.feature import TrainingRow
-from gradiend_core.storage.files import write_json
+from gradiend_core.storage.artefacts import load_artefact, save_artefact
+from gradiend_core.storage.files import MALFORMED
+
+SCHEMA = 1
 
 
 @define
@@ -37,13 +39,12 @@ class Checkpoint:
         if self.folder is None:
             return
         name = f"state-{len(rows)}.safetensors"
+        content = {"rows": [list(asdict(row).values()) for row in rows], "values": dict(values)}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_file({key: value.contiguous() for key, value in tensors.items()}, self.folder / name)
+            save_artefact(self.folder, "state", SCHEMA, content, tensors, name)
         except (OSError, SafetensorError) as error:
             raise StorageError(f"the checkpoint {self.folder} cannot be written: {error}") from error
-        content = {"tensors": name, "rows": [list(asdict(row).values()) for row in rows], "values": dict(values)}
-        write_json(self.folder / "state.json", content)
         for old in self.folder.glob("state-*.safetensors"):
             if old.name != name:
                 old.unlink(missing_ok=True)
@@ -54,8 +55,8 @@ class Checkpoint:
         if self.folder is None or not (self.folder / "state.json").exists():
             return None
         try:
-            about = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
-            tensors = load_file(self.folder / about["tensors"], device=str(device))
+            about, tensors = load_artefact(self.folder, "state", SCHEMA, str(device))
             return tensors, [TrainingRow(*row) for row in about["rows"]], about["values"]
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        except (OSError, StorageError, *MALFORMED) as error:
+            warnings.warn(f"the checkpoint {self.folder} cannot be read ({error}); learning begins anew", stacklevel=2)
             return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from attrs import asdict, frozen
 
+from gradiend_core.errors import DataError
 from gradiend_core.records.funnel import Funnel
 
 SPLITS = ("train", "validation", "test")
@@ -54,6 +56,16 @@ def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
     if second == OTHERS:
         return -1.0 if pair.alternative_class == first != pair.factual_class else 0.0
     return -1.0 if pair.factual_class == second else 0.0
+
+
+def check_class_names(classes: Sequence[str]) -> None:
+    """Raises DataError for a name that cannot be part of a file's name: files of a feature are named after its classes."""
+    for name in classes:
+        if not re.fullmatch(r'(?!\.)[^\x00-\x1f\x7f/\\:*?"<>|]{1,60}', name):
+            raise DataError(
+                f'the class {name!r:.80} cannot name a file; give it at most 60 characters, none of / \\ : * ? " < > |, '
+                "and no dot at the beginning"
+            )
 
 
 def axes_of(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -1,31 +1,44 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and that one process writes at a time."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+
 from gradiend_core.errors import StorageError
+
+#: what begins the name of a file or folder that is not whole yet
+PART = ".part-"
+LOCK = ".lock"
+#: what the parsers of damaged or hostile files raise, and what their content does to code that believes in it
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError, SafetensorError)
 
 
 def write_text(path: Path, text: str) -> None:
     """The file has the old or the new content at every moment."""
+    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=PART)
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
 
 
@@ -41,29 +54,59 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     write_text(path, text.getvalue())
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file. Raises OSError, or ValueError for what is none."""
+    content = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_refuse)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} holds no JSON object")
+    return content
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number")
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def inside(folder: Path, name: Any) -> Path:
+    """The path of a file that another file names; raises StorageError where it would leave the folder."""
+    path = folder / name if isinstance(name, str) and name and "\0" not in name else folder / ".."
+    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
+        raise StorageError(f"{folder} names the file {name!r:.80}, which is not inside of it; nothing outside is read")
+    return path
+
+
 @contextmanager
 def fresh_folder(folder: Path) -> Iterator[Path]:
     """A new folder to fill, which takes the place of `folder` when nothing went wrong."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        place, old = (Path(tempfile.mkdtemp(dir=folder.parent, prefix=PART)) for _ in range(2))
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}") from error
     try:
         yield place
         os.chmod(place, 0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
+        if folder.exists():  # moved aside in one step, as removing takes many
+            os.replace(folder, old)
         os.replace(place, folder)
-    except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror}") from error
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        for each in (place, old):
+            shutil.rmtree(each, ignore_errors=True)
 
 
-def claim_output(folder: Path, marker: str) -> None:
-    """Makes an output folder, before any work is done. A folder with other things in it is refused, never mixed with a run."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).exists():
+@contextmanager
+def claimed(folder: Path, marker: str) -> Iterator[None]:
+    """Makes an output folder and keeps other processes from writing there meanwhile. A folder with other things in it is
+    refused, never mixed with a run; what a killed process left half-written is removed."""
+    own = (marker, LOCK)
+    if folder.is_dir() and not (folder / marker).exists() and any(path.name not in own for path in folder.iterdir()):
         raise StorageError(f"output folder {folder} is not empty and holds no run ({marker} is missing); choose another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,3 +114,24 @@ def claim_output(folder: Path, marker: str) -> None:
             pass
     except OSError as error:
         raise StorageError(f"output folder {folder} cannot be written: {error.strerror}; choose another with --output") from error
+    with locked(folder, f"output folder {folder} is being written by another process; wait for it, or choose another"):
+        for left in [*folder.rglob(f"{PART}*")]:
+            with suppress(OSError):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield
+
+
+@contextmanager
+def locked(folder: Path, refused: str = "") -> Iterator[None]:
+    """Only one process at a time is inside; the others wait, or are refused with a sentence. A process that dies lets go."""
+    lock = FileLock(folder / LOCK, timeout=0 if refused else -1, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StorageError(refused) from error
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()

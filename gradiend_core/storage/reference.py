@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -15,6 +13,7 @@ from gradiend_core.errors import StorageError
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
+from gradiend_core.storage.files import MALFORMED, inside, read_json
 
 ROLES = {"factual": GradientRole.FACTUAL, "alternative": GradientRole.ALTERNATIVE, "diff": GradientRole.DIFFERENCE}
 #: what a feature here can be; there, other choices are possible
@@ -30,8 +29,7 @@ def import_reference_feature(folder: str | Path) -> LearnedFeature:
     StorageError for what is not there, is a pickle, or has no counterpart here."""
     folder = Path(folder)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        context = json.loads((folder / "gradiend_context.json").read_text(encoding="utf-8"))
+        config, context = read_json(folder / "config.json"), read_json(folder / "gradiend_context.json")
         if not (folder / "model.safetensors").exists():
             raise StorageError(
                 f"{folder} has no model.safetensors; a feature that is a pickle is not read, save it as safetensors"
@@ -55,7 +53,7 @@ def import_reference_feature(folder: str | Path) -> LearnedFeature:
         bias = float(tensors["encoder.0.linear.bias"])
     except OSError as error:
         raise StorageError(f"{folder} holds no feature of the reference package: {error.strerror} ({error.filename})") from error
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+    except MALFORMED as error:
         raise StorageError(f"{folder} holds no valid feature of the reference package: {type(error).__name__} {error}") from error
     scope = ParameterScope(slices)
     if (plus, minus) != (1, -1) or any(vector.shape != (scope.size,) for vector in vectors.values()):
@@ -72,7 +70,8 @@ def import_reference_feature(folder: str | Path) -> LearnedFeature:
 def _scope(folder: Path, mapping: dict[str, Any]) -> tuple[tuple[ParameterSlice, ...], Tensor]:
     """The parameters in their order, and where each entry of the scope stands in a saved vector: there, indices need not
     ascend."""
-    files = {kind: load_file(folder / mapping[f"{kind}_file"]) for kind in ("indices", "masks") if f"{kind}_file" in mapping}
+    named = {kind: mapping[f"{kind}_file"] for kind in ("indices", "masks") if f"{kind}_file" in mapping}
+    files = {kind: load_file(inside(folder, name)) for kind, name in named.items()}
     slices, order, start = [], [], 0
     for entry in mapping["param_map"]:
         name, shape, kind = str(entry["name"]), tuple(map(int, entry["shape"])), entry["repr"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gradiend_core.errors import StorageError
 from gradiend_core.records.report import Report, Table
-from gradiend_core.storage.files import write_csv, write_json
+from gradiend_core.storage.files import MALFORMED, read_json, write_csv, write_json
 
 KINDS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
 COLUMNS = "columns.json"
@@ -43,7 +42,7 @@ def _read(path: Path, kinds: dict[str, str]) -> Table:
             columns, *rows = csv.reader(file)
         read = [KINDS[kinds[column]] for column in columns]
         return Table(tuple(columns), tuple(tuple(_value(*each) for each in zip(read, row, strict=True)) for row in rows))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, csv.Error, *MALFORMED) as error:
         raise StorageError(f"the table {path} cannot be read: {error}; run the evaluation again") from error
 
 
@@ -54,8 +53,8 @@ def _value(kind: Callable[[str], Any], cell: str) -> Any:
 def _kinds(folder: Path) -> dict[str, dict[str, str]]:
     path = folder / "tables" / COLUMNS
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
-    except (OSError, ValueError) as error:
+        return read_json(path) if path.exists() else {}
+    except (OSError, *MALFORMED) as error:
         raise StorageError(f"{path} cannot be read: {error}; run the evaluation again") from error
 
 

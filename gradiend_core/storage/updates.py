@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gradiend_core.errors import StorageError
 from gradiend_core.records.update import WeightUpdate
-from gradiend_core.storage.features import scope_of
-from gradiend_core.storage.files import fresh_folder, write_json, write_text
+from gradiend_core.storage.artefacts import load_artefact, save_artefact
+from gradiend_core.storage.features import expect_vector, scope_of
+from gradiend_core.storage.files import MALFORMED, fresh_folder, write_text
 from gradiend_core.storage.fingerprints import model_fingerprint
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", card: str = "") -> Path:
@@ -25,17 +22,16 @@ def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", ca
     the fingerprint of the model's weights."""
     folder, tensors = Path(folder), {}
     for number, (part, place) in enumerate(update.scope.parts()):
-        tensors[f"values.{number}"] = update.direction[place].detach().cpu().contiguous()
+        tensors[f"values.{number}"] = update.direction[place]
         if part.index is not None:
-            tensors[f"index.{number}"] = part.index.cpu()
+            tensors[f"index.{number}"] = part.index
+    content = {
+        "model_fingerprint": made_for, "feature_factor": update.feature_factor, "learning_rate": update.learning_rate,
+        "scope": [[part.name, list(part.shape)] for part in update.scope.slices],
+        "scope_fingerprint": update.scope.fingerprint(),
+    }  # fmt: skip
     with fresh_folder(folder) as new:
-        save_file(tensors, new / "update.safetensors")
-        write_json(new / "update.json", {
-            "schema": SCHEMA, "sha256": hashlib.sha256((new / "update.safetensors").read_bytes()).hexdigest(),
-            "model_fingerprint": made_for, "feature_factor": update.feature_factor,
-            "learning_rate": update.learning_rate, "scope": [[part.name, list(part.shape)] for part in update.scope.slices],
-            "scope_fingerprint": update.scope.fingerprint(),
-        })  # fmt: skip
+        save_artefact(new, "update", SCHEMA, content, tensors)
         if card:
             write_text(new / "README.md", card)
     return folder
@@ -46,24 +42,18 @@ def load_update(folder: str | Path, model: nn.Module | None = None) -> WeightUpd
     changed, or was made for other weights than those of `model`."""
     folder = Path(folder)
     try:
-        about = json.loads((folder / "update.json").read_text(encoding="utf-8"))
-        if about["schema"] != SCHEMA:
-            raise StorageError(f"{folder} has schema {about['schema']}, this version reads {SCHEMA}")
-        if hashlib.sha256((folder / "update.safetensors").read_bytes()).hexdigest() != about["sha256"]:
-            raise StorageError(f"{folder / 'update.safetensors'} is not the file that was saved (checksum); copy it again")
-        tensors = load_file(folder / "update.safetensors")
+        about, tensors = load_artefact(folder, "update", SCHEMA)
         scope = scope_of(about["scope"], tensors)
         direction = torch.cat([tensors[f"values.{number}"] for number in range(len(scope.slices))])
         update = WeightUpdate(direction, scope, float(about["feature_factor"]), float(about["learning_rate"]))
-        made_for = str(about["model_fingerprint"])
+        made_for, fingerprint = str(about["model_fingerprint"]), str(about["scope_fingerprint"])
     except OSError as error:
-        raise StorageError(f"{folder} holds no update: {error.strerror} ({Path(error.filename).name})") from error
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise StorageError(f"{folder} holds no update: {error.strerror} ({Path(str(error.filename)).name})") from error
+    except MALFORMED as error:
         raise StorageError(f"{folder} holds no valid update: {type(error).__name__} {error}") from error
-    if direction.shape != (update.scope.size,) or update.scope.fingerprint() != about["scope_fingerprint"]:
+    if scope.fingerprint() != fingerprint:
         raise StorageError(f"the update in {folder} does not fit its own scope; copy the folder again")
-    if not bool(torch.isfinite(direction).all()):
-        raise StorageError(f"the update in {folder} has values that are not finite; make it again")
+    expect_vector(f"update in {folder}", direction, scope)
     if model is not None and made_for and (this := model_fingerprint(model)) != made_for:
         raise StorageError(f"the update in {folder} was made for the weights {made_for}, and this model has {this}")
     return update

@@ -169,7 +169,7 @@ def test_a_run_killed_while_learning_goes_on_to_the_same_result(tmp_path):
     process = subprocess.Popen([*COMMAND, *more, "--output", str(output)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     states = []
     for _ in range(1200):
-        states = [json.loads(path.read_text()) for path in output.glob("checkpoint/*/seed-0/*/state.json")]
+        states = [json.loads(path.read_text())["content"] for path in output.glob("checkpoint/*/seed-0/*/state.json")]
         if states and len(states[0]["rows"]) > 30:
             break
         time.sleep(0.05)
@@ -215,7 +215,8 @@ def test_a_checkpoint_is_resumed_to_the_bit_and_only_by_the_same_task(quick, tmp
     assert whole.training == resumed.training
     state = next((tmp_path / "a").glob("*/state.json"))
     state.write_text("{")
-    (again,) = AdamLearner(config).learn(task(tmp_path / "a"))
+    with pytest.warns(UserWarning, match="cannot be read .* learning begins anew"):
+        (again,) = AdamLearner(config).learn(task(tmp_path / "a"))
     assert torch.equal(whole.encoder, again.encoder), "a state that cannot be read is not used"
 
 

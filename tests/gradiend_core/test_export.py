@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_refused(run, tmp_path):
     with pytest.raises(StorageError, match="holds no update"):
         load_update(tmp_path / "nowhere")
     save_update(attrs.evolve(update, direction=update.direction * float("inf")), tmp_path / "inf")
-    with pytest.raises(StorageError, match="not finite"):
+    with pytest.raises(StorageError, match=r", \d+ not finite"):
         load_update(tmp_path / "inf")
     for arguments, words in [
         ({"form": "gguf"}, "the format is 'gguf'; use one of full, sparse, lora, task-vector"),

@@ -10,6 +10,7 @@ import pytest
 from gradiend_core import Session, cli, save_run, write_report
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.run_folder import load_run
+from gradiend_core.storage.manifest import seal
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -74,6 +75,7 @@ def test_texts_cannot_break_the_page(run, tmp_path):
         path = folder / "tables" / f"{table}.csv"
         path.write_text(re.sub(r"(?m)^((?:test|3PL),.*?)([^,\"\n]{12,})(\"?)$", r"\1</script><b>x\3", path.read_text()))
         assert "</script>" in path.read_text()
+    seal(folder)
     broken = write_report([folder], tmp_path / "x.html").read_text()
     assert broken.count("</script>") == broken.count("<script")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
+import subprocess
+import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+import attrs
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,7 +20,8 @@ from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.storage.features import load_feature, save_feature
-from gradiend_core.storage.files import claim_output, fresh_folder, write_text
+from gradiend_core.storage.files import PART, claimed, fresh_folder, write_text
+from gradiend_core.storage.manifest import MANIFEST, damage, revised, seal
 
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
 maybe = st.none() | numbers
@@ -63,9 +68,9 @@ def some_feature() -> LearnedFeature:
         ("feature.safetensors", lambda old: old[:-1] + b"x", "checksum"),
         ("feature.safetensors", lambda old: old[:20], "checksum"),
         ("feature.json", lambda old: old[:50], "no valid feature"),
-        ("feature.json", lambda old: old.replace(b'"schema": 1', b'"schema": 99'), "schema 99"),
-        ("feature.json", lambda old: old.replace(b'"w"', b'"v"'), "scope is not the one"),
-        ("feature.json", lambda old: old.replace(b'"difference"', b'"sideways"', 1), "no valid feature"),
+        ("feature.json", lambda old: old.replace(b'"schema": 2', b'"schema": 99'), "schema 99, this version reads 2"),
+        ("feature.json", lambda old: old.replace(b'"w"', b'"v"'), "feature.json is not the file that was saved"),
+        ("feature.json", lambda old: old.replace(b'"feature.safetensors"', b'"../feature.safetensors"'), "not inside of it"),
         ("feature.json", lambda old: b"[]", "no valid feature"),
         ("feature.json", None, r"holds no feature: No such file.*feature.json"),
         ("feature.safetensors", None, r"holds no feature: No such file.*feature.safetensors"),
@@ -80,18 +85,23 @@ def test_a_changed_or_incomplete_feature_is_refused(tmp_path, file, change, word
 
 
 def test_vectors_that_are_not_finite_or_do_not_fit_are_refused(tmp_path):
-    import hashlib
+    for encoder in (torch.tensor([1.0, float("nan"), 1, 1]), torch.ones(3), torch.ones(4, dtype=torch.float64)):
+        save_feature(attrs.evolve(some_feature(), encoder=encoder), tmp_path / "f")
+        with pytest.raises(StorageError, match="encoder must be 4 finite float32 numbers"):
+            load_feature(tmp_path / "f")
 
-    from safetensors.torch import save_file
 
-    for encoder in (torch.tensor([1.0, float("nan"), 1, 1]), torch.ones(3)):
-        folder = save_feature(some_feature(), tmp_path / "f")
-        save_file({"encoder": encoder, "decoder": torch.ones(4), "decoder_bias": torch.ones(4)}, folder / "feature.safetensors")
-        about = json.loads((folder / "feature.json").read_text())
-        about["sha256"] = hashlib.sha256((folder / "feature.safetensors").read_bytes()).hexdigest()
-        (folder / "feature.json").write_text(json.dumps(about))
-        with pytest.raises(StorageError, match="encoder must be 4 finite numbers"):
-            load_feature(folder)
+@pytest.mark.parametrize("index", [[0, 0], [3, 1], [-1, 2], [2, 12], [], [[0, 1]], [0.0, 1.0]])
+def test_a_scope_that_no_model_has_is_refused(tmp_path, index):
+    """Its checksums and its fingerprint are right: whoever made the file is not believed for that."""
+    part = ParameterSlice("w", (3, 4), torch.tensor(index, dtype=torch.float64 if index == [0.0, 1.0] else torch.int64))
+    vector = torch.ones(len(index))
+    feature = attrs.evolve(
+        some_feature(), scope=ParameterScope((part,)), encoder=vector, decoder=vector.clone(), decoder_bias=vector.clone()
+    )  # fmt: skip
+    save_feature(feature, tmp_path / "f")
+    with pytest.raises(StorageError, match="'w' of shape .* has no such entries"):
+        load_feature(tmp_path / "f")
 
 
 def test_a_folder_that_fails_half_way_leaves_the_old_one(tmp_path):
@@ -109,8 +119,79 @@ def test_an_output_folder_is_claimed_or_refused(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(StorageError, match="is not empty and holds no run"):
-        claim_output(tmp_path / "mine", "run.toml")
+        enter(claimed(tmp_path / "mine", "run.toml"))
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written: .*; choose another with --output"):
-        claim_output(tmp_path / "file" / "below", "run.toml")
-    claim_output(tmp_path / "new" / "deep", "run.toml")
+        enter(claimed(tmp_path / "file" / "below", "run.toml"))
+    enter(claimed(tmp_path / "new" / "deep", "run.toml"))
+    (tmp_path / "new" / "deep" / "run.toml").write_text("")
+    (tmp_path / "new" / "deep" / f"{PART}abc").mkdir()
+    enter(claimed(tmp_path / "new" / "deep", "run.toml"))
+    assert not (tmp_path / "new" / "deep" / f"{PART}abc").exists(), "what a killed process left is gone"
+
+
+def enter(context):
+    with context:
+        pass
+
+
+def test_a_folder_that_another_process_writes_is_refused_and_free_when_it_dies(tmp_path):
+    code = "import sys; from gradiend_core.storage.files import claimed\nfrom pathlib import Path\n"
+    code += "with claimed(Path(sys.argv[1]), 'run.toml'):\n    print('in', flush=True)\n    sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "out")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "in\n"
+    with pytest.raises(StorageError, match="is being written by another process; wait for it, or choose another"):
+        enter(claimed(tmp_path / "out", "run.toml"))
+    other.kill()
+    other.communicate()
+    enter(claimed(tmp_path / "out", "run.toml"))
+
+
+def test_a_sealed_folder_says_what_was_changed(tmp_path):
+    write_text(tmp_path / "a.txt", "a")
+    write_text(tmp_path / "below" / "b.txt", "b")
+    assert "is not finished or not whole" in damage(tmp_path)[0]
+    seal(tmp_path)
+    assert damage(tmp_path) == []
+    (tmp_path / "a.txt").write_text("A")
+    (tmp_path / "below" / "b.txt").unlink()
+    assert [each.split(" is ")[1][:7] for each in damage(tmp_path)] == ["not the", "missing"]
+    assert len(damage(tmp_path, among="below/")) == 1
+    (tmp_path / MANIFEST).write_text('{"schema": 1, "files": {"../../etc/passwd": ["0"]}}')
+    with pytest.raises(StorageError, match="'../../etc/passwd', which is not inside of it"):
+        damage(tmp_path)
+
+
+def test_a_revision_that_is_killed_half_way_leaves_a_whole_folder(tmp_path, monkeypatch):
+    """Each step between old and new files, one after the other, is the last that happens."""
+    real, steps = os.replace, []
+
+    def revise(folder):
+        with revised(folder, "last.txt") as place:
+            for name in ("last.txt", "a.txt", "new.txt"):
+                write_text(place / name, "new")
+
+    for until in range(9):
+        folder = tmp_path / str(until)
+        for name in ("last.txt", "a.txt", "kept.txt"):
+            write_text(folder / name, "old")
+        seal(folder)
+
+        def replace(old, new, left=[until]):  # noqa: B006
+            steps.append(new)
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            real(old, new)
+
+        monkeypatch.setattr(os, "replace", replace)
+        with suppress(KeyboardInterrupt):
+            revise(folder)
+        monkeypatch.setattr(os, "replace", real)
+        assert damage(folder) == []
+        if (folder / "last.txt").read_text() == "new":
+            assert (folder / "a.txt").read_text() == (folder / "new.txt").read_text() == "new"
+    assert (folder / "last.txt").read_text() == "new"
+    assert len(steps) > 9

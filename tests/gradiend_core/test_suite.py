@@ -17,6 +17,7 @@ from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.learning.encodings import encodings
 from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.storage.features import load_feature
+from gradiend_core.storage.manifest import seal
 from tests.conftest import ROOT
 
 FILE = """
@@ -148,6 +149,7 @@ def test_pairs_that_the_model_cannot_take_are_no_loss(done, tmp_path):
     first = next(row for row in rows if row["split"] == "test" and row["factual_class"] == "1SG")
     bad = [{**first, "alternative": f"un{number}heardof"} for number in range(6)]
     (one / "pairs.jsonl").write_text("\n".join(json.dumps(row) for row in [*bad, *rows]))
+    seal(one)
     report = compare_runs([one, two], ComparisonSettings(max_pairs=5))
     row = next(row for row in report.tables["crossing"].records() if row["feature"] == row["texts_of"] == "1SG-1PL")
     assert row["n"] == 10

@@ -1,0 +1,101 @@
+"""The seal of a finished folder: manifest.json has the checksum of every file, and is written last.
+
+A folder without it is not finished. What is read from a finished folder is compared with it first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gradiend_core.errors import StorageError
+from gradiend_core.storage.files import LOCK, MALFORMED, PART, checksum, inside, read_json, write_json
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+#: the checksum of no file
+MISSING = ""
+
+
+def seal(folder: Path, without: str = "") -> None:
+    """Writes the checksums of all files in the folder, but of those in the folder `without`, which is about to go. Raises
+    StorageError where it cannot be."""
+    try:
+        names = [name for name in _files(folder) if not without or not name.startswith(f"{without}/")]
+        _write(folder, {name: [checksum(folder / name)] for name in names})
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be sealed: {error.strerror}") from error
+
+
+def is_sealed(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def unseal(folder: Path) -> None:
+    """Says that the folder is not finished, before any of its files is written again."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def damage(folder: Path, *, among: str = "") -> list[str]:
+    """What is wrong with a sealed folder, in a sentence each: files that are missing or are not as they were written.
+    `among` limits it to one file, or to those of a folder, "tables/"."""
+    try:
+        about = read_json(folder / MANIFEST)
+        if about["schema"] != SCHEMA:
+            return [f"{folder / MANIFEST} has schema {about['schema']!r:.20}, this version reads {SCHEMA}; make the run again"]
+        known = {str(name): [str(each) for each in sums] for name, sums in about["files"].items() if name.startswith(among)}
+        found = [] if known or not among or among.endswith("/") else [f"{folder / MANIFEST} does not speak of {among}"]
+        for name, sums in known.items():
+            path = inside(folder, name)
+            own = checksum(path) if path.is_file() else MISSING
+            if own not in sums and own == MISSING:
+                found.append(f"{path} is missing; copy it again")
+            elif own not in sums:
+                found.append(f"{path} is not the file that was written (checksum); copy it again, or make the run again")
+        return found
+    except OSError as error:
+        return [f"{folder} is not finished or not whole: {error.strerror} ({Path(str(error.filename)).name})"]
+    except MALFORMED as error:
+        return [f"{folder / MANIFEST} cannot be read: {type(error).__name__} {error}; make the run again"]
+
+
+def expect_whole(folder: Path, *names: str) -> None:
+    """Raises StorageError unless the files, whose names begin so, are those that were written."""
+    for name in names:
+        if problems := damage(folder, among=name):
+            raise StorageError(problems[0])
+
+
+@contextmanager
+def revised(folder: Path, last: str) -> Iterator[Path]:
+    """A place for files that replace those of a sealed folder when nothing went wrong, `last` as the last one. While they
+    do, old and new ones are valid, so that a process killed in between leaves a folder that can be read."""
+    place = Path(tempfile.mkdtemp(dir=folder, prefix=PART))
+    try:
+        yield place
+        fresh = sorted(_files(place), key=lambda name: name == last)
+        known: dict[str, list[str]] = read_json(folder / MANIFEST)["files"]
+        new = {name: [checksum(place / name)] for name in fresh}
+        _write(folder, known | {name: [*known.get(name, [MISSING]), *sums] for name, sums in new.items()})
+        for name in fresh:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(place / name, folder / name)
+        _write(folder, known | new)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written: {error.strerror}; it is as it was") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _files(folder: Path) -> list[str]:
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name not in (MANIFEST, LOCK))
+    return sorted(str(path.as_posix()) for path in paths if not any(part.startswith(PART) for part in path.parts))
+
+
+def _write(folder: Path, files: dict[str, Any]) -> None:
+    write_json(folder / MANIFEST, {"schema": SCHEMA, "files": files})
