@@ -61,7 +61,16 @@ def read_suite(path: Path, settings: Sequence[str] = ()) -> Suite:
 
 def _usual(table: Mapping[str, Any]) -> dict[str, Any]:
     """What is not said otherwise; a table that says which kinds there are says all."""
-    return {role: values for role, values in USUAL.items() if "kinds" not in table.get(role, {})}
+    return {role: values for role, values in USUAL.items() if "kinds" not in _given(table, role, dict, {})}
+
+
+def _given(table: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
+    """A value of a suite or a member; a list is one of texts. Raises ConfigError for another kind of value."""
+    value = table.get(key, default)
+    if not isinstance(value, kind) or (kind is list and not all(isinstance(each, str) for each in value)):
+        what = {dict: "a table", list: "a list of texts", str: "a text", int: "a whole number"}[kind]
+        raise ConfigError(f"{key} of a suite or a member must be {what}, not {value!r:.200}")
+    return value
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,18 +83,21 @@ def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _expanded(table: dict[str, Any]) -> Iterator[Member]:
-    name, pairs, models = table.pop("name", ""), table.pop("pairs", None), table.get("model")
-    paradigm = table.get("paradigm", {})
-    classes = paradigm.get("classes", []) if isinstance(paradigm, dict) else []
+    name, pairs, models = _given(table, "name", str, ""), table.pop("pairs", None), table.get("model")
+    table.pop("name", None)
+    if models is not None:
+        _given(table, "model", list if isinstance(models, list) else str, None)
+    paradigm = _given(table, "paradigm", dict, {})
+    classes, kind = _given(paradigm, "classes", list, []), _given(paradigm, "kind", str, "")
     if pairs == "all":
         if len(classes) < 2:
             raise ConfigError('a member with pairs = "all" needs the classes to pair, as paradigm.classes')
         pairs = [list(pair) for pair in combinations(classes, 2)]
-    elif pairs is not None and not (isinstance(pairs, list) and all(isinstance(p, list) and len(p) == 2 for p in pairs)):
-        raise ConfigError(f'pairs must be "all" or a list of two classes each, not {pairs!r}')
+    elif pairs is not None and not (isinstance(pairs, list) and all(_are_two(pair) for pair in pairs)):
+        raise ConfigError(f'pairs must be "all" or a list of two classes each, not {pairs!r:.200}')
     for pair in [classes] if pairs is None else pairs:
         own = {**table, "paradigm": {**paradigm, **({"classes": pair} if pair else {})}}
-        parts = [name] if name and pairs is None else [*([name] if name else []), "-".join(pair) or paradigm.get("kind", "")]
+        parts = [name] if name and pairs is None else [*([name] if name else []), "-".join(pair) or kind]
         for model in models if isinstance(models, list) else [models]:
             ending = f"@{Path(str(model)).name}" if isinstance(models, list) else ""
             called = re.sub(r"[^\w+@.-]", "_", ".".join(parts) + ending)
@@ -94,9 +106,13 @@ def _expanded(table: dict[str, Any]) -> Iterator[Member]:
             yield Member(called, own if model is None else {**own, "model": model})
 
 
+def _are_two(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
+
+
 def _null(member: Member, number: int) -> Member:
     """The same with shuffled classes, by the same learner."""
-    learner = member.tables.get("learner", {})
+    learner = _given(member.tables, "learner", dict, {})
     own = {**learner, "kind": "shuffled", "of": learner.get("kind", "adam")}
-    seed = member.tables.get("seed", 0) + number
+    seed = _given(member.tables, "seed", int, 0) + number
     return Member(f"{member.name}.shuffled{number or ''}", {**member.tables, "learner": own, "seed": seed, "poles": False})

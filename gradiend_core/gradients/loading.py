@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,29 @@ def load_model(model: str, auto_class: Any, dtype: str, device: str) -> tuple[An
     options = {"dtype": dtype, "use_safetensors": True} | ({"device_map": "auto"} if device == "sharded" else {})
     try:
         with without_progress_bars():
-            loaded = auto_class.from_pretrained(name, **options).eval()
+            loaded, found = auto_class.from_pretrained(name, output_loading_info=True, **options)
+        _expect_all_weights(model, loaded.eval(), found)
         if place is not None:
             loaded = loaded.to(place)
         return loaded, AutoTokenizer.from_pretrained(name)
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(_reason(model, error)) from error
+
+
+def _expect_all_weights(model: str, loaded: Any, found: Mapping[str, Any]) -> None:
+    """transformers draws weights that a checkpoint lacks, or has in another shape, and goes on. Gradients of such a model mean
+    nothing, and are others each time."""
+    drawn = sorted([*found["missing_keys"], *(str(each[0]) for each in found["mismatched_keys"])])
+    if drawn:
+        raise ModelError(
+            f"model {model!r} has no weights for {len(drawn)} parameters of {type(loaded).__name__}, such as {drawn[0]}, or has "
+            "them in another shape; give a checkpoint of the whole model, its head included"
+        )
+    for name, parameter in loaded.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise ModelError(f"model {model!r} has weights that are not finite, in {name}; give another checkpoint")
 
 
 @contextmanager
