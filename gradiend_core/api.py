@@ -25,7 +25,7 @@ from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, OTHERS, SPLITS, MinimalPair, PairData, code_of
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Metric, Report, Table
-from gradiend_core.records.run import DataSettings, RewriteSettings
+from gradiend_core.records.run import DataSettings, GradientSettings, RewriteSettings
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.text import Text, Token
 from gradiend_core.records.update import WeightUpdate
@@ -102,7 +102,8 @@ _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 __all__ = [
     "NEUTRAL", "NEUTRAL_SLOT", "OTHERS", "SPLITS", "Candidate", "ComparisonVisualizer", "ConfigError", "Contribution",
     "DataError", "DataSettings", "Drop", "DropCounter", "EvaluationTask", "Evaluator", "Examples", "FittedSource", "Funnel",
-    "Goal", "GradiendError", "GradientRole", "GradientSource", "LanguageSource", "LearnedFeature", "Learner", "LearningError",
+    "Goal", "GradiendError", "GradientRole", "GradientSettings", "GradientSource",
+    "LanguageSource", "LearnedFeature", "Learner", "LearningError",
     "LearningTask", "Metric", "MinimalPair", "ModelError", "NoSettings", "PairData", "PairingTask", "Paradigm",
     "ParameterScope", "ParameterSlice", "PluginError", "Policy", "Provenance", "Report", "RewriteSettings", "SelectionTask",
     "Selector", "StorageError", "Table", "Text", "TextScores", "Token", "TrainingRow", "Visualizer", "WeightUpdate",

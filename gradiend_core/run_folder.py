@@ -70,8 +70,7 @@ def _save(session: Session, output: Path) -> None:
             save_tables(output, prefix, report)
     if "decoder" in session.reports:
         for toward in session.goals():
-            edited = session.rewrite(toward)
-            evolve(edited, card=model_card(session, toward, edited.update)).save_pretrained(output / "rewritten" / toward)
+            _save_rewritten(session, toward, output / "rewritten" / toward)
     with fresh_folder(output / "figures") as place:
         for name, figure in session.figures():
             for suffix in FORMATS:
@@ -81,6 +80,12 @@ def _save(session: Session, output: Path) -> None:
     write_json(output / "results.json", session.results())
     seal(output, without="checkpoint")
     shutil.rmtree(output / "checkpoint", ignore_errors=True)
+
+
+def _save_rewritten(session: Session, toward: str, folder: Path) -> None:
+    """One at a time: each is a copy of the model."""
+    edited = session.rewrite(toward)
+    evolve(edited, card=model_card(session, toward, edited.update)).save_pretrained(folder)
 
 
 def load_run(
@@ -99,19 +104,8 @@ def load_run(
     by_axis = results.get("axes") or {"": results}
     session.__dict__["features"] = tuple(load_feature(folder / (f"{name}_feature" if name else "feature")) for name in by_axis)
     session.__dict__["seed_runs"] = (SeedRun(session.features[0].seed, session.features),)
-    session.__dict__["axis_reports"] = tuple(
-        {
-            choice.kind: Report(
-                choice.kind,
-                dict(_metrics((), found[choice.kind])),
-                load_tables(folder, name and f"{name}_", choice.kind),
-                lines=tuple(found.get("lines", {}).get(choice.kind, ())),
-            )
-            for choice in session.config.evaluation
-            if choice.kind in found
-        }
-        for name, found in by_axis.items()
-    )
+    kinds = [choice.kind for choice in session.config.evaluation]
+    session.__dict__["axis_reports"] = tuple(_reports(folder, name, found, kinds) for name, found in by_axis.items())
     return session
 
 
@@ -161,6 +155,23 @@ def _results(folder: Path) -> dict[str, Any]:
         return read_json(folder / "results.json")
     except (OSError, *MALFORMED) as error:
         raise StorageError(f"{folder} holds no finished run: results.json cannot be read ({error})") from error
+
+
+def _reports(folder: Path, name: str, found: dict[str, Any], kinds: Sequence[str]) -> dict[str, Report]:
+    """The reports of an axis; raises StorageError for results that are none."""
+    try:
+        return {
+            kind: Report(
+                kind,
+                dict(_metrics((), found[kind])),
+                load_tables(folder, name and f"{name}_", kind),
+                lines=tuple(map(str, found.get("lines", {}).get(kind, ()))),
+            )
+            for kind in kinds
+            if kind in found
+        }
+    except MALFORMED as error:
+        raise StorageError(f"{folder / 'results.json'} has no such reports ({error}); make the run again") from error
 
 
 def _metrics(path: tuple[str, ...], values: Any) -> Any:

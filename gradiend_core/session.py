@@ -127,7 +127,7 @@ class Session:
             settings = self.config.gradients
             key = repr(("model", self.config.source, self.model_folder, settings.dtype, settings.device))
             if key not in self.memo:
-                model, tokenizer = self.source.load(self.model_folder, dtype=settings.dtype, device=settings.device)
+                model, tokenizer = self.source.load(self.model_folder, settings)
                 self.memo[key] = LoadedModel(model, tokenizer, model_fingerprint(model))
             loaded: LoadedModel = self.memo[key]
             self._expect("model_fingerprint", loaded.fingerprint, f"the weights of {self.config.general.model!r}")

@@ -28,7 +28,8 @@ def options(traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the tr
 
 
 for _command in (
-    single.run, single.data, single.evaluate, single.rewrite, several.report, several.suite, several.compare, several.stack,
+    single.run, single.plan, single.data, single.evaluate, single.rewrite,
+    several.report, several.suite, several.compare, several.stack,
     plugins.plugins, plugins.check,
 ):  # fmt: skip
     app.command()(_command)

@@ -38,6 +38,7 @@ def run(
     """Text to pairs to a learned feature, its evaluation, figures and rewritten models. Processes that torchrun starts, as in
     `torchrun --nproc-per-node 2 -m gradiend_core run …`, share the gradients."""
     from gradiend_core.gradients.parallel import processes
+    from gradiend_core.planning import memory_plan, shortage
     from gradiend_core.run_folder import save_run
     from gradiend_core.session import Session
 
@@ -50,10 +51,36 @@ def run(
         print(
             f"warning: plugin {state.name!r} of {state.distribution} {state.version} is left out: {state.cause}", file=sys.stderr
         )
+    if needed := memory_plan(session):
+        print(needed.summary(), flush=True)
+        if problem := shortage(needed):
+            print(f"warning: {problem}", file=sys.stderr)
     with processes() as first, TemporaryDirectory() as elsewhere:
         folder = save_run(session, (output or default_output(session)) if first else Path(elsewhere, "run"))
         if first:
             print("\n".join(summary(session, folder)))
+
+
+def plan(
+    what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
+    model: Annotated[str | None, typer.Option(help="A named model, a folder or a hub id; only its config is read.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The two classes.")] = None,
+    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like scope.kind=random; repeatable.")] = [],  # noqa: B006
+) -> None:
+    """What a run would hold in memory, stage by stage, without its weights and its texts."""
+    from gradiend_core.planning import memory_plan, shortage
+    from gradiend_core.session import Session
+
+    is_file = what.endswith(".toml")
+    session = Session(
+        None if is_file else what, run_file=what if is_file else None, model=model, settings=settings, classes=names(classes)
+    )
+    found = memory_plan(session)
+    if found is None:
+        raise ConfigError("the memory of this run cannot be planned: its source, scope or learner does not say what it needs")
+    print("\n".join(found.lines()))
+    if problem := shortage(found):
+        print(f"warning: {problem}", file=sys.stderr)
 
 
 def data(

@@ -25,7 +25,6 @@ def places(scope: ParameterScope, model: nn.Module | None) -> dict[str, Place]:
 def shares_by_place(feature: LearnedFeature, place_of: Mapping[str, Place], top: float) -> list[tuple[object, ...]]:
     """For each place how many weights it has, and which share of all weights, of the squared lengths of decoder and encoder, and
     of the largest weights of the decoder; layer by layer."""
-    lengths = [float(vector.double().square().sum()) or 1.0 for vector in (feature.decoder, feature.encoder)]
     count = count_of(top, feature.scope.size, "top")
     chosen = largest(feature.decoder.abs(), count)
     found: dict[Place, list[float]] = {}
@@ -33,10 +32,12 @@ def shares_by_place(feature: LearnedFeature, place_of: Mapping[str, Place], top:
         own = found.setdefault(place_of[part.name], [0, 0.0, 0.0, 0])
         own[0] += part.size
         for which, vector in enumerate((feature.decoder, feature.encoder)):
-            own[1 + which] += float(vector[at].double().square().sum()) / lengths[which]
+            own[1 + which] += float(vector[at].double().square_().sum())
         own[3] += int(((chosen >= at.start) & (chosen < at.stop)).sum())
+    lengths = [sum(own[1 + which] for own in found.values()) or 1.0 for which in (0, 1)]
     order = sorted(found, key=lambda place: (-1 if place[0] is None else place[0], place[1]))
     return [
-        (*place, int(found[place][0]), found[place][0] / feature.scope.size, *found[place][1:3], found[place][3] / count)
+        (*place, int(weights), weights / feature.scope.size, decoder / lengths[0], encoder / lengths[1], most / count)
         for place in order
+        for weights, decoder, encoder, most in [found[place]]
     ]

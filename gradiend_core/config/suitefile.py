@@ -67,7 +67,7 @@ def _usual(table: Mapping[str, Any]) -> dict[str, Any]:
 def _given(table: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
     """A value of a suite or a member; a list is one of texts. Raises ConfigError for another kind of value."""
     value = table.get(key, default)
-    if not isinstance(value, kind) or (kind is list and not all(isinstance(each, str) for each in value)):
+    if not isinstance(value, kind) or (isinstance(value, list) and not all(isinstance(each, str) for each in value)):
         what = {dict: "a table", list: "a list of texts", str: "a text", int: "a whole number"}[kind]
         raise ConfigError(f"{key} of a suite or a member must be {what}, not {value!r:.200}")
     return value
@@ -95,7 +95,8 @@ def _expanded(table: dict[str, Any]) -> Iterator[Member]:
         pairs = [list(pair) for pair in combinations(classes, 2)]
     elif pairs is not None and not (isinstance(pairs, list) and all(_are_two(pair) for pair in pairs)):
         raise ConfigError(f'pairs must be "all" or a list of two classes each, not {pairs!r:.200}')
-    for pair in [classes] if pairs is None else pairs:
+    chosen: list[list[str]] = [classes] if pairs is None else pairs
+    for pair in chosen:
         own = {**table, "paradigm": {**paradigm, **({"classes": pair} if pair else {})}}
         parts = [name] if name and pairs is None else [*([name] if name else []), "-".join(pair) or kind]
         for model in models if isinstance(models, list) else [models]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gradiend_core.errors import ModelError
+from gradiend_core.records.run import GradientSettings
 
 
 def _checked(model: str) -> str:
@@ -25,43 +26,54 @@ def _checked(model: str) -> str:
 
 def architecture(model: str) -> str:
     """The class name that the model's config states, for example "BertForMaskedLM"; "" if it states none."""
-    return (getattr(config_of(model), "architectures", None) or [""])[0]
+    found = config_of(model).get("architectures")
+    return str(found[0]) if isinstance(found, list) and found else ""
 
 
-def config_of(model: str) -> Any:
-    """The model's transformers configuration, by name or folder. Raises ModelError where there is none."""
-    from transformers import AutoConfig
+def config_of(model: str) -> dict[str, Any]:
+    """What the model's config.json says, by name or folder; no code of the model is run for it. Raises ModelError where there is
+    none."""
+    from transformers import PretrainedConfig
 
     name = _checked(model)
     try:
-        return AutoConfig.from_pretrained(name)
+        found: dict[str, Any] = PretrainedConfig.get_config_dict(name)[0]
     except Exception as error:
         raise ModelError(_reason(model, error)) from error
+    if not isinstance(found.get("model_type"), str):
+        raise ModelError(f"model {model!r} has no model_type in its config.json; give a folder that save_pretrained wrote")
+    return found
 
 
-def load_model(model: str, auto_class: Any, dtype: str, device: str) -> tuple[Any, Any]:
-    """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors.
-
-    `dtype` and `device` are those of `records.run.GradientSettings`.
-    """
+def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple[Any, Any]:
+    """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors; on the device "meta"
+    without weights. Code that comes with a model is run only where the settings allow it."""
     import torch
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
-    name = _checked(model)
+    name, device = _checked(model), settings.device
+    trust = {"trust_remote_code": settings.trust_remote_code}
     if device == "auto":
         device = f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
     try:
         place = None if device == "sharded" else torch.device(device)
     except RuntimeError as error:
         raise ModelError(f"gradients.device is {device!r}; use auto, cpu, cuda, cuda:1 or sharded") from error
-    options = {"dtype": dtype, "use_safetensors": True} | ({"device_map": "auto"} if device == "sharded" else {})
+    options = {"dtype": settings.dtype, "use_safetensors": True, **trust}
+    options |= {"device_map": "auto"} if device == "sharded" else {}
     try:
+        if device == "meta":
+            config = AutoConfig.from_pretrained(name, **trust)
+            dtype = config.dtype or torch.float32 if settings.dtype == "auto" else getattr(torch, settings.dtype)
+            with torch.device("meta"):
+                empty = auto_class.from_config(config, dtype=dtype, **trust).eval()
+            return empty, AutoTokenizer.from_pretrained(name, **trust)
         with without_progress_bars():
             loaded, found = auto_class.from_pretrained(name, output_loading_info=True, **options)
         _expect_all_weights(model, loaded.eval(), found)
         if place is not None:
             loaded = loaded.to(place)
-        return loaded, AutoTokenizer.from_pretrained(name)
+        return loaded, AutoTokenizer.from_pretrained(name, **trust)
     except ModelError:
         raise
     except Exception as error:
@@ -98,4 +110,6 @@ def without_progress_bars() -> Iterator[None]:
 
 def _reason(model: str, error: Exception) -> str:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "trust_remote_code" in str(error):
+        first = "it brings code of its own; set gradients.trust_remote_code=true to run it, if you trust who made it"
     return f"model {model!r} cannot be loaded: {first}"

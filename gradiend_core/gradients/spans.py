@@ -14,6 +14,7 @@ from gradiend_core.gradients.slots import logits_at, padded
 from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.funnel import Drop, DropCounter
 from gradiend_core.records.pair import MinimalPair
+from gradiend_core.records.run import GradientSettings
 from gradiend_core.roles.source import LanguageSource
 
 #: in place of a target that a shorter row does not have
@@ -171,8 +172,8 @@ class SpanSource:
     def accepts(model: str) -> bool:
         return False
 
-    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
-        return self.whole.load(model, dtype=dtype, device=device)
+    def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
+        return self.whole.load(model, settings)
 
     def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any, spare: bool) -> list[str]:
         """Any word will do."""

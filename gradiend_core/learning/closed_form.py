@@ -16,12 +16,12 @@ from gradiend_core.roles.learner import LearningTask
 
 def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
     """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]; each example is seen once."""
-    labels = labels_of(task.train.pairs, axis)
-    means = []
-    for sign in (1.0, -1.0):
+    labels, gradients = labels_of(task.train.pairs, axis), task.gradients
+    means = torch.empty(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
+    for sign, out in zip((1.0, -1.0), means, strict=True):
         rows = labels.eq(sign).nonzero()[:, 0].tolist()
-        means.append(task.gradients.accumulate(task.train, rows, torch.full((len(rows),), 1 / len(rows)), roles))
-    return torch.stack(means, 1)
+        gradients.accumulate(task.train, rows, torch.full((len(rows),), 1 / len(rows)), roles, out)
+    return means.transpose(0, 1)
 
 
 def assembled(
@@ -31,7 +31,7 @@ def assembled(
     """The feature of an encoder [n] and the mean target gradients of the classes [2, n]: the decoder that gives each class's
     mean at its code. Oriented and calibrated on validation pairs; without bias, so that a gradient of nothing encodes to 0."""
     feature = LearnedFeature(
-        encoder, 0.0, (target_means[0] - target_means[1]) / 2, target_means.mean(0), task.gradients.scope, axis, *roles,
+        encoder, 0.0, (target_means[0] - target_means[1]).div_(2), target_means.mean(0), task.gradients.scope, axis, *roles,
         seed=task.seed,
     )  # fmt: skip
     labels = labels_of(task.validation.pairs, axis)

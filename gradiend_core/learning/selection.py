@@ -15,6 +15,9 @@ from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples
 
+#: entries that a selection looks at together
+PIECE = 2**24
+
 
 def count_of(share: float, n: int, path: str) -> int:
     """A fraction (float) or a count (int) of n as a count; raises ConfigError for more than there are."""
@@ -25,8 +28,16 @@ def count_of(share: float, n: int, path: str) -> int:
 
 
 def largest(sizes: Tensor, count: int) -> Tensor:
-    """Places of the `count` largest entries, ascending. A partial selection where the vector is, no sort of all of it."""
-    return sizes.topk(count, sorted=False).indices.sort().values.cpu()
+    """Places of the `count` largest entries, ascending. A partial selection where the vector is, piece by piece, as torch takes
+    16 bytes for each entry that it selects from."""
+    best = places = sizes.new_empty(0)
+    for start in range(0, len(sizes), PIECE):
+        piece = sizes[start : start + PIECE]
+        values = torch.cat([best, piece])
+        known = torch.arange(start, start + len(piece), device=sizes.device)
+        found = values.topk(min(count, len(values)), sorted=False)
+        best, places = found.values, torch.cat([places.long(), known])[found.indices]
+    return places.sort().values.cpu()
 
 
 def pruned(
@@ -51,4 +62,5 @@ def difference_of_means(gradients: GradientMatrix, examples: Examples, axes: tup
             own[rows] = sign / max(1, len(rows))
     rows = coefficients.abs().sum(0).nonzero()[:, 0]
     found = gradients.accumulate(examples, rows.tolist(), coefficients[:, rows], [GradientRole.DIFFERENCE] * len(axes))
-    return found.abs_().amax(0)
+    found = found.abs_()
+    return found[0] if len(found) == 1 else found.amax(0)

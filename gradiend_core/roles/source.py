@@ -9,6 +9,7 @@ from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.funnel import Drop
 from gradiend_core.records.pair import MinimalPair
 from gradiend_core.records.report import Report
+from gradiend_core.records.run import GradientSettings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,8 +43,9 @@ class GradientSource(Protocol):
     def accepts(model: str) -> bool:
         """Whether a model of this name or folder, by its config alone, is one for this source."""
 
-    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
-        """The model in evaluation mode, and its tokenizer or None; `dtype` and `device` as in `GradientSettings`."""
+    def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
+        """The model in evaluation mode, and its tokenizer or None, with the type and on the device that the settings say. On the
+        device "meta" the model has no weights, and nothing is read for them: plans are made on it."""
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         """The pairs as examples for this model."""

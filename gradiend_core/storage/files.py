@@ -105,8 +105,8 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
 def claimed(folder: Path, marker: str) -> Iterator[None]:
     """Makes an output folder and keeps other processes from writing there meanwhile. A folder with other things in it is
     refused, never mixed with a run; what a killed process left half-written is removed."""
-    own = (marker, LOCK)
-    if folder.is_dir() and not (folder / marker).exists() and any(path.name not in own for path in folder.iterdir()):
+    strange = folder.is_dir() and any(path.name != LOCK and not path.name.startswith(PART) for path in folder.iterdir())
+    if strange and not (folder / marker).exists():
         raise StorageError(f"output folder {folder} is not empty and holds no run ({marker} is missing); choose another")
     try:
         folder.mkdir(parents=True, exist_ok=True)

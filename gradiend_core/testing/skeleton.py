@@ -99,10 +99,10 @@ class Source(SlotSource):
     def accepts(model):
         return False  # only where the run file names it
 
-    def load(self, model, *, dtype, device):
+    def load(self, model, settings):
         from transformers import AutoModelForMaskedLM
 
-        loaded, tokenizer = load_model(model, AutoModelForMaskedLM, dtype, device)
+        loaded, tokenizer = load_model(model, AutoModelForMaskedLM, settings)
         if tokenizer.mask_token_id is None:
             raise ModelError(f"the tokenizer of {model!r} has no mask token")
         return loaded, tokenizer

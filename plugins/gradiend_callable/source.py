@@ -11,7 +11,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_callable import CallableSettings
-from gradiend_core.api import ConfigError, Examples, MinimalPair, ModelError
+from gradiend_core.api import ConfigError, Examples, GradientSettings, MinimalPair, ModelError
 
 
 @frozen(eq=False)
@@ -62,12 +62,13 @@ class CallableSource:
     def accepts(model: str) -> bool:
         return False
 
-    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+    def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
         made = self._model(model)
         if not isinstance(made, nn.Module):
             raise ModelError(f"{self.config.model} gave {type(made).__name__} for {model!r}, not a torch module (source.model)")
-        place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        return made.to(place, None if dtype == "auto" else getattr(torch, dtype)).eval(), None
+        auto = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = None if settings.dtype == "auto" else getattr(torch, settings.dtype)
+        return made.to(auto if settings.device == "auto" else settings.device, dtype).eval(), None
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         kept = tuple(pair for pair in pairs if pair.factual != pair.alternative)

@@ -12,7 +12,17 @@ from attrs import frozen
 from torch import Tensor
 
 from gradiend_classification import ClassificationSettings
-from gradiend_core.api import Drop, DropCounter, Examples, MinimalPair, architecture, load_model, padded, token_limit
+from gradiend_core.api import (
+    Drop,
+    DropCounter,
+    Examples,
+    GradientSettings,
+    MinimalPair,
+    architecture,
+    load_model,
+    padded,
+    token_limit,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,10 +64,10 @@ class ClassificationSource:
     def accepts(model: str) -> bool:
         return architecture(model).endswith("ForSequenceClassification")
 
-    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+    def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
         from transformers import AutoModelForSequenceClassification
 
-        return load_model(model, AutoModelForSequenceClassification, dtype, device)
+        return load_model(model, AutoModelForSequenceClassification, settings)
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         labels_of = model.config.label2id  # type: ignore[union-attr]

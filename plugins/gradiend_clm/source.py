@@ -11,6 +11,7 @@ from attrs import evolve
 from gradiend_clm import CausalSettings
 from gradiend_core.api import (
     Examples,
+    GradientSettings,
     MinimalPair,
     ModelError,
     SlotSource,
@@ -44,13 +45,13 @@ class CausalSource(SlotSource):
     def accepts(model: str) -> bool:
         return architecture(model).endswith(("ForCausalLM", "LMHeadModel"))
 
-    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+    def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
         from transformers import AutoModelForCausalLM
 
         kind = architecture(model)
         if kind and not CausalSource.accepts(model):  # transformers would load a BERT as one, and it would see the right
             raise ModelError(f"model {model!r} is a {kind}, and this source needs a causal language model; leave source.kind out")
-        return load_model(model, AutoModelForCausalLM, dtype, device)
+        return load_model(model, AutoModelForCausalLM, settings)
 
     def opening(self, tokenizer: Any, model: nn.Module) -> tuple[str, int]:
         """What stands before each text, and how many tokens a row may have with it."""

@@ -20,6 +20,11 @@ class AdamLearner:
     def __init__(self, config: Adam) -> None:
         self.config = config
 
+    def vectors(self, axes: int) -> int:
+        """The weights, two moments of each, the best so far, the gradients of a step, and what other axes have left."""
+        roles, k = len({self.config.source, self.config.target}), self.config.latent_dim
+        return 4 * (2 * k + 1) + roles + (3 * (axes - 1) if k == 1 else 0)
+
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         """The encoder-decoder after `steps` steps at most: the latest weights of the best validation correlation, or the last."""
         k = self.config.latent_dim

@@ -23,11 +23,16 @@ class MeanDifference:
     def __init__(self, config: Roles) -> None:
         self.config = config
 
+    def vectors(self, axes: int) -> int:
+        """Two means of each role, of which encoder, decoder and bias are made; and what other axes have left."""
+        return 2 * len({self.config.source, self.config.target}) + 3 * axes
+
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         roles = (self.config.source, self.config.target)
         features = []
         for axis in task.axes:
-            source, target = class_means(task, axis, roles)
+            found = class_means(task, axis, list(dict.fromkeys(roles)))  # of one role they are the same
+            source, target = found[0], found[-1]
             features.append(assembled(task, axis, source[0] - source[1], target, roles))
         return tuple(features)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradiend_core.api import (
     Examples,
+    GradientSettings,
     MinimalPair,
     ModelError,
     SlotSource,
@@ -37,10 +38,10 @@ class MaskedSource(SlotSource):
     def accepts(model: str) -> bool:
         return architecture(model).endswith("ForMaskedLM")
 
-    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+    def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
         from transformers import AutoModelForMaskedLM
 
-        loaded, tokenizer = load_model(model, AutoModelForMaskedLM, dtype, device)
+        loaded, tokenizer = load_model(model, AutoModelForMaskedLM, settings)
         if tokenizer.mask_token_id is None:
             raise ModelError(f"the tokenizer of {model!r} has no mask token; a masked language model needs one")
         return loaded, tokenizer

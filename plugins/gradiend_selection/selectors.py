@@ -109,8 +109,16 @@ class ByComponent:
 class AtRandom:
     """Each weight of the backbone as likely as any other."""
 
+    #: the permutation that it draws from
+    vectors = 2.0
+
     def __init__(self, config: RandomPart) -> None:
         self.config = config
+
+    def size(self, model: nn.Module) -> tuple[int, int]:
+        """How many weights it takes, and of how many."""
+        whole = scope_of(model, backbone(model)).size
+        return count_of(self.config.share, whole, "scope.share"), whole
 
     def select(self, task: SelectionTask) -> ParameterScope:
         whole = scope_of(task.model, backbone(task.model))
@@ -122,8 +130,16 @@ class AtRandom:
 class ByGradient:
     """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on any of them."""
 
+    #: over all candidates, at once: their mean differences, and what finds the largest
+    vectors = 1.25
+
     def __init__(self, config: TopByGradient) -> None:
         self.config = config
+
+    def size(self, model: nn.Module) -> tuple[int, int]:
+        """How many weights it takes, and of how many, without gradients."""
+        whole = scope_of(model, backbone(model)).size
+        return count_of(self.config.share, whole, "scope.share"), whole
 
     def select(self, task: SelectionTask) -> ParameterScope:
         whole = scope_of(task.model, backbone(task.model))

@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from gradiend_core.api import (
     Drop,
     Examples,
+    GradientSettings,
     MinimalPair,
     ModelError,
     SlotSource,
@@ -22,6 +23,7 @@ from gradiend_core.api import (
     TextRow,
     TextScores,
     TokenBatch,
+    architecture,
     config_of,
     load_model,
     masked_places,
@@ -74,13 +76,12 @@ class Seq2SeqSource(SlotSource):
     @staticmethod
     def accepts(model: str) -> bool:
         config = config_of(model)
-        named = (getattr(config, "architectures", None) or [""])[0].endswith("ForConditionalGeneration")
-        return named and bool(getattr(config, "is_encoder_decoder", False))
+        return architecture(model).endswith("ForConditionalGeneration") and config.get("is_encoder_decoder") is True
 
-    def load(self, model: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+    def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
         from transformers import AutoModelForSeq2SeqLM
 
-        loaded, tokenizer = load_model(model, AutoModelForSeq2SeqLM, dtype, device)
+        loaded, tokenizer = load_model(model, AutoModelForSeq2SeqLM, settings)
         _hidden(tokenizer, 1)
         return loaded, tokenizer
 

@@ -53,12 +53,45 @@ from tests.conftest import ROOT
 
 #: seconds after which a loader is said to hang
 PATIENCE = 30
+TYPES = (torch.float64, torch.float16, torch.int8, torch.bool, torch.int64, torch.uint8)
 SECRET = "secret.txt"
 #: values that no honest file has where they will be put
 HOSTILE: tuple[Any, ...] = (
-    None, True, -1, 0, 1, 7, 2**31, 2**63, 2**64, 10**30, -(2**70), 1e308, -0.0, 0.5, "", " ", "0", "nan", f"../{SECRET}", f"../../{SECRET}",
-    "/etc/passwd", "a\0b", "\ud800", "x" * 5000, "\u202e", [], {}, [[]], [None], {"": None}, [1, "2", None], {"kind": "adam"}, [0] * 300, "difference",
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    1,
+    7,
+    2**31,
+    2**63,
+    2**64,
+    10**30,
+    -(2**70),
+    1e308,
+    -0.0,
+    0.5,
+    "",
+    " ",
+    "0",
+    "nan",
+    f"../{SECRET}",
+    f"../../{SECRET}",
+    "/etc/passwd",
+    "a\0b",
+    "\ud800",
+    "x" * 5000,
+    "\u202e",
+    [],
+    {},
+    [[]],
+    [None],
+    {"": None},
+    [1, "2", None],
+    {"kind": "adam"},
+    [0] * 300,
+    "difference",
+)
 
 
 @frozen
@@ -97,13 +130,25 @@ def of_bytes(path: Path, rng: random.Random) -> str:
     at, end = sorted(rng.randrange(len(old) + 1) for _ in range(2))
     noise = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 40)))
     ways = {
-        "gone": None, "empty": b"", "cut": old[:at], "beginning lost": old[at:], "noise in it": old[:at] + noise + old[at:],
-        "noise over it": old[:at] + noise + old[at + len(noise) :], "a piece lost": old[:at] + old[end:], "all noise": noise * rng.randrange(1, 9),
-        "a piece twice": old[:end] + old[at:], "zeros": bytes(len(old)), "byte order mark": b"\xef\xbb\xbf" + old,
-        "deep": b"[" * rng.choice((50, 5000, 200_000)), "deep table": b'{"a":' * 5000, "long number": b"1" * 6000, "quote": b'"' + old,
-        "UTF-16": old.decode("utf-8", "replace").encode("utf-16"), "folder": b"",
-        "huge header": (2**rng.choice((20, 40, 63))).to_bytes(8, "little") + old[8:],
-    }  # fmt: skip
+        "gone": None,
+        "empty": b"",
+        "cut": old[:at],
+        "beginning lost": old[at:],
+        "noise in it": old[:at] + noise + old[at:],
+        "noise over it": old[:at] + noise + old[at + len(noise) :],
+        "a piece lost": old[:at] + old[end:],
+        "all noise": noise * rng.randrange(1, 9),
+        "a piece twice": old[:end] + old[at:],
+        "zeros": bytes(len(old)),
+        "byte order mark": b"\xef\xbb\xbf" + old,
+        "deep": b"[" * rng.choice((50, 5000, 200_000)),
+        "deep table": b'{"a":' * 5000,
+        "long number": b"1" * 6000,
+        "quote": b'"' + old,
+        "UTF-16": old.decode("utf-8", "replace").encode("utf-16"),
+        "folder": b"",
+        "huge header": (2 ** rng.choice((20, 40, 63))).to_bytes(8, "little") + old[8:],
+    }
     way = rng.choice(list(ways))
     path.unlink()
     if way == "folder":
@@ -170,12 +215,16 @@ def of_tensors(path: Path, rng: random.Random) -> str:
     old = tensors[name]
     ways: dict[str, Callable[[], torch.Tensor | None]] = {
         "lost": lambda: None,
-        "another type": lambda: old.to(rng.choice((torch.float64, torch.float16, torch.int8, torch.bool, torch.int64, torch.uint8))),
+        "another type": lambda: old.to(rng.choice(TYPES)),
         "not finite": lambda: torch.full_like(old, rng.choice((math.inf, math.nan))) if old.is_floating_point() else -old,
-        "longer": lambda: torch.cat([old.flatten(), old.flatten()]), "shorter": lambda: old.flatten()[:-1].clone(), "none": lambda: old.flatten()[:0].clone(),
-        "another shape": lambda: old.flatten()[None].clone(), "a number": lambda: old.flatten()[:1].sum(), "huge": lambda: old * 2**62,
+        "longer": lambda: torch.cat([old.flatten(), old.flatten()]),
+        "shorter": lambda: old.flatten()[:-1].clone(),
+        "none": lambda: old.flatten()[:0].clone(),
+        "another shape": lambda: old.flatten()[None].clone(),
+        "a number": lambda: old.flatten()[:1].sum(),
+        "huge": lambda: old * 2**62,
         "in disorder": lambda: old.flip(0).clone(),
-    }  # fmt: skip
+    }
     way = rng.choice(list(ways))
     new = ways[way]()
     tensors.pop(name)
@@ -229,10 +278,16 @@ def finished_run() -> Path:
     """A run of some steps, made once."""
     folder = Path(tempfile.mkdtemp()) / "run"
     session = Session(
-        "english-pronouns", model="tiny-mlm", classes=("3SG", "3PL"), texts="tiny-english", data={"max_texts": 1500, "max_per_class": 20, "max_neutral": 20},
-        learner={"steps": 3, "batch_size": 4, "progress": False}, scope={"kind": "random", "share": 0.001}, figures={"kinds": []},
+        "english-pronouns",
+        model="tiny-mlm",
+        classes=("3SG", "3PL"),
+        texts="tiny-english",
+        data={"max_texts": 1500, "max_per_class": 20, "max_neutral": 20},
+        learner={"steps": 3, "batch_size": 4, "progress": False},
+        scope={"kind": "random", "share": 0.001},
+        figures={"kinds": []},
         evaluation={"kinds": ["encoder"], "encoder": {"splits": ["test"], "random_directions": 0}},
-    )  # fmt: skip
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         save_run(session, folder)
@@ -259,13 +314,27 @@ def reseal_run(folder: Path) -> None:
 
 
 RUN_FILE = {
-    "model": "tiny-mlm", "texts": "tiny-english", "seed": 1, "poles": True, "disable_plugins": ["german_articles"],
-    "paradigm": {"kind": "words", "classes": ["ONE", "MANY"], "words": {"ONE": ["he", "she"], "MANY": ["they"]}, "transitions": [["ONE", "MANY"]]},
-    "data": {"split": [0.5, 0.25, 0.25], "max_per_class": 50, "columns": ["a"]}, "scope": {"kind": "random", "share": 0.1},
-    "learner": {"kind": "adam", "steps": 10, "batch_size": 4}, "prune": {"keep": 0.5}, "evaluation": {"kinds": ["encoder"], "encoder": {"splits": ["test"]}},
-    "rewrite": {"toward": ["less-ONE", "balanced"], "feature_factors": [1.0]}, "policy": {"kind": "threshold"}, "figures": {"kinds": ["where"]},
+    "model": "tiny-mlm",
+    "texts": "tiny-english",
+    "seed": 1,
+    "poles": True,
+    "disable_plugins": ["german_articles"],
+    "paradigm": {
+        "kind": "words",
+        "classes": ["ONE", "MANY"],
+        "words": {"ONE": ["he", "she"], "MANY": ["they"]},
+        "transitions": [["ONE", "MANY"]],
+    },
+    "data": {"split": [0.5, 0.25, 0.25], "max_per_class": 50, "columns": ["a"]},
+    "scope": {"kind": "random", "share": 0.1},
+    "learner": {"kind": "adam", "steps": 10, "batch_size": 4},
+    "prune": {"keep": 0.5},
+    "evaluation": {"kinds": ["encoder"], "encoder": {"splits": ["test"]}},
+    "rewrite": {"toward": ["less-ONE", "balanced"], "feature_factors": [1.0]},
+    "policy": {"kind": "threshold"},
+    "figures": {"kinds": ["where"]},
     "provenance": {"plugins": ["mlm"]},
-}  # fmt: skip
+}
 
 
 @cache
@@ -278,7 +347,11 @@ def load_run_file(folder: Path) -> None:
     Session(run_file=folder / "run.toml", plugins=plugins())
 
 
-SUITE = {**RUN_FILE, "members": [{"pairs": "all"}, {"name": "x", "model": ["tiny-mlm", "tiny-clm"], "pairs": [["ONE", "MANY"]]}], "comparison": {"nulls": 1, "top": [0.1, 5]}}  # fmt: skip
+SUITE = {
+    **RUN_FILE,
+    "members": [{"pairs": "all"}, {"name": "x", "model": ["tiny-mlm", "tiny-clm"], "pairs": [["ONE", "MANY"]]}],
+    "comparison": {"nulls": 1, "top": [0.1, 5]},
+}
 
 
 def load_setting(folder: Path) -> None:
@@ -291,10 +364,25 @@ def load_setting(folder: Path) -> None:
 
 
 PAIRS = [
-    {"text": f"The cook and [MASK] ran {n}.", "factual": "he", "alternative": "they", "factual_class": "A", "alternative_class": "B", "split": "train", "document": ""}
+    {
+        "text": f"The cook and [MASK] ran {n}.",
+        "factual": "he",
+        "alternative": "they",
+        "factual_class": "A",
+        "alternative_class": "B",
+        "split": "train",
+        "document": "",
+    }
     for n in range(4)
-]  # fmt: skip
-CONLLU = "# newdoc id = a\n# text = He ran.\n1\tHe\the\tPRON\tPRP\tCase=Nom\t2\tnsubj\t_\t_\n2\tran\trun\tVERB\tVBD\t_\t0\troot\t_\tSpaceAfter=No\n3\t.\t.\tPUNCT\t.\t_\t2\tpunct\t_\t_\n\n"
+]
+CONLLU = (
+    "# newdoc id = a\n"
+    "# text = He ran.\n"
+    "1\tHe\the\tPRON\tPRP\tCase=Nom\t2\tnsubj\t_\t_\n"
+    "2\tran\trun\tVERB\tVBD\t_\t0\troot\t_\tSpaceAfter=No\n"
+    "3\t.\t.\tPUNCT\t.\t_\t2\tpunct\t_\t_\n"
+    "\n"
+)
 
 
 def writes(name: str, content: str | bytes) -> Callable[[Path], None]:
@@ -322,11 +410,17 @@ LOADERS = {
     loader.name: loader
     for loader in (
         Loader("feature", lambda folder: void(save_feature(some_feature(), folder)), load_feature, resealed("feature")),
-        Loader("update", lambda folder: void(save_update(some_feature().update("A", 0.1), folder)), load_update, resealed("update")),
+        Loader(
+            "update", lambda folder: void(save_update(some_feature().update("A", 0.1), folder)), load_update, resealed("update")
+        ),
         Loader("checkpoint", make_checkpoint, load_checkpoint, resealed("state")),
         Loader("run folder", make_run, load_run, reseal_run),
         Loader("manifest", make_run, lambda folder: expect_whole(folder, "results.json", "run.toml", "tables/"), reseal_run),
-        Loader("reference feature", lambda folder: void(shutil.copytree(ROOT / "tests/fixtures/reference_feature", folder, dirs_exist_ok=True)), import_reference_feature),
+        Loader(
+            "reference feature",
+            lambda folder: void(shutil.copytree(ROOT / "tests/fixtures/reference_feature", folder, dirs_exist_ok=True)),
+            import_reference_feature,
+        ),
         Loader("run file", writes("run.toml", tomli_w.dumps(RUN_FILE)), load_run_file),
         Loader("suite file", writes("suite.toml", tomli_w.dumps(SUITE)), lambda folder: read_suite(folder / "suite.toml")),
         Loader("settings", writes("settings.txt", 'learner.steps=4\nmodel="x"\na.b.c=[1, 2]\nlearner={a = 1}\n'), load_setting),
@@ -337,7 +431,7 @@ LOADERS = {
         Loader("CSV file", writes("a.csv", "text,split\n" + "He ran.,train\n" * 9), reads("a.csv", split_column="split")),
         Loader("model folder", make_model, load_a_model),
     )
-}  # fmt: skip
+}
 
 
 def void(_: Any) -> None:
@@ -384,7 +478,9 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         folder, found = _watching[-1]
         name = str(arguments[0])
         writes = event != "open" or (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"))
-        cached = any(part in name for part in (".cache", "__pycache__", "tmp_", ".lock", "/dev/null", "ldconfig", "torchinductor")) or not name.startswith("/")
+        cached = any(
+            part in name for part in (".cache", "__pycache__", "tmp_", ".lock", "/dev/null", "ldconfig", "torchinductor")
+        ) or not name.startswith("/")
         if name.endswith((SECRET, "passwd")) or (writes and not name.startswith(str(folder)) and not cached):
             found.append(f"{event} {name}")
 
@@ -425,7 +521,8 @@ def main(count: int, only: str = "") -> None:
                 outcomes["failed"] += 1
                 print(f"seed {seed}: {str(error)[:300]}", flush=True)
         print(
-            f"| {loader.name} | {outcomes.total():,} | {outcomes['loaded']:,} | {outcomes['refused']:,} | {outcomes['failed']:,} |",
+            f"| {loader.name} | {outcomes.total():,} | {outcomes['loaded']:,} | {outcomes['refused']:,} "
+            f"| {outcomes['failed']:,} |",
             flush=True,
         )
 

@@ -62,7 +62,7 @@ class LabelSource:
     def accepts(model):
         return Path(model) == folder(None)
 
-    def load(self, model, *, dtype, device):
+    def load(self, model, settings):
         if not self.accepts(model):
             raise ModelError(f"{model!r} is no network of shapes; leave the model out, or give shapes-net")
         with torch.random.fork_rng():
@@ -75,7 +75,7 @@ class LabelSource:
             nn.functional.cross_entropy(net(images), labels).backward()
             optimizer.step()
         optimizer.zero_grad()
-        return net.to(torch.float64 if dtype == "float64" else torch.float32).eval(), None
+        return net.to(torch.float64 if settings.dtype == "float64" else torch.float32).eval(), None
 
     def prepare(self, pairs, tokenizer, model):
         return Labelled(tuple(pairs))

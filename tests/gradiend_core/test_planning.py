@@ -1,0 +1,129 @@
+"""The memory plan: what is counted, what is not loaded, and what it says beside what is used (by hand: benchmarks/large.py)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from gradiend_core import Session, cli
+from gradiend_core.errors import ConfigError, ModelError
+from gradiend_core.gradients.loading import load_model
+from gradiend_core.planning import GIB, memory_plan, shortage
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.records.run import GradientSettings
+
+
+def planned(**tables):
+    return memory_plan(Session("english-pronouns", model="tiny-clm", **tables))
+
+
+def needs(plan, stage: str) -> dict[str, int]:
+    return dict(next(each for each in plan.stages if each.name == stage).needs)
+
+
+def test_a_plan_counts_what_a_learner_holds():
+    plan = planned()
+    run = Session("english-pronouns", model="tiny-clm")
+    assert plan.columns == run.gradients.scope.size
+    assert plan.parameters == sum(each.numel() for each in run.loaded.model.parameters())
+    assert needs(plan, "learning")["vectors"] == 4 * 14 * plan.columns  # 3 weights, 6 moments, 3 best, 2 gradients
+    assert needs(planned(learner={"kind": "mean-difference"}), "learning")["vectors"] == 4 * 7 * plan.columns
+    assert needs(planned(gradients={"dtype": "bfloat16"}), "learning")["weights"] < 0.6 * needs(plan, "learning")["weights"]
+
+
+def test_a_part_of_the_weights_is_planned_without_gradients():
+    """And as many as the run then takes."""
+    tables = {"scope": {"kind": "top-gradient", "share": 0.03}}
+    plan, run = planned(**tables), Session("english-pronouns", model="tiny-clm", data={"max_texts": 2000}, **tables)
+    assert plan.columns == run.gradients.scope.size
+    assert needs(plan, "selecting")["vectors"] > needs(plan, "learning")["vectors"]
+    named = planned(scope={"kind": "layers", "first": 1, "last": 1})
+    assert (
+        named.columns
+        == Session("english-pronouns", model="tiny-clm", scope={"kind": "layers", "first": 1, "last": 1}).gradients.scope.size
+    )
+
+
+def test_no_weights_are_read(tmp_path, capsys):
+    """A model of eight billion parameters is planned from its config alone, and said not to fit here."""
+    from transformers import LlamaConfig
+
+    LlamaConfig(
+        hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8,
+        vocab_size=128256, architectures=["LlamaForCausalLM"],
+    ).save_pretrained(tmp_path)  # fmt: skip
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(Path(Plugins.discover().registry.get("model", "tiny-clm").build()) / name, tmp_path)
+    plan = memory_plan(Session("english-pronouns", model=str(tmp_path)))
+    assert plan.parameters == 8_030_261_248
+    assert plan.peak > 200 * GIB
+    assert "narrow the scope" in shortage(plan)
+    cli.app(["plan", "english-pronouns", "--model", str(tmp_path)], standalone_mode=False)
+    said = capsys.readouterr()
+    assert "8,030,261,248 parameters" in said.out
+    assert "GiB at most on cpu, while learning" in said.out
+    assert "warning: the run will need about" in said.err
+
+
+def test_what_cannot_be_planned_is_said():
+    with pytest.raises(ConfigError, match="cannot be planned"):
+        cli.app(["plan", "english-pronouns", "--set", "learner.kind=ridge"], standalone_mode=False)
+
+
+# --- what a model must have -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    return shutil.copytree(Plugins.discover().registry.get("model", "tiny-clm").build(), tmp_path / "model")
+
+
+def load(folder: Path, **settings):
+    from transformers import AutoModelForCausalLM
+
+    return load_model(str(folder), AutoModelForCausalLM, GradientSettings(device="cpu", **settings))
+
+
+def changed(folder: Path, change) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = next(folder.glob("*.safetensors"))
+    tensors = load_file(path)
+    change(tensors)
+    path.unlink()
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def test_weights_that_a_checkpoint_lacks_are_not_made_up(model):
+    changed(model, lambda tensors: tensors.pop("transformer.h.1.mlp.c_fc.weight"))
+    with pytest.raises(ModelError, match=r"has no weights for 1 parameters of GPT2LMHeadModel, such as transformer.h.1.mlp"):
+        load(model)
+
+
+def test_weights_that_are_not_finite_are_refused(model):
+    changed(model, lambda tensors: tensors["transformer.h.1.mlp.c_fc.weight"][0].fill_(torch.nan))
+    with pytest.raises(ModelError, match=r"weights that are not finite, in transformer.h.1.mlp.c_fc.weight"):
+        load(model)
+
+
+def test_code_of_a_model_is_run_only_where_it_is_allowed(model, tmp_path):
+    config = json.loads((model / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    (model / "config.json").write_text(json.dumps(config | {"model_type": "its-own"}))
+    (model / "own.py").write_text(
+        "from pathlib import Path\nfrom transformers import GPT2Config, GPT2LMHeadModel\n"
+        f"Path({str(tmp_path / 'it-ran')!r}).touch()\n"
+        "class OwnConfig(GPT2Config):\n    model_type = 'its-own'\n"
+        "class OwnModel(GPT2LMHeadModel):\n    config_class = OwnConfig\n"
+    )
+    with pytest.raises(ModelError, match=r"brings code of its own; set gradients.trust_remote_code=true"):
+        load(model)
+    with pytest.raises(ModelError, match=r"brings code of its own|source.kind|accepts"):
+        Session("english-pronouns", model=str(model), source={"kind": "clm"}).loaded  # noqa: B018
+    assert not (tmp_path / "it-ran").exists()
+    assert type(load(model, trust_remote_code=True)[0]).__name__ == "OwnModel"
+    assert (tmp_path / "it-ran").exists()
