@@ -1,4 +1,4 @@
-"""The figures of docs/comparison.md, made by running them: `python docs/gallery.py`, some minutes."""
+"""The figures of docs/pages/comparison.md, made by running them: `python docs/gallery.py`, some minutes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import gradiend_core as gd
 
 HERE = Path(__file__).parent
-GALLERY = HERE / "figures" / "gallery"
+GALLERY = HERE / "pages" / "figures" / "gallery"
 
 
 def main() -> None:

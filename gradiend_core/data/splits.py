@@ -32,6 +32,12 @@ def split_slots(
         ]
     else:
         group = _grouping(candidates, classes, finder, settings)
+        units = len({each.document if settings.split_by == "document" else each.unit for each in candidates})
+        if settings.split_by != "word" and len(set(group)) < len(SPLITS) <= units:
+            raise DataError(
+                f"the {units} {settings.split_by}s cannot be divided, as the same context stands in several of them, which ties them "
+                "together; take out what is repeated, or set data.split_by"
+            )
         sizes: list[Counter[str]] = [Counter() for _ in set(group)]
         for number, each in zip(group, candidates, strict=True):
             sizes[number][classes.of.get(each.part, each.part)] += 1
