@@ -46,8 +46,8 @@ def pages() -> dict[str, str]:
 def run_file() -> Iterator[str]:
     """Every table with every key, its default and what it means."""
     registry = Plugins.discover().registry
-    yield "# The run file\n\nTOML. What is left out has its default; `run.toml` in the folder of a run has all of them. On the command"
-    yield "line, `--set TABLE.KEY=VALUE`; in the library, a keyword for each table.\n"
+    yield "# The run file\n\nTOML. What is left out has its default; `run.toml` in the folder of a run has all of them."
+    yield "On the command line, `--set TABLE.KEY=VALUE`; in the library, a keyword for each table.\n"
     yield from table("", GeneralSettings, "At the top")
     for name, settings in OWN.items():
         yield from table(name, settings, f"`[{name}]`")

@@ -25,7 +25,7 @@ ELSEWHERE = {
     "python3 -m venv": ".ci/run does the same",
     ".venv/bin/": ".ci/run does the same",
     ".ci/run": "this is what runs the tests",
-    "gradiend suite docs/examples/many-features.toml": "tests/benchmarks/suite.py, by hand, as it has 45 runs; its file is read here",
+    "gradiend suite docs/examples/many-features.toml": "tests/benchmarks/suite.py, by hand: it has 45 runs",
 }
 
 
@@ -43,9 +43,13 @@ def desk(tmp_path, monkeypatch) -> Path:
     texts = Path(registry.get("text", "tiny-english").build()).read_text(encoding="utf-8").splitlines()
     (tmp_path / "sentences.txt").write_text("\n".join(texts[:3000]), encoding="utf-8")
     (tmp_path / "novels").mkdir()
-    seen = {re.sub(r"\b(s?he|it|they)\b", "_", text, flags=re.I): text for text in texts}  # one context would tie two novels
+    apart, seen = [], set[str]()
+    for text in texts:  # a sentence in two novels would tie them together
+        keys = {re.sub(r"\b(s?he|it|they)\b", "_", each, flags=re.I) for each in re.split(r"(?<=[.!?]) ", text)}
+        apart += [text] if not keys & seen else []
+        seen |= keys
     for number in range(12):
-        (tmp_path / "novels" / f"{number}.txt").write_text(" ".join([*seen.values()][number::12]), encoding="utf-8")
+        (tmp_path / "novels" / f"{number}.txt").write_text(" ".join(apart[number::12]), encoding="utf-8")
     social = Path(registry.get("text", registry.get("paradigm", "english-sentiment").suited["texts"]).build())
     reviews = ['"' + text.replace('"', "'") + '"' for text in social.read_text(encoding="utf-8").splitlines()]
     (tmp_path / "reviews.csv").write_text("\n".join(["review", *reviews]), encoding="utf-8")

@@ -35,8 +35,8 @@ def split_slots(
         units = len({each.document if settings.split_by == "document" else each.unit for each in candidates})
         if settings.split_by != "word" and len(set(group)) < len(SPLITS) <= units:
             raise DataError(
-                f"the {units} {settings.split_by}s cannot be divided, as the same context stands in several of them, which ties them "
-                "together; take out what is repeated, or set data.split_by"
+                f"the {units} {settings.split_by}s cannot be divided, as the same context stands in several of them, which ties "
+                "them together; take out what is repeated, or set data.split_by"
             )
         sizes: list[Counter[str]] = [Counter() for _ in set(group)]
         for number, each in zip(group, candidates, strict=True):
@@ -66,7 +66,8 @@ def _own_contexts(candidates: list[Slot], splits: list[str], drops: DropCounter)
 
 
 def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings: DataSettings) -> list[int]:
-    """Which candidates stay together: those of one text, document or word, and those with the same context."""
+    """Which candidates stay together: those of one text, document or word, and those of the feature with the
+    same context."""
     if settings.split_by == "document" and not all(each.document for each in candidates):
         bare = next(each for each in candidates if not each.document)
         raise DataError(
@@ -80,13 +81,14 @@ def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings
                 places.setdefault((part, word), []).append(place)
 
     def keys(each: Slot) -> list[object]:
-        context = ("context", each.left, each.right)
+        # neutral slots say nothing of the feature, and common ones, "There was a ___.", would tie all texts together
+        context = [("context", each.left, each.right)] if each.part in classes.of else []
         if settings.split_by == "document":
-            return [("document", each.document), context]
+            return [("document", each.document), *context]
         if settings.split_by == "word" and each.part in classes.of:
             own = places.get((each.part, each.word))
             return [("place", place) for place in own] if own else [("word", each.part, each.word)]
-        return [("text", each.unit), context]
+        return [("text", each.unit), *context]
 
     return connected(map(keys, candidates))
 

@@ -8,6 +8,7 @@ import torch
 from attrs import evolve
 from torch import Tensor
 
+from gradiend_core.errors import LearningError
 from gradiend_core.learning.encodings import calibrated, correlation, labels_of, projections
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.gradient_role import GradientRole
@@ -30,6 +31,8 @@ def assembled(
 ) -> LearnedFeature:  # fmt: skip
     """The feature of an encoder [n] and the mean target gradients of the classes [2, n]: the decoder that gives each class's
     mean at its code. Oriented and calibrated on validation pairs; without bias, so that a gradient of nothing encodes to 0."""
+    if not bool(encoder.any()):
+        raise LearningError("the encoder is zero everywhere, as gradients of the classes do not differ: nothing can be learned")
     feature = LearnedFeature(
         encoder, 0.0, (target_means[0] - target_means[1]).div_(2), target_means.mean(0), task.gradients.scope, axis, *roles,
         seed=task.seed,

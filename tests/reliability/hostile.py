@@ -1,10 +1,7 @@
 """Hostile files: whatever we read, damaged in every way we could think of, by whoever knows our checksums.
 
 Each loader is given a whole folder, one file of which is then changed. It must load, or refuse with a GradiendError: no other
-exception, no hang, no file written or read outside. `test_hostile.py` tries some; by hand, with more and from the bytes up:
-
-    python -m tests.reliability.hostile 2000            # so many for each loader, as a table
-    python -m tests.reliability.coverage_guided run-file  # atheris, for as long as one likes
+exception, no hang, no file written or read outside. `python -m tests.reliability hostile` tries many.
 """
 
 from __future__ import annotations
@@ -18,7 +15,6 @@ import sys
 import tempfile
 import tomllib
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -51,6 +47,8 @@ from gradiend_core.storage.reference import import_reference_feature
 from gradiend_core.storage.updates import load_update, save_update
 from tests.conftest import ROOT
 
+#: loaders that read through `datasets`, or load a model
+SLOW = ("JSON lines", "CSV file", "model folder")
 #: seconds after which a loader is said to hang
 PATIENCE = 30
 TYPES = (torch.float64, torch.float16, torch.int8, torch.bool, torch.int64, torch.uint8)
@@ -505,27 +503,3 @@ def watch(folder: Path) -> Iterator[list[str]]:
         _watching.pop()
         signal.alarm(0)
         signal.signal(signal.SIGALRM, old)
-
-
-def main(count: int, only: str = "") -> None:
-    """Tries `count` changes for each loader, of those that read tables and models a tenth; prints what came of it."""
-    slow = ("JSON lines", "CSV file", "model folder")
-    for loader in LOADERS.values():
-        if only not in loader.name:
-            continue
-        outcomes: Counter[str] = Counter()
-        for seed in range(count // 10 if loader.name in slow else count):
-            try:
-                outcomes["loaded" if attempt(loader, random.Random(seed)) == "loaded" else "refused"] += 1
-            except AssertionError as error:
-                outcomes["failed"] += 1
-                print(f"seed {seed}: {str(error)[:300]}", flush=True)
-        print(
-            f"| {loader.name} | {outcomes.total():,} | {outcomes['loaded']:,} | {outcomes['refused']:,} "
-            f"| {outcomes['failed']:,} |",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:])

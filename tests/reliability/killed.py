@@ -1,16 +1,13 @@
 """kill -9, at every moment at which a job touches a file, and at moments drawn from all of its time.
 
 A job is done by a forked process, which kills itself at the k-th such moment. The job is then given again, and must end with the
-same files as one that nobody disturbed. `test_killed.py` tries some points; all of them by hand:
-
-    python -m tests.reliability.killed          # every moment of every job, and 60 drawn ones, as a table
+same files as one that nobody disturbed. `python -m tests.reliability killed` tries every such moment.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import sys
@@ -171,26 +168,12 @@ def finished_run() -> Path:
 def undisturbed(job: Job) -> tuple[dict[str, Any], int, float]:
     """What the job leaves when nobody disturbs it, its touches, and its seconds."""
     torch.set_num_threads(1)  # a process that has started threads cannot be forked
+    import matplotlib.pyplot  # noqa: F401
+
+    Session(run_file=RUN, plugins=_plugins, memo=_memo).loaded  # noqa: B018  # what all children would load again
     folder = Path(tempfile.mkdtemp()) / "out"
     if job.on_a_run:
         shutil.copytree(finished_run(), folder)
     start = time.perf_counter()
     touches = done(job, folder)
     return content(folder), touches, time.perf_counter() - start
-
-
-def main(every: int = 1, drawn: int = 60) -> None:
-    for job in JOBS.values():
-        wanted, touches, seconds = undisturbed(job)
-        rng, killed, wrong = random.Random(0), 0, 0
-        for number in [*range(1, touches + 1, every), *[0] * drawn]:
-            try:
-                killed += tried(job, wanted, number, 0.0 if number else rng.uniform(0.05, seconds))
-            except AssertionError as error:
-                wrong += 1
-                print(f"{job.name}, {number or 'drawn'}: {str(error)[:500]}", flush=True)
-        print(f"| {job.name} | {touches} | {seconds:.1f} s | {killed} | {wrong} |", flush=True)
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
