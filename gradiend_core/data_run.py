@@ -55,5 +55,6 @@ class DataRun:
                 key = repr(("texts", str(texts), settings))
                 if key not in self._memo:
                     self._memo[key] = list(read_texts(texts, settings))
-                return self._memo[key]
+                found: list[Text] = self._memo[key]
+                return found
         return read_texts(texts, settings)

@@ -69,7 +69,7 @@ def _cosines(products: Mapping[str, Tensor]) -> np.ndarray:
     """[K, K]; 0 for a feature that is nothing there."""
     whole = sum(products.values()).numpy()  # type: ignore[union-attr]
     lengths = np.sqrt(np.diag(whole))
-    return whole / np.maximum(np.outer(lengths, lengths), 1e-300)
+    return np.asarray(whole / np.maximum(np.outer(lengths, lengths), 1e-300))
 
 
 def pairs(

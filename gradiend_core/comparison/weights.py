@@ -54,7 +54,8 @@ class Weights:
 
     def _between(self, number: int, name: str, start: int, stop: int) -> Tensor:
         """The entries of a feature at these places of the common scope."""
-        vector, places = getattr(self.features[number], name), self._places[number]
+        vector: Tensor = getattr(self.features[number], name)
+        places = self._places[number]
         if places is None:
             return vector[start:stop]
         own, inside = torch.zeros(stop - start, dtype=vector.dtype), (places >= start) & (places < stop)
@@ -112,18 +113,18 @@ class Tops:
     @property
     def overlap(self) -> np.ndarray:
         """The share of the smaller one's weights that the other has too, [K, K]."""
-        return self.shared / self.least
+        return np.asarray(self.shared / self.least)
 
     @property
     def chance(self) -> np.ndarray:
         """What the overlap would be of weights drawn from all, [K, K]."""
-        return np.outer(self.counts, self.counts) / self.sizes.sum() / self.least
+        return np.asarray(np.outer(self.counts, self.counts) / self.sizes.sum() / self.least)
 
     @property
     def chance_in_place(self) -> np.ndarray:
         """What it would be of weights drawn from all of the same parameter, as many from each as a feature has there, [K, K]:
         features that only prefer the same layers reach this."""
-        return (self.by_parameter / self.sizes) @ self.by_parameter.T / self.least
+        return np.asarray((self.by_parameter / self.sizes) @ self.by_parameter.T / self.least)
 
     def patterns(self, features: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
         """How many weights just these of some features have, for each combination that occurs, the largest first."""

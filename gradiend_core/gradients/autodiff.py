@@ -54,7 +54,7 @@ def rows(losses: Losses, batch: Any, names: Sequence[str], loss_weights: Tensor)
 
     def loss(parameters: dict[str, Tensor], fields: tuple[Tensor, ...]) -> Tensor:
         changed = {f"model.{name}": value for name, value in parameters.items()}
-        found = functional_call(losses, values | changed, (make(fields),))[0]
+        found: Tensor = functional_call(losses, values | changed, (make(fields),))[0]
         return found.to(loss_weights.dtype) @ loss_weights
 
     with sdpa_kernel(SDPBackend.MATH):

@@ -6,7 +6,8 @@ quotation marks are the tokenizer's affair and never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from attrs import frozen
@@ -14,7 +15,7 @@ from attrs import frozen
 from gradiend_core.errors import ModelError
 from gradiend_core.records.pair import MinimalPair
 
-FILLERS = (lambda pair: pair.factual, lambda pair: pair.alternative)
+FILLERS: tuple[Callable[[MinimalPair], str], ...] = (attrgetter("factual"), attrgetter("alternative"))
 
 
 @frozen

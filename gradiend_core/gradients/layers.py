@@ -192,7 +192,8 @@ class OtherLayer(Layer):
 
         def one(delta: Tensor, *inputs: Tensor) -> Tensor:
             output, pull = vjp(self._call([each[None] for each in inputs]), {name: value})  # type: ignore[misc]
-            return pull(delta[None].to(output.dtype))[0][name].flatten()
+            found: Tensor = pull(delta[None].to(output.dtype))[0][name].flatten()
+            return found
 
         found = vmap(one)(delta, *inputs).to(delta.dtype)
         return found if index is None else found[:, index]

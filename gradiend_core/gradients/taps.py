@@ -78,7 +78,8 @@ class Taps:
         tensors = [_with_examples(each, examples) for each in (output, *inputs)]
         if any(each is None for each in tensors):
             return None
-        watched: Tensor = _Tap.apply(tensors[0], anchor.to(output.device), partial(self._received, module, receive), *tensors[1:])
+        tap: Callable[..., Tensor] = _Tap.apply
+        watched = tap(tensors[0], anchor.to(output.device), partial(self._received, module, receive), *tensors[1:])
         if watched.dim() > output.dim():
             return watched.flatten(0, 1)
         return watched.repeat_interleave(rows, 0) if rows > 1 and len(output) == 1 else watched  # what all share, for each row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -38,7 +39,7 @@ class Rewriter:
 
     def norm(self) -> float:
         """Euclidean length of the original weights in scope."""
-        return sum(float(original.float().norm()) ** 2 for original in self._originals) ** 0.5
+        return math.sqrt(sum(float(original.float().norm()) ** 2 for original in self._originals))
 
     def restore(self) -> None:
         for original, parameter in zip(self._originals, self.parameters, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -124,8 +125,8 @@ def _next_rate(found: Sequence[Candidate], best: Candidate, allowed: Callable[[C
     above = larger[0].learning_rate / best.learning_rate
     below = best.learning_rate / smaller[-1] if smaller else 1.0
     if allowed(larger[0]) and below > above:  # the peak is passed: its other side may be higher
-        return (best.learning_rate * smaller[-1]) ** 0.5
-    return (best.learning_rate * larger[0].learning_rate) ** 0.5
+        return math.sqrt(best.learning_rate * smaller[-1])
+    return math.sqrt(best.learning_rate * larger[0].learning_rate)
 
 
 def choose(found: Sequence[Candidate], score: Score) -> Candidate:

@@ -14,6 +14,7 @@ from gradiend_core.plugins.manager import Plugins
 from tests.conftest import ROOT
 
 HEAVY = {"torch", "transformers", "datasets", "matplotlib", "numpy", "scipy", "pandas"}
+HELP = "import sys; sys.argv = ['gradiend', '--help']\nfrom gradiend_core.cli import main\ntry: main()\nexcept SystemExit: pass"
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists())
 
 
@@ -34,10 +35,18 @@ def test_declarations_are_light(code):
 
 
 def test_help_is_light():
-    code = (
-        "import sys; sys.argv = ['gradiend', '--help']\nfrom gradiend_core.cli import main\ntry: main()\nexcept SystemExit: pass"
-    )
-    assert not modules_after(code) & HEAVY
+    assert not modules_after(HELP) & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("code", "most"),
+    [("import gradiend_core", 25), ("import gradiend_core.api", 170), (HELP, 420)],
+)
+def test_importing_stays_within_its_budget(code, most):
+    """Modules that are loaded beyond a bare Python: a count, as seconds are another machine's."""
+    bare = modules_after("import sys")
+    loaded = modules_after(f"import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()):\n    exec({code!r})") - bare
+    assert len(loaded) <= most, f"{len(loaded)} modules"
 
 
 def imports_of(path: Path) -> set[str]:

@@ -1,7 +1,6 @@
-"""Tries everything in full, and writes the tables of docs/pages/reliability.md: `python -m tests.reliability [PART]`; parts are hostile,
-killed and faults.
+"""Tries everything in full, and writes the tables of docs/pages/reliability.md: `python -m tests.reliability [PART]`.
 
-Half an hour on two cores; each part alone puts only its own table into the page.
+Parts are hostile, killed and faults; each alone puts only its own table into the page. Half an hour on two cores.
 """
 
 from __future__ import annotations

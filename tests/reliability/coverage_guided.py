@@ -1,7 +1,7 @@
 """Inputs found by coverage: `python tests/reliability/coverage_guided.py LOADER [-max_total_time=60 …]`, with atheris installed.
 
-What atheris makes is the content of the loader's file; for artefacts it is their JSON content, with right checksums, as noise alone
-would never get past them.
+What atheris makes is the content of the loader's file; for artefacts it is their JSON content, with right checksums, as noise
+alone would never get past them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import sys
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import atheris
@@ -23,7 +24,8 @@ with atheris.instrument_imports(include=["gradiend_core", "tomllib", "conllu"]):
 #: the file of each loader that is attacked
 FILES = {
     "feature": "feature.json", "update": "update.json", "reference feature": "config.json", "run file": "run.toml",
-    "suite file": "suite.toml", "settings": "settings.txt", "pairs": "pairs.jsonl", "text file": "a.txt", "CoNLL-U file": "a.conllu",
+    "suite file": "suite.toml", "settings": "settings.txt", "pairs": "pairs.jsonl", "text file": "a.txt", "CoNLL-U file":
+    "a.conllu",
 }  # fmt: skip
 
 
@@ -50,12 +52,9 @@ def main(name: str, options: list[str]) -> None:
             loader.reseal(folder)
         else:
             path.write_bytes(data)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), suppress(GradiendError):
             warnings.simplefilter("ignore")
-            try:
-                loader.load(folder)
-            except GradiendError as error:
-                assert str(error)
+            loader.load(folder)
 
     def mutated(data: bytes, most: int, seed: int) -> bytes:
         """Half of the time as the format goes, where noise would rarely be parsed."""
