@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -79,6 +80,17 @@ def test_every_block_does_what_it_says(page, found, desk, monkeypatch):
             exec(compile(text, f"{page.name}: {text[:40]!r}", "exec"), names)
         else:
             assert kind in ("", "text"), f"{page.name} has a block of {kind!r}, and nothing runs it"
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(desk):
+    cells = json.loads((ROOT / "docs" / "examples" / "quick-start.ipynb").read_text(encoding="utf-8"))["cells"]
+    names: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(line for line in cell["source"] if not line.startswith("%")), names)
+    assert names["best"](names["run"].loaded.model) != "they"
+    assert (desk / "more-plural" / "config.json").exists()
 
 
 def commands(text: str) -> list[str]:
