@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import attrs
 from attrs import evolve
 
-from gradiend_core.config.runfile import NOTE, read_run_file, written
+from gradiend_core.config.runfile import NOTE, SEVERAL, read_run_file, written
 from gradiend_core.data_folder import write_audit, write_pairs
 from gradiend_core.errors import StorageError
 from gradiend_core.exporting import model_card
@@ -33,7 +34,7 @@ from gradiend_core.records.report import Metric, Report
 from gradiend_core.session import Session
 from gradiend_core.storage.features import load_feature, save_feature
 from gradiend_core.storage.files import MALFORMED, claimed, fresh_folder, read_json, write_csv, write_json, write_text
-from gradiend_core.storage.manifest import MANIFEST, expect_whole, is_sealed, revised, seal, unseal
+from gradiend_core.storage.manifest import MANIFEST, damage, expect_whole, is_sealed, revised, seal
 from gradiend_core.storage.tables import COLUMNS, load_tables, save_tables
 
 MARKER = "run.toml"
@@ -41,17 +42,53 @@ FORMATS = ("png", "pdf", "svg")
 
 
 def save_run(session: Session, output: str | Path) -> Path:
-    """Runs every stage and writes what each gave as soon as it is there; results.json and the seal come last. Raises
-    StorageError where another process is writing there."""
+    """Runs every stage and writes what each gave as soon as it is there; results.json and the seal come last.
+
+    A folder that has this very run already stays as it is. Raises StorageError where it has another finished run, which is never
+    overwritten, or where another process is writing."""
     output = Path(output)
     with claimed(output, MARKER):
+        if is_sealed(output):
+            _expect_this(session, output)
+            shutil.rmtree(output / "checkpoint", ignore_errors=True)  # where a process was killed between seal and end
+            return output
         _save(session, output)
     session.plugins.tell("gradiend_run_finished", output=output)
     return output
 
 
+def has_run(folder: Path, session: Session) -> bool:
+    """Whether the folder has a finished run by the settings of this session; it may have been evaluated further."""
+    if damage(folder, among="results.json"):
+        return False
+    there, asked = read_run_file(folder / MARKER), tomllib.loads(written(session.config, {}))
+    for several in SEVERAL:
+        own, wanted = there.pop(several, {}), asked.pop(several)
+        if any(own.get(kind) != wanted[kind] for kind in wanted["kinds"]):
+            return False
+    there.pop(NOTE, None)
+    asked.pop(NOTE, None)
+    return bool(there == asked)
+
+
+def _expect_this(session: Session, folder: Path) -> None:
+    """Raises StorageError unless the finished run of the folder is this one, made of the same texts and weights."""
+    if not has_run(folder, session):
+        raise StorageError(f"{folder} holds a finished run with other settings; give another --output, or remove it first")
+    there = _results(folder).get("provenance", {})
+    for name, value in attrs.asdict(session.provenance).items():
+        if name.endswith("_fingerprint") and there.get(name) != value:
+            raise StorageError(
+                f"{folder} holds a finished run of the same settings whose {name.replace('_', ' ')} is {there.get(name)}, and "
+                f"this one's is {value}; give another --output, or remove it first"
+            )
+
+
 def _save(session: Session, output: Path) -> None:
-    unseal(output)
+    marker = output / MARKER
+    if not marker.exists() or marker.read_text(encoding="utf-8") != written(session.config, {}):
+        for name in ("audit", "tables", "figures", "rewritten", "seeds", "checkpoint"):  # of another run that was not finished
+            shutil.rmtree(output / name, ignore_errors=True)
     (output / "results.json").unlink(missing_ok=True)
     write_text(output / MARKER, written(session.config, {}))
     session.checkpoints = output / "checkpoint" if parallel.count() == 1 else None

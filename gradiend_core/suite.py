@@ -7,7 +7,6 @@ OUTPUT/suite.json     what became of each run
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -17,16 +16,15 @@ from typing import Any
 
 from attrs import frozen
 
-from gradiend_core.comparing import RESULTS, compare_runs, save_comparison
-from gradiend_core.config.runfile import NOTE, SEVERAL, read_run_file, written
+from gradiend_core.comparing import compare_runs, save_comparison
 from gradiend_core.config.suitefile import Member, Suite
 from gradiend_core.errors import GradiendError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.report import Report
-from gradiend_core.run_folder import MARKER, save_run
+from gradiend_core.run_folder import has_run, save_run
 from gradiend_core.session import Session
 from gradiend_core.storage.files import claimed, write_json
-from gradiend_core.storage.manifest import damage
+from gradiend_core.storage.manifest import unseal
 
 STATE = "suite.json"
 #: models and texts of the runs that this process has done
@@ -91,7 +89,8 @@ def run_member(member: Member, folder: Path) -> str | None:
     """Does a run, unless its folder has just this one already. Gives back why it failed, if it did."""
     try:
         session = Session(run_file=member.tables, plugins=_plugins(member), memo=_memo)
-        if not _is_finished(session, folder):
+        if not has_run(folder, session):
+            unseal(folder)  # the suite asks for another run now
             save_run(session, folder)
     except GradiendError as error:
         return str(error)
@@ -124,17 +123,3 @@ def _plugins(member: Member) -> Plugins:
         _memo[key] = Plugins.discover(blocked)
     found: Plugins = _memo[key]
     return found
-
-
-def _is_finished(session: Session, folder: Path) -> bool:
-    """Whether the folder has this run; it may have been evaluated further."""
-    if damage(folder, among=RESULTS):
-        return False
-    there, asked = read_run_file(folder / MARKER), tomllib.loads(written(session.config, {}))
-    for several in SEVERAL:
-        own, wanted = there.pop(several, {}), asked.pop(several)
-        if any(own.get(kind) != wanted[kind] for kind in wanted["kinds"]):
-            return False
-    there.pop(NOTE, None)
-    asked.pop(NOTE, None)
-    return bool(there == asked)

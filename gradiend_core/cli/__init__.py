@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gradiend_core import __version__
 from gradiend_core.cli import plugins, several, single
 from gradiend_core.errors import GradiendError
 
@@ -22,8 +23,17 @@ TRACEBACK = "--traceback"
 INTERRUPTED = 130
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"gradiend-core {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def options(traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the traceback of an error.")] = False) -> None:
+def options(
+    traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")] = False,
+) -> None:
     """Options for every command; `main` reads them before typer does."""
 
 

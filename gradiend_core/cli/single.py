@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,7 +40,7 @@ def run(
     `torchrun --nproc-per-node 2 -m gradiend_core run …`, share the gradients."""
     from gradiend_core.gradients.parallel import processes
     from gradiend_core.planning import memory_plan, shortage
-    from gradiend_core.run_folder import save_run
+    from gradiend_core.run_folder import has_run, save_run
     from gradiend_core.session import Session
 
     is_file = what.endswith(".toml")
@@ -56,8 +57,12 @@ def run(
         if problem := shortage(needed):
             print(f"warning: {problem}", file=sys.stderr)
     with processes() as first, TemporaryDirectory() as elsewhere:
-        folder = save_run(session, (output or default_output(session)) if first else Path(elsewhere, "run"))
-        if first:
+        chosen = output or default_output(session)
+        finished = has_run(chosen, session)
+        folder = save_run(session, chosen if first else Path(elsewhere, "run"))
+        if first and finished:
+            print(f"{folder} has this run already, finished; to make it again, give another --output, or remove it first")
+        elif first:
             print("\n".join(summary(session, folder)))
 
 
@@ -186,9 +191,18 @@ def _marked(pair: MinimalPair) -> str:
 
 
 def default_output(session: Session) -> Path:
+    """A folder named after the run; where another finished run has that name, with a number."""
+    from gradiend_core.run_folder import has_run
+    from gradiend_core.storage.manifest import is_sealed
+
     config = session.config
     model = Path(config.general.model.rstrip("/")).name
-    return Path("runs") / f"{config.paradigm.kind}_{model}_{'-'.join(config.paradigm.config.classes) or 'all'}"
+    name = f"{config.paradigm.kind}_{model}_{'-'.join(config.paradigm.config.classes) or 'all'}"
+    for number in count(1):
+        folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
+        if not is_sealed(folder) or has_run(folder, session):
+            break
+    return folder
 
 
 def summary(session: Session, folder: Path) -> list[str]:

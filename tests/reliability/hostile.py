@@ -37,7 +37,7 @@ from gradiend_core.learning.checkpoint import Checkpoint
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.gradient_role import GradientRole
-from gradiend_core.records.run import DataSettings
+from gradiend_core.records.run import DataSettings, GradientSettings
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.run_folder import load_run, save_run
 from gradiend_core.session import Session
@@ -401,7 +401,7 @@ def make_model(folder: Path) -> None:
 def load_a_model(folder: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    load_model(str(folder), AutoModelForCausalLM, "float32", "cpu")
+    load_model(str(folder), AutoModelForCausalLM, GradientSettings(device="cpu"))
 
 
 LOADERS = {
