@@ -62,4 +62,5 @@ def distribution(tmp_path, monkeypatch):
 
 def pytest_collection_modifyitems(items):
     """The longest file first, so that one process does not wait for the other at the end."""
-    items.sort(key=lambda item: "test_main_job" not in item.nodeid)
+    first = ("test_docs", "test_main_job", "test_reliability")
+    items.sort(key=lambda item: next((place for place, name in enumerate(first) if name in item.nodeid), len(first)))

@@ -78,6 +78,9 @@ def test_every_block_does_what_it_says(page, found, desk, monkeypatch):
             save(text, desk)
         elif kind == "python":
             exec(compile(text, f"{page.name}: {text[:40]!r}", "exec"), names)
+            if page.name == "README.md":
+                assert names["encoder"]["test.correlation"] > 0.95
+                assert names["decoder"]["3PL.rewritten_probability"] > 2 * names["decoder"]["3PL.base_probability"]
         else:
             assert kind in ("", "text"), f"{page.name} has a block of {kind!r}, and nothing runs it"
 
@@ -103,8 +106,11 @@ def run(line: str, desk: Path, monkeypatch) -> None:
         return
     program, *arguments = shlex.split(line, comments=True)
     if program == "gradiend":
-        if arguments[0] == "run" and "learner" not in line and not arguments[1].endswith(".toml"):
-            arguments += ["--set", "learner.steps=30"]  # all that is not as it stands there
+        if arguments[0] == "run":  # all that is not as it stands there
+            few = ["learner.steps=30", "evaluation.decoder.evaluations=4"]
+            few += [] if arguments[1].endswith(".toml") else ["data.max_per_class=150", "data.max_neutral=100"]
+            for setting in few:
+                arguments += [] if setting.split("=")[0] in line else ["--set", setting]
         monkeypatch.setattr(sys, "argv", ["gradiend", *arguments])
         cli.app(arguments, standalone_mode=False)
     elif (program, *arguments[:2]) == ("pip", "install", "-e"):

@@ -226,9 +226,9 @@ def test_the_tables_are_of_what_is_tested():
     for name in FAMILIES:
         cells = ["all four" if (name, objective) in CELLS else "" for objective in OBJECTIVES]
         rows.append(f"| {name} | all four | " + " | ".join(cells) + " |")
-    assert "\n".join(rows) in (ROOT / "docs" / "models.md").read_text(encoding="utf-8"), "\n".join(rows)
+    assert "\n".join(rows) in (ROOT / "docs" / "pages" / "models.md").read_text(encoding="utf-8"), "\n".join(rows)
     rows = ["| family | class | source | all products layer by layer |", "|---|---|---|---|"]
     for name, family in FAMILIES.items():
         kind = "mlm" if name in MASKED else "clm" if name in CAUSAL else "seq2seq"
         rows.append(f"| {name} | `{family.model}` | `{kind}` | {f'but {family.whole}' if family.whole else 'yes'} |")
-    assert "\n".join(rows) in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert "\n".join(rows) in (ROOT / "docs" / "pages" / "models.md").read_text(encoding="utf-8")

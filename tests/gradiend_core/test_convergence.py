@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import attrs
 import pytest
@@ -160,29 +157,6 @@ def finished(output, *more: str) -> dict:
     found = subprocess.run([*COMMAND, *more, "--output", str(output)], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     return json.loads((output / "results.json").read_text())
-
-
-def test_a_run_killed_while_learning_goes_on_to_the_same_result(tmp_path):
-    more = ["--set", "learner.steps=120", "--set", "learner.early_stop=false"]
-    whole = finished(tmp_path / "whole", *more)
-    output = tmp_path / "killed"
-    process = subprocess.Popen([*COMMAND, *more, "--output", str(output)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    states = []
-    for _ in range(1200):
-        states = [json.loads(path.read_text())["content"] for path in output.glob("checkpoint/*/seed-0/*/state.json")]
-        if states and len(states[0]["rows"]) > 30:
-            break
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert 30 < len(states[0]["rows"]) < 120
-    assert not (output / "results.json").exists()
-    resumed = finished(output, *more)
-    assert resumed["encoder"] == whole["encoder"]
-    assert resumed["decoder"] == whole["decoder"]
-    for name in ("feature/feature.safetensors", "training.csv"):
-        assert (output / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert not (output / "checkpoint").exists()
 
 
 def test_a_checkpoint_is_resumed_to_the_bit_and_only_by_the_same_task(quick, tmp_path):

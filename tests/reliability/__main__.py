@@ -67,9 +67,9 @@ def main(parts: list[str]) -> None:
             for row in rows():
                 print(row, flush=True)
                 table.append(row)
-            marked = re.compile(f"(<!-- {part} -->\n).*?(\n<!-- end -->)", re.S)
+            marked = re.compile(f"(<!-- {part} -->\n).*?(<!-- end -->)", re.S)
             page = PAGE.read_text(encoding="utf-8")
-            PAGE.write_text(marked.sub(lambda found: found[1] + "\n".join(table) + found[2], page), encoding="utf-8")  # noqa: B023
+            PAGE.write_text(marked.sub(lambda found: found[1] + "\n".join([*table, found[2]]), page), encoding="utf-8")  # noqa: B023
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ TABLES = {
     "evaluation": {"kinds": ["encoder"], "encoder": {"random_directions": 0, "splits": ["test"]}},
     "figures": {"kinds": []},
 }
+SMALL = ("data.max_per_class=60", "data.max_neutral=60", 'evaluation.kinds=["encoder"]', "figures.kinds=[]")
 QUICK = {"kind": "mean-difference"}
 ADAM = {"kind": "adam", "steps": 12, "batch_size": 4, "progress": False}
 
@@ -125,7 +126,8 @@ def interrupted() -> str:
     """Ctrl-C while learning: what was learned so far is kept, and the run goes on to its end."""
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--output", f"{place}/out"]
-        command += ["--set", "learner.steps=4000", "--set", "learner.early_stop=false", "--set", "learner.checkpoint_seconds=0"]
+        for setting in (*SMALL, "learner.steps=4000", "learner.early_stop=false", "learner.checkpoint_seconds=0"):
+            command += ["--set", setting]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(600):
             time.sleep(0.1)
@@ -145,7 +147,8 @@ def two_processes() -> str:
     """The second process of one output folder."""
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--output", f"{place}/out"]
-        command += ["--set", "learner.steps=40"]
+        for setting in (*SMALL, "learner.steps=100", "learner.early_stop=false"):
+            command += ["--set", setting]
         first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
             time.sleep(0.1)
@@ -164,7 +167,7 @@ def two_processes() -> str:
 def one_store() -> str:
     """Two processes that need the same gradients on disk at once: computed once, right for both."""
     with tempfile.TemporaryDirectory() as place:
-        store = [f"store.folder={place}/store", "store.use=always", "learner.kind=mean-difference", "data.max_per_class=60"]
+        store = [f"store.folder={place}/store", "store.use=always", "learner.kind=mean-difference", *SMALL]
         command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--model", "tiny-clm"]
         for setting in (*store, "scope.kind=random", "scope.share=0.05"):
             command += ["--set", setting]
