@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 
 import attrs
 import pytest
@@ -146,19 +143,6 @@ def test_several_seeds_from_the_public_interface(tmp_path):
 
 
 # --- interruptions ----------------------------------------------------------------------------------------------------
-COMMAND = [
-    sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--set", "learner.checkpoint_seconds=0",
-    "--set", "learner.progress=false", "--set", "data.max_per_class=100", "--set", "data.max_neutral=40",
-    "--set", "scope.kind=components", "--set", 'scope.components=["attention"]',
-]  # fmt: skip
-
-
-def finished(output, *more: str) -> dict:
-    found = subprocess.run([*COMMAND, *more, "--output", str(output)], capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
-    return json.loads((output / "results.json").read_text())
-
-
 def test_a_checkpoint_is_resumed_to_the_bit_and_only_by_the_same_task(quick, tmp_path):
     config = Adam(steps=24, batch_size=4, validate_every=4, progress=False, checkpoint_seconds=0, early_stop=False)
     run, done = quick, []
