@@ -107,7 +107,7 @@ def run(line: str, desk: Path, monkeypatch) -> None:
     program, *arguments = shlex.split(line, comments=True)
     if program == "gradiend":
         if arguments[0] == "run":  # all that is not as it stands there
-            few = ["learner.steps=30", "evaluation.decoder.evaluations=4"]
+            few = ["learner.steps=30", *([] if "evaluation.kinds" in line else ["evaluation.decoder.evaluations=4"])]
             few += [] if arguments[1].endswith(".toml") else ["data.max_per_class=150", "data.max_neutral=100"]
             for setting in few:
                 arguments += [] if setting.split("=")[0] in line else ["--set", setting]
