@@ -116,6 +116,9 @@ def claimed(folder: Path, marker: str) -> Iterator[None]:
         raise StorageError(f"output folder {folder} cannot be written: {error.strerror}; choose another with --output") from error
     with locked(folder, f"output folder {folder} is being written by another process; wait for it, or choose another"):
         for left in [*folder.rglob(f"{PART}*")]:
+            inner = [parent for parent in left.parents if parent != folder and parent.is_relative_to(folder)]
+            if any((parent / LOCK).exists() for parent in inner):
+                continue  # a folder with a writer of its own, such as a run of a suite
             with suppress(OSError):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
         yield

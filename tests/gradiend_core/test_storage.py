@@ -128,6 +128,10 @@ def test_an_output_folder_is_claimed_or_refused(tmp_path):
     (tmp_path / "new" / "deep" / f"{PART}abc").mkdir()
     enter(claimed(tmp_path / "new" / "deep", "run.toml"))
     assert not (tmp_path / "new" / "deep" / f"{PART}abc").exists(), "what a killed process left is gone"
+    with claimed(tmp_path / "new" / "deep" / "run", "run.toml"):
+        (tmp_path / "new" / "deep" / "run" / f"{PART}own").mkdir()
+        enter(claimed(tmp_path / "new" / "deep", "run.toml"))
+        assert (tmp_path / "new" / "deep" / "run" / f"{PART}own").exists(), "it belongs to a writer further in"
 
 
 def enter(context):
