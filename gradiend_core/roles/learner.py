@@ -36,7 +36,10 @@ class LearningTask:
 
 
 class Learner(Protocol):
-    """Made by its factory from its configuration."""
+    """Made by its factory from its configuration.
+
+    With a method `vectors(axes)`, the number of float32 vectors over the scope that it holds at once for so many axes, the memory
+    of its runs can be planned."""
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         """A feature for each axis, in their order, oriented so that the first class encodes to +1. Equal seeds give equal bits on

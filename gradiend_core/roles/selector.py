@@ -29,7 +29,11 @@ class SelectionTask:
 
 
 class Selector(Protocol):
-    """Made by its factory from its configuration."""
+    """Made by its factory from its configuration.
+
+    One that looks at gradients, or draws, has a method `size(model)`, the number of weights that it takes and of how many, from a
+    model without weights, and a number `vectors`, the float32 vectors over these candidates that it holds meanwhile; then the
+    memory of its runs can be planned."""
 
     def select(self, task: SelectionTask) -> ParameterScope:
         """The scope; parameters are named as `model.named_parameters()` names them, tied weights once."""
