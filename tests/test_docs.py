@@ -25,7 +25,7 @@ BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.M | re.S)
 ELSEWHERE = {
     "python3 -m venv": ".ci/run does the same",
     ".venv/bin/": ".ci/run does the same",
-    ".ci/run": "this is what runs the tests",
+    ".ci/": "these run the tests",
     "gradiend suite docs/examples/many-features.toml": "tests/benchmarks/suite.py, by hand: it has 45 runs",
 }
 
