@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, frozen
 
 from gradiend_core.errors import GradiendError
+from gradiend_core.records.pair import axes_of
 
 if TYPE_CHECKING:
     from gradiend_core.records.scope import ParameterScope
@@ -34,6 +35,10 @@ class Stage:
     @property
     def total(self) -> int:
         return sum(size for _, size in self.needs)
+
+    @property
+    def parts(self) -> str:
+        return ", ".join(f"{name} {_gib(size)}" for name, size in self.needs if size)
 
 
 @frozen
@@ -60,15 +65,13 @@ class MemoryPlan:
         """The plan as a table."""
         shown = [f"{self.parameters:,} parameters, {self.columns:,} in scope, on {self.device}"]
         for stage in self.stages:
-            parts = ", ".join(f"{name} {_gib(size)}" for name, size in stage.needs if size)
-            shown.append(f"  {stage.name:<12}{_gib(stage.total):>9} GiB  ({parts})")
+            shown.append(f"  {stage.name:<12}{_gib(stage.total):>9} GiB  ({stage.parts})")
         return [*shown, self.summary()]
 
     def summary(self) -> str:
         """The plan in one line."""
-        parts = ", ".join(f"{name} {_gib(size)}" for name, size in self.largest.needs if size)
         most = f"{_gib(self.peak)} GiB at most on {self.device}, while {self.largest.name}"
-        return f"memory    {most} ({parts}); disk {_gib(self.disk)} GiB"
+        return f"memory    {most} ({self.largest.parts}); disk {_gib(self.disk)} GiB"
 
 
 def memory_plan(session: Session) -> MemoryPlan | None:
@@ -95,21 +98,19 @@ def memory_plan(session: Session) -> MemoryPlan | None:
     kept = _kept(model, settings.memory_gib * GIB, settings.checkpointing)
     kept += 2 * FLOAT * max(each.numel() for each in model.parameters())  # a layer's gradient, and its sum
     vector, index = FLOAT * columns, INDEX * columns * (columns < whole)
-    axes = _axes(session)
+    axes = len(axes_of(session.config.paradigm.config.classes)) or 1
     always = (("process", process), ("weights", weights), ("indices", index))
     features = (("features", FEATURE * vector * axes),)
     stages = [Stage("selecting", (*always[:2], ("vectors", selecting), ("batch", kept * bool(selecting))))] if selecting else []
     stages.append(Stage("learning", (*always, ("vectors", int(learner.vectors(axes) * vector)), ("batch", kept))))
-    kinds = {choice.kind for choice in session.config.evaluation}
-    stages.append(Stage("evaluating", (*always, *features, ("directions", 2 * vector), ("batch", kept))))
     goals = 0
-    if "decoder" in kinds:
+    if any(choice.kind == "decoder" for choice in session.config.evaluation):
         goals = len(session.config.rewrite.toward) or 2
-        logits = _logits(model)
-        stages[-1] = Stage(
-            "evaluating", (*always, *features, ("originals", in_scope), ("update", 2 * vector), ("logits", logits))
-        )
+        needs = (("originals", in_scope), ("update", 2 * vector), ("logits", _logits(model)))
+        stages.append(Stage("evaluating", (*always, *features, *needs)))
         stages.append(Stage("rewriting", (*always, *features, ("copy", weights), ("update", 2 * vector))))
+    else:
+        stages.append(Stage("evaluating", (*always, *features, ("directions", 2 * vector), ("batch", kept))))
     disk = FEATURE * vector * axes + index + goals * weights
     store = session.config.store
     if store.use == "always":
@@ -158,11 +159,6 @@ def _columns(session: Session, model: Any) -> tuple[int, int, int]:
     scope = selector.select(SelectionTask(model, no_gradients, (), (), session.seed))  # type: ignore[arg-type]
     parameters = dict(model.named_parameters())
     return scope.size, sum(parameters[part.name].numel() for part in scope.slices), 0
-
-
-def _axes(session: Session) -> int:
-    count = len(session.config.paradigm.config.classes)
-    return 1 if count in (0, 2) else count
 
 
 def _kept(model: Any, limit: float, checkpointing: bool) -> int:

@@ -24,7 +24,7 @@ from attrs import evolve
 
 from gradiend_core.config.runfile import NOTE, SEVERAL, read_run_file, written
 from gradiend_core.data_folder import write_audit, write_pairs
-from gradiend_core.errors import StorageError
+from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.exporting import model_card
 from gradiend_core.gradients import parallel
 from gradiend_core.learning.seeds import SeedRun
@@ -61,14 +61,21 @@ def has_run(folder: Path, session: Session) -> bool:
     """Whether the folder has a finished run by the settings of this session; it may have been evaluated further."""
     if damage(folder, among="results.json"):
         return False
-    there, asked = read_run_file(folder / MARKER), tomllib.loads(written(session.config, {}))
+    there, asked = _settings(folder), _asked(session)
     for several in SEVERAL:
         own, wanted = there.pop(several, {}), asked.pop(several)
         if any(own.get(kind) != wanted[kind] for kind in wanted["kinds"]):
             return False
-    there.pop(NOTE, None)
-    asked.pop(NOTE, None)
-    return bool(there == asked)
+    return there == asked
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """What the run of a folder was asked for; raises ConfigError where that cannot be read."""
+    return {key: value for key, value in read_run_file(folder / MARKER).items() if key != NOTE}
+
+
+def _asked(session: Session) -> dict[str, Any]:
+    return {key: value for key, value in tomllib.loads(written(session.config, {})).items() if key != NOTE}
 
 
 def _expect_this(session: Session, folder: Path) -> None:
@@ -85,8 +92,11 @@ def _expect_this(session: Session, folder: Path) -> None:
 
 
 def _save(session: Session, output: Path) -> None:
-    marker = output / MARKER
-    if not marker.exists() or marker.read_text(encoding="utf-8") != written(session.config, {}):
+    try:
+        same = _settings(output) == _asked(session)
+    except ConfigError:  # there is none yet
+        same = False
+    if not same:
         for name in ("audit", "tables", "figures", "rewritten", "seeds", "checkpoint"):  # of another run that was not finished
             shutil.rmtree(output / name, ignore_errors=True)
     (output / "results.json").unlink(missing_ok=True)

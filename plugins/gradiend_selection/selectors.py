@@ -106,7 +106,18 @@ class ByComponent:
         return scope_of(task.model, chosen)
 
 
-class AtRandom:
+class PartOfBackbone:
+    """What selectors of single weights have in common: they take a share of the backbone."""
+
+    config: RandomPart | TopByGradient
+
+    def size(self, model: nn.Module) -> tuple[int, int]:
+        """How many weights it takes, and of how many, without gradients."""
+        whole = scope_of(model, backbone(model)).size
+        return count_of(self.config.share, whole, "scope.share"), whole
+
+
+class AtRandom(PartOfBackbone):
     """Each weight of the backbone as likely as any other."""
 
     #: the permutation that it draws from
@@ -115,11 +126,6 @@ class AtRandom:
     def __init__(self, config: RandomPart) -> None:
         self.config = config
 
-    def size(self, model: nn.Module) -> tuple[int, int]:
-        """How many weights it takes, and of how many."""
-        whole = scope_of(model, backbone(model)).size
-        return count_of(self.config.share, whole, "scope.share"), whole
-
     def select(self, task: SelectionTask) -> ParameterScope:
         whole = scope_of(task.model, backbone(task.model))
         generator = torch.Generator().manual_seed(task.seed)
@@ -127,7 +133,7 @@ class AtRandom:
         return whole.narrowed(torch.randperm(whole.size, generator=generator)[:count])
 
 
-class ByGradient:
+class ByGradient(PartOfBackbone):
     """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on any of them."""
 
     #: over all candidates, at once: their mean differences, and what finds the largest
@@ -135,11 +141,6 @@ class ByGradient:
 
     def __init__(self, config: TopByGradient) -> None:
         self.config = config
-
-    def size(self, model: nn.Module) -> tuple[int, int]:
-        """How many weights it takes, and of how many, without gradients."""
-        whole = scope_of(model, backbone(model)).size
-        return count_of(self.config.share, whole, "scope.share"), whole
 
     def select(self, task: SelectionTask) -> ParameterScope:
         whole = scope_of(task.model, backbone(task.model))
