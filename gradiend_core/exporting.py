@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,13 +48,13 @@ def write_edit(
         raise ConfigError(f"keep is {keep:g}, but must be a share above 0 and up to 1")
     if keep < 1:
         update = update.restricted(max(1, round(keep * update.scope.size)))
-    lines, model = [f"toward {toward}: {update.scope.size:,} weights change by {update.norm:.3g} in all"], session.loaded.model
+    lines = [f"toward {toward}: {update.scope.size:,} weights change by {update.norm:.3g} in all"]
     if form == "sparse":
-        save_update(update, output, session.loaded.fingerprint, card)
+        save_update(update, output, session.model_run.editable_fingerprint(), card)
     elif form == "lora":
         from gradiend_core.rewriting.lora import save_lora
 
-        found = save_lora(model, update, output, rank, session.config.general.model, card)
+        found = save_lora(session.loaded.model, update, output, rank, session.config.general.model, card)
         errors = ", ".join(f"{each}: {error:.3f}" for each, error in found.errors.items())
         lines.append(f"an adapter can change {found.held:.1%} of the update; relative error by rank {errors}")
         if found.left_out:
@@ -66,7 +65,7 @@ def write_edit(
         from gradiend_core.rewriting.apply import apply_update
         from gradiend_core.rewriting.model import RewrittenModel
 
-        model = copy.deepcopy(model)
+        model = session.model_run.editable()
         if form == "task-vector":
             for tensor in (*model.parameters(), *(each for each in model.buffers() if each.is_floating_point())):
                 tensor.data.zero_()

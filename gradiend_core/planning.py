@@ -81,6 +81,8 @@ def memory_plan(session: Session) -> MemoryPlan | None:
     many weights it takes by `size(model)`."""
     import torch
 
+    from gradiend_core.gradients.quantised import bytes_in
+
     settings = session.config.gradients
     try:
         model, _ = session.source.load(session.model_folder, evolve(settings, device="meta"))
@@ -91,8 +93,7 @@ def memory_plan(session: Session) -> MemoryPlan | None:
     if not hasattr(learner, "vectors"):
         return None
     parameters = sum(each.numel() for each in model.parameters())
-    weights = sum(each.numel() * each.element_size() for each in [*model.parameters(), *model.buffers()])
-    in_scope = columns * next(model.parameters()).element_size()
+    weights, plain = bytes_in(model, settings.quantisation), bytes_in(model, "none")
     device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     process = _resident() if device == "cpu" else 0
     kept = _kept(model, settings.memory_gib * GIB, settings.checkpointing)
@@ -106,12 +107,13 @@ def memory_plan(session: Session) -> MemoryPlan | None:
     goals = 0
     if any(choice.kind == "decoder" for choice in session.config.evaluation):
         goals = len(session.config.rewrite.toward) or 2
-        needs = (("originals", in_scope), ("update", 2 * vector), ("logits", _logits(model)))
+        edited = whole * next(model.parameters()).element_size()
+        needs = (("edited weights", edited), ("update", 2 * vector), ("logits", _logits(model)))
         stages.append(Stage("evaluating", (*always, *features, *needs)))
-        stages.append(Stage("rewriting", (*always, *features, ("copy", weights), ("update", 2 * vector))))
+        stages.append(Stage("rewriting", (*always, *features, ("copy", plain), ("update", 2 * vector))))
     else:
         stages.append(Stage("evaluating", (*always, *features, ("directions", 2 * vector), ("batch", kept))))
-    disk = FEATURE * vector * axes + index + goals * weights
+    disk = FEATURE * vector * axes + index + goals * plain
     store = session.config.store
     if store.use == "always":
         disk += int(store.limit_gib * GIB)

@@ -40,6 +40,8 @@ def results(session: Session) -> dict[str, Any]:
 def warnings(session: Session) -> list[str]:
     """Those of the evaluators, and what became of seeds that did not converge."""
     found = [*session.data.funnel.warnings]
+    if (bits := session.config.gradients.quantisation) != "none":
+        found.append(f"all was measured on the model in {bits}; edits are written into the model that is not quantised")
     if session.spared:
         found.append(f"left out, as they are not one token for this tokenizer: {', '.join(session.spared)}")
     found += session.source_report.warnings if session.source_report else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,17 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
-
 from gradiend_core.config.runfile import gather, general_settings, resolve, suit, written
 from gradiend_core.data_run import IN_MEMORY, DataRun
 from gradiend_core.editing import chosen_update
-from gradiend_core.errors import DataError, StorageError
+from gradiend_core.errors import StorageError
+from gradiend_core.model_run import NEUTRAL_TRAINED, LoadedModel, ModelRun, funnel_of
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.funnel import Drop, Funnel, merge
+from gradiend_core.records.funnel import Funnel
 from gradiend_core.records.goal import check_goals, goal_names, goals_of
-from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, OTHERS, SPLITS, PairData, axes_of, code_of
+from gradiend_core.records.pair import PairData, axes_of
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Report
 from gradiend_core.records.run import RunConfig
@@ -30,7 +28,6 @@ from gradiend_core.roles.evaluator import EvaluationTask
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.roles.selector import SelectionTask
 from gradiend_core.roles.source import Examples, GradientSource
-from gradiend_core.storage.fingerprints import model_fingerprint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,18 +36,6 @@ if TYPE_CHECKING:
     from gradiend_core.learning.seeds import SeedRun
     from gradiend_core.records.scope import ParameterScope
     from gradiend_core.rewriting.model import RewrittenModel
-
-#: the neutral examples that learning may use; no evaluation sees them
-NEUTRAL_TRAINED = "neutral_trained"
-
-
-@frozen(eq=False)
-class LoadedModel:
-    """A model in evaluation mode, its tokenizer, and a hash of its weights."""
-
-    model: Any
-    tokenizer: Any
-    fingerprint: str
 
 
 class Session:
@@ -97,6 +82,7 @@ class Session:
             self.registry, self.config.general, self.config.paradigm, self.config.data, texts if in_memory else None, memo
         )
         self.source: GradientSource = self._build("source", self.config.source.kind, self.config.source.config)
+        self.model_run = ModelRun(self.model_folder, self.source, self.config.source, self.config.gradients, self.memo)
         if classes := self.config.paradigm.config.classes:
             check_goals(self.config.rewrite.toward, axes_of(classes), " at rewrite.toward")
 
@@ -124,12 +110,7 @@ class Session:
     def loaded(self) -> LoadedModel:
         """The model and its tokenizer."""
         with self.stage("model"):
-            settings = self.config.gradients
-            key = repr(("model", self.config.source, self.model_folder, settings.dtype, settings.device))
-            if key not in self.memo:
-                model, tokenizer = self.source.load(self.model_folder, settings)
-                self.memo[key] = LoadedModel(model, tokenizer, model_fingerprint(model))
-            loaded: LoadedModel = self.memo[key]
+            loaded = self.model_run.loaded()
             self._expect("model_fingerprint", loaded.fingerprint, f"the weights of {self.config.general.model!r}")
             return loaded
 
@@ -160,50 +141,25 @@ class Session:
     @cached_property
     def examples(self) -> dict[str, Examples]:
         """Pairs made ready for the model, by split, and the neutral ones."""
-        data, model, tokenizer = self.data, self.loaded.model, self.loaded.tokenizer
+        data, loaded = self.data, self.loaded
         with self.stage("prepare"):
             if hasattr(self.source, "check_words"):
-                self.spared += self.source.check_words(data.words, tokenizer, data.spare)
-            trained = tuple(pair for pair in data.neutral_pairs if pair.split == "train")
-            untrained = tuple(pair for pair in data.neutral_pairs if pair.split != "train")
-            parts = {split: data.split(split) for split in SPLITS} | {NEUTRAL: untrained, NEUTRAL_TRAINED: trained}
-            ready = {name: self.source.prepare(pairs, tokenizer, model) for name, pairs in parts.items()}
-            for split in SPLITS:
-                for axis in data.axes:
-                    codes = {code_of(pair, axis) for pair in ready[split].pairs}
-                    for name, code in zip(axis, (1.0, -1.0), strict=True):
-                        if code not in codes:
-                            reasons = [f"{drop.count} dropped: {drop.reason}" for drop in ready[split].drops]
-                            why = "; ".join(reasons) or "none was there"
-                            of = f"class {name}" if name != OTHERS else f"another class with an alternative of {axis[0]}"
-                            raise DataError(f"no {split} pair of {of} can be used with this model ({why})")
+                self.spared += self.source.check_words(data.words, loaded.tokenizer, data.spare)
+            ready = self.model_run.examples(data)
         if hasattr(self.source, "fit"):
             with self.stage("source"):
-                self.source_report = self.source.fit(model, ready, self.seed)
+                self.source_report = self.source.fit(loaded.model, ready, self.seed)
         return ready
 
     @cached_property
     def controls(self) -> Examples:
         """Slots of the paradigm's classes that are not told apart, from the same texts."""
-        data = self.data if self.config.data.identity else self.data_run.pairs(identity=True)
-        others = [pair for pair in data.neutral_pairs if pair.factual_class not in (NEUTRAL, NEUTRAL_SLOT)]
-        return self.source.prepare(others, self.loaded.tokenizer, self.loaded.model)
+        return self.model_run.controls(self.data if self.config.data.identity else self.data_run.pairs(identity=True))
 
     @property
     def funnel(self) -> Funnel:
         """What became of every text, down to the examples that the model takes."""
-        drops = [
-            Drop(f"tokenizer, {'neutral slots' if name.startswith(NEUTRAL) else 'pairs'}", drop.reason, drop.count, drop.examples)
-            for name, examples in self.examples.items()
-            for drop in examples.drops
-        ]
-        kept = [
-            (name, sum(pair.factual_class == name for split in SPLITS for pair in self.examples[split].pairs))
-            for name in self.data.classes
-        ]
-        slots = sum(len(self.examples[name].pairs) for name in (NEUTRAL, NEUTRAL_TRAINED))
-        kept += [("neutral texts", len(self.data.neutral_texts)), ("neutral slots", slots)]
-        return evolve(self.data.funnel, kept=tuple(kept), drops=merge((*self.data.funnel.drops, *drops)))
+        return funnel_of(self.data, self.examples)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -340,7 +296,7 @@ class Session:
 
         update = self.update(toward, learning_rate)
         with self.stage("rewriting"):
-            model = copy.deepcopy(self.loaded.model)
+            model = self.model_run.editable()
             apply_update(model, update)
         self.plugins.tell("gradiend_model_rewritten", update=update)
         return RewrittenModel(model, self.loaded.tokenizer, update, toward)

@@ -37,10 +37,10 @@ def along(losses: Losses, batch: Any, changes: Mapping[str, Tensor]) -> Tensor |
     of the whole batch along (forward mode). None where nothing depends on them."""
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level():
         values = losses.values()
-        dual = {
-            f"model.{name}": forward_ad.make_dual(values[f"model.{name}"], change.to(values[f"model.{name}"].dtype))
-            for name, change in changes.items()
-        }
+        dual = {}
+        for name, change in changes.items():
+            value = values[f"model.{name}"].contiguous()  # a change beside a packed weight may share one zero for all entries
+            dual[f"model.{name}"] = forward_ad.make_dual(value, change.to(value.dtype))
         tangent: Tensor | None = forward_ad.unpack_dual(functional_call(losses, values | dual, (batch,))).tangent
     return tangent
 

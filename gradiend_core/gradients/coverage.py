@@ -92,7 +92,7 @@ class _Kept:
 
     def __init__(self, model: nn.Module) -> None:
         self.bytes = 0
-        self._seen = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+        self._seen = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
 
     def pack(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()

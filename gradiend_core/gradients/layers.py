@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, jvp, vjp, vmap
 from torch.nn.functional import layer_norm
 
+from gradiend_core.gradients.quantised import QuantisedLinear
+
 #: numbers that one layer may hold for all examples of a batch at once
 LAYER_BUDGET = 2**24
 
@@ -208,6 +210,8 @@ def layer_of(module: nn.Module) -> Layer | None:
     """The layer of a module, by what its forward really is; None for one with children, which its parts must speak for."""
     from transformers.pytorch_utils import Conv1D
 
+    if isinstance(module, QuantisedLinear):
+        return LinearLayer(module, transposed=module.transposed)
     forward = type(module).forward
     if forward in (nn.Linear.forward, Conv1D.forward):
         return LinearLayer(module, transposed=forward is Conv1D.forward)

@@ -51,6 +51,8 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
+    from gradiend_core.gradients.quantised import loading_options, make_differentiable
+
     name, device = _checked(model), settings.device
     trust = {"trust_remote_code": settings.trust_remote_code}
     if device == "auto":
@@ -61,6 +63,9 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
         raise ModelError(f"gradients.device is {device!r}; use auto, cpu, cuda, cuda:1 or sharded") from error
     options = {"dtype": settings.dtype, "use_safetensors": True, **trust}
     options |= {"device_map": "auto"} if device == "sharded" else {}
+    if settings.quantisation != "none" and device != "meta":
+        options |= {"device_map": {"": place}} if place else {}
+        options |= loading_options(settings.quantisation, settings.dtype)
     try:
         if device == "meta":
             config = AutoConfig.from_pretrained(name, **trust)
@@ -70,8 +75,11 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
             return empty, AutoTokenizer.from_pretrained(name, **trust)
         with without_progress_bars():
             loaded, found = auto_class.from_pretrained(name, output_loading_info=True, **options)
-        _expect_all_weights(model, loaded.eval(), found)
-        if place is not None:
+        quantised = make_differentiable(loaded.eval())
+        _expect_all_weights(model, loaded, found)
+        if settings.quantisation != "none" and not quantised:
+            raise ModelError(f"model {model!r} has no layer that could be quantised; use gradients.quantisation=none")
+        if place is not None and not quantised:
             loaded = loaded.to(place)
         return loaded, AutoTokenizer.from_pretrained(name, **trust)
     except ModelError:

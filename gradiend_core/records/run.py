@@ -30,13 +30,15 @@ class RewriteSettings:
 class GradientSettings:
     """How gradients are computed: the device ("auto", "cpu", "cuda", "cuda:1", or "sharded" over all devices by `device_map`),
     the type of the model's weights ("auto" is what its config says; sums are float32 all the same), the GiB that a batch may keep
-    for its backward pass, and whether layers are computed twice instead of kept. `trust_remote_code` runs the code that a model
-    brings; nothing else ever does."""
+    for its backward pass, and whether layers are computed twice instead of kept. `quantisation` keeps the weights of linear
+    layers in "4bit" (NF4) or "8bit" by bitsandbytes: features are learned and edits measured on that model, and edits written
+    into the one that is not quantised. `trust_remote_code` runs the code that a model brings; nothing else ever does."""
 
     device: str = "auto"
     dtype: str = field(default="float32", validator=validators.in_(("auto", "float32", "bfloat16", "float16", "float64")))
     memory_gib: float = field(default=0.5, validator=validators.gt(0))
     checkpointing: bool = False
+    quantisation: str = field(default="none", validator=validators.in_(("none", "4bit", "8bit")))
     trust_remote_code: bool = False
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gradiend_core.errors import ModelError
 from gradiend_core.gradients.operator import parameters_in, spread
+from gradiend_core.gradients.quantised import packed_length
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.records.update import WeightUpdate
 
@@ -19,16 +20,15 @@ from gradiend_core.records.update import WeightUpdate
 class Rewriter:
     """While entered, `apply` gives the model `original + update`, one update at a time; leaving restores every bit.
 
-    One copy of the weights in scope is kept; no update makes another, and each starts from the originals, so that rounding
-    does not add up.
+    The originals are set aside, and each update starts from them, so that rounding does not add up.
     """
 
     def __init__(self, model: nn.Module, scope: ParameterScope) -> None:
-        self.scope, self.parameters = scope, parameters_in(scope, model)
+        self.model, self.scope, self.parameters = model, scope, parameters_in(scope, model)
         self._originals: list[Tensor] = []
 
     def __enter__(self) -> Rewriter:
-        self._originals = [parameter.detach().clone() for parameter in self.parameters]
+        self._originals = [parameter.detach() for parameter in self.parameters]
         return self
 
     def apply(self, update: WeightUpdate) -> None:
@@ -39,11 +39,12 @@ class Rewriter:
 
     def norm(self) -> float:
         """Euclidean length of the original weights in scope."""
-        return math.sqrt(sum(float(original.float().norm()) ** 2 for original in self._originals))
+        lengths = (float(original.float().norm()) for original in self._originals)
+        return math.hypot(packed_length(self.model, self.parameters), *lengths)
 
     def restore(self) -> None:
         for original, parameter in zip(self._originals, self.parameters, strict=True):
-            parameter.data.copy_(original)
+            parameter.data = original
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.restore()
@@ -78,4 +79,4 @@ def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
 
 
 def _add(parameter: nn.Parameter, original: Tensor, change: Tensor, rate: float) -> None:
-    torch.add(original, change.to(parameter.device), alpha=rate, out=parameter.data)
+    parameter.data = torch.add(original, change.to(original.device), alpha=rate).to(original.dtype)

@@ -12,6 +12,7 @@ from transformers.pytorch_utils import Conv1D
 
 from gradiend_core.errors import ConfigError, ModelError
 from gradiend_core.gradients.operator import spread
+from gradiend_core.gradients.quantised import QuantisedLinear
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.storage.files import fresh_folder, write_json, write_text
 
@@ -43,11 +44,11 @@ def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFacto
     for part, place in update.scope.parts():
         name, _, kind = part.name.rpartition(".")
         module = model.get_submodule(name)
-        if kind != "weight" or not isinstance(module, (nn.Linear, Conv1D)) or part.name in tied:
+        if kind != "weight" or not isinstance(module, (nn.Linear, Conv1D, QuantisedLinear)) or part.name in tied:
             left_out.append(part.name)
             continue
         change = spread(part, update.direction[place]).float() * update.learning_rate
-        if isinstance(module, Conv1D):
+        if _transposed(module):
             change = change.T
         left, sizes, right = torch.linalg.svd(change, full_matrices=False)
         for each in kept:
@@ -72,7 +73,7 @@ def save_lora(model: Any, update: WeightUpdate, folder: str | Path, rank: int, b
     from safetensors.torch import save_file
 
     found = lora_factors(model, update, rank)
-    convolution = any(isinstance(model.get_submodule(name), Conv1D) for name in found.factors)
+    convolution = any(_transposed(model.get_submodule(name)) for name in found.factors)
     config = LoraConfig(
         r=rank, lora_alpha=rank, target_modules=sorted(found.factors), base_model_name_or_path=base, fan_in_fan_out=convolution,
         inference_mode=True,
@@ -89,6 +90,10 @@ def save_lora(model: Any, update: WeightUpdate, folder: str | Path, rank: int, b
         if card:
             write_text(place / "README.md", card)
     return found
+
+
+def _transposed(module: nn.Module) -> bool:
+    return isinstance(module, Conv1D) or (isinstance(module, QuantisedLinear) and module.transposed)
 
 
 def _shared(model: nn.Module) -> set[str]:

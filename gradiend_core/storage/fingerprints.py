@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def model_fingerprint(model: nn.Module) -> str:
-    """A hash of names, shapes and every bit of the weights."""
+    """A hash of names, shapes and every bit of the weights, and of whatever else the model is saved with."""
     import torch
 
     digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        digest.update(f"{name}{tuple(parameter.shape)}{parameter.dtype}".encode())
-        digest.update(parameter.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    buffers, saved = dict(model.named_buffers()), model.state_dict()
+    for name, tensor in (*model.named_parameters(), *((name, saved[name]) for name in buffers if name in saved)):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]

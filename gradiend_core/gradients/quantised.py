@@ -1,0 +1,142 @@
+"""Models whose linear layers bitsandbytes has quantised (arXiv 2305.14314, 2208.07339), such that features can be learned.
+
+A quantised weight is packed bytes: it has no gradient, and takes no small change. But the gradient of a linear layer's weight
+needs only what flows through the layer, not the weight. So each such layer becomes a sum: the packed weight, which stays as it
+is, and a change beside it in the shape and under the name that the weight has in the model that is not quantised. The change is
+zero, and without memory, until an edit puts something there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from gradiend_core.errors import ModelError
+
+#: bytes of a weight: in 4 bits with a number of float32 for 64 of them, in 8 with one for a row
+BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}
+
+
+class QuantisedLinear(nn.Module):
+    """y = (W + change) x + b, with W packed, [out, in]; `weight` is the change, [out, in], or [in, out] where the model that is
+    not quantised keeps it `transposed`. `length` is the Euclidean length of W."""
+
+    packed: Tensor
+    scales: Tensor
+
+    def __init__(self, module: Any, unpacked: Callable[[], Tensor], packed: Tensor, scales: Tensor, dtype: torch.dtype) -> None:
+        super().__init__()
+        from transformers.pytorch_utils import Conv1D
+
+        self.transposed = getattr(module, "source_cls", nn.Linear) is Conv1D
+        shape = (module.out_features, module.in_features)
+        nothing = torch.zeros((), dtype=dtype, device=packed.device).expand(shape[::-1] if self.transposed else shape)
+        self.weight = nn.Parameter(nothing, requires_grad=False)
+        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().to(dtype), requires_grad=False)
+        self._unpacked, self._own = unpacked, (self.weight,)  # in a tuple, which makes it no second parameter
+        self.length = float(unpacked().detach().float().norm())
+        self.register_buffer("packed", packed)
+        self.register_buffer("scales", scales)
+
+    def forward(self, x: Tensor) -> Tensor:
+        product: Callable[..., Tensor] = _Product.apply
+        y = product(x, self._unpacked)
+        if self.weight is not self._own[0] or self.weight.requires_grad or any(self.weight.stride()):
+            y = y + (x @ self.weight if self.transposed else linear(x, self.weight))
+        return y if self.bias is None else y + self.bias
+
+
+class _Product(torch.autograd.Function):
+    """W x, of a W that is unpacked for as long as the product takes, forwards and backwards."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, unpacked: Callable[[], Tensor]) -> Tensor:
+        return linear(x, unpacked().to(x.dtype))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.unpacked = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> Any:
+        return delta @ ctx.unpacked().to(delta.dtype), None
+
+    @staticmethod
+    def jvp(ctx: Any, moved: Tensor, _: None) -> Tensor:
+        return linear(moved, ctx.unpacked().to(moved.dtype))
+
+
+def loading_options(quantisation: str, dtype: str) -> dict[str, Any]:
+    """What `from_pretrained` is given, so that weights are quantised as they are read. Raises ModelError without bitsandbytes."""
+    import logging
+
+    from transformers import BitsAndBytesConfig
+    from transformers.utils.import_utils import is_accelerate_available, is_bitsandbytes_available
+
+    if not (is_bitsandbytes_available() and is_accelerate_available()):
+        raise ModelError(
+            f"gradients.quantisation={quantisation} needs bitsandbytes, which is not installed; "
+            'pip install "gradiend-core[quantised]"'
+        )
+    if dtype == "float64":
+        raise ModelError("gradients.dtype is float64, which quantised weights have not; use float32, bfloat16 or float16")
+    logging.getLogger("bitsandbytes.backends").setLevel(logging.ERROR)  # it would warn of kernels that are not used here
+    if quantisation == "8bit":
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    return {"quantization_config": BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")}
+
+
+def make_differentiable(model: nn.Module) -> int:
+    """Puts a `QuantisedLinear` where bitsandbytes has put a layer of its own, and says how many. Raises ModelError for weights
+    that are quantised in any other way."""
+    theirs = ("Linear4bit", "Linear8bitLt")
+    found = {name: module for name, module in model.named_modules() if type(module).__name__ in theirs}
+    dtype = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
+    for name, module in found.items():
+        model.set_submodule(name, _of(module, dtype))
+    for name, parameter in model.named_parameters():
+        if not parameter.is_floating_point():
+            raise ModelError(
+                f"{name} has weights of type {parameter.dtype}, which have no gradient; give the model that is not quantised, "
+                "and gradients.quantisation=4bit to have it in 4 bits"
+            )
+    return len(found)
+
+
+def bytes_in(model: nn.Module, quantisation: str) -> int:
+    """What the weights of a model, which may have none yet, take in memory once they are quantised."""
+    from transformers.pytorch_utils import Conv1D
+
+    head = getattr(model, "get_output_embeddings", lambda: None)()  # stays as it is
+    layers = [each for each in model.modules() if type(each) in (nn.Linear, Conv1D) and each is not head]
+    packed = {id(each.weight) for each in layers} if quantisation != "none" else set()
+    return round(
+        sum(
+            each.numel() * (BYTES[quantisation] if id(each) in packed else each.element_size())
+            for each in (*model.parameters(), *model.buffers())
+        )
+    )
+
+
+def _of(module: Any, dtype: torch.dtype) -> QuantisedLinear:
+    from bitsandbytes import functional
+
+    weight = module.weight
+    if type(module).__name__ == "Linear8bitLt":
+        packed, scales = weight.data, weight.SCB
+        return QuantisedLinear(module, lambda: functional.int8_vectorwise_dequant(packed, scales), packed, scales, dtype)
+    packed, state = weight.data, weight.quant_state
+    return QuantisedLinear(module, lambda: functional.dequantize_4bit(packed, state), packed, state.absmax, dtype)
+
+
+def packed_length(model: nn.Module, parameters: Iterable[nn.Parameter]) -> float:
+    """The Euclidean length of the packed weights beside which these parameters are changes."""
+    chosen = {id(each) for each in parameters}
+    layers = (each for each in model.modules() if isinstance(each, QuantisedLinear) and id(each.weight) in chosen)
+    return float(sum(each.length**2 for each in layers) ** 0.5)
