@@ -27,8 +27,9 @@ def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
             for number, sentence in enumerate(parse_incr(lines)):
                 if any(key.startswith("newdoc") for key in sentence.metadata):
                     document = next((v for k, v in sentence.metadata.items() if k == "newdoc id"), "") or f"{path.name}:{number}"
-                if any(word.get("misc", MISSING) is MISSING for word in sentence):
-                    raise DataError(f"texts {str(path)!r} is not CoNLL-U: sentence {number + 1} has a word without ten columns")
+                if any(word.get("misc", MISSING) is MISSING or word["id"] is None for word in sentence):
+                    lacking = f"sentence {number + 1} has a word without a number, or without ten columns"
+                    raise DataError(f"texts {str(path)!r} is not CoNLL-U: {lacking}")
                 text, tokens = _placed(sentence)
                 yield Text(text, first + number, document, tokens=tokens)
         except UnicodeDecodeError as error:

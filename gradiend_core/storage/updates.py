@@ -10,9 +10,9 @@ from torch import nn
 from gradiend_core.errors import StorageError
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.storage.artefacts import load_artefact, save_artefact
-from gradiend_core.storage.features import expect_vector, scope_of
 from gradiend_core.storage.files import MALFORMED, fresh_folder, write_text
 from gradiend_core.storage.fingerprints import model_fingerprint
+from gradiend_core.storage.scopes import expect_vector, scope_read, scope_written
 
 SCHEMA = 2
 
@@ -20,15 +20,11 @@ SCHEMA = 2
 def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", card: str = "") -> Path:
     """Writes the direction, entry by entry, with the indices where a parameter is not whole; whole or not at all. `made_for` is
     the fingerprint of the model's weights."""
-    folder, tensors = Path(folder), {}
-    for number, (part, place) in enumerate(update.scope.parts()):
-        tensors[f"values.{number}"] = update.direction[place]
-        if part.index is not None:
-            tensors[f"index.{number}"] = part.index
-    content = {
+    folder = Path(folder)
+    scope, tensors = scope_written(update.scope)
+    tensors |= {f"values.{number}": update.direction[place] for number, (_, place) in enumerate(update.scope.parts())}
+    content = scope | {
         "model_fingerprint": made_for, "feature_factor": update.feature_factor, "learning_rate": update.learning_rate,
-        "scope": [[part.name, list(part.shape)] for part in update.scope.slices],
-        "scope_fingerprint": update.scope.fingerprint(),
     }  # fmt: skip
     with fresh_folder(folder) as new:
         save_artefact(new, "update", SCHEMA, content, tensors)
@@ -43,16 +39,14 @@ def load_update(folder: str | Path, model: nn.Module | None = None) -> WeightUpd
     folder = Path(folder)
     try:
         about, tensors = load_artefact(folder, "update", SCHEMA)
-        scope = scope_of(about["scope"], tensors)
+        scope = scope_read(about, tensors)
         direction = torch.cat([tensors[f"values.{number}"] for number in range(len(scope.slices))])
         update = WeightUpdate(direction, scope, float(about["feature_factor"]), float(about["learning_rate"]))
-        made_for, fingerprint = str(about["model_fingerprint"]), str(about["scope_fingerprint"])
+        made_for = str(about["model_fingerprint"])
     except OSError as error:
         raise StorageError(f"{folder} holds no update: {error.strerror} ({Path(str(error.filename)).name})") from error
     except MALFORMED as error:
         raise StorageError(f"{folder} holds no valid update: {type(error).__name__} {error}") from error
-    if scope.fingerprint() != fingerprint:
-        raise StorageError(f"the update in {folder} does not fit its own scope; copy the folder again")
     expect_vector(f"update in {folder}", direction, scope)
     if model is not None and made_for and (this := model_fingerprint(model)) != made_for:
         raise StorageError(f"the update in {folder} was made for the weights {made_for}, and this model has {this}")

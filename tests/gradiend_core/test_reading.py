@@ -123,9 +123,10 @@ def test_conllu_has_words_where_they_stand(tmp_path):
         assert [text.text[t.start : t.end] for t in text.tokens if t.tags["upos"] == "NOUN"] == ["Haus"] * (
             text is not wide[2]
         ) * 2
-    (tmp_path / "bad.conllu").write_text("1\tEr\ter\n\n", encoding="utf-8")
-    with pytest.raises(DataError, match="is not CoNLL-U"):
-        read(tmp_path / "bad.conllu")
+    for bad in ("1\tEr\ter", "_\tEr" + "\t_" * 8):  # too few columns, and no number
+        (tmp_path / "bad.conllu").write_text(f"{bad}\n\n", encoding="utf-8")
+        with pytest.raises(DataError, match=r"is not CoNLL-U: sentence 1 has a word without a number, or without ten columns"):
+            read(tmp_path / "bad.conllu")
 
 
 @given(st.lists(st.sampled_from(["Mr. Smith went.", "No!", '"Who?" he said.', "  ", "\n", "彼は行った。", "x" * 50]), max_size=9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.storage.features import load_feature, save_feature
 from gradiend_core.storage.files import PART, claimed, fresh_folder, write_text
 from gradiend_core.storage.manifest import MANIFEST, damage, revised, seal
+from tests.reliability.hostile import LOADERS
 
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
 maybe = st.none() | numbers
@@ -102,6 +104,20 @@ def test_a_scope_that_no_model_has_is_refused(tmp_path, index):
     save_feature(feature, tmp_path / "f")
     with pytest.raises(StorageError, match="'w' of shape .* has no such entries"):
         load_feature(tmp_path / "f")
+
+
+@pytest.mark.parametrize("name", ["feature", "update"])
+def test_a_name_that_is_no_text_is_refused(tmp_path, name):
+    """Half of a surrogate pair: JSON can say it, and nothing can encode it. With right checksums."""
+    loader = LOADERS[name]
+    loader.make(tmp_path)
+    path = tmp_path / f"{name}.json"
+    about = json.loads(path.read_text())
+    about["content"]["scope"][0][0] = "\ud800"
+    path.write_text(json.dumps(about))
+    loader.reseal(tmp_path)
+    with pytest.raises(StorageError, match=f"holds no valid {name}: UnicodeEncodeError"):
+        loader.load(tmp_path)
 
 
 def test_a_folder_that_fails_half_way_leaves_the_old_one(tmp_path):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gradiend_core import Session, save_feature
 from gradiend_core.errors import ConfigError, StorageError
+from gradiend_core.learning.selection import largest
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import STORIES, asset, settings
@@ -87,6 +90,18 @@ def test_top_gradient_takes_the_largest_mean_differences(model):
     assert run.gradients.scope.size == 500
     assert len(set(found.tolist()) & set(sizes.topk(500).indices.tolist())) >= 498, "but for ties in rounding"
     assert run.reports["encoder"]["test.correlation"] > 0.9, "500 weights are enough"
+
+
+@given(st.lists(st.sampled_from([0.0, 1e-45, 1e-3, 1.0, 1.0000001, 2.5, 3e38]), min_size=1, max_size=40), st.data())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_largest_are_those_that_sorting_gives(dtype, values, data):
+    count = data.draw(st.integers(1, len(values)))
+    sizes = torch.tensor(values, dtype=dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gradiend_core.learning.selection.PIECE", data.draw(st.integers(1, 50)))
+        found = largest(sizes, count)
+    expected = sizes.sort(descending=True, stable=True).indices[:count].sort().values
+    assert torch.equal(found, expected)
 
 
 def matched(whole, narrow):
