@@ -48,6 +48,10 @@ class RidgeLearner:
     def __init__(self, config: Ridge) -> None:
         self.config = config
 
+    def vectors(self, axes: int) -> int:
+        """The direction of an iteration and the encoder, or the encoder, two means, the decoder and its bias; and other axes."""
+        return 3 + 3 * axes
+
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         return tuple(self._learn(task, axis) for axis in task.axes)
 
@@ -62,10 +66,10 @@ class RidgeLearner:
         solution, penalty, best = torch.zeros(len(labels)), 0.0, (-1.0, 0, torch.zeros(len(labels)))
         search, norm, predicted = residual.clone(), float(residual @ residual), torch.zeros(len(wanted))
         record: list[TrainingRow] = []
-        start = norm
+        start, along = norm, None
         for iteration in range(1, self.config.iterations + 1):
             direction.zero_()[rows] = search
-            along = gradients.accumulate(task.train, everything, direction, [source])
+            along = gradients.accumulate(task.train, everything, direction, [source], along)
             product = gradients.project(task.train, along, source)[:, 0].cpu()[rows]
             if not penalty:
                 penalty = self.config.penalty * float(search @ product) / norm

@@ -53,6 +53,10 @@ class ShuffledLearner:
             "ridge": lambda: RidgeLearner(Ridge(config.source, config.target)),
         }[config.of]()
 
+    def vectors(self, axes: int) -> int:
+        """Those of the other learner."""
+        return self.learner.vectors(axes)
+
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         rng = random.Random(f"{task.seed}:shuffled")
 

@@ -32,6 +32,8 @@ def test_a_plan_counts_what_a_learner_holds():
     assert plan.parameters == sum(each.numel() for each in run.loaded.model.parameters())
     assert needs(plan, "learning")["vectors"] == 4 * 14 * plan.columns  # 3 weights, 6 moments, 3 best, 2 gradients
     assert needs(planned(learner={"kind": "mean-difference"}), "learning")["vectors"] == 4 * 7 * plan.columns
+    of_another = planned(learner={"kind": "shuffled", "of": "ridge"})
+    assert needs(of_another, "learning")["vectors"] == 4 * 6 * plan.columns
     assert needs(planned(gradients={"dtype": "bfloat16"}), "learning")["weights"] < 0.6 * needs(plan, "learning")["weights"]
 
 
@@ -69,7 +71,8 @@ def test_no_weights_are_read(tmp_path, capsys):
     assert "warning: the run will need about" in said.err
 
 
-def test_what_cannot_be_planned_is_said():
+def test_what_cannot_be_planned_is_said(monkeypatch):
+    monkeypatch.delattr("gradiend_learners.closed.RidgeLearner.vectors")
     with pytest.raises(ConfigError, match="cannot be planned"):
         cli.app(["plan", "english-pronouns", "--set", "learner.kind=ridge"], standalone_mode=False)
 
