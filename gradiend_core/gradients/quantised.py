@@ -8,7 +8,9 @@ zero, and without memory, until an edit puts something there.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -100,6 +102,9 @@ def make_differentiable(model: nn.Module) -> int:
     dtype = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
     for name, module in found.items():
         model.set_submodule(name, _of(module, dtype))
+    if found:
+        with suppress(OSError, AttributeError):  # where there is glibc, which keeps what was freed while weights were packed
+            ctypes.CDLL(None).malloc_trim(0)
     for name, parameter in model.named_parameters():
         if not parameter.is_floating_point():
             raise ModelError(

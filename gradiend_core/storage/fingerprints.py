@@ -17,5 +17,6 @@ def model_fingerprint(model: nn.Module) -> str:
     buffers, saved = dict(model.named_buffers()), model.state_dict()
     for name, tensor in (*model.named_parameters(), *((name, saved[name]) for name in buffers if name in saved)):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        values = tensor.detach() if any(tensor.stride()) else tensor.detach()[(0,) * tensor.dim()]  # one number for all entries
+        digest.update(values.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
