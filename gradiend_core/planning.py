@@ -77,8 +77,8 @@ class MemoryPlan:
 def memory_plan(session: Session) -> MemoryPlan | None:
     """The plan of a session's run, or None where its source, its scope or its learner cannot tell without weights.
 
-    Learners and selectors tell how many vectors they hold at once by `vectors`; a selector that looks at gradients tells how
-    many weights it takes by `size(model)`."""
+    Learners tell how many vectors they hold at once by `vectors`; a selector that looks at gradients tells how many weights it
+    takes by `size(model)`, and the memory for it by `held(model)`."""
     import torch
 
     from gradiend_core.gradients.quantised import bytes_in
@@ -89,7 +89,7 @@ def memory_plan(session: Session) -> MemoryPlan | None:
         columns, whole, selecting = _columns(session, model)
     except (NotImplementedError, AttributeError, TypeError, RuntimeError, GradiendError):
         return None
-    learner = session._build("learner", session.config.learner.kind, session.config.learner.config)
+    learner = session.build("learner", session.config.learner.kind, session.config.learner.config)
     if not hasattr(learner, "vectors"):
         return None
     parameters = sum(each.numel() for each in model.parameters())
@@ -104,15 +104,13 @@ def memory_plan(session: Session) -> MemoryPlan | None:
     features = (("features", FEATURE * vector * axes),)
     stages = [Stage("selecting", (*always[:2], ("vectors", selecting), ("batch", kept * bool(selecting))))] if selecting else []
     stages.append(Stage("learning", (*always, ("vectors", int(learner.vectors(axes) * vector)), ("batch", kept))))
+    stages.append(Stage("evaluating", (*always, *features, ("vectors", 2 * vector), ("batch", kept))))
     goals = 0
     if any(choice.kind == "decoder" for choice in session.config.evaluation):
-        goals = len(session.config.rewrite.toward) or 2
-        edited = whole * next(model.parameters()).element_size()
-        needs = (("edited weights", edited), ("update", 2 * vector), ("logits", _logits(model)))
-        stages.append(Stage("evaluating", (*always, *features, *needs)))
+        goals, size = len(session.config.rewrite.toward) or 2, next(model.parameters()).element_size()
+        edited = (("edited weights", whole * size), ("update", 2 * vector), ("logits", _logits(model, size)))
+        stages.append(Stage("editing", (*always, *features, *edited)))
         stages.append(Stage("rewriting", (*always, *features, ("copy", plain), ("update", 2 * vector))))
-    else:
-        stages.append(Stage("evaluating", (*always, *features, ("directions", 2 * vector), ("batch", kept))))
     disk = FEATURE * vector * axes + index + goals * plain
     store = session.config.store
     if store.use == "always":
@@ -146,14 +144,13 @@ def _free(device: str) -> int:
 
 
 def _columns(session: Session, model: Any) -> tuple[int, int, int]:
-    """Weights in scope, weights of its parameters as a whole, and bytes of vectors while they are selected."""
+    """Weights in scope, weights of its parameters as a whole, and bytes that are held while they are selected."""
     from gradiend_core.roles.selector import SelectionTask
 
     config = session.config.scope
-    selector = session._build("scope", config.kind, config.config)
+    selector = session.build("scope", config.kind, config.config)
     if hasattr(selector, "size"):
-        chosen, whole = selector.size(model)
-        return chosen, whole, int(selector.vectors * FLOAT * whole)
+        return *selector.size(model), selector.held(model)
 
     def no_gradients(_: ParameterScope) -> Any:
         raise NotImplementedError("a model without weights has no gradients")
@@ -171,12 +168,12 @@ def _kept(model: Any, limit: float, checkpointing: bool) -> int:
     return int(min(limit, entries * KEPT * TOKEN_BUDGET / (10 if checkpointing else 1)))
 
 
-def _logits(model: Any) -> int:
-    """Of a batch of texts: three arrays over the vocabulary."""
-    from gradiend_core.gradients.batching import TOKEN_BUDGET
+def _logits(model: Any, size: int) -> int:
+    """Of a batch of texts: over the vocabulary what the model says, in `size` bytes, and two arrays of float32."""
+    from gradiend_core.gradients.texts import TEXT_BUDGET
 
     vocabulary = getattr(getattr(model, "config", None), "vocab_size", 0) or 0
-    return 3 * TOKEN_BUDGET * vocabulary * FLOAT
+    return TEXT_BUDGET * vocabulary * (size + 2 * FLOAT)
 
 
 def _resident() -> int:

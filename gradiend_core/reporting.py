@@ -17,7 +17,7 @@ from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.report import Report
 from gradiend_core.run_folder import MARKER, evaluate_run, load_run
 from gradiend_core.session import Session
-from gradiend_core.storage.files import write_text
+from gradiend_core.storage.files import read_json, write_text
 
 #: more runs than this are only compared, and listed with their numbers
 IN_FULL = 6
@@ -179,7 +179,7 @@ def _views(name: str, folder: Path, *, tried: bool) -> Iterator[FeatureView]:
     if tried and "decoder" in session.reports and "strengths" not in session.reports:
         session = evaluate_run(folder, ["strengths"])
     drawn = dict(_with_figures(session, folder).figures())
-    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    results = read_json(folder / "results.json")
     for prefix, feature, reports in session.by_axis():
         title = f"{name}.{feature.classes[0]}" if prefix else name
         own = {kind.removeprefix(prefix): as_image(figure) for kind, figure in drawn.items() if kind.startswith(prefix)}

@@ -75,18 +75,19 @@ class Session:
         #: a folder for states to resume from; None keeps none
         self.checkpoints: Path | None = None
         named = self.registry.has("model", general.model)
-        self.model_folder = str(self._build("model", general.model)) if named else general.model
+        self.model_folder = str(self.build("model", general.model)) if named else general.model
         self.config: RunConfig = resolve(table, self.registry, self.model_folder)
         self.seed = general.seed
         self.data_run = DataRun(
             self.registry, self.config.general, self.config.paradigm, self.config.data, texts if in_memory else None, memo
         )
-        self.source: GradientSource = self._build("source", self.config.source.kind, self.config.source.config)
+        self.source: GradientSource = self.build("source", self.config.source.kind, self.config.source.config)
         self.model_run = ModelRun(self.model_folder, self.source, self.config.source, self.config.gradients, self.memo)
         if classes := self.config.paradigm.config.classes:
             check_goals(self.config.rewrite.toward, axes_of(classes), " at rewrite.toward")
 
-    def _build(self, role: str, name: str, config: object | None = None) -> Any:
+    def build(self, role: str, name: str, config: object | None = None) -> Any:
+        """A contribution by its role and name."""
         return self.registry.get(role, name).build(config)
 
     @contextmanager
@@ -124,7 +125,7 @@ class Session:
     @cached_property
     def gradients(self) -> GradientOperator:
         """The gradient matrix of this model, source and scope."""
-        selector = self._build("scope", self.config.scope.kind, self.config.scope.config)
+        selector = self.build("scope", self.config.scope.kind, self.config.scope.config)
         model, examples = self.loaded.model, self.examples
         with self.stage("selection"):
             task = SelectionTask(model, self.gradients_over, examples["train"], self.data.axes, self.seed)
@@ -190,7 +191,7 @@ class Session:
 
         examples, matrix = self.examples, self.matrix
         self.plugins.tell("gradiend_run_started", provenance=self.provenance)
-        learner = self._build("learner", self.config.learner.kind, self.config.learner.config)
+        learner = self.build("learner", self.config.learner.kind, self.config.learner.config)
 
         def task(seed: int) -> LearningTask:
             return LearningTask(
@@ -248,14 +249,14 @@ class Session:
         for choice in self.config.evaluation:
             if choice.kind in kinds:
                 with self.stage(f"evaluation_{choice.kind}"):
-                    reports[choice.kind] = self._build("evaluation", choice.kind, choice.config).evaluate(task)
+                    reports[choice.kind] = self.build("evaluation", choice.kind, choice.config).evaluate(task)
                 self.plugins.tell("gradiend_evaluated", report=reports[choice.kind])
 
     def evaluation_task(self, axis: int = 0, reports: Mapping[str, Report] | None = None) -> EvaluationTask:
         """What an evaluator is given for an axis; `reports` are those made already, by default all of the run."""
         feature, rewrite = self.features[axis], self.config.rewrite
         seeds = tuple(run.features[axis] for run in self.seed_runs if run.features)
-        policy = self._build("policy", self.config.policy.kind, self.config.policy.config)
+        policy = self.build("policy", self.config.policy.kind, self.config.policy.config)
 
         def edit(toward: str) -> WeightUpdate:
             return chosen_update(feature, self.axis_reports[axis] if reports is None else reports, toward, rewrite.part)
@@ -314,7 +315,7 @@ class Session:
         for prefix, feature, reports in self.by_axis():
             for choice in self.config.figures:
                 with self.stage("figures"):
-                    figure = self._build("figures", choice.kind, choice.config).draw(feature, reports)
+                    figure = self.build("figures", choice.kind, choice.config).draw(feature, reports)
                 if figure is not None:
                     yield prefix + choice.kind, figure
 

@@ -43,10 +43,10 @@ def run(
     from gradiend_core.run_folder import has_run, save_run
     from gradiend_core.session import Session
 
-    is_file = what.endswith(".toml")
+    kind, file = _kind_or_file(what)
     session = Session(
-        None if is_file else what, run_file=what if is_file else None, model=model, texts=texts, seed=seed, settings=settings,
-        classes=names(classes), disable_plugins=disable_plugin,
+        kind, run_file=file, model=model, texts=texts, seed=seed, settings=settings, classes=names(classes),
+        disable_plugins=disable_plugin,
     )  # fmt: skip
     for state in session.plugins.failed:
         print(
@@ -76,10 +76,8 @@ def plan(
     from gradiend_core.planning import memory_plan, shortage
     from gradiend_core.session import Session
 
-    is_file = what.endswith(".toml")
-    session = Session(
-        None if is_file else what, run_file=what if is_file else None, model=model, settings=settings, classes=names(classes)
-    )
+    kind, file = _kind_or_file(what)
+    session = Session(kind, run_file=file, model=model, settings=settings, classes=names(classes))
     found = memory_plan(session)
     if found is None:
         raise ConfigError("the memory of this run cannot be planned: its source, scope or learner does not say what it needs")
@@ -108,10 +106,10 @@ def data(
 
     if preview == (output is not None):
         raise ConfigError("give either --output FOLDER, or --preview to see some pairs first")
-    is_file = what.endswith(".toml")
+    kind, file = _kind_or_file(what)
     tables = {"data": {"max_texts": PREVIEW}} if preview else {}
     top = {"texts": texts, "seed": seed, "disable_plugins": disable_plugin or None}
-    table = gather(None if is_file else what, what if is_file else None, names(classes), settings, tables, top)
+    table = gather(kind, file, names(classes), settings, tables, top)
     registry = Plugins.discover(general_settings(table).disable_plugins).registry
     table = suit(table, registry)
     run = DataRun(registry, general_settings(table), *resolve_data(table, registry))
@@ -171,6 +169,10 @@ def rewrite(
         raise ConfigError(f"{output} exists; give a new folder")
     session = load_run(run)
     print("\n".join(export(session, toward, output, form, strength=strength, learning_rate=learning_rate, keep=keep, rank=rank)))
+
+
+def _kind_or_file(what: str) -> tuple[str | None, str | None]:
+    return (None, what) if what.endswith(".toml") else (what, None)
 
 
 def _tokenizer(name: str | None, registry: Registry) -> Any:

@@ -31,8 +31,8 @@ class SelectionTask:
 class Selector(Protocol):
     """Made by its factory from its configuration.
 
-    One that looks at gradients, or draws, has a method `size(model)`, the number of weights that it takes and of how many, from a
-    model without weights, and a number `vectors`, the float32 vectors over these candidates that it holds meanwhile; then the
+    One that looks at gradients, or draws, has two methods more, which are given a model without weights: `size(model)`, the
+    number of weights that it takes and of how many, and `held(model)`, the bytes of memory that it needs meanwhile; then the
     memory of its runs can be planned."""
 
     def select(self, task: SelectionTask) -> ParameterScope:

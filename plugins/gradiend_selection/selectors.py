@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+#: weights whose gradients are looked at in one pass over the examples
+AT_ONCE = 2**30
+
+
 def scope_of(model: nn.Module, names: Iterable[str]) -> ParameterScope:
     parameters = dict(model.named_parameters())
     return ParameterScope(tuple(ParameterSlice(name, tuple(parameters[name].shape)) for name in names))
@@ -37,6 +41,18 @@ def backbone(model: nn.Module) -> list[str]:
     """Names of the parameters of `model.base_model`: embeddings and layers, without the head of the task."""
     inside = {id(parameter) for parameter in getattr(model, "base_model", model).parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) in inside]
+
+
+def in_parts(scope: ParameterScope) -> Iterator[tuple[int, ParameterScope]]:
+    """Scopes of consecutive parameters of at most AT_ONCE weights together, or of one parameter, and where each begins."""
+    start, size, slices = 0, 0, []
+    for each in scope.slices:
+        if slices and size + each.size > AT_ONCE:
+            yield start, ParameterScope(tuple(slices))
+            start, size, slices = start + size, 0, []
+        slices.append(each)
+        size += each.size
+    yield start, ParameterScope(tuple(slices))
 
 
 class Backbone:
@@ -120,11 +136,12 @@ class PartOfBackbone:
 class AtRandom(PartOfBackbone):
     """Each weight of the backbone as likely as any other."""
 
-    #: the permutation that it draws from
-    vectors = 2.0
-
     def __init__(self, config: RandomPart) -> None:
         self.config = config
+
+    def held(self, model: nn.Module) -> int:
+        """The permutation that it draws from."""
+        return 8 * self.size(model)[1]
 
     def select(self, task: SelectionTask) -> ParameterScope:
         whole = scope_of(task.model, backbone(task.model))
@@ -134,18 +151,29 @@ class AtRandom(PartOfBackbone):
 
 
 class ByGradient(PartOfBackbone):
-    """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on any of them."""
+    """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on any of them.
 
-    #: over all candidates, at once: their mean differences, and what finds the largest
-    vectors = 1.25
+    A large model is gone through in parts, each with a pass over the examples, and the largest so far are kept."""
 
     def __init__(self, config: TopByGradient) -> None:
         self.config = config
 
+    def held(self, model: nn.Module) -> int:
+        """Mean differences of one part at a time, and the largest so far with their places, twice."""
+        part = max(part.size for _, part in in_parts(scope_of(model, backbone(model))))
+        return 4 * part + part // 4 + 2 * 12 * self.size(model)[0]
+
     def select(self, task: SelectionTask) -> ParameterScope:
         whole = scope_of(task.model, backbone(task.model))
-        sizes = difference_of_means(task.gradients(whole), task.train, task.axes, self.config.pairs)
-        return whole.narrowed(largest(sizes, count_of(self.config.share, whole.size, "scope.share")))
+        count = count_of(self.config.share, whole.size, "scope.share")
+        best, places = torch.empty(0), torch.empty(0, dtype=torch.int64)
+        for start, part in in_parts(whole):
+            sizes = difference_of_means(task.gradients(part), task.train, task.axes, self.config.pairs)
+            own = largest(sizes, min(count, part.size))
+            best, places = torch.cat([best, sizes[own.to(sizes.device)].cpu()]), torch.cat([places, own + start])
+            kept = largest(best, min(count, len(best)))
+            best, places = best[kept], places[kept]
+        return whole.narrowed(places)
 
 
 class FromSaved:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gradiend_selection.selectors import in_parts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,6 +91,21 @@ def test_top_gradient_takes_the_largest_mean_differences(model):
     assert run.gradients.scope.size == 500
     assert len(set(found.tolist()) & set(sizes.topk(500).indices.tolist())) >= 498, "but for ties in rounding"
     assert run.reports["encoder"]["test.correlation"] > 0.9, "500 weights are enough"
+
+
+def test_a_model_in_parts_gives_the_same_weights(monkeypatch):
+    """Those of equal size aside, as their order may differ."""
+    options = {"kind": "top-gradient", "share": 700, "pairs": 24}
+    at_once = Session("english-pronouns", **settings(scope=options))
+    monkeypatch.setattr("gradiend_selection.selectors.AT_ONCE", 20_000)
+    parts = list(in_parts(scope()))
+    assert len(parts) > 5
+    assert [start for start, _ in parts] == [0, *torch.tensor([part.size for _, part in parts]).cumsum(0).tolist()[:-1]]
+    run = Session("english-pronouns", **settings(scope=options))
+    first, second = (each.gradients.scope.places_in(scope()) for each in (at_once, run))
+    assert len(set(first.tolist()) & set(second.tolist())) >= 698, "but for ties in rounding"
+    selector = run.build("scope", "top-gradient", run.config.scope.config)
+    assert selector.held(run.loaded.model) < 4 * scope().size
 
 
 @given(st.lists(st.sampled_from([0.0, 1e-45, 1e-3, 1.0, 1.0000001, 2.5, 3e38]), min_size=1, max_size=40), st.data())
