@@ -108,7 +108,7 @@ def memory_plan(session: Session) -> MemoryPlan | None:
     goals = 0
     if any(choice.kind == "decoder" for choice in session.config.evaluation):
         goals, size = len(session.config.rewrite.toward) or 2, next(model.parameters()).element_size()
-        edited = (("edited weights", whole * size), ("update", 2 * vector), ("logits", _logits(model, size)))
+        edited = (("edited weights", columns * size), ("update", 2 * vector), ("logits", _logits(model, size)))
         stages.append(Stage("editing", (*always, *features, *edited)))
         stages.append(Stage("rewriting", (*always, *features, ("copy", plain), ("update", 2 * vector))))
     disk = FEATURE * vector * axes + index + goals * plain

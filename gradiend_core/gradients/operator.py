@@ -25,7 +25,7 @@ from gradiend_core.gradients.checkpointing import checkpointed
 from gradiend_core.gradients.coverage import Coverage, measure
 from gradiend_core.gradients.taps import Taps, Use
 from gradiend_core.records.gradient_role import GradientRole
-from gradiend_core.records.scope import ParameterScope, ParameterSlice
+from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples, GradientSource
 
 #: bytes that a batch may keep for its backward pass, unless another limit is given
@@ -122,7 +122,7 @@ class GradientOperator:
                 weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
                 for k in range(len(directions)):
                     changes = {
-                        self.scope.slices[number].name: spread(self.scope.slices[number], split[number][k])
+                        self.scope.slices[number].name: self.scope.slices[number].spread(split[number][k])
                         for number in coverage.others
                     }
                     tangent = autodiff.along(self._losses, batch, changes)
@@ -284,12 +284,3 @@ def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]
                 f"{part.name!r} has shape {here} in this model and {part.shape} in the scope; was it made for another?"
             )
     return [parameters[part.name] for part in scope.slices]
-
-
-def spread(part: ParameterSlice, values: Tensor) -> Tensor:
-    """Values of a slice in the shape of its parameter, zero where the slice does not reach."""
-    if part.index is None:
-        return values.view(part.shape)
-    whole = values.new_zeros(part.shape)
-    whole.view(-1)[part.index.to(values.device)] = values
-    return whole

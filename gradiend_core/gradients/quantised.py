@@ -2,33 +2,49 @@
 
 A quantised weight is packed bytes: it has no gradient, and takes no small change. But the gradient of a linear layer's weight
 needs only what flows through the layer, not the weight. So each such layer becomes a sum: the packed weight, which stays as it
-is, and a change beside it in the shape and under the name that the weight has in the model that is not quantised. The change is
-zero, and without memory, until an edit puts something there.
+is, and a change beside it, for edits. What stands for the weight has the name and the shape that it has in the model that is
+not quantised, and takes no memory.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import torch
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from gradiend_core.errors import ModelError
+from gradiend_core.records.scope import ParameterSlice
 
 #: bytes of a weight: in 4 bits with a number of float32 for 64 of them, in 8 with one for a row
 BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}
 
 
+@frozen(eq=False)
+class Change:
+    """What is added to a packed weight: values of a slice of it."""
+
+    part: ParameterSlice
+    values: Tensor
+
+    def dense(self) -> Tensor:
+        return self.part.spread(self.values)
+
+
 class QuantisedLinear(nn.Module):
-    """y = (W + change) x + b, with W packed, [out, in]; `weight` is the change, [out, in], or [in, out] where the model that is
-    not quantised keeps it `transposed`. `length` is the Euclidean length of W."""
+    """y = (W + change) x + b, with W packed, [out, in].
+
+    `weight` stands for W in the shape that it has in the model that is not quantised, [in, out] where that keeps it
+    `transposed`: it has all zeros, in the memory of one. `length` is the Euclidean length of W."""
 
     packed: Tensor
     scales: Tensor
+    change: Change | None = None
 
     def __init__(self, module: Any, unpacked: Callable[[], Tensor], packed: Tensor, scales: Tensor, dtype: torch.dtype) -> None:
         super().__init__()
@@ -47,8 +63,11 @@ class QuantisedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         product: Callable[..., Tensor] = _Product.apply
         y = product(x, self._unpacked)
-        if self.weight is not self._own[0] or self.weight.requires_grad or any(self.weight.stride()):
-            y = y + (x @ self.weight if self.transposed else linear(x, self.weight))
+        added = [] if self.change is None else [self.change.dense()]
+        if self.weight is not self._own[0] or self.weight.requires_grad:  # torch differentiates it, or has put another there
+            added.append(self.weight)
+        for each in added:
+            y = y + (x @ each if self.transposed else linear(x, each))
         return y if self.bias is None else y + self.bias
 
 
@@ -138,10 +157,3 @@ def _of(module: Any, dtype: torch.dtype) -> QuantisedLinear:
         return QuantisedLinear(module, lambda: functional.int8_vectorwise_dequant(packed, scales), packed, scales, dtype)
     packed, state = weight.data, weight.quant_state
     return QuantisedLinear(module, lambda: functional.dequantize_4bit(packed, state), packed, state.absmax, dtype)
-
-
-def packed_length(model: nn.Module, parameters: Iterable[nn.Parameter]) -> float:
-    """The Euclidean length of the packed weights beside which these parameters are changes."""
-    chosen = {id(each) for each in parameters}
-    layers = (each for each in model.modules() if isinstance(each, QuantisedLinear) and id(each.weight) in chosen)
-    return float(sum(each.length**2 for each in layers) ** 0.5)

@@ -32,6 +32,14 @@ class ParameterSlice:
         """The entries of this slice out of values of the whole parameter, [..., entries] from [..., flat parameter]."""
         return values if self.index is None else values[..., self.index.to(values.device)]
 
+    def spread(self, values: Tensor) -> Tensor:
+        """Values of this slice in the shape of the whole parameter, zero where the slice does not reach."""
+        if self.index is None:
+            return values.view(self.shape)
+        whole = values.new_zeros(self.shape)
+        whole.view(-1)[self.index.to(values.device)] = values
+        return whole
+
 
 @frozen(eq=False)
 class ParameterScope:

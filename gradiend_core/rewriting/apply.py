@@ -11,44 +11,46 @@ import torch
 from torch import Tensor, nn
 
 from gradiend_core.errors import ModelError
-from gradiend_core.gradients.operator import parameters_in, spread
-from gradiend_core.gradients.quantised import packed_length
-from gradiend_core.records.scope import ParameterScope
+from gradiend_core.gradients.operator import parameters_in
+from gradiend_core.gradients.quantised import Change, QuantisedLinear
+from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.update import WeightUpdate
 
 
 class Rewriter:
     """While entered, `apply` gives the model `original + update`, one update at a time; leaving restores every bit.
 
-    The originals are set aside, and each update starts from them, so that rounding does not add up.
+    Originals are set aside, no more of them than the scope has, and each update starts from them, so that rounding does not
+    add up.
     """
 
     def __init__(self, model: nn.Module, scope: ParameterScope) -> None:
-        self.model, self.scope, self.parameters = model, scope, parameters_in(scope, model)
-        self._originals: list[Tensor] = []
+        self.model, self.scope = model, scope
+        self._weights: list[_Weight] = []
+        self._length = 0.0
 
     def __enter__(self) -> Rewriter:
-        self._originals = [parameter.detach() for parameter in self.parameters]
+        self._weights = _weights(self.model, self.scope)
+        self._length = math.hypot(*(weight.length() for weight in self._weights))
         return self
 
     def apply(self, update: WeightUpdate) -> None:
         """Weights become original + learning_rate · direction."""
         check_update(update, self.scope)
-        for original, parameter, (part, place) in zip(self._originals, self.parameters, self.scope.parts(), strict=True):
-            _add(parameter, original, spread(part, update.direction[place]), update.learning_rate)
+        for weight, (_, place) in zip(self._weights, self.scope.parts(), strict=True):
+            weight.change(update.direction[place], update.learning_rate)
 
     def norm(self) -> float:
-        """Euclidean length of the original weights in scope."""
-        lengths = (float(original.float().norm()) for original in self._originals)
-        return math.hypot(packed_length(self.model, self.parameters), *lengths)
+        """Euclidean length of the parameters in scope, whole and as they were."""
+        return self._length
 
     def restore(self) -> None:
-        for original, parameter in zip(self._originals, self.parameters, strict=True):
-            parameter.data = original
+        for weight in self._weights:
+            weight.restore()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.restore()
-        self._originals = []
+        self._weights = []
 
 
 @contextmanager
@@ -62,10 +64,10 @@ def applied(model: nn.Module, update: WeightUpdate, strength: float = 1.0) -> It
 
 def apply_update(model: nn.Module, update: WeightUpdate) -> None:
     """Adds an update to a model's weights for good, `0.5 * update` at half its strength; nothing is kept to undo it."""
-    parameters = parameters_in(update.scope, model)
+    weights = _weights(model, update.scope)
     check_update(update, update.scope)
-    for parameter, (part, place) in zip(parameters, update.scope.parts(), strict=True):
-        _add(parameter, parameter.data, spread(part, update.direction[place]), update.learning_rate)
+    for weight, (_, place) in zip(weights, update.scope.parts(), strict=True):
+        weight.change(update.direction[place], update.learning_rate)
 
 
 def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
@@ -78,5 +80,70 @@ def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
         raise ModelError("the update has values that are not finite; the model is left as it was")
 
 
-def _add(parameter: nn.Parameter, original: Tensor, change: Tensor, rate: float) -> None:
-    parameter.data = torch.add(original, change.to(original.device), alpha=rate).to(original.dtype)
+class _Weight:
+    """A parameter of which a slice is edited: the edited one takes the place of the original, which is kept as it is."""
+
+    def __init__(self, parameter: nn.Parameter, part: ParameterSlice) -> None:
+        self.parameter, self.part, self.original = parameter, part, parameter.detach()
+
+    def length(self) -> float:
+        """Euclidean length of the whole parameter."""
+        exact = torch.promote_types(self.parameter.dtype, torch.float32)
+        return float(torch.linalg.vector_norm(self.parameter.detach(), dtype=exact))
+
+    def change(self, values: Tensor, rate: float) -> None:
+        """The slice becomes original + rate · values."""
+        changed = torch.add(self.original, self.part.spread(values).to(self.original.device), alpha=rate)
+        self.parameter.data = changed.to(self.original.dtype)
+
+    def restore(self) -> None:
+        self.parameter.data = self.original
+
+
+class _Entries(_Weight):
+    """Some entries of a parameter, written where they are: no more is kept than they."""
+
+    def __init__(self, parameter: nn.Parameter, part: ParameterSlice, index: Tensor) -> None:
+        super().__init__(parameter, part)
+        self.index, self.flat = index.to(parameter.device), parameter.detach().view(-1)
+        self.original = self.flat[self.index]
+
+    def change(self, values: Tensor, rate: float) -> None:
+        self.flat[self.index] = torch.add(self.original, values.to(self.flat.device), alpha=rate).to(self.flat.dtype)
+
+    def restore(self) -> None:
+        self.flat[self.index] = self.original
+
+
+class _BesidePacked(_Weight):
+    """What is added to a packed weight."""
+
+    def __init__(self, parameter: nn.Parameter, part: ParameterSlice, layer: QuantisedLinear) -> None:
+        super().__init__(parameter, part)
+        self.layer, self.before = layer, layer.change
+
+    def length(self) -> float:
+        return self.layer.length
+
+    def change(self, values: Tensor, rate: float) -> None:
+        part, added = self.part, values.to(self.parameter) * rate
+        if self.before is not None:
+            added = self.before.dense().flatten() + part.spread(added).flatten()
+            part = ParameterSlice(part.name, part.shape)
+        self.layer.change = Change(part, added)
+
+    def restore(self) -> None:
+        self.layer.change = self.before
+
+
+def _weights(model: nn.Module, scope: ParameterScope) -> list[_Weight]:
+    layers = {id(each.weight): each for each in model.modules() if isinstance(each, QuantisedLinear)}
+    found: list[_Weight] = []
+    for parameter, part in zip(parameters_in(scope, model), scope.slices, strict=True):
+        if layer := layers.get(id(parameter)):
+            found.append(_BesidePacked(parameter, part, layer))
+        elif part.index is not None and parameter.is_contiguous():
+            found.append(_Entries(parameter, part, part.index))
+        else:
+            found.append(_Weight(parameter, part))
+    return found

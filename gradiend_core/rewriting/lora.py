@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from gradiend_core.errors import ConfigError, ModelError
-from gradiend_core.gradients.operator import spread
 from gradiend_core.gradients.quantised import QuantisedLinear
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.storage.files import fresh_folder, write_json, write_text
@@ -47,7 +46,7 @@ def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFacto
         if kind != "weight" or not isinstance(module, (nn.Linear, Conv1D, QuantisedLinear)) or part.name in tied:
             left_out.append(part.name)
             continue
-        change = spread(part, update.direction[place]).float() * update.learning_rate
+        change = part.spread(update.direction[place]).float() * update.learning_rate
         if _transposed(module):
             change = change.T
         left, sizes, right = torch.linalg.svd(change, full_matrices=False)

@@ -86,10 +86,8 @@ def test_the_error_of_a_rank_is_that_of_the_weights(run):
     whole = run.update("3PL", 0.05)
     found = lora_factors(run.loaded.model, whole, 2)
     lost = 0.0
-    from gradiend_core.gradients.operator import spread
-
     for part, place in whole.scope.parts():
-        change = whole.learning_rate * spread(part, whole.direction[place])
+        change = whole.learning_rate * part.spread(whole.direction[place])
         name = part.name.removesuffix(".weight")
         if name in found.factors:
             a, b = found.factors[name]

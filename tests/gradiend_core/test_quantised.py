@@ -41,7 +41,8 @@ def unpacked(model: nn.Module) -> nn.Module:
             rows, columns = module.weight.shape
             plain = Conv1D(columns, rows) if module.transposed else nn.Linear(columns, rows, bias=module.bias is not None)
             weight = module._unpacked().detach()
-            plain.weight = nn.Parameter((weight.T if module.transposed else weight).clone() + module.weight)
+            added = 0 if module.change is None else module.change.dense()
+            plain.weight = nn.Parameter((weight.T if module.transposed else weight).clone() + added)
             plain.bias = module.bias
             model.set_submodule(name, plain)
     return model.requires_grad_()
@@ -91,20 +92,28 @@ def _no_taps(dtype):
     return Taps({}, dtype)
 
 
-def test_an_edit_is_beside_the_packed_weights_and_goes_again(run):
+@pytest.mark.parametrize("share", [1.0, 0.03])
+def test_an_edit_is_beside_the_packed_weights_and_goes_again(run, share):
     model, scope = run.loaded.model, run.gradients.scope
-    ids = torch.arange(5, 17)[None]
-    direction = torch.randn(scope.size, generator=torch.Generator().manual_seed(2))
-    update = WeightUpdate(direction, scope, 1.0, 1e-3)
+    ids, generator = torch.arange(5, 17)[None], torch.Generator().manual_seed(2)
+    if share < 1:
+        scope = scope.narrowed(torch.randperm(scope.size, generator=generator)[: int(share * scope.size)])
+    update = WeightUpdate(torch.randn(scope.size, generator=generator) / share, scope, 1.0, 1e-3)
     before, fingerprint = model(ids).logits, model_fingerprint(model)
     with torch.no_grad(), applied(model, update):
-        assert torch.allclose(model(ids).logits, unpacked(model)(ids).logits, atol=1e-4)
-        assert not torch.allclose(model(ids).logits, before, atol=1e-2)
+        once = model(ids).logits
+        assert torch.allclose(once, unpacked(model)(ids).logits, atol=1e-4)
+        assert not torch.allclose(once, before, atol=1e-2)
+        with applied(model, update):
+            twice = model(ids).logits
+            assert torch.allclose(twice, unpacked(model)(ids).logits, atol=1e-4)
+            assert not torch.allclose(once, twice, atol=1e-2)
+        assert torch.equal(model(ids).logits, once)
     assert torch.equal(model(ids).logits, before)
     assert model_fingerprint(model) == fingerprint
     lengths = [each.detach().float().norm() for each in unpacked(model).base_model.parameters()]
     with Rewriter(model, scope) as rewriter:
-        assert rewriter.norm() == pytest.approx(float(torch.stack(lengths).norm()), rel=1e-5)
+        assert share < 1 or rewriter.norm() == pytest.approx(float(torch.stack(lengths).norm()), rel=1e-5)
     other = copy.deepcopy(model)
     next(each for each in other.modules() if isinstance(each, QuantisedLinear)).packed.view(torch.uint8)[0] += 1
     assert model_fingerprint(other) != fingerprint

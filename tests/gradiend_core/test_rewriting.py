@@ -11,7 +11,7 @@ from gradiend_core import Session, load_run, save_run
 from gradiend_core.errors import ConfigError, ModelError
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.update import WeightUpdate
-from gradiend_core.rewriting.apply import Rewriter, apply_update
+from gradiend_core.rewriting.apply import Rewriter, applied, apply_update
 from tests.conftest import settings
 
 
@@ -56,6 +56,29 @@ def test_many_candidates_do_not_drift():
     fresh = Session("english-pronouns", **settings()).loaded.model
     apply_update(fresh, run.feature.update("3SG", 0.1))
     assert same(last, bits(fresh))
+    assert same(before, bits(model))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_some_entries_are_edited_like_all_of_them_and_inside_another_edit(dtype):
+    run = Session("english-pronouns", **settings(gradients={"dtype": dtype}))
+    model, whole, before = run.loaded.model, run.gradients.scope, bits(run.loaded.model)
+    generator = torch.Generator().manual_seed(0)
+    columns = torch.randperm(whole.size, generator=generator)[:5000].sort().values
+    values = torch.randn(5000, generator=generator)
+    few = WeightUpdate(values, whole.narrowed(columns), 1.0, 0.01)
+    same_few = WeightUpdate(torch.zeros(whole.size).index_put((columns,), values), whole, 1.0, 0.01)
+    other = WeightUpdate(torch.randn(whole.size, generator=generator), whole, 1.0, 0.01)
+    with applied(model, few):
+        first = bits(model)
+    with applied(model, same_few):
+        assert same(first, bits(model))
+    with applied(model, other):
+        outer = bits(model)
+        with applied(model, few) as strengthen:
+            assert not same(outer, bits(model))
+            strengthen(2.0)
+        assert same(outer, bits(model))
     assert same(before, bits(model))
 
 
