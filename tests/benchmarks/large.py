@@ -42,8 +42,9 @@ def build(folder: Path, layers: int = 24, width: int = 1024, vocabulary: int = 5
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    """Bytes of this process in memory, but for pages of files that are mapped, which can go at any time."""
+    resident, shared = map(int, Path("/proc/self/statm").read_text().split()[1:3])
+    return (resident - shared) * 4096
 
 
 class Peaks:
