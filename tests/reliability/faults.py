@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,8 @@ def interrupted() -> str:
         command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--output", f"{place}/out"]
         for setting in (*SMALL, "learner.steps=4000", "learner.early_stop=false", "learner.checkpoint_seconds=0"):
             command += ["--set", setting]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # which background jobs of a shell do not hear
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
         for _ in range(600):
             time.sleep(0.1)
             if list(Path(place).rglob("state.json")):
