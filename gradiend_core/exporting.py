@@ -65,13 +65,15 @@ def write_edit(
         from gradiend_core.rewriting.apply import apply_update
         from gradiend_core.rewriting.model import RewrittenModel
 
-        model = session.model_run.editable()
-        if form == "task-vector":
+        if form == "full":
+            with session.model_run.edited(update) as model:
+                RewrittenModel(model, session.loaded.tokenizer, update, toward, card).save_pretrained(output)
+        else:
+            model = session.model_run.editable()
             for tensor in (*model.parameters(), *(each for each in model.buffers() if each.is_floating_point())):
                 tensor.data.zero_()
-        apply_update(model, update)
-        RewrittenModel(model, session.loaded.tokenizer, update, toward, card).save_pretrained(output)
-        if form == "task-vector":
+            apply_update(model, update)
+            RewrittenModel(model, session.loaded.tokenizer, update, toward, card).save_pretrained(output)
             write_text(Path(output) / RECIPE, _recipe(session.model_folder, Path(output).resolve()))
             lines.append(f"mergekit-yaml {output}/{RECIPE} MERGED adds it to {session.config.general.model}")
     return [*lines, f"written to {output}"]

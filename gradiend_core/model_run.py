@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import evolve, frozen
@@ -12,6 +13,7 @@ from gradiend_core.errors import DataError
 from gradiend_core.records.funnel import Drop, Funnel, merge
 from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, OTHERS, SPLITS, PairData, code_of
 from gradiend_core.records.run import GradientSettings
+from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.source import Examples, GradientSource
 from gradiend_core.storage.fingerprints import model_fingerprint
 
@@ -49,6 +51,16 @@ class ModelRun:
         if self.settings.quantisation == "none":
             return copy.deepcopy(self.loaded().model)
         return self.source.load(self.folder, evolve(self.settings, quantisation="none", device="cpu"))[0]
+
+    @contextmanager
+    def edited(self, update: WeightUpdate) -> Iterator[Any]:
+        """The model with an edit in its weights, to be written to a folder: this very one, which is restored to the bit after the
+        block, or, where it is quantised, the one that is not."""
+        from gradiend_core.rewriting.apply import applied
+
+        model = self.loaded().model if self.settings.quantisation == "none" else self.editable()
+        with applied(model, update):
+            yield model
 
     def editable_fingerprint(self) -> str:
         """Of the weights that edits are written into."""

@@ -110,7 +110,8 @@ def memory_plan(session: Session) -> MemoryPlan | None:
         goals, size = len(session.config.rewrite.toward) or 2, next(model.parameters()).element_size()
         edited = (("edited weights", columns * size), ("update", 2 * vector), ("logits", _logits(model, size)))
         stages.append(Stage("editing", (*always, *features, *edited)))
-        stages.append(Stage("rewriting", (*always, *features, ("copy", plain), ("update", 2 * vector))))
+        unpacked = ("weights that are not quantised", plain if settings.quantisation != "none" else 0)
+        stages.append(Stage("rewriting", (*always, *features, unpacked, *edited[:2])))
     disk = FEATURE * vector * axes + index + goals * plain
     store = session.config.store
     if store.use == "always":

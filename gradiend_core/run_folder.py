@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs import evolve
 
 from gradiend_core.config.runfile import NOTE, SEVERAL, read_run_file, written
 from gradiend_core.data_folder import write_audit, write_pairs
@@ -31,6 +30,7 @@ from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.report import Metric, Report
+from gradiend_core.rewriting.model import RewrittenModel
 from gradiend_core.session import Session
 from gradiend_core.storage.features import load_feature, save_feature
 from gradiend_core.storage.files import MALFORMED, claimed, fresh_folder, read_json, write_csv, write_json, write_text
@@ -130,9 +130,11 @@ def _save(session: Session, output: Path) -> None:
 
 
 def _save_rewritten(session: Session, toward: str, folder: Path) -> None:
-    """One at a time: each is a copy of the model."""
-    edited = session.rewrite(toward)
-    evolve(edited, card=model_card(session, toward, edited.update)).save_pretrained(folder)
+    update = session.update(toward)
+    with session.stage("rewriting"), session.model_run.edited(update) as model:
+        card = model_card(session, toward, update)
+        RewrittenModel(model, session.loaded.tokenizer, update, toward, card).save_pretrained(folder)
+    session.plugins.tell("gradiend_model_rewritten", update=update)
 
 
 def load_run(
