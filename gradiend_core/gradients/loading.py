@@ -77,6 +77,11 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
             loaded, found = auto_class.from_pretrained(name, output_loading_info=True, **options)
         quantised = make_differentiable(loaded.eval())
         _expect_all_weights(model, loaded, found)
+        if quantised and settings.quantisation == "none":
+            raise ModelError(
+                f"model {model!r} was saved quantised, so edits cannot be written into its weights; give the model that it was "
+                "made of, and gradients.quantisation=4bit to have that in 4 bits"
+            )
         if settings.quantisation != "none" and not quantised:
             raise ModelError(f"model {model!r} has no layer that could be quantised; use gradients.quantisation=none")
         if place is not None and not quantised:

@@ -126,7 +126,7 @@ class _BesidePacked(_Weight):
         return self.layer.length
 
     def change(self, values: Tensor, rate: float) -> None:
-        part, added = self.part, values.to(self.parameter) * rate
+        part, added = self.part, (values * rate).to(self.parameter)
         if self.before is not None:
             added = self.before.dense().flatten() + part.spread(added).flatten()
             part = ParameterSlice(part.name, part.shape)

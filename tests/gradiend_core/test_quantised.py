@@ -4,20 +4,24 @@ is not quantised."""
 from __future__ import annotations
 
 import copy
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
 from gradiend_core import Session, load_run, load_update, save_run
 from gradiend_core.errors import ModelError
 from gradiend_core.exporting import export
 from gradiend_core.gradients.examples import subset
+from gradiend_core.gradients.loading import load_model
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.quantised import QuantisedLinear, make_differentiable
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.run import GradientSettings
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import Rewriter, applied
 from gradiend_core.storage.fingerprints import model_fingerprint
@@ -138,7 +142,7 @@ def test_a_run_in_4_bits_writes_models_that_are_not_quantised(tmp_path):
     assert "an adapter can change" in " ".join(export(again, "3SG", tmp_path / "adapter", "lora"))
 
 
-def test_what_cannot_be_quantised_says_so(monkeypatch):
+def test_what_cannot_be_quantised_says_so(monkeypatch, tmp_path):
     with pytest.raises(ModelError, match="float64, which quantised weights have not"):
         _ = session("4bit", gradients={"quantisation": "4bit", "dtype": "float64"}).loaded
     packed = nn.Sequential(nn.Linear(2, 2).requires_grad_(False))
@@ -147,6 +151,11 @@ def test_what_cannot_be_quantised_says_so(monkeypatch):
         ModelError, match=r"0\.weight has weights of type torch\.int8, which have no gradient; give the model that"
     ):
         make_differentiable(packed)
+    folder, options = session("none").model_folder, BitsAndBytesConfig(load_in_4bit=True)
+    AutoModelForCausalLM.from_pretrained(folder, quantization_config=options).save_pretrained(tmp_path)
+    shutil.copy(Path(folder) / "tokenizer.json", tmp_path)
+    with pytest.raises(ModelError, match="was saved quantised, so edits cannot be written into its weights; give the model"):
+        load_model(str(tmp_path), AutoModelForCausalLM, GradientSettings(device="cpu"))
     monkeypatch.setattr("gradiend_core.gradients.quantised.make_differentiable", lambda model: 0)
     with pytest.raises(ModelError, match="has no layer that could be quantised; use gradients.quantisation=none"):
         _ = session("8bit").loaded
