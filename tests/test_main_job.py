@@ -80,7 +80,7 @@ def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
     assert resolved["learner"]["steps"] == 30
     assert resolved["learner"]["batch_size"] == 16, "defaults are written out"
     assert resolved["source"]["kind"] == "mlm"
-    assert resolved["provenance"]["versions"]["torch"] == torch.__version__
+    assert torch.__version__.startswith(resolved["provenance"]["versions"]["torch"])  # which build it is, only torch says
     second = run(tmp_path / "b", tmp_path / "a" / "run.toml")
     for results in (first, second):
         for key in ("timing", "summary", "stderr"):

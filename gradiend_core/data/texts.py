@@ -123,11 +123,28 @@ def _load(name: str, path: str, settings: DataSettings, **options: Any) -> Any:
             return datasets.load_from_disk(path)
         return datasets.load_dataset(path, settings.subset or None, streaming=settings.streaming, **options)
     except Exception as error:
-        root: BaseException = error
-        while root.__cause__ or root.__context__:
-            root = root.__cause__ or root.__context__ or root
-        why = str(root).strip() or type(root).__name__
-        raise DataError(f"texts {name!r} cannot be loaded: {why.splitlines()[0]}") from error
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> DataError:
+    root: BaseException = error
+    while root.__cause__ or root.__context__:
+        root = root.__cause__ or root.__context__ or root
+    why = str(root).strip() or type(root).__name__
+    return DataError(f"texts {name!r} cannot be loaded: {why.splitlines()[0]}")
+
+
+def _rows(split: Any, name: str) -> Iterator[Any]:
+    """The rows of a dataset, of which a streamed one is parsed only now."""
+    rows = iter(split)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise _unreadable(name, error) from error
+        yield row
 
 
 def _from_dataset(dataset: Any, settings: DataSettings, name: str) -> Iterator[Text]:
@@ -139,7 +156,7 @@ def _from_dataset(dataset: Any, settings: DataSettings, name: str) -> Iterator[T
         for setting, column in wanted.items():
             if column and columns is not None and column not in columns:
                 raise DataError(f"{name} has no column {column!r} (columns: {', '.join(columns)}); set data.{setting}")
-        for number, row in enumerate(split):
+        for number, row in enumerate(_rows(split, name)):
             text = row.get(settings.text_column)
             if not isinstance(text, str):
                 raise DataError(
