@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 import torch
 
-from gradiend_core import Session, compare, load_feature, load_run
+from gradiend_core import Session, cli, compare, load_feature, load_run
 from tests.conftest import STORIES, asset, settings
 
 
 def run(output: Path, *arguments: object) -> dict:
+    """The command in this process, which has everything imported already."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        cli.app(["run", *map(str, arguments), "--output", str(output)], standalone_mode=False)
+    return json.loads((output / "results.json").read_text()) | {"summary": out.getvalue(), "stderr": err.getvalue()}
+
+
+def run_alone(output: Path, *arguments: object) -> dict:
+    """The command as a user gives it."""
     command = [sys.executable, "-m", "gradiend_core", "run", *map(str, arguments), "--output", str(output)]
     found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
@@ -27,7 +37,7 @@ def run(output: Path, *arguments: object) -> dict:
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm"])
 def test_defaults_reach_the_goal(model, tmp_path):
-    results = run(tmp_path / "out", "english-pronouns", "--model", model)
+    results = run_alone(tmp_path / "out", "english-pronouns", "--model", model)
     encoder, decoder = results["encoder"], results["decoder"]
     assert encoder["test"]["correlation"] >= 0.95
     assert encoder["test"]["mean_by_class"]["3SG"] > 0.8
@@ -57,7 +67,7 @@ def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
         "--seed",
         "3",
     )
-    first = run(tmp_path / "a", "english-pronouns", *small)
+    first = run_alone(tmp_path / "a", "english-pronouns", *small)
     files = {str(path.relative_to(tmp_path / "a")) for path in (tmp_path / "a").rglob("*") if path.is_file()}
     figures = {
         f"figures/{name}.{suffix}" for name in ("convergence", "encodings", "rewriting") for suffix in ("png", "pdf", "svg")

@@ -149,7 +149,7 @@ def two_processes() -> str:
     """The second process of one output folder."""
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--output", f"{place}/out"]
-        for setting in (*SMALL, "learner.steps=600", "learner.early_stop=false"):  # longer than the second takes to begin
+        for setting in (*SMALL, "learner.steps=400", "learner.early_stop=false"):  # longer than the second takes to begin
             command += ["--set", setting]
         first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
