@@ -39,7 +39,7 @@ def along(losses: Losses, batch: Any, changes: Mapping[str, Tensor]) -> Tensor |
         values = losses.values()
         dual = {}
         for name, change in changes.items():
-            value = values[f"model.{name}"].contiguous()  # a change beside a packed weight may share one zero for all entries
+            value = values[f"model.{name}"].contiguous()  # what stands for a packed weight has one number for all entries
             dual[f"model.{name}"] = forward_ad.make_dual(value, change.to(value.dtype))
         tangent: Tensor | None = forward_ad.unpack_dual(functional_call(losses, values | dual, (batch,))).tangent
     return tangent

@@ -75,8 +75,8 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
             return empty, AutoTokenizer.from_pretrained(name, **trust)
         with without_progress_bars():
             loaded, found = auto_class.from_pretrained(name, output_loading_info=True, **options)
-        quantised = make_differentiable(loaded.eval())
-        _expect_all_weights(model, loaded, found)
+        _expect_all_weights(model, loaded.eval(), found)
+        quantised = make_differentiable(loaded)
         if quantised and settings.quantisation == "none":
             raise ModelError(
                 f"model {model!r} was saved quantised, so edits cannot be written into its weights; give the model that it was "

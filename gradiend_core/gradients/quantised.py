@@ -40,7 +40,8 @@ class QuantisedLinear(nn.Module):
     """y = (W + change) x + b, with W packed, [out, in].
 
     `weight` stands for W in the shape that it has in the model that is not quantised, [in, out] where that keeps it
-    `transposed`: it has all zeros, in the memory of one. `length` is the Euclidean length of W."""
+    `transposed`. Its value is never read: it is NaN, in the memory of one number, so that a model that uses the weight of a layer
+    beside the layer is found out. `length` is the Euclidean length of W."""
 
     packed: Tensor
     scales: Tensor
@@ -52,8 +53,8 @@ class QuantisedLinear(nn.Module):
 
         self.transposed = getattr(module, "source_cls", nn.Linear) is Conv1D
         shape = (module.out_features, module.in_features)
-        nothing = torch.zeros((), dtype=dtype, device=packed.device).expand(shape[::-1] if self.transposed else shape)
-        self.weight = nn.Parameter(nothing, requires_grad=False)
+        unread = torch.full((), torch.nan, dtype=dtype, device=packed.device)
+        self.weight = nn.Parameter(unread.expand(shape[::-1] if self.transposed else shape), requires_grad=False)
         self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().to(dtype), requires_grad=False)
         self._unpacked, self._own = unpacked, (self.weight,)  # in a tuple, which makes it no second parameter
         self.length = float(unpacked().detach().float().norm())
@@ -63,12 +64,16 @@ class QuantisedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         product: Callable[..., Tensor] = _Product.apply
         y = product(x, self._unpacked)
-        added = [] if self.change is None else [self.change.dense()]
+        if self.change is not None:
+            y = y + _applied(x, self.change.dense(), self.transposed)
         if self.weight is not self._own[0] or self.weight.requires_grad:  # torch differentiates it, or has put another there
-            added.append(self.weight)
-        for each in added:
-            y = y + (x @ each if self.transposed else linear(x, each))
+            nothing: Callable[..., Tensor] = _Nothing.apply
+            y = y + nothing(x, self.weight, self.transposed)
         return y if self.bias is None else y + self.bias
+
+
+def _applied(x: Tensor, weight: Tensor, transposed: bool) -> Tensor:
+    return x @ weight if transposed else linear(x, weight)
 
 
 class _Product(torch.autograd.Function):
@@ -91,6 +96,31 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, moved: Tensor, _: None) -> Tensor:
         return linear(moved, ctx.unpacked().to(moved.dtype))
+
+
+class _Nothing(torch.autograd.Function):
+    """Zeros, differentiated with respect to a weight as if they were weight · x."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, transposed: bool) -> Tensor:
+        return x.new_zeros(*x.shape[:-1], weight.shape[1 if transposed else 0])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
+        ctx.transposed = inputs[2]
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> Any:
+        a, delta = ctx.saved_tensors[0].flatten(0, -2), delta.flatten(0, -2)
+        return None, a.T @ delta if ctx.transposed else delta.T @ a, None
+
+    @staticmethod
+    def jvp(ctx: Any, _: Tensor, moved: Tensor, __: None) -> Tensor:
+        return _applied(ctx.saved_tensors[0], moved, ctx.transposed)
 
 
 def loading_options(quantisation: str, dtype: str) -> dict[str, Any]:

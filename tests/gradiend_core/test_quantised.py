@@ -96,6 +96,15 @@ def _no_taps(dtype):
     return Taps({}, dtype)
 
 
+def test_a_weight_that_is_used_beside_its_layer_is_found_out(run):
+    """The model would be another one, and nobody would know."""
+    layer = next(each for each in run.loaded.model.modules() if isinstance(each, QuantisedLinear))
+    x = torch.ones(2, layer.weight.shape[0 if layer.transposed else 1])
+    assert bool(layer(x).isfinite().all())
+    assert bool((x @ (layer.weight if layer.transposed else layer.weight.T)).isnan().all())
+    assert not any(layer.weight.stride()), "it takes no memory"
+
+
 @pytest.mark.parametrize("share", [1.0, 0.03])
 def test_an_edit_is_beside_the_packed_weights_and_goes_again(run, share):
     model, scope = run.loaded.model, run.gradients.scope
