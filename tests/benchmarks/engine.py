@@ -89,7 +89,8 @@ def measure(session: Session, count: int, fewer: int, rounds: int) -> None:
         together = seconds(lambda same=same: gradients.project(same, direction, roles[0]))
         print(f"  project of texts of {length} tokens: {8 * alone / together:.1f} times faster", flush=True)
     some = subset(examples, range(8))
-    right = torch.cat([naive_gradients(gradients, subset(some, [row]), roles[0]) @ direction.T for row in range(8)])
+    alone = (naive_gradients(gradients, subset(some, [row]), roles[0]).double() for row in range(8))
+    right = torch.cat([row @ direction.T.double() for row in alone])  # in float32 the error of this sum would be the larger one
     error = float((gradients.project(some, direction, roles[0]) - right).abs().max() / right.abs().max())
     print(f"  largest error of project, relative to the largest value: {error:.1e}")
 
