@@ -67,7 +67,8 @@ def main(name: str, options: list[str]) -> None:
                 pass
         return atheris.Mutate(data, most)
 
-    atheris.Setup([sys.argv[0], str(seeds), *options], one, custom_mutator=mutated)
+    # what crashes is kept beside the seeds; libFuzzer would put it into the folder that one happens to be in
+    atheris.Setup([sys.argv[0], str(seeds), f"-artifact_prefix={place}/", *options], one, custom_mutator=mutated)
     atheris.Fuzz()
 
 
