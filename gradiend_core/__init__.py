@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gradiend_core.comparing import compare_runs, save_comparison
     from gradiend_core.comparison.similarity import compare
     from gradiend_core.config.suitefile import read_suite
+    from gradiend_core.encoding import encode, encode_texts
     from gradiend_core.errors import GradiendError
     from gradiend_core.exporting import export
     from gradiend_core.reporting import write_report
@@ -39,6 +40,8 @@ _MODULE_OF = {
     "read_suite": "config.suitefile",
     "run_suite": "suite",
     "save_comparison": "comparing",
+    "encode": "encoding",
+    "encode_texts": "encoding",
     "evaluate_run": "run_folder",
     "export": "exporting",
     "import_reference_feature": "storage.reference",
@@ -60,6 +63,8 @@ __all__ = [
     "apply_update",
     "compare",
     "compare_runs",
+    "encode",
+    "encode_texts",
     "evaluate_run",
     "export",
     "import_reference_feature",

@@ -39,6 +39,14 @@ class DataRun:
         check_class_names(data.classes)
         return data
 
+    def of_others(self, texts: Any) -> PairData:
+        """Pairs of other texts than those of the run, found alike, and all of them test pairs. Raises DataError where there is
+        none."""
+        settings = evolve(self.settings, split_by="text", balance="off")
+        if isinstance(texts, str) and self.registry.has("text", texts):
+            texts = self.registry.get("text", texts).build()
+        return self.paradigm.pairs(PairingTask(watched(read_texts(texts, settings)), settings, self.general.seed, divided=False))
+
     def texts(self) -> Iterator[str]:
         """The texts that pairs are made of."""
         return (text.text for text in self._read(self.settings))

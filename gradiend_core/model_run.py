@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from gradiend_core.errors import DataError
 from gradiend_core.records.funnel import Drop, Funnel, merge
-from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, OTHERS, SPLITS, PairData, code_of
+from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, OTHERS, SPLITS, MinimalPair, PairData, code_of
 from gradiend_core.records.run import GradientSettings
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.source import Examples, GradientSource
@@ -71,7 +71,7 @@ class ModelRun:
         trained = [pair for pair in data.neutral_pairs if pair.split == "train"]
         untrained = [pair for pair in data.neutral_pairs if pair.split != "train"]
         parts = {split: data.split(split) for split in SPLITS} | {NEUTRAL: untrained, NEUTRAL_TRAINED: trained}
-        ready = {name: self._prepared(pairs) for name, pairs in parts.items()}
+        ready = {name: self.prepared(pairs) for name, pairs in parts.items()}
         for split in SPLITS:
             for axis in data.axes:
                 _expect_both(split, axis, ready[split])
@@ -79,9 +79,10 @@ class ModelRun:
 
     def controls(self, data: PairData) -> Examples:
         """Slots of the paradigm's other classes."""
-        return self._prepared([pair for pair in data.neutral_pairs if pair.factual_class not in (NEUTRAL, NEUTRAL_SLOT)])
+        return self.prepared([pair for pair in data.neutral_pairs if pair.factual_class not in (NEUTRAL, NEUTRAL_SLOT)])
 
-    def _prepared(self, pairs: Sequence[Any]) -> Examples:
+    def prepared(self, pairs: Sequence[MinimalPair]) -> Examples:
+        """Any pairs made ready for the model."""
         loaded = self.loaded()
         return self.source.prepare(tuple(pairs), loaded.tokenizer, loaded.model)
 

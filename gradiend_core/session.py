@@ -252,8 +252,12 @@ class Session:
                     reports[choice.kind] = self.build("evaluation", choice.kind, choice.config).evaluate(task)
                 self.plugins.tell("gradiend_evaluated", report=reports[choice.kind])
 
-    def evaluation_task(self, axis: int = 0, reports: Mapping[str, Report] | None = None) -> EvaluationTask:
-        """What an evaluator is given for an axis; `reports` are those made already, by default all of the run."""
+    def evaluation_task(
+        self, axis: int = 0, reports: Mapping[str, Report] | None = None, data: PairData | None = None,
+        examples: Mapping[str, Examples] | None = None,
+    ) -> EvaluationTask:  # fmt: skip
+        """What an evaluator is given for an axis; `reports` are those made already, by default all of the run; `data` and its
+        `examples` are the run's, unless others are given."""
         feature, rewrite = self.features[axis], self.config.rewrite
         seeds = tuple(run.features[axis] for run in self.seed_runs if run.features)
         policy = self.build("policy", self.config.policy.kind, self.config.policy.config)
@@ -261,9 +265,10 @@ class Session:
         def edit(toward: str) -> WeightUpdate:
             return chosen_update(feature, self.axis_reports[axis] if reports is None else reports, toward, rewrite.part)
 
+        gradients = self.gradients if "gradients" in self.__dict__ else self.gradients_over(feature.scope)
         return EvaluationTask(
-            feature, seeds, self.gradients.over(feature.scope), self.source, self.loaded.tokenizer, self.examples, self.data,
-            self.seed, goals_of(rewrite.toward, feature.classes), rewrite, policy, edit, lambda: self.controls,
+            feature, seeds, gradients.over(feature.scope), self.source, self.loaded.tokenizer, examples or self.examples,
+            data or self.data, self.seed, goals_of(rewrite.toward, feature.classes), rewrite, policy, edit, lambda: self.controls,
         )  # fmt: skip
 
     @property

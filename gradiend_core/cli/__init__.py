@@ -38,7 +38,7 @@ def options(
 
 
 for _command in (
-    single.run, single.plan, single.data, single.evaluate, single.rewrite,
+    single.run, single.plan, single.data, single.encode, single.evaluate, single.rewrite,
     several.report, several.suite, several.compare, several.stack,
     plugins.plugins, plugins.check,
 ):  # fmt: skip

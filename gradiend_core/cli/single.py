@@ -131,6 +131,44 @@ def data(
         print(f"\nwritten to {output}; learn from it with: gradiend run {output / 'run.toml'} --model MODEL")
 
 
+def encode(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    marked: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help='Texts with a marked slot, like "So [he|they] left."')
+    ] = None,
+    texts: Annotated[
+        str | None, typer.Option(help="A named text, a file or a folder, in which the paradigm finds slots.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="A new CSV file, with the encoding of each text.")] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like data.text_column=story; repeatable.")
+    ] = [],  # noqa: B006
+) -> None:
+    """What the encoder of a finished run reads in other texts."""
+    from gradiend_core import encoding
+    from gradiend_core.run_folder import load_run
+    from gradiend_core.storage.files import write_csv
+
+    if bool(marked) == (texts is not None):
+        raise ConfigError("give either texts with a marked slot, or --texts")
+    if output and output.exists():
+        raise ConfigError(f"{output} exists; give a new file")
+    session = load_run(run, settings)
+    if marked:
+        table = encoding.encode(session, marked)
+        shown = "{encoding:+.3f}  {text}" if len(session.features) == 1 else "{encoding:+.3f}  {feature}: {text}"
+        print("\n".join(shown.format_map(row) for row in table.records()))
+    else:
+        reports = encoding.encode_texts(session, texts)
+        print(
+            "\n".join(line for report in reports for line in (*report.lines, *(f"warning: {each}" for each in report.warnings)))
+        )
+        table = encoding.in_one(session, reports)
+    if output:
+        write_csv(output, table.columns, table.rows)
+        print(f"written to {output}")
+
+
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     kinds: Annotated[list[str], typer.Argument(metavar="EVALUATOR...", help="Such as side-effects or baselines.")],

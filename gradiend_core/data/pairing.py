@@ -32,7 +32,8 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
     """One pair from each text that has a word of one of the classes: one match, drawn, is the slot, a word of another class
     is the alternative. Texts without any word that `finder` knows are neutral. Equal seeds give equal pairs.
 
-    Raises DataError where a class has too few pairs to reach every split, or where splits leak.
+    Raises DataError where a class has too few pairs to reach every split, or where splits leak; where pairs are not divided, only
+    if there is none.
     """
     settings = task.settings
     check_shares(settings.split)
@@ -50,18 +51,27 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         )
     classes = finder.classes()
     kept = balanced(collector, classes, finder)
-    _require(kept, classes, finder, collector)
+    if task.divided:
+        _require(kept, classes, finder, collector)
     neutral = collector.neutral.items
     given = collector.slots_given  # the data itself says which slots are neutral
     extra = [slot for text in neutral if not given for slot in _word_slot(text, NEUTRAL, finder, rng, collector.drops)]
     extra += collector.identity.items + _neutral_slots([each for own in kept.values() for each in own], finder, settings, rng)
-    candidates = [each for name in classes.names for each in kept[name]]
-    paired = _with_alternatives(
-        split_slots([*candidates, *extra], classes, finder, settings, rng, collector.drops), classes, finder, collector, rng
-    )
+    slots = [*(each for name in classes.names for each in kept[name]), *extra]
+    if task.divided:
+        split = split_slots(slots, classes, finder, settings, rng, collector.drops)
+    else:
+        split = [(each, SPLITS[-1]) for each in slots]
+    paired = _with_alternatives(split, classes, finder, collector, rng)
     pairs = [pair for pair in paired if pair.factual_class in classes.names]
     neutral_pairs = [pair for pair in paired if pair.factual_class not in classes.names]
-    _every_split(pairs, classes, settings, collector.drops)
+    if task.divided:
+        _every_split(pairs, classes, settings, collector.drops)
+    elif not pairs:
+        raise DataError(
+            f"no pair of {' and '.join(classes.names)} is in {collector.read} texts{_because(collector.drops.drops())}; give "
+            "text with their words"
+        )
     counts = Counter(pair.factual_class for pair in pairs)
     funnel = Funnel(
         collector.read, collector.matched, (*((name, counts[name]) for name in classes.names), (NEUTRAL, len(neutral))),

@@ -14,11 +14,13 @@ from gradiend_core.records.text import Text
 
 @frozen(eq=False)
 class PairingTask:
-    """Everything that a paradigm may use. `texts` can be read once; every draw follows from `seed`."""
+    """Everything that a paradigm may use. `texts` can be read once; every draw follows from `seed`. Pairs that are not `divided`
+    are not learned from: all are test pairs, and no class has to be there."""
 
     texts: Iterable[Text]
     settings: DataSettings
     seed: int
+    divided: bool = True
 
 
 class Paradigm(Protocol):

@@ -119,8 +119,8 @@ def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str
     }
     for name, sign in zip(classes, (1.0, -1.0), strict=True):
         own = values[labels == sign]
-        metrics[split, "mean_by_class", name] = Metric(float(own.mean()), len(own))
-        metrics[split, "std_by_class", name] = Metric(float(own.std(correction=0)), len(own))
+        metrics[split, "mean_by_class", name] = Metric(float(own.mean()) if len(own) else None, len(own))
+        metrics[split, "std_by_class", name] = Metric(float(own.std(correction=0)) if len(own) else None, len(own))
         metrics[split, "n_by_class", name] = Metric(len(own), len(own))
     return metrics
 
@@ -161,11 +161,9 @@ def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
     if report.get("test.n") is None:
         return []
     means = ", ".join(f"{name} {show(('test', 'mean_by_class', name), '+')}" for name in classes)
-    lines = [
-        f"encoder   test correlation {show('test.correlation')} "
-        f"[{show('test.correlation_low')}, {show('test.correlation_high')}] (n = {report['test.n']}), "
-        f"means {means}, neutral {show('neutral.mean', '+')}"
-    ]
+    interval = f"[{show('test.correlation_low')}, {show('test.correlation_high')}]"
+    found = "" if report.get("test.correlation") is None else f"correlation {show('test.correlation')} {interval} "
+    lines = [f"encoder   test {found}(n = {report['test.n']}), means {means}, neutral {show('neutral.mean', '+')}"]
     if report.get("test.random_directions.largest") is not None:
         lines.append(
             f"chance    shuffled labels p = {show('test.shuffled_p_value')}; random directions correlate by "
