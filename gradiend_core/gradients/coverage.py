@@ -6,7 +6,7 @@ inside a module. So each part of the scope is compared with plain autograd of on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import TOKEN_BUDGET, rows_of
+from gradiend_core.gradients.layers import LAYER_BUDGET
 from gradiend_core.gradients.taps import Taps, Use
 from gradiend_core.records.scope import ParameterSlice
 from gradiend_core.roles.source import Examples
@@ -52,16 +53,17 @@ def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
     pair = [order[len(order) // 2], order[-1]]
     scope, dtype = gradients.scope, gradients.dtype
     taps = Taps.of(gradients.model, scope, dtype)
-    directions = [_direction(number, part) for number, part in enumerate(scope.slices)]
+    directions = [_Directions(number, part) for number, part in enumerate(scope.slices)]
     layered, whole = torch.zeros(2, len(directions), DIRECTIONS, dtype=dtype)
     size = torch.zeros(len(directions), 1, dtype=dtype)
 
     def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
-        layered[use.part] += use.layer.along(use.name, inputs, delta, directions[use.part]().to(delta))[0].cpu()
+        parts = directions[use.part].in_parts(delta)
+        layered[use.part] += torch.cat([use.layer.along(use.name, inputs, delta, part)[0] for part in parts]).cpu()
 
     def take(number: int, gradient: Tensor) -> None:
         gradient = gradient.to(dtype)
-        whole[number] = (directions[number]().to(gradient).flatten(1) @ gradient.flatten()).cpu()
+        whole[number] = directions[number].along(gradient).cpu()
         size[number] = gradient.norm().cpu()
 
     def loss(rows: list[int]) -> Tensor:
@@ -102,10 +104,24 @@ class _Kept:
         return tensor
 
 
-def _direction(number: int, part: ParameterSlice) -> Callable[[], Tensor]:
-    """Random directions in the shape of a parameter, [DIRECTIONS, *shape], the same at every call; of rank one, so that little is
-    drawn or kept."""
-    generator = torch.Generator().manual_seed(number)
-    first = torch.randn(DIRECTIONS, part.shape[0], 1, generator=generator)
-    rest = torch.randn(DIRECTIONS, 1, prod(part.shape[1:]), generator=generator)
-    return lambda: (first * rest).view(DIRECTIONS, *part.shape)
+class _Directions:
+    """Random directions in the shape of a parameter, the same for the same number. They are of rank one: drawing and keeping them
+    takes nothing, and of a large embedding one at a time is formed."""
+
+    def __init__(self, number: int, part: ParameterSlice) -> None:
+        generator = torch.Generator().manual_seed(number)
+        self.shape = part.shape
+        self.first = torch.randn(DIRECTIONS, part.shape[0], generator=generator)
+        self.rest = torch.randn(DIRECTIONS, prod(part.shape[1:]), generator=generator)
+
+    def in_parts(self, like: Tensor) -> Iterator[Tensor]:
+        """All of them, [DIRECTIONS, *shape], in parts where that is much."""
+        parts = (each.to(like).split(max(1, LAYER_BUDGET // prod(self.shape))) for each in (self.first, self.rest))
+        for first, rest in zip(*parts, strict=True):
+            yield (first.unsqueeze(2) * rest.unsqueeze(1)).view(-1, *self.shape)
+
+    def along(self, gradient: Tensor) -> Tensor:
+        """A gradient in the shape of the parameter along each, [DIRECTIONS]."""
+        moved = gradient.reshape(len(self.first[0]), -1) @ self.rest.to(gradient).T
+        along: Tensor = torch.linalg.vecdot(self.first.to(gradient), moved.T)
+        return along

@@ -12,7 +12,7 @@ Each kind of module has these three in a `Layer`. A module of any other kind, wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,11 @@ from torch.nn.functional import layer_norm
 
 from gradiend_core.gradients.quantised import QuantisedLinear
 
-#: numbers that one layer may hold for all examples of a batch at once
-LAYER_BUDGET = 2**24
+#: numbers that one layer may hold for all examples of a batch at once, and those that stay in a processor's cache
+LAYER_BUDGET, CACHED = 2**24, 2**20
+#: A matrix of more numbers than this is not kept near while an example's gradient is formed: to write that costs what so many of
+#: its tokens cost along a direction, and to read it along one, so many.
+LARGE, WRITE, READ = 2**18, 25, 8
 
 
 class Layer:
@@ -61,15 +64,24 @@ class LinearLayer(Layer):
         if name == "bias":
             return delta.sum(1) @ directions.T
         k, tokens = len(directions), a.shape[1]
-        if k * tokens <= tokens + 2 * k:
-            moved = (a @ (each if self.transposed else each.T) for each in directions)
-            return torch.stack([torch.linalg.vecdot(delta.flatten(1), each.flatten(1)) for each in moved], 1)
+        if k * tokens <= tokens + (WRITE + READ * k if directions[0].numel() > LARGE else 2 * k):
+            left, right = (a, delta) if self.transposed else (delta, a)
+            if left.shape[2] < right.shape[2]:  # what is moved is as narrow as it can be
+                left, right, directions = right, left, directions.mT
+            return torch.stack([torch.linalg.vecdot((left @ each).flatten(1), right.flatten(1)) for each in directions], 1)
         flat = directions.flatten(1).T
-        parts = a.split(max(1, LAYER_BUDGET // directions[0].numel())), delta.split(max(1, LAYER_BUDGET // directions[0].numel()))
-        return torch.cat([self._outer(a_part, d_part).flatten(1) @ flat for a_part, d_part in zip(*parts, strict=True)])
+        return torch.cat([gradients.flatten(1) @ flat for gradients in self._gradients(a, delta, k)])
 
-    def _outer(self, a: Tensor, delta: Tensor) -> Tensor:
-        return a.mT @ delta if self.transposed else delta.mT @ a
+    def _gradients(self, a: Tensor, delta: Tensor, least: int = 1) -> Iterator[Tensor]:
+        """The gradients of the examples, [examples, *shape], in parts of so many at least, if the budget has room. A part is
+        overwritten by the next: on a processor new memory costs more than what is put there."""
+        left, right = (a, delta) if self.transposed else (delta, a)
+        shape = left.shape[2], right.shape[2]
+        size = shape[0] * shape[1]
+        step = max(1, min(LAYER_BUDGET // size, max(least, CACHED // size) if a.device.type == "cpu" else len(a)))
+        part = a.new_empty(min(step, len(a)), *shape)
+        for one, other in zip(left.split(step), right.split(step), strict=True):
+            yield torch.bmm(one.mT, other, out=part[: len(one)])
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         a, delta = inputs[0].flatten(0, -2), delta.flatten(0, -2)
@@ -87,11 +99,9 @@ class LinearLayer(Layer):
             return summed if index is None else summed[:, index]
         examples, tokens = a.shape[:2]
         if index is None:
-            return self._outer(a, delta).flatten(1)
+            return (a.mT @ delta if self.transposed else delta.mT @ a).flatten(1)
         if 8 * tokens * len(index) > a.shape[2] * delta.shape[2]:
-            step = max(1, LAYER_BUDGET // (a.shape[2] * delta.shape[2]))
-            parts = zip(a.split(step), delta.split(step), strict=True)
-            return torch.cat([self._outer(*part).flatten(1)[:, index] for part in parts])
+            return torch.cat([gradients.flatten(1)[:, index] for gradients in self._gradients(a, delta)])
         rows, columns = index // self._width, index % self._width
         left, right = (a, delta) if self.transposed else (delta, a)
         step = max(1, LAYER_BUDGET // (examples * tokens))

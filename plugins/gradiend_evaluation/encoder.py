@@ -27,8 +27,9 @@ from gradiend_evaluation.uncertainty import area_under_curve, correlation_interv
 SATURATED = 0.99
 #: beyond this an encoding says a class, within it none
 BOUNDARY = 0.5
-#: numbers that random directions may take at once
-DIRECTIONS_BUDGET = 2**27
+#: numbers that random directions may take at once, but so many share a pass of any model: with the feature they are as large
+#: as what a closed-form learner holds
+DIRECTIONS_BUDGET, AT_ONCE = 2**27, 4
 COLUMNS = ("split", "class", "alternative_class", "code", "factual", "alternative", "encoding", "text")
 GROUPS = ("class", "alternative_class", "code", "n", "mean", "std", "beyond_boundary")
 WORDS = ("class", "word", "code", "n", "mean", "std")
@@ -90,7 +91,7 @@ class EncoderEvaluator:
         found: list[float] = []
         generator = torch.Generator().manual_seed(task.seed)
         while len(found) < count and examples.pairs:
-            few = max(1, min(count - len(found), DIRECTIONS_BUDGET // gradients.scope.size))
+            few = min(count - len(found), max(AT_ONCE, DIRECTIONS_BUDGET // gradients.scope.size))
             directions = torch.randn(few, gradients.scope.size, generator=generator).to(gradients.device)
             projected = gradients.project(examples, directions, task.feature.source).cpu()
             found += [abs(correlation(column, labels) or 0.0) for column in projected.T]
