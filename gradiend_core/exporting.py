@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradiend_core.errors import ConfigError
 from gradiend_core.records.goal import goal_of
@@ -62,21 +63,26 @@ def write_edit(
                 f"left out, as no adapter can change them: {len(found.left_out)} parameters, such as {found.left_out[0]}"
             )
     else:
-        from gradiend_core.rewriting.apply import apply_update
         from gradiend_core.rewriting.model import RewrittenModel
 
-        if form == "full":
-            with session.model_run.edited(update) as model:
-                RewrittenModel(model, session.loaded.tokenizer, update, toward, card).save_pretrained(output)
-        else:
-            model = session.model_run.editable()
-            for tensor in (*model.parameters(), *(each for each in model.buffers() if each.is_floating_point())):
-                tensor.data.zero_()
-            apply_update(model, update)
+        made = session.model_run.edited(update) if form == "full" else nullcontext(_changes(session, update))
+        with made as model:
             RewrittenModel(model, session.loaded.tokenizer, update, toward, card).save_pretrained(output)
+        if form == "task-vector":
             write_text(Path(output) / RECIPE, _recipe(session.model_folder, Path(output).resolve()))
             lines.append(f"mergekit-yaml {output}/{RECIPE} MERGED adds it to {session.config.general.model}")
     return [*lines, f"written to {output}"]
+
+
+def _changes(session: Session, update: WeightUpdate) -> Any:
+    """The model with nothing but the update in its weights."""
+    from gradiend_core.rewriting.apply import apply_update
+
+    model = session.model_run.editable()
+    for tensor in (*model.parameters(), *(each for each in model.buffers() if each.is_floating_point())):
+        tensor.data.zero_()
+    apply_update(model, update)
+    return model
 
 
 def _recipe(base: str, folder: Path) -> str:

@@ -104,7 +104,7 @@ def memory_plan(session: Session) -> MemoryPlan | None:
     features = (("features", FEATURE * vector * axes),)
     stages = [Stage("selecting", (*always[:2], ("vectors", selecting), ("batch", kept * bool(selecting))))] if selecting else []
     stages.append(Stage("learning", (*always, ("vectors", int(learner.vectors(axes) * vector)), ("batch", kept))))
-    stages.append(Stage("evaluating", (*always, *features, ("vectors", 4 * vector), ("batch", kept))))
+    stages.append(Stage("evaluating", (*always, *features, ("vectors", 3 * vector), ("batch", kept))))
     goals = 0
     if any(choice.kind == "decoder" for choice in session.config.evaluation):
         goals, size = len(session.config.rewrite.toward) or 2, next(model.parameters()).element_size()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,11 @@ from typing import Any
 
 from gradiend_core.errors import ModelError
 from gradiend_core.records.run import GradientSettings
+
+#: A hub id that could not be read is not asked for again within these seconds: every source asks, and without a network an answer
+#: takes half a minute.
+AGAIN = 2.0
+_failed: dict[str, tuple[float, Exception]] = {}
 
 
 def _checked(model: str) -> str:
@@ -36,9 +42,13 @@ def config_of(model: str) -> dict[str, Any]:
     from transformers import PretrainedConfig
 
     name = _checked(model)
+    asked, problem = _failed.get(name, (0.0, None))
+    if problem and time.monotonic() - asked < AGAIN and name == model:
+        raise ModelError(_reason(model, problem)) from problem
     try:
         found: dict[str, Any] = PretrainedConfig.get_config_dict(name)[0]
     except Exception as error:
+        _failed[name] = time.monotonic(), error
         raise ModelError(_reason(model, error)) from error
     if not isinstance(found.get("model_type"), str):
         raise ModelError(f"model {model!r} has no model_type in its config.json; give a folder that save_pretrained wrote")

@@ -29,7 +29,7 @@ SATURATED = 0.99
 BOUNDARY = 0.5
 #: numbers that random directions may take at once, but so many share a pass of any model: with the feature they are as large
 #: as what a closed-form learner holds
-DIRECTIONS_BUDGET, AT_ONCE = 2**27, 4
+DIRECTIONS_BUDGET, AT_ONCE = 2**27, 3
 COLUMNS = ("split", "class", "alternative_class", "code", "factual", "alternative", "encoding", "text")
 GROUPS = ("class", "alternative_class", "code", "n", "mean", "std", "beyond_boundary")
 WORDS = ("class", "word", "code", "n", "mean", "std")
@@ -90,10 +90,11 @@ class EncoderEvaluator:
         count, gradients = self.config.random_directions, task.gradients
         found: list[float] = []
         generator = torch.Generator().manual_seed(task.seed)
+        few = min(count, max(AT_ONCE, DIRECTIONS_BUDGET // gradients.scope.size))
+        directions = torch.empty(few, gradients.scope.size)
         while len(found) < count and examples.pairs:
-            few = min(count - len(found), max(AT_ONCE, DIRECTIONS_BUDGET // gradients.scope.size))
-            directions = torch.randn(few, gradients.scope.size, generator=generator).to(gradients.device)
-            projected = gradients.project(examples, directions, task.feature.source).cpu()
+            drawn = directions[: count - len(found)].normal_(generator=generator)
+            projected = gradients.project(examples, drawn, task.feature.source).cpu()
             found += [abs(correlation(column, labels) or 0.0) for column in projected.T]
         if own is None or not found:
             return {}
@@ -162,8 +163,9 @@ def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
     if report.get("test.n") is None:
         return []
     means = ", ".join(f"{name} {show(('test', 'mean_by_class', name), '+')}" for name in classes)
-    interval = f"[{show('test.correlation_low')}, {show('test.correlation_high')}]"
-    found = "" if report.get("test.correlation") is None else f"correlation {show('test.correlation')} {interval} "
+    low, high = show("test.correlation_low"), show("test.correlation_high")
+    interval = "" if report.get("test.correlation_low") is None else f"[{low}, {high}] "
+    found = "" if report.get("test.correlation") is None else f"correlation {show('test.correlation')} {interval}"
     lines = [f"encoder   test {found}(n = {report['test.n']}), means {means}, neutral {show('neutral.mean', '+')}"]
     if report.get("test.random_directions.largest") is not None:
         lines.append(

@@ -167,6 +167,30 @@ def test_many_directions_share_a_pass(directions):
     assert torch.allclose(found, matrix @ chosen.T, rtol=1e-10)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("wide", [(600, 500), (500, 600), (7, 5)])
+@pytest.mark.parametrize("parts", [1, 2, 10])
+def test_a_linear_layer_s_gradients_are_exact_however_they_are_formed(transposed, wide, parts, monkeypatch):
+    """Along few directions and many, at few entries and many, for large matrices and small ones, in one part or several of which
+    the last is shorter and a buffer is used again."""
+    (inside, out), examples, tokens = wide, 5, 3
+    generator = torch.Generator().manual_seed(0)
+    a, delta = (torch.randn(examples, tokens, width, generator=generator, dtype=torch.float64) for width in wide)
+    module = Conv1D(out, inside) if transposed else nn.Linear(inside, out)
+    layer, shape = LinearLayer(module, transposed=transposed), module.weight.shape
+    right = torch.stack([sum(torch.outer(d, x) for d, x in zip(*each, strict=True)) for each in zip(delta, a, strict=True)])
+    right = (right.mT if transposed else right).flatten(1)
+    monkeypatch.setattr("gradiend_core.gradients.layers.CACHED", parts * inside * out)
+    for count in (1, 2, 40):
+        directions = torch.randn(count, *shape, generator=generator, dtype=torch.float64)
+        found = layer.along("weight", [a], delta, directions)
+        torch.testing.assert_close(found, right @ directions.flatten(1).T)
+    for step in (1, 3, inside * out - 1):
+        index = torch.arange(0, inside * out, step)
+        torch.testing.assert_close(layer.entries("weight", [a], delta, index), right[:, index])
+    torch.testing.assert_close(layer.entries("weight", [a], delta, None), right)
+
+
 def test_roles_may_have_their_own_coefficients_and_the_result_may_be_reused():
     gradients = operator(Plain())
     matrix = [naive_gradients(gradients, ROWS, role) for role in GradientRole]
