@@ -275,3 +275,21 @@ def test_a_seal_in_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "manifest.json").mkdir()
     with pytest.raises(StorageError, match="cannot write"):
         seal(tmp_path)
+
+
+def test_a_hub_id_out_of_reach_is_asked_for_once_and_then_again_later(monkeypatch):
+    """Every source asks for the config, and without a network each answer takes half a minute."""
+    asked = []
+
+    def get_config_dict(name):
+        asked.append(name)
+        raise OSError("We couldn't connect")
+
+    monkeypatch.setattr("transformers.PretrainedConfig.get_config_dict", get_config_dict)
+    for again in (2.0, 2.0, -1.0):
+        monkeypatch.setattr("gradiend_core.gradients.loading.AGAIN", again)
+        with pytest.raises(ModelError, match="model 'nobody/out-of-reach' cannot be loaded: We couldn't connect"):
+            Session("english-pronouns", model="nobody/out-of-reach")
+        if again > 0:
+            assert asked == ["nobody/out-of-reach"]
+    assert len(asked) > 1
