@@ -39,7 +39,7 @@ from gradiend_core.roles.visualizer import ComparisonVisualizer, Visualizer
 
 if TYPE_CHECKING:
     from gradiend_core.comparison.similarity import compare, shared
-    from gradiend_core.comparison.where import PLACE_COLUMNS, places, shares_by_place
+    from gradiend_core.comparison.where import PLACE_COLUMNS, WEIGHT_COLUMNS, largest_weights, places, shares_by_place
     from gradiend_core.data.finding import Finder, Finding, RulesFinder, Slot
     from gradiend_core.data.pairing import make_pairs
     from gradiend_core.data.paradigm import RulesParadigm
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "gradiend_core.comparison.similarity": ("compare", "shared"),
-    "gradiend_core.comparison.where": ("PLACE_COLUMNS", "places", "shares_by_place"),
+    "gradiend_core.comparison.where": ("PLACE_COLUMNS", "WEIGHT_COLUMNS", "largest_weights", "places", "shares_by_place"),
     "gradiend_core.data.finding": ("Finder", "Finding", "RulesFinder", "Slot"),
     "gradiend_core.data.pairing": ("make_pairs",),
     "gradiend_core.data.paradigm": ("RulesParadigm",),

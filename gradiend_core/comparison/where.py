@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import nn
 
 from gradiend_core.gradients.places import component_of, layer_of
@@ -14,6 +15,7 @@ from gradiend_core.records.scope import ParameterScope
 #: the number of a layer, None outside of all, and a component, "" where no model tells it
 Place = tuple[int | None, str]
 PLACE_COLUMNS = ("layer", "component", "weights", "share_of_weights", "share_of_decoder", "share_of_encoder", "share_of_largest")
+WEIGHT_COLUMNS = ("parameter", "position", "decoder", "encoder")
 
 
 def places(scope: ParameterScope, model: nn.Module | None) -> dict[str, Place]:
@@ -41,3 +43,17 @@ def shares_by_place(feature: LearnedFeature, place_of: Mapping[str, Place], top:
         for place in order
         for weights, decoder, encoder, most in [found[place]]
     ]
+
+
+def largest_weights(feature: LearnedFeature, count: int) -> list[tuple[str, str, float, float]]:
+    """The single weights with the largest entries of the decoder, largest first: the parameter, the position in it, and the
+    entries of decoder and encoder."""
+    rows: list[tuple[str, str, float, float]] = []
+    if not count:
+        return rows
+    narrow = feature.narrowed(largest(feature.decoder.abs(), min(count, feature.scope.size)))
+    for part, at in narrow.scope.parts():
+        positions = torch.stack(torch.unravel_index(part.index, part.shape), 1)  # type: ignore[arg-type]  # of a narrowed scope
+        values = zip(positions.tolist(), narrow.decoder[at].tolist(), narrow.encoder[at].tolist(), strict=True)
+        rows += [(part.name, ", ".join(map(str, position)), decoder, encoder) for position, decoder, encoder in values]
+    return sorted(rows, key=lambda row: -abs(row[2]))

@@ -45,9 +45,10 @@ class StabilitySettings:
 
 @frozen
 class WhereSettings:
-    """Settings of `where`: the share of the largest decoder weights whose places are counted."""
+    """Settings of `where`: the share of largest decoder weights whose places are counted, and how many are listed one by one."""
 
     top: int | float = field(default=0.01, validator=validators.gt(0))
+    listed: int = field(default=100, validator=validators.ge(0))
 
 
 @frozen

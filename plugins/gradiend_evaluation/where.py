@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from gradiend_core.api import PLACE_COLUMNS, EvaluationTask, Metric, Report, Table, places, shares_by_place
+from gradiend_core.api import (
+    PLACE_COLUMNS,
+    WEIGHT_COLUMNS,
+    EvaluationTask,
+    Metric,
+    Report,
+    Table,
+    largest_weights,
+    places,
+    shares_by_place,
+)
 from gradiend_evaluation import WhereSettings
 
 
@@ -19,4 +29,8 @@ class WhereEvaluator:
         for _, component, _, _, share, *_ in rows:
             by_component[str(component)] = by_component.get(str(component), 0.0) + float(share)  # type: ignore[arg-type]
         metrics = {("share_of_decoder", name): Metric(share, feature.scope.size) for name, share in by_component.items()}
-        return Report("where", metrics, {"places": Table(PLACE_COLUMNS, tuple(rows))})
+        tables = {
+            "places": Table(PLACE_COLUMNS, tuple(rows)),
+            "weights": Table(WEIGHT_COLUMNS, tuple(largest_weights(feature, self.config.listed))),
+        }
+        return Report("where", metrics, tables)

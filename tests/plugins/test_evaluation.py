@@ -21,6 +21,8 @@ from gradiend_core.learning.encodings import labels_of
 from gradiend_core.records.candidate import Candidate, TextScores
 from gradiend_core.records.goal import goal_of
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.rewriting.apply import applied
 from gradiend_core.rewriting.search import Trials, bracket, choose
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import settings
@@ -286,3 +288,21 @@ def test_controls_are_measured_by_kind():
     report = Session("english-pronouns", **tables).reports["encoder"]
     kinds = {path[2] for path in report.metrics if path[:2] == ("neutral", "mean_by_class")}
     assert kinds == {"1SG", "1PL", "2", "neutral", "neutral slot"}
+
+
+@pytest.mark.parametrize("scope", [{"kind": "backbone"}, {"kind": "random", "share": 0.3}])
+def test_the_largest_weights_are_named_by_their_position(scope):
+    run = Session("english-pronouns", **settings(scope=scope, evaluation={"kinds": ["where"], "where": {"listed": 30}}))
+    rows = run.reports["where"].tables["weights"].records()
+    assert len(rows) == 30
+    decoder, parameters = run.feature.decoder, dict(run.loaded.model.named_parameters())
+    assert [abs(row["decoder"]) for row in rows] == decoder.abs().topk(30).values.tolist()
+    update = WeightUpdate(run.feature.decoder, run.feature.scope, 1.0, 1.0)
+    before = {name: value.detach().clone() for name, value in parameters.items()}
+    with applied(run.loaded.model, update):
+        for row in rows:
+            position = tuple(map(int, row["position"].split(", ")))
+            change = parameters[row["parameter"]][position] - before[row["parameter"]][position]
+            assert change.item() == pytest.approx(row["decoder"], rel=1e-3, abs=1e-6)
+    none = Session("english-pronouns", **settings(evaluation={"kinds": ["where"], "where": {"listed": 0}}))
+    assert none.reports["where"].tables["weights"].rows == ()
