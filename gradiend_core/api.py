@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from gradiend_core.learning.batches import class_batches
     from gradiend_core.learning.checkpoint import Checkpoint
     from gradiend_core.learning.closed_form import assembled, class_means
-    from gradiend_core.learning.convergence import converged, diagnosis
+    from gradiend_core.learning.convergence import converged, diagnosis, knows_nothing
     from gradiend_core.learning.encoder_decoder import EncoderDecoder, Rates, Trainer
     from gradiend_core.learning.encodings import calibrated, correlation, encodings, labels_of, projections
     from gradiend_core.learning.selection import count_of, difference_of_means, largest
@@ -88,7 +88,7 @@ _LAZY = {
     "gradiend_core.learning.batches": ("class_batches",),
     "gradiend_core.learning.checkpoint": ("Checkpoint",),
     "gradiend_core.learning.closed_form": ("assembled", "class_means"),
-    "gradiend_core.learning.convergence": ("converged", "diagnosis"),
+    "gradiend_core.learning.convergence": ("converged", "diagnosis", "knows_nothing"),
     "gradiend_core.learning.encoder_decoder": ("EncoderDecoder", "Rates", "Trainer"),
     "gradiend_core.learning.encodings": ("calibrated", "correlation", "encodings", "labels_of", "projections"),
     "gradiend_core.learning.selection": ("count_of", "difference_of_means", "largest"),

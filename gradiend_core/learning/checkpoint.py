@@ -56,6 +56,8 @@ class Checkpoint:
             return None
         try:
             about, tensors = load_artefact(self.folder, "state", SCHEMA, str(device))
+            # a mapped file begins anywhere, and matrix products round by where their factors begin: copies begin as they did
+            tensors = {name: tensor.clone() for name, tensor in tensors.items()}
             return tensors, [TrainingRow(*row) for row in about["rows"]], about["values"]
         except (OSError, StorageError, *MALFORMED) as error:
             warnings.warn(f"the checkpoint {self.folder} cannot be read ({error}); learning begins anew", stacklevel=2)

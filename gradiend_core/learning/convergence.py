@@ -31,10 +31,15 @@ def converged(rows: Sequence[TrainingRow]) -> bool:
     return max(scores) >= LEARNED and not better and not lower
 
 
+def knows_nothing(row: TrainingRow) -> bool:
+    """Whether the encoder tells the classes apart no better than chance, at a step that was validated."""
+    return abs(row.validation_correlation or 0.0) < NOTHING
+
+
 def diagnosis(rows: Sequence[TrainingRow], classes: tuple[str, str]) -> str:
     """What is wrong with a run in which no encoding tells the classes apart, in words; "" while there is hope."""
     seen = [row for row in rows if row.validation_first is not None and row.validation_second is not None]
-    if len(seen) < HOPELESS or any(abs(row.validation_correlation or 0.0) >= NOTHING for row in seen[-HOPELESS:]):
+    if len(seen) < HOPELESS or not all(map(knows_nothing, seen[-HOPELESS:])):
         return ""
     pairs = [(row.validation_first or 0.0, row.validation_second or 0.0) for row in seen[-HOPELESS:]]
     first, second = pairs[-1]

@@ -26,6 +26,7 @@ from gradiend_core.api import (
     converged,
     correlation,
     diagnosis,
+    knows_nothing,
     labels_of,
 )
 from gradiend_learners import Adam
@@ -162,9 +163,12 @@ class Training:
         return self.falls_from * (1 - fallen)
 
     def judge(self) -> None:
-        """Lets the rate fall to 0 soon when nothing is gained any more, and gives up when something is wrong."""
+        """Lets the rate fall to 0 soon when nothing is gained any more, and not yet while nothing is known; gives up when all is
+        lost."""
         if self.config.give_up and (problem := diagnosis(self.rows, self.axes[0])):
             raise LearningError(f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})")
+        if self.config.give_up and knows_nothing(self.rows[-1]) and self.falls_at < self.done < self.last:
+            self.falls_at = self.done  # some seeds begin far off, and would have no rate left once they are near
         if self.config.early_stop and not self.stopping and converged(self.rows):
             soon = self.done + math.ceil(self.done * self.config.cooldown / 2)
             self.stopping = True

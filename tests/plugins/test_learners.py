@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gradiend_learners import Ridge, Roles
+from gradiend_learners import Adam, Ridge, Roles
+from gradiend_learners.training import Training
 
 from gradiend_core import Session
 from gradiend_core.gradients.examples import subset
@@ -75,6 +76,21 @@ def test_a_shuffled_feature_is_no_feature(tmp_path):
     assert scores["shuffled"] < scores["adam"] - 0.05
     shares = [pair.factual_class for pair in run.examples["train"].pairs]
     assert shares.count("3SG") == shares.count("3PL"), "the examples themselves are not relabelled"
+
+
+def test_the_rate_falls_only_once_something_is_known(quick, monkeypatch):
+    """As long as no validation tells the classes apart, each begins the fall anew; nulls, which are not given up, just fall."""
+    for lost_until, config, begins in [(0, {}, 0), (40, {}, 40), (40, {"give_up": False}, 0), (100, {}, 80)]:
+        monkeypatch.setattr("gradiend_learners.training.knows_nothing", lambda row, until=lost_until: row.step <= until)
+        settings = Adam(steps=100, validate_every=20, batch_size=2, early_stop=False, progress=False, **config)
+        training = Training.begin(settings, task_of(quick), (("3SG", "3PL"),), frozenset())
+        shares = []
+        while training.done < training.last:
+            training.step()
+            shares.append(training.share())
+        assert training.falls_at == begins
+        right = [1 - (step - begins) / (100 - begins) for step in range(begins, 100)]
+        assert shares[begins:] == pytest.approx(right)
 
 
 def task_of(run: Session, rows: int = 40) -> LearningTask:
