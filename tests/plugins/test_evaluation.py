@@ -9,12 +9,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from gradiend_evaluation import DecoderSettings, EncoderSettings, ThresholdSettings
+from gradiend_evaluation import DecoderSettings, EncoderSettings, ThresholdSettings, WhereSettings
 from gradiend_evaluation.decoder import DecoderEvaluator
 from gradiend_evaluation.encoder import EncoderEvaluator
 from gradiend_evaluation.policies import Threshold
+from gradiend_evaluation.where import WhereEvaluator
 
 from gradiend_core import Session
+from gradiend_core.comparison.where import WEIGHT_COLUMNS, largest_weights
 from gradiend_core.errors import ConfigError
 from gradiend_core.gradients import texts as texts_module
 from gradiend_core.learning.encodings import labels_of
@@ -290,19 +292,21 @@ def test_controls_are_measured_by_kind():
     assert kinds == {"1SG", "1PL", "2", "neutral", "neutral slot"}
 
 
-@pytest.mark.parametrize("scope", [{"kind": "backbone"}, {"kind": "random", "share": 0.3}])
-def test_the_largest_weights_are_named_by_their_position(scope):
-    run = Session("english-pronouns", **settings(scope=scope, evaluation={"kinds": ["where"], "where": {"listed": 30}}))
-    rows = run.reports["where"].tables["weights"].records()
-    assert len(rows) == 30
-    decoder, parameters = run.feature.decoder, dict(run.loaded.model.named_parameters())
-    assert [abs(row["decoder"]) for row in rows] == decoder.abs().topk(30).values.tolist()
-    update = WeightUpdate(run.feature.decoder, run.feature.scope, 1.0, 1.0)
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_largest_weights_are_named_by_their_position(quick, every):
+    feature = quick.feature if every == 1 else quick.feature.narrowed(torch.arange(0, quick.feature.scope.size, every))
+    rows = [dict(zip(WEIGHT_COLUMNS, row, strict=True)) for row in largest_weights(feature, 30)]
+    assert [abs(row["decoder"]) for row in rows] == feature.decoder.abs().topk(30).values.tolist()
+    parameters = dict(quick.loaded.model.named_parameters())
     before = {name: value.detach().clone() for name, value in parameters.items()}
-    with applied(run.loaded.model, update):
+    with applied(quick.loaded.model, WeightUpdate(feature.decoder, feature.scope, 1.0, 1.0)):
         for row in rows:
             position = tuple(map(int, row["position"].split(", ")))
             change = parameters[row["parameter"]][position] - before[row["parameter"]][position]
             assert change.item() == pytest.approx(row["decoder"], rel=1e-3, abs=1e-6)
-    none = Session("english-pronouns", **settings(evaluation={"kinds": ["where"], "where": {"listed": 0}}))
-    assert none.reports["where"].tables["weights"].rows == ()
+
+
+@pytest.mark.parametrize("listed", [0, 7])
+def test_where_lists_as_many_weights_as_asked(quick, listed):
+    table = WhereEvaluator(WhereSettings(listed=listed)).evaluate(quick.evaluation_task(reports={})).tables["weights"]
+    assert len(table.rows) == listed

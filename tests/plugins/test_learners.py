@@ -80,16 +80,16 @@ def test_a_shuffled_feature_is_no_feature(tmp_path):
 
 def test_the_rate_falls_only_once_something_is_known(quick, monkeypatch):
     """As long as no validation tells the classes apart, each begins the fall anew; nulls, which are not given up, just fall."""
-    for lost_until, config, begins in [(0, {}, 0), (40, {}, 40), (40, {"give_up": False}, 0), (100, {}, 80)]:
+    for lost_until, config, begins in [(0, {}, 0), (8, {}, 8), (8, {"give_up": False}, 0), (20, {}, 16)]:
         monkeypatch.setattr("gradiend_learners.training.knows_nothing", lambda row, until=lost_until: row.step <= until)
-        settings = Adam(steps=100, validate_every=20, batch_size=2, early_stop=False, progress=False, **config)
+        settings = Adam(steps=20, validate_every=4, batch_size=2, early_stop=False, progress=False, **config)
         training = Training.begin(settings, task_of(quick), (("3SG", "3PL"),), frozenset())
         shares = []
         while training.done < training.last:
             training.step()
             shares.append(training.share())
         assert training.falls_at == begins
-        right = [1 - (step - begins) / (100 - begins) for step in range(begins, 100)]
+        right = [1 - (step - begins) / (20 - begins) for step in range(begins, 20)]
         assert shares[begins:] == pytest.approx(right)
 
 
