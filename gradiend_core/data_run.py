@@ -35,17 +35,23 @@ class DataRun:
         """Pairs and neutral text, with the funnel; `changes` are of settings. Raises DataError where the texts do not give
         what the paradigm needs."""
         settings = evolve(self.settings, **changes)
-        data = self.paradigm.pairs(PairingTask(watched(self._read(settings)), settings, self.general.seed))
-        check_class_names(data.classes)
-        return data
+        return self._pairs(self._read(settings), settings)
 
     def of_others(self, texts: Any) -> PairData:
         """Pairs of other texts than those of the run, found alike, and all of them test pairs. Raises DataError where there is
         none."""
         settings = evolve(self.settings, split_by="text", balance="off")
-        if isinstance(texts, str) and self.registry.has("text", texts):
-            texts = self.registry.get("text", texts).build()
-        return self.paradigm.pairs(PairingTask(watched(read_texts(texts, settings)), settings, self.general.seed, divided=False))
+        return self._pairs(read_texts(self._named(texts), settings), settings, divided=False)
+
+    def _pairs(self, texts: Iterable[Text], settings: DataSettings, divided: bool = True) -> PairData:
+        data = self.paradigm.pairs(PairingTask(watched(texts), settings, self.general.seed, divided))
+        check_class_names(data.classes)
+        return data
+
+    def _named(self, texts: Any) -> Any:
+        """What stands behind a name, where a plugin has it; else the texts as they were given."""
+        named = isinstance(texts, str) and self.registry.has("text", texts)
+        return self.registry.get("text", texts).build() if named else texts
 
     def texts(self) -> Iterator[str]:
         """The texts that pairs are made of."""
@@ -57,8 +63,7 @@ class DataRun:
             texts = self.general.texts
             if texts == IN_MEMORY:
                 raise DataError("this run was made from texts in memory; give them again, or a file, as texts")
-            if self.registry.has("text", texts):
-                texts = self.registry.get("text", texts).build()
+            texts = self._named(texts)
             if self._memo is not None:
                 key = repr(("texts", str(texts), settings))
                 if key not in self._memo:

@@ -265,6 +265,7 @@ class Session:
         def edit(toward: str) -> WeightUpdate:
             return chosen_update(feature, self.axis_reports[axis] if reports is None else reports, toward, rewrite.part)
 
+        # those that were learned from have been checked against autograd; of a finished run nothing has to be selected again
         gradients = self.gradients if "gradients" in self.__dict__ else self.gradients_over(feature.scope)
         return EvaluationTask(
             feature, seeds, gradients.over(feature.scope), self.source, self.loaded.tokenizer, examples or self.examples,

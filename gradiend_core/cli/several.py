@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from gradiend_core.cli.options import show
 from gradiend_core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from gradiend_core.records.report import Report
 
 
 def suite(
@@ -29,7 +27,7 @@ def suite(
     with workers(min(jobs, len(found.members))) as executor:
         result = run_suite(found, folder, executor, lambda line: print(line, file=sys.stderr))
     if result.report:
-        _print_comparison(result.report)
+        show(result.report)
     print(f"{len(result.finished)} of {len(found.members)} runs have finished; written to {folder}")
     if result.failed:
         print("\n".join(f"failed    {name}: {problem}" for name, problem in result.failed.items()))
@@ -52,7 +50,7 @@ def compare(
     except ValueError as error:
         raise ConfigError(f"--top takes a share, like 0.01, or a count, like 1000, not {' '.join(top)!r}") from error
     report = compare_runs(runs_in(runs), structure({"top": tops, "max_pairs": max_pairs}, ComparisonSettings, "comparison"))
-    _print_comparison(report)
+    show(report)
     if output:
         print(f"written to {save_comparison(report, output)}")
 
@@ -84,7 +82,3 @@ def stack(
     print("\n".join(found.report.lines))
     if output:
         print("\n".join(export_stack(found, output, form, keep=keep, rank=rank)))
-
-
-def _print_comparison(report: Report) -> None:
-    print("\n".join([*report.lines, *(f"warning: {warning}" for warning in report.warnings)]))

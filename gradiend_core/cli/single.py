@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradiend_core.cli.options import Disabled, names
+from gradiend_core.cli.options import Disabled, names, show
 from gradiend_core.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -160,9 +160,8 @@ def encode(
         print("\n".join(shown.format_map(row) for row in table.records()))
     else:
         reports = encoding.encode_texts(session, texts)
-        print(
-            "\n".join(line for report in reports for line in (*report.lines, *(f"warning: {each}" for each in report.warnings)))
-        )
+        for report in reports:
+            show(report)
         table = encoding.in_one(session, reports)
     if output:
         write_csv(output, table.columns, table.rows)
@@ -183,7 +182,7 @@ def evaluate(
     for _, _, reports in session.by_axis():
         for kind in kinds:
             report = reports[kind]
-            print("\n".join([*report.lines, *(f"warning: {warning}" for warning in report.warnings)]))
+            show(report)
             if report.tables:
                 print(f"tables    {', '.join(f'tables/{kind}_{name}.csv' for name in report.tables)}")
     print(f"written to {run}")

@@ -63,23 +63,26 @@ class LinearLayer(Layer):
         a, delta = _tokens(inputs[0]), _tokens(delta)
         if name == "bias":
             return delta.sum(1) @ directions.T
+        left, right = self._sides(a, delta)
         k, tokens = len(directions), a.shape[1]
         if k * tokens <= tokens + (WRITE + READ * k if directions[0].numel() > LARGE else 2 * k):
-            left, right = (a, delta) if self.transposed else (delta, a)
             if left.shape[2] < right.shape[2]:  # what is moved is as narrow as it can be
                 left, right, directions = right, left, directions.mT
             return torch.stack([torch.linalg.vecdot((left @ each).flatten(1), right.flatten(1)) for each in directions], 1)
         flat = directions.flatten(1).T
-        return torch.cat([gradients.flatten(1) @ flat for gradients in self._gradients(a, delta, k)])
+        return torch.cat([gradients.flatten(1) @ flat for gradients in self._gradients(left, right, k)])
 
-    def _gradients(self, a: Tensor, delta: Tensor, least: int = 1) -> Iterator[Tensor]:
+    def _sides(self, a: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+        """In the order of the weight's axes: an example's gradient is leftᵀ @ right."""
+        return (a, delta) if self.transposed else (delta, a)
+
+    def _gradients(self, left: Tensor, right: Tensor, least: int = 1) -> Iterator[Tensor]:
         """The gradients of the examples, [examples, *shape], in parts of so many at least, if the budget has room. A part is
         overwritten by the next: on a processor new memory costs more than what is put there."""
-        left, right = (a, delta) if self.transposed else (delta, a)
         shape = left.shape[2], right.shape[2]
         size = shape[0] * shape[1]
-        step = max(1, min(LAYER_BUDGET // size, max(least, CACHED // size) if a.device.type == "cpu" else len(a)))
-        part = a.new_empty(min(step, len(a)), *shape)
+        step = max(1, min(LAYER_BUDGET // size, max(least, CACHED // size) if left.device.type == "cpu" else len(left)))
+        part = left.new_empty(min(step, len(left)), *shape)
         for one, other in zip(left.split(step), right.split(step), strict=True):
             yield torch.bmm(one.mT, other, out=part[: len(one)])
 
@@ -97,13 +100,13 @@ class LinearLayer(Layer):
         if name == "bias":
             summed = delta.sum(1)
             return summed if index is None else summed[:, index]
+        left, right = self._sides(a, delta)
         examples, tokens = a.shape[:2]
         if index is None:
-            return (a.mT @ delta if self.transposed else delta.mT @ a).flatten(1)
+            return (left.mT @ right).flatten(1)
         if 8 * tokens * len(index) > a.shape[2] * delta.shape[2]:
-            return torch.cat([gradients.flatten(1)[:, index] for gradients in self._gradients(a, delta)])
+            return torch.cat([gradients.flatten(1)[:, index] for gradients in self._gradients(left, right)])
         rows, columns = index // self._width, index % self._width
-        left, right = (a, delta) if self.transposed else (delta, a)
         step = max(1, LAYER_BUDGET // (examples * tokens))
         places = zip(rows.split(step), columns.split(step), strict=True)
         return torch.cat([(left[:, :, row] * right[:, :, column]).sum(1) for row, column in places], 1)

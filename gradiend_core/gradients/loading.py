@@ -43,12 +43,13 @@ def config_of(model: str) -> dict[str, Any]:
 
     name = _checked(model)
     asked, problem = _failed.get(name, (0.0, None))
-    if problem and time.monotonic() - asked < AGAIN and name == model:
+    if problem and time.monotonic() - asked < AGAIN:
         raise ModelError(_reason(model, problem)) from problem
     try:
         found: dict[str, Any] = PretrainedConfig.get_config_dict(name)[0]
     except Exception as error:
-        _failed[name] = time.monotonic(), error
+        if not Path(name).is_dir():
+            _failed[name] = time.monotonic(), error
         raise ModelError(_reason(model, error)) from error
     if not isinstance(found.get("model_type"), str):
         raise ModelError(f"model {model!r} has no model_type in its config.json; give a folder that save_pretrained wrote")
