@@ -42,6 +42,25 @@ def quick():
 
 
 @pytest.fixture
+def gradiend(monkeypatch, capsys):
+    """The command line in this process: exit status, output and errors of a command."""
+    from gradiend_core import cli
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gradiend", *map(str, arguments)])
+        monkeypatch.setattr("warnings.showwarning", None)
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as leave:
+            code = leave.code
+        out, err = capsys.readouterr()
+        return (code, out, err) if isinstance(code, int) else (1, out, err + str(code))
+
+    return call
+
+
+@pytest.fixture
 def distribution(tmp_path, monkeypatch):
     """Installs a third-party distribution with one plugin, as a folder on the path, and returns its folder."""
 

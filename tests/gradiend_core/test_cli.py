@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from gradiend_core import cli
 from tests.conftest import asset
-
-
-@pytest.fixture
-def gradiend(monkeypatch, capsys):
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gradiend", *map(str, arguments)])
-        monkeypatch.setattr("warnings.showwarning", None)
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as leave:
-            code = leave.code
-        out, err = capsys.readouterr()
-        return (code, out, err) if isinstance(code, int) else (1, out, err + str(code))
-
-    return call
 
 
 def sets(*settings: str) -> list[str]:

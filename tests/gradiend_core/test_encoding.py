@@ -12,7 +12,6 @@ from gradiend_core.encoding import marked
 from gradiend_core.errors import DataError
 from gradiend_core.learning.encodings import encodings
 from tests.conftest import settings
-from tests.gradiend_core.test_cli import gradiend  # noqa: F401
 
 SLOT = "The cat was warm because [it|they] slept."
 
@@ -117,7 +116,7 @@ def test_a_finished_run_reads_without_its_own_texts(folder, monkeypatch):
     assert gd.encode_texts(run, "tiny-english")[0]["test.correlation"] > 0.9
 
 
-def test_the_command(folder, gradiend, tmp_path):  # noqa: F811
+def test_the_command(folder, gradiend, tmp_path):
     code, out, _ = gradiend("encode", folder, SLOT, "The cat was [warm].", "--output", tmp_path / "one.csv")
     assert code == 0
     first, second, last = out.splitlines()
