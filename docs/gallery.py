@@ -19,12 +19,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         suite = gd.read_suite(HERE / "examples" / "many-features.toml")
         whole = gd.run_suite(suite, Path(place) / "many", tell=print)
-        four = {name: whole.finished[name] for name in ("FemNom-FemDat", "FemAcc-FemGen", "MascNom-FemNom", "MascDat-MascGen")}
+        four = {
+            name: whole.finished[name]
+            for name in ("FemNom-FemDat", "FemAcc-FemGen", "MascNom-FemNom", "MascDat-MascGen")
+        }
         for suffix, report in (("", whole.report), ("-4", gd.compare_runs(four))):
             assert report is not None
             folder = gd.save_comparison(report, Path(place) / f"comparison{suffix}") / "figures"
             for name in (
-                ("shared-weights",) if suffix else ("similarity", "overlap", "cross-encoding", "places", "shared-weights")
+                ("shared-weights",)
+                if suffix
+                else ("similarity", "overlap", "cross-encoding", "places", "shared-weights")
             ):
                 (GALLERY / f"{name}{suffix}.png").write_bytes((folder / f"{name}.png").read_bytes())
 

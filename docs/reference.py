@@ -1,4 +1,5 @@
-"""The reference pages, made of the code itself whenever the site is built: nothing of them is written by hand.
+"""The reference pages, made of the code itself whenever the site is built: nothing of them is written by
+hand.
 
 A hook of mkdocs; `pages()` gives them as Markdown, for the tests too.
 """
@@ -17,13 +18,13 @@ import attrs
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
-import gradiend_core  # noqa: E402
-from gradiend_core import hookspecs  # noqa: E402
-from gradiend_core.config.converter import unstructure  # noqa: E402
-from gradiend_core.config.runfile import OWN, SEVERAL, SINGLE  # noqa: E402
-from gradiend_core.plugins.manager import Plugins  # noqa: E402
-from gradiend_core.plugins.registry import ROLES  # noqa: E402
-from gradiend_core.records.run import ComparisonSettings, GeneralSettings  # noqa: E402
+import gradiend_core
+from gradiend_core import hookspecs
+from gradiend_core.config.converter import unstructure
+from gradiend_core.config.runfile import OWN, SEVERAL, SINGLE
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.plugins.registry import ROLES
+from gradiend_core.records.run import ComparisonSettings, GeneralSettings
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -37,16 +38,22 @@ def on_files(files: Any, config: Any) -> Any:
 
 def pages() -> dict[str, str]:
     return {
-        "run-file": "\n".join(run_file()), "command-line": command_line(), "hooks": "\n".join(hooks()),
+        "run-file": "\n".join(run_file()),
+        "command-line": command_line(),
+        "hooks": "\n".join(hooks()),
         "roles": "\n".join(objects("What plugins can do", "gradiend_core.roles")),
-        "records": "\n".join(objects("Records", "gradiend_core.records")), "library": "\n".join(library()),
-    }  # fmt: skip
+        "records": "\n".join(objects("Records", "gradiend_core.records")),
+        "library": "\n".join(library()),
+    }
 
 
 def run_file() -> Iterator[str]:
     """Every table with every key, its default and what it means."""
     registry = Plugins.discover().registry
-    yield "# The run file\n\nTOML. What is left out has its default; `run.toml` in the folder of a run has all of them."
+    yield (
+        "# The run file\n\nTOML. What is left out has its default; `run.toml` in the folder of a run has all"
+        " of them."
+    )
     yield "On the command line, `--set TABLE.KEY=VALUE`; in the library, a keyword for each table.\n"
     yield from table("", GeneralSettings, "At the top")
     for name, settings in OWN.items():
@@ -57,11 +64,16 @@ def run_file() -> Iterator[str]:
             yield f"`kind` is one of these, by default `{SINGLE[role]}`.\n"
         else:
             usual = [name for name in registry.names(role) if registry.get(role, name).by_default]
-            yield f"`kinds` is a list of these, by default `{usual}`; each has a table of its own, `[{role}.NAME]`.\n"
+            yield (
+                f"`kinds` is a list of these, by default `{usual}`; each has a table of its own,"
+                f" `[{role}.NAME]`.\n"
+            )
         for name in registry.names(role):
             entry = registry.get(role, name)
             where = role if role in SINGLE else f"{role}.{name}"
-            yield from table(where, entry.config, f"`{name}`", 3, f"{entry.summary}. {entry.reference}".strip(" ."))
+            yield from table(
+                where, entry.config, f"`{name}`", 3, f"{entry.summary}. {entry.reference}".strip(" .")
+            )
     yield from table("comparison", ComparisonSettings, "`[comparison]`, of a suite")
 
 
@@ -72,7 +84,9 @@ def table(path: str, settings: type, title: str, level: int = 2, about: str = ""
     rows = [(field.name, kind_of(field), default_of(field)) for field in attrs.fields(settings)]  # type: ignore[arg-type]
     if rows:
         yield "| key | kind | default |\n|---|---|---|"
-        yield from (f"| `{f'{path}.' if path else ''}{name}` | {kind} | {default} |" for name, kind, default in rows)
+        yield from (
+            f"| `{f'{path}.' if path else ''}{name}` | {kind} | {default} |" for name, kind, default in rows
+        )
         yield ""
 
 
@@ -124,7 +138,10 @@ def objects(title: str, package: str) -> Iterator[str]:
 
 
 def library() -> Iterator[str]:
-    yield f"# The library\n\n```python\n{inspect.cleandoc(gradiend_core.__doc__ or '').split(chr(10), 2)[2]}\n```\n"
+    yield (
+        "# The"
+        f" library\n\n```python\n{inspect.cleandoc(gradiend_core.__doc__ or '').split(chr(10), 2)[2]}\n```\n"
+    )
     for name in gradiend_core.__all__:
         options = "{heading_level: 2, show_root_full_path: false}"
         yield f"::: gradiend_core.{gradiend_core._MODULE_OF[name]}.{name}\n    options: {options}\n"

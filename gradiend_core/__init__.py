@@ -1,4 +1,5 @@
-"""gradiend-core: feature directions of language models, learned from gradients (arXiv 2502.01406, 2602.23993).
+"""gradiend-core: feature directions of language models, learned from gradients (arXiv 2502.01406,
+2602.23993).
 
 import gradiend_core as gd
 run = gd.Session("english-pronouns", model="tiny-mlm")
@@ -79,7 +80,7 @@ __all__ = [
     "save_update",
     "stack",
     "write_report",
-]  # fmt: skip
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -39,7 +39,13 @@ from gradiend_core.roles.visualizer import ComparisonVisualizer, Visualizer
 
 if TYPE_CHECKING:
     from gradiend_core.comparison.similarity import compare, shared
-    from gradiend_core.comparison.where import PLACE_COLUMNS, WEIGHT_COLUMNS, largest_weights, places, shares_by_place
+    from gradiend_core.comparison.where import (
+        PLACE_COLUMNS,
+        WEIGHT_COLUMNS,
+        largest_weights,
+        places,
+        shares_by_place,
+    )
     from gradiend_core.data.finding import Finder, Finding, RulesFinder, Slot
     from gradiend_core.data.pairing import make_pairs
     from gradiend_core.data.paradigm import RulesParadigm
@@ -51,7 +57,14 @@ if TYPE_CHECKING:
     from gradiend_core.gradients.loading import architecture, config_of, load_model
     from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
     from gradiend_core.gradients.places import component_of, layer_of
-    from gradiend_core.gradients.slots import SlotSource, TokenBatch, logits_of, padded, prepare_slots, token_limit
+    from gradiend_core.gradients.slots import (
+        SlotSource,
+        TokenBatch,
+        logits_of,
+        padded,
+        prepare_slots,
+        token_limit,
+    )
     from gradiend_core.gradients.spans import SpanSource, prepare_spans
     from gradiend_core.gradients.texts import TextBatch, TextRow, masked_places, text_batches, text_scores
     from gradiend_core.learning.batches import class_batches
@@ -68,7 +81,13 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "gradiend_core.comparison.similarity": ("compare", "shared"),
-    "gradiend_core.comparison.where": ("PLACE_COLUMNS", "WEIGHT_COLUMNS", "largest_weights", "places", "shares_by_place"),
+    "gradiend_core.comparison.where": (
+        "PLACE_COLUMNS",
+        "WEIGHT_COLUMNS",
+        "largest_weights",
+        "places",
+        "shares_by_place",
+    ),
     "gradiend_core.data.finding": ("Finder", "Finding", "RulesFinder", "Slot"),
     "gradiend_core.data.pairing": ("make_pairs",),
     "gradiend_core.data.paradigm": ("RulesParadigm",),
@@ -81,7 +100,12 @@ _LAZY = {
     "gradiend_core.gradients.operator": ("GradientMatrix", "GradientOperator"),
     "gradiend_core.gradients.places": ("component_of", "layer_of"),
     "gradiend_core.gradients.slots": (
-        "SlotSource", "TokenBatch", "logits_of", "padded", "prepare_slots", "token_limit",
+        "SlotSource",
+        "TokenBatch",
+        "logits_of",
+        "padded",
+        "prepare_slots",
+        "token_limit",
     ),
     "gradiend_core.gradients.spans": ("SpanSource", "prepare_spans"),
     "gradiend_core.gradients.texts": ("TextBatch", "TextRow", "masked_places", "text_batches", "text_scores"),
@@ -90,26 +114,79 @@ _LAZY = {
     "gradiend_core.learning.closed_form": ("assembled", "class_means"),
     "gradiend_core.learning.convergence": ("converged", "diagnosis", "knows_nothing"),
     "gradiend_core.learning.encoder_decoder": ("EncoderDecoder", "Rates", "Trainer"),
-    "gradiend_core.learning.encodings": ("calibrated", "correlation", "encodings", "labels_of", "projections"),
+    "gradiend_core.learning.encodings": (
+        "calibrated",
+        "correlation",
+        "encodings",
+        "labels_of",
+        "projections",
+    ),
     "gradiend_core.learning.selection": ("count_of", "difference_of_means", "largest"),
     "gradiend_core.rewriting.apply": ("Rewriter",),
     "gradiend_core.rewriting.measuring": ("Measure", "goal_values", "measure_of"),
     "gradiend_core.rewriting.search": ("Edit", "Trials", "WeightEdit", "bracket", "choose", "grid"),
     "gradiend_core.storage.features": ("load_feature",),
-}  # fmt: skip
+}
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
-    "NEUTRAL", "NEUTRAL_SLOT", "OTHERS", "SPLITS", "Candidate", "ComparisonVisualizer", "ConfigError", "Contribution",
-    "DataError", "DataSettings", "Drop", "DropCounter", "EvaluationTask", "Evaluator", "Examples", "FittedSource", "Funnel",
-    "Goal", "GradiendError", "GradientRole", "GradientSettings", "GradientSource",
-    "LanguageSource", "LearnedFeature", "Learner", "LearningError",
-    "LearningTask", "Metric", "MinimalPair", "ModelError", "NoSettings", "PairData", "PairingTask", "Paradigm",
-    "ParameterScope", "ParameterSlice", "PluginError", "Policy", "Provenance", "Report", "RewriteSettings", "SelectionTask",
-    "Selector", "StorageError", "Table", "Text", "TextScores", "Token", "TrainingRow", "Visualizer", "WeightUpdate",
-    "code_of", "goal_of", "hookimpl", "unknown",
+    "NEUTRAL",
+    "NEUTRAL_SLOT",
+    "OTHERS",
+    "SPLITS",
+    "Candidate",
+    "ComparisonVisualizer",
+    "ConfigError",
+    "Contribution",
+    "DataError",
+    "DataSettings",
+    "Drop",
+    "DropCounter",
+    "EvaluationTask",
+    "Evaluator",
+    "Examples",
+    "FittedSource",
+    "Funnel",
+    "Goal",
+    "GradiendError",
+    "GradientRole",
+    "GradientSettings",
+    "GradientSource",
+    "LanguageSource",
+    "LearnedFeature",
+    "Learner",
+    "LearningError",
+    "LearningTask",
+    "Metric",
+    "MinimalPair",
+    "ModelError",
+    "NoSettings",
+    "PairData",
+    "PairingTask",
+    "Paradigm",
+    "ParameterScope",
+    "ParameterSlice",
+    "PluginError",
+    "Policy",
+    "Provenance",
+    "Report",
+    "RewriteSettings",
+    "SelectionTask",
+    "Selector",
+    "StorageError",
+    "Table",
+    "Text",
+    "TextScores",
+    "Token",
+    "TrainingRow",
+    "Visualizer",
+    "WeightUpdate",
+    "code_of",
+    "goal_of",
+    "hookimpl",
+    "unknown",
     *_MODULE_OF,
-]  # fmt: skip
+]
 
 
 def __getattr__(name: str) -> Any:

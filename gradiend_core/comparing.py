@@ -36,12 +36,15 @@ class FinishedRun:
 
 
 def compare_runs(
-    runs: Mapping[str, str | Path] | Sequence[str | Path], settings: ComparisonSettings | None = None, *,
+    runs: Mapping[str, str | Path] | Sequence[str | Path],
+    settings: ComparisonSettings | None = None,
+    *,
     memo: dict[str, Any] | None = None,
-) -> Report:  # fmt: skip
-    """The comparison of the features of some finished runs, with the tables of `comparison.report.compare_features`. Each model
-    is loaded once, and each encoder reads the test pairs of all runs of its model in one pass. Raises ConfigError for fewer than
-    two features, and StorageError for what is no finished run."""
+) -> Report:
+    """The comparison of the features of some finished runs, with the tables of
+    `comparison.report.compare_features`. Each model is loaded once, and each encoder reads the test pairs of
+    all runs of its model in one pass. Raises ConfigError for fewer than two features, and StorageError for
+    what is no finished run."""
     from gradiend_core.comparison.report import compare_features
 
     settings = settings or ComparisonSettings()
@@ -49,7 +52,9 @@ def compare_runs(
     models = _model_names(opened)
     features, pairs = _features(opened, models)
     if len(features) < 2:
-        raise ConfigError(f"a comparison has two features at least, and here {'is one' if features else 'are none'}")
+        raise ConfigError(
+            f"a comparison has two features at least, and here {'is one' if features else 'are none'}"
+        )
     readings, warnings = _readings(opened, models, features, pairs, settings.max_pairs)
     report = compare_features(features, settings, readings)
     return Report(report.name, report.metrics, report.tables, tuple(warnings), report.lines)
@@ -87,13 +92,19 @@ def _opened(runs: Mapping[str, str | Path] | Sequence[str | Path], memo: dict[st
         unclear = len(set(names)) < len(names)
         runs = {(str(folder) if unclear else folder.name): folder for folder in folders}
     plugins = Plugins.discover()
-    return [FinishedRun(name, Path(folder), load_run(folder, plugins=plugins, memo=memo)) for name, folder in runs.items()]
+    return [
+        FinishedRun(name, Path(folder), load_run(folder, plugins=plugins, memo=memo))
+        for name, folder in runs.items()
+    ]
 
 
 def _model_names(opened: Sequence[FinishedRun]) -> dict[str, str]:
-    """For each run the model that it is of: as it was named, and with its fingerprint where one name means two models. Runs
-    that read gradients in other ways are of different models here."""
-    about = {each.name: (each.session.expected.get("model_fingerprint", ""), repr(each.session.config.source)) for each in opened}
+    """For each run the model that it is of: as it was named, and with its fingerprint where one name means
+    two models. Runs that read gradients in other ways are of different models here."""
+    about = {
+        each.name: (each.session.expected.get("model_fingerprint", ""), repr(each.session.config.source))
+        for each in opened
+    }
     known: dict[str, list[tuple[str, str]]] = {}
     for each in opened:
         ways = known.setdefault(each.session.config.general.model, [])
@@ -122,17 +133,22 @@ def _features(
             seeds = (feature, *seed_features(each.folder, each.session, axis))
             null = each.session.config.learner.kind == "shuffled"
             features.append(Compared(name, seeds, models[each.name], each.session.config.general.poles, null))
-            first, second = ([pair for pair in test if code_of(pair, feature.classes) == sign] for sign in (1.0, -1.0))
+            first, second = (
+                [pair for pair in test if code_of(pair, feature.classes) == sign] for sign in (1.0, -1.0)
+            )
             pairs[name] = first, second
     return features, pairs
 
 
 def _readings(
-    opened: Sequence[FinishedRun], models: Mapping[str, str], features: Sequence[Compared],
-    pairs: Mapping[str, tuple[list[MinimalPair], list[MinimalPair]]], most: int,
-) -> tuple[dict[str, Reading], list[str]]:  # fmt: skip
-    """For each model all test pairs made ready once, at most so many of each class of those that it takes; and why some model
-    has none."""
+    opened: Sequence[FinishedRun],
+    models: Mapping[str, str],
+    features: Sequence[Compared],
+    pairs: Mapping[str, tuple[list[MinimalPair], list[MinimalPair]]],
+    most: int,
+) -> tuple[dict[str, Reading], list[str]]:
+    """For each model all test pairs made ready once, at most so many of each class of those that it takes;
+    and why some model has none."""
     from gradiend_core.comparison.report import Reading
 
     readings, warnings = {}, []
@@ -140,7 +156,8 @@ def _readings(
         run = next(each.session for each in opened if models[each.name] == model)
         if hasattr(run.source, "fit"):
             warnings.append(
-                f"features of {model} do not read each other's texts: each run has a source that it fitted for itself"
+                f"features of {model} do not read each other's texts: each run has a source that it fitted"
+                " for itself"
             )
             continue
         own = [each.name for each in features if each.model == model]
@@ -151,17 +168,23 @@ def _readings(
             warnings.append(f"features of {model} do not read each other's texts: {error}")
             continue
         places = {pair: row for row, pair in enumerate(examples.pairs)}
-        rows = {name: [row for side in pairs[name] for row in [places[p] for p in side if p in places][:most]] for name in own}
+        rows = {
+            name: [row for side in pairs[name] for row in [places[p] for p in side if p in places][:most]]
+            for name in own
+        }
         scope = next(each.seeds[0].scope for each in features if each.model == model)
         readings[model] = Reading(run.gradients_over(scope), examples, rows)
     return readings, warnings
 
 
 def runs_in(folders: Sequence[Path]) -> dict[str, Path]:
-    """Finished runs by name: folders that are one, and all that are inside of folders that are not, such as a suite's."""
+    """Finished runs by name: folders that are one, and all that are inside of folders that are not, such as a
+    suite's."""
     found: dict[str, Path] = {}
     for folder in folders:
-        found_there = (path.parent for path in sorted(folder.rglob(RESULTS)) if not path.parent.name.startswith(PART))
+        found_there = (
+            path.parent for path in sorted(folder.rglob(RESULTS)) if not path.parent.name.startswith(PART)
+        )
         inside = [folder] if (folder / RESULTS).is_file() else [*found_there]
         if not inside:
             raise StorageError(f"{folder} holds no finished run, and no folder with one")

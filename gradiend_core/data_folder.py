@@ -3,7 +3,8 @@
 data.toml       how they were made; `gradiend data data.toml` makes them again
 pairs.jsonl     the pairs, with [MASK] as slot          neutral.jsonl   neutral text
 run.toml        a run on them as they are: `gradiend run run.toml --model MODEL`
-audit/          tables: funnel, classes, words, lengths, overlap, tokens          audit.md   the audit in short
+audit/          tables: funnel, classes, words, lengths, overlap, tokens
+audit.md        the audit in short
 """
 
 from __future__ import annotations
@@ -31,10 +32,14 @@ MARKER = "data.toml"
 def pair_row(pair: MinimalPair) -> dict[str, str]:
     """A pair as a row of a data set that is masked already, as the paradigm "masked" reads it."""
     return {
-        "text": f"{pair.left}{MASK}{pair.right}", "factual": pair.factual, "alternative": pair.alternative,
-        "factual_class": pair.factual_class, "alternative_class": pair.alternative_class, "split": pair.split,
+        "text": f"{pair.left}{MASK}{pair.right}",
+        "factual": pair.factual,
+        "alternative": pair.alternative,
+        "factual_class": pair.factual_class,
+        "alternative_class": pair.alternative_class,
+        "split": pair.split,
         "document": pair.document,
-    }  # fmt: skip
+    }
 
 
 def write_pairs(data: PairData, output: Path) -> None:
@@ -46,9 +51,12 @@ def write_pairs(data: PairData, output: Path) -> None:
 
 
 def read_pairs(folder: Path) -> list[MinimalPair]:
-    """The pairs of a run's or a data set's folder, neutral ones too. Raises StorageError where there are none."""
+    """The pairs of a run's or a data set's folder, neutral ones too. Raises StorageError where there are
+    none."""
     try:
-        rows = [json.loads(line) for line in (folder / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+        rows = [
+            json.loads(line) for line in (folder / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
+        ]
         pairs = []
         for row in rows:
             left, right = row.pop("text").split(MASK)
@@ -58,7 +66,9 @@ def read_pairs(folder: Path) -> list[MinimalPair]:
     return pairs
 
 
-def save_data(run: DataRun, output: str | Path, tokenizer: Any = None) -> tuple[PairData, Mapping[str, Table]]:
+def save_data(
+    run: DataRun, output: str | Path, tokenizer: Any = None
+) -> tuple[PairData, Mapping[str, Table]]:
     """Makes the pairs of a run and writes them with their audit; gives both back."""
     output = Path(output)
     with claimed(output, MARKER):
@@ -87,7 +97,13 @@ def _training_run(data: PairData, output: Path) -> str:
     paradigm |= {"alternative_class": "alternative_class"}
     if data.neutral_texts:
         paradigm["neutral"] = str(output / "neutral.jsonl")
-    settings = {"split_column": "split", "split_by": "given", "document_column": "document", "max_per_class": 0, "max_neutral": 0}
+    settings = {
+        "split_column": "split",
+        "split_by": "given",
+        "document_column": "document",
+        "max_per_class": 0,
+        "max_neutral": 0,
+    }
     return tomli_w.dumps({"texts": str(output / "pairs.jsonl"), "paradigm": paradigm, "data": settings})
 
 

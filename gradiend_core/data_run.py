@@ -19,27 +19,38 @@ IN_MEMORY = "in memory"
 
 
 class DataRun:
-    """What pairs are made of. `texts` are those in memory; None takes the ones that `general` names. With a `memo`, texts that
-    are read stay in it, by how they were read."""
+    """What pairs are made of. `texts` are those in memory; None takes the ones that `general` names. With a
+    `memo`, texts that are read stay in it, by how they were read."""
 
     def __init__(
-        self, registry: Registry, general: GeneralSettings, paradigm: Choice, settings: DataSettings, texts: Any = None,
+        self,
+        registry: Registry,
+        general: GeneralSettings,
+        paradigm: Choice,
+        settings: DataSettings,
+        texts: Any = None,
         memo: dict[str, Any] | None = None,
-    ) -> None:  # fmt: skip
-        self.registry, self.general, self.choice, self.settings, self._texts = registry, general, paradigm, settings, texts
+    ) -> None:
+        self.registry, self.general, self.choice, self.settings, self._texts = (
+            registry,
+            general,
+            paradigm,
+            settings,
+            texts,
+        )
         self._memo = memo
         check_class_names(getattr(paradigm.config, "classes", ()))
         self.paradigm: Paradigm = registry.get("paradigm", paradigm.kind).build(paradigm.config)
 
     def pairs(self, **changes: Any) -> PairData:
-        """Pairs and neutral text, with the funnel; `changes` are of settings. Raises DataError where the texts do not give
-        what the paradigm needs."""
+        """Pairs and neutral text, with the funnel; `changes` are of settings. Raises DataError where the
+        texts do not give what the paradigm needs."""
         settings = evolve(self.settings, **changes)
         return self._pairs(self._read(settings), settings)
 
     def of_others(self, texts: Any) -> PairData:
-        """Pairs of other texts than those of the run, found alike, and all of them test pairs. Raises DataError where there is
-        none."""
+        """Pairs of other texts than those of the run, found alike, and all of them test pairs. Raises
+        DataError where there is none."""
         settings = evolve(self.settings, split_by="text", balance="off")
         return self._pairs(read_texts(self._named(texts), settings), settings, divided=False)
 
@@ -62,7 +73,9 @@ class DataRun:
         if texts is None:
             texts = self.general.texts
             if texts == IN_MEMORY:
-                raise DataError("this run was made from texts in memory; give them again, or a file, as texts")
+                raise DataError(
+                    "this run was made from texts in memory; give them again, or a file, as texts"
+                )
             texts = self._named(texts)
             if self._memo is not None:
                 key = repr(("texts", str(texts), settings))

@@ -23,8 +23,9 @@ COLUMNS = ("feature", "factual", "alternative", "encoding", "text")
 
 
 def marked(text: str) -> MinimalPair:
-    """The pair of a text whose slot has its fillers in brackets: "The chef was tired, so [he|they] left." With one filler alone,
-    "The chef was [tired].", the slot is neutral. Raises DataError for a text that has not one such slot."""
+    """The pair of a text whose slot has its fillers in brackets: "The chef was tired, so [he|they] left."
+    With one filler alone, "The chef was [tired].", the slot is neutral. Raises DataError for a text that has
+    not one such slot."""
     parts = SLOT.split(text)
     if len(parts) != 4 or parts[1] == "MASK":
         problem = "several slots" if len(parts) > 4 else "no slot with its fillers"
@@ -44,11 +45,14 @@ def written(pair: MinimalPair) -> str:
 
 
 def encode(session: Session, texts: Sequence[str | MinimalPair]) -> Table:
-    """What each feature of a session reads in texts with a marked slot (`marked`), or in pairs: a row for each feature and text.
+    """What each feature of a session reads in texts with a marked slot (`marked`), or in pairs: a row for
+    each feature and text.
 
     Raises DataError for a text without a slot, and for one that the model cannot take."""
     if isinstance(texts, str):
-        raise DataError(f"encode takes a list of texts with a marked slot, not {texts!r:.80}; `encode_texts` takes a file")
+        raise DataError(
+            f"encode takes a list of texts with a marked slot, not {texts!r:.80}; `encode_texts` takes a file"
+        )
     pairs = [marked(text) if isinstance(text, str) else text for text in texts]
     examples = _model_of(session).prepared(pairs)
     if examples.drops:
@@ -68,25 +72,39 @@ def encode(session: Session, texts: Sequence[str | MinimalPair]) -> Table:
 
 
 def encode_texts(session: Session, texts: Any) -> tuple[Report, ...]:
-    """For each feature of a session, the report of the evaluator "encoder" on other texts: a name, a file or whatever else
-    `read_texts` takes. The run's paradigm finds their slots, by the settings of the run but for its splits: all pairs are test
-    pairs, and no class has to be there. Raises DataError where no pair is found."""
+    """For each feature of a session, the report of the evaluator "encoder" on other texts: a name, a file or
+    whatever else `read_texts` takes. The run's paradigm finds their slots, by the settings of the run but for
+    its splits: all pairs are test pairs, and no class has to be there. Raises DataError where no pair is
+    found."""
     data = session.data_run.of_others(texts)
     ready = _model_of(session).prepared
     examples = {"test": ready(data.pairs), NEUTRAL: ready(data.neutral_pairs)}
     if not examples["test"].pairs:
-        drops = "; ".join(f"{drop.count} dropped: {drop.reason}" for own in examples.values() for drop in own.drops)
-        raise DataError(f"none of the {len(data.pairs)} pairs in {texts!r:.80} can be used with this model ({drops})")
+        drops = "; ".join(
+            f"{drop.count} dropped: {drop.reason}" for own in examples.values() for drop in own.drops
+        )
+        raise DataError(
+            f"none of the {len(data.pairs)} pairs in {texts!r:.80} can be used with this model ({drops})"
+        )
     entry = session.registry.get("evaluation", "encoder")
-    config = next((each.config for each in session.config.evaluation if each.kind == "encoder"), entry.config())
+    config = next(
+        (each.config for each in session.config.evaluation if each.kind == "encoder"), entry.config()
+    )
     evaluator = entry.build(evolve(config, splits=("test",)))
-    return tuple(evaluator.evaluate(session.evaluation_task(axis, {}, data, examples)) for axis in range(len(session.features)))
+    return tuple(
+        evaluator.evaluate(session.evaluation_task(axis, {}, data, examples))
+        for axis in range(len(session.features))
+    )
 
 
 def in_one(session: Session, reports: Sequence[Report]) -> Table:
     """The encodings of all features of a session, from the reports of `encode_texts`."""
     own = [report.tables["encodings"] for report in reports]
-    rows = [(named(feature), *row) for feature, table in zip(session.features, own, strict=True) for row in table.rows]
+    rows = [
+        (named(feature), *row)
+        for feature, table in zip(session.features, own, strict=True)
+        for row in table.rows
+    ]
     return Table(("feature", *own[0].columns), tuple(rows))
 
 
@@ -95,7 +113,8 @@ def named(feature: LearnedFeature) -> str:
 
 
 def _model_of(session: Session) -> ModelRun:
-    """What makes pairs ready. A source that learns something of its own has then learned it, from the run's texts."""
+    """What makes pairs ready. A source that learns something of its own has then learned it, from the run's
+    texts."""
     if hasattr(session.source, "fit"):
         _ = session.examples
     return session.model_run

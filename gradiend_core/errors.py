@@ -10,11 +10,13 @@ LONGEST = 2000
 
 
 class GradiendError(Exception):
-    """Anything that the user can mend. The message is shown as it is, without a traceback; a very long one, as where it names a
-    value out of a damaged file, loses its middle."""
+    """Anything that the user can mend. The message is shown as it is, without a traceback; a very long one,
+    as where it names a value out of a damaged file, loses its middle."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message if len(message) <= LONGEST else f"{message[: LONGEST - 500]} […] {message[-500:]}")
+        super().__init__(
+            message if len(message) <= LONGEST else f"{message[: LONGEST - 500]} […] {message[-500:]}"
+        )
 
 
 class ConfigError(GradiendError):

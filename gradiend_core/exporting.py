@@ -21,27 +21,43 @@ FORMATS = ("full", "sparse", "lora", "task-vector")
 
 
 def export(
-    session: Session, toward: str, output: str | Path, form: str = "full", *, strength: float = 1.0,
-    learning_rate: float | None = None, keep: float = 1.0, rank: int = 8,
-) -> list[str]:  # fmt: skip
-    """Writes the edit that strengthens a class, times `strength`, of which only the share `keep` of largest entries stays; gives
-    back what to know of it, in lines.
+    session: Session,
+    toward: str,
+    output: str | Path,
+    form: str = "full",
+    *,
+    strength: float = 1.0,
+    learning_rate: float | None = None,
+    keep: float = 1.0,
+    rank: int = 8,
+) -> list[str]:
+    """Writes the edit that strengthens a class, times `strength`, of which only the share `keep` of largest
+    entries stays; gives back what to know of it, in lines.
 
-    "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact; "lora" is an adapter
-    for peft of this `rank`, whose error is said; "task-vector" is a checkpoint of the changes alone, with a recipe for mergekit
-    that adds them to the base model."""
+    "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact;
+    "lora" is an adapter for peft of this `rank`, whose error is said; "task-vector" is a checkpoint of the
+    changes alone, with a recipe for mergekit that adds them to the base model."""
     update = session.update(toward, learning_rate) * strength
     if not update.learning_rate:
         raise ConfigError(
-            f"the edit toward {toward} has learning rate 0, as none was better than the model; give a learning rate"
+            f"the edit toward {toward} has learning rate 0, as none was better than the model; give a"
+            " learning rate"
         )
     card = model_card(session, toward, update, strength, keep)
     return write_edit(session, update, toward, card, output, form, keep=keep, rank=rank)
 
 
 def write_edit(
-    session: Session, update: WeightUpdate, toward: str, card: str, output: str | Path, form: str, *, keep: float, rank: int
-) -> list[str]:  # fmt: skip
+    session: Session,
+    update: WeightUpdate,
+    toward: str,
+    card: str,
+    output: str | Path,
+    form: str,
+    *,
+    keep: float,
+    rank: int,
+) -> list[str]:
     """Writes any update of a session's model in one of the formats."""
     if form not in FORMATS:
         raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
@@ -60,7 +76,8 @@ def write_edit(
         lines.append(f"an adapter can change {found.held:.1%} of the update; relative error by rank {errors}")
         if found.left_out:
             lines.append(
-                f"left out, as no adapter can change them: {len(found.left_out)} parameters, such as {found.left_out[0]}"
+                f"left out, as no adapter can change them: {len(found.left_out)} parameters, such as"
+                f" {found.left_out[0]}"
             )
     else:
         from gradiend_core.rewriting.model import RewrittenModel
@@ -87,23 +104,33 @@ def _changes(session: Session, update: WeightUpdate) -> Any:
 
 def _recipe(base: str, folder: Path) -> str:
     """The base model plus the task vector (arXiv 2212.04089); another weight is another strength."""
-    models = "".join(f"  - model: {json.dumps(str(model))}\n    parameters:\n      weight: 1.0\n" for model in (base, folder))
+    models = "".join(
+        f"  - model: {json.dumps(str(model))}\n    parameters:\n      weight: 1.0\n"
+        for model in (base, folder)
+    )
     return f"merge_method: linear\nmodels:\n{models}parameters:\n  normalize: false\ndtype: float32\n"
 
 
-def model_card(session: Session, toward: str, update: WeightUpdate, strength: float = 1.0, keep: float = 1.0) -> str:
+def model_card(
+    session: Session, toward: str, update: WeightUpdate, strength: float = 1.0, keep: float = 1.0
+) -> str:
     """What the edit is, where it comes from, and what was measured of it, as the README of a model."""
     axis = session.axis_of(toward)
     feature, reports = session.features[axis], session.axis_reports[axis]
     first, second = feature.classes
-    about = f"learned from gradients of minimal pairs of {first} and {second} (GRADIEND, arXiv 2502.01406) by gradiend-core."
+    about = (
+        f"learned from gradients of minimal pairs of {first} and {second} (GRADIEND, arXiv 2502.01406) by"
+        " gradiend-core."
+    )
     model = session.config.general.model
     sign, of = (goal := goal_of(toward, feature.classes)).sign, goal.of
     purpose = f"{'more' if sign > 0 else 'less'} of {of}" if sign else f"{first} and {second} alike"
     facts = {
         "paradigm": session.config.paradigm.kind,
         "classes": f"{first} (+1), {second} (−1)",
-        "feature factor, learning rate": f"{update.feature_factor:+g}, {update.learning_rate:g} (strength {strength:g})",
+        "feature factor, learning rate": (
+            f"{update.feature_factor:+g}, {update.learning_rate:g} (strength {strength:g})"
+        ),
         "weights in scope, length of the change": f"{update.scope.size:,}, {update.norm:.4g}",
         "scope, model": f"`{update.scope.fingerprint()}`, `{session.loaded.fingerprint}`",
     }
@@ -114,17 +141,31 @@ def model_card(session: Session, toward: str, update: WeightUpdate, strength: fl
         facts["encoder, test correlation"] = _number(encoder.get("test.correlation"))
     if decoder and (toward, "base_lms") in decoder.metrics:
         at = f"at learning rate {decoder[toward, 'learning_rate'] or 0.0:g}"
-        where = f"P({goal.of}) on test texts of {goal.texts_of}" if goal.sign else "balance of both classes on all test texts"
+        where = (
+            f"P({goal.of}) on test texts of {goal.texts_of}"
+            if goal.sign
+            else "balance of both classes on all test texts"
+        )
         measures = (("probability", where), ("lms", "language modelling score"), ("perplexity", "perplexity"))
         for name, what in measures:
             before, after = (_number(decoder[toward, f"{when}_{name}"]) for when in ("base", "rewritten"))
             facts[f"{what}, before and after"] = f"{before}, {after} {at}"
     lines = [
-        "---", f"base_model: {model}", "tags: [gradiend]", "---", f"# {purpose}", "",
-        f"The weights of `{model}` with an edit for {purpose}, {about}", "",
-        "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()),
-    ]  # fmt: skip
-    return "\n".join([*lines, "", "How probable these words are is all that was measured. Other effects were not.", ""])
+        "---",
+        f"base_model: {model}",
+        "tags: [gradiend]",
+        "---",
+        f"# {purpose}",
+        "",
+        f"The weights of `{model}` with an edit for {purpose}, {about}",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in facts.items()),
+    ]
+    return "\n".join(
+        [*lines, "", "How probable these words are is all that was measured. Other effects were not.", ""]
+    )
 
 
 def _number(value: float | None) -> str:

@@ -1,8 +1,10 @@
-"""Every hook, in the order of a run. A plugin implements the ones it needs, marked with `gradiend_core.api.hookimpl`.
+"""Every hook, in the order of a run. A plugin implements the ones it needs, marked with
+`gradiend_core.api.hookimpl`.
 
-Declaring hooks return what exists; they are called once, for every plugin, before anything runs, and must be light:
-no torch, transformers, datasets or matplotlib at import. Observing hooks are told what happened; what they return is
-ignored, and one that raises is named, muted and the run goes on. No hook may be a wrapper or ask for an order.
+Declaring hooks return what exists; they are called once, for every plugin, before anything runs, and must be
+light: no torch, transformers, datasets or matplotlib at import. Observing hooks are told what happened; what
+they return is ignored, and one that raises is named, muted and the run goes on. No hook may be a wrapper or
+ask for an order.
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
-# --- declaring -------------------------------------------------------------------------------------------------------
+# --- declaring
+# -------------------------------------------------------------------------------------------------------
 @hookspec
 def gradiend_texts() -> Iterable[Contribution]:
-    """Named texts; the factory returns what `read_texts` takes, such as the path of a text file with one text a line."""
+    """Named texts; the factory returns what `read_texts` takes, such as the path of a text file with one text
+    a line."""
 
 
 @hookspec
@@ -76,7 +80,8 @@ def gradiend_comparison_visualizers() -> Iterable[Contribution]:
     """Visualizers of comparisons: the report of many features to a figure (`roles.ComparisonVisualizer`)."""
 
 
-# --- observing -------------------------------------------------------------------------------------------------------
+# --- observing
+# -------------------------------------------------------------------------------------------------------
 @hookspec
 def gradiend_run_started(provenance: Provenance) -> None:
     """Data, model and scope are ready; learning is about to begin."""

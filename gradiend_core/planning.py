@@ -1,7 +1,8 @@
 """What a run will hold in memory, told before it is begun, from a model without weights.
 
-Bytes by stage: what is there all the time (the process, the model), vectors over the scope [n] of float32, and what a batch keeps
-for its backward pass. What is small for every large model (texts, tokens, figures) is not counted.
+Bytes by stage: what is there all the time (the process, the model), vectors over the scope [n] of float32,
+and what a batch keeps for its backward pass. What is small for every large model (texts, tokens, figures) is
+not counted.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Stage:
 
 @frozen
 class MemoryPlan:
-    """Stages on one device. `parameters` are those of the model, `columns` the weights in scope; `disk` is what the run's folder
-    and the store of gradients will take."""
+    """Stages on one device. `parameters` are those of the model, `columns` the weights in scope; `disk` is
+    what the run's folder and the store of gradients will take."""
 
     device: str
     parameters: int
@@ -75,10 +76,11 @@ class MemoryPlan:
 
 
 def memory_plan(session: Session) -> MemoryPlan | None:
-    """The plan of a session's run, or None where its source, its scope or its learner cannot tell without weights.
+    """The plan of a session's run, or None where its source, its scope or its learner cannot tell without
+    weights.
 
-    Learners tell how many vectors they hold at once by `vectors`; a selector that looks at gradients tells how many weights it
-    takes by `size(model)`, and the memory for it by `held(model)`."""
+    Learners tell how many vectors they hold at once by `vectors`; a selector that looks at gradients tells
+    how many weights it takes by `size(model)`, and the memory for it by `held(model)`."""
     import torch
 
     from gradiend_core.gradients.quantised import bytes_in
@@ -102,13 +104,23 @@ def memory_plan(session: Session) -> MemoryPlan | None:
     axes = len(axes_of(session.config.paradigm.config.classes)) or 1
     always = (("process", process), ("weights", weights), ("indices", index))
     features = (("features", FEATURE * vector * axes),)
-    stages = [Stage("selecting", (*always[:2], ("vectors", selecting), ("batch", kept * bool(selecting))))] if selecting else []
-    stages.append(Stage("learning", (*always, ("vectors", int(learner.vectors(axes) * vector)), ("batch", kept))))
+    stages = (
+        [Stage("selecting", (*always[:2], ("vectors", selecting), ("batch", kept * bool(selecting))))]
+        if selecting
+        else []
+    )
+    stages.append(
+        Stage("learning", (*always, ("vectors", int(learner.vectors(axes) * vector)), ("batch", kept)))
+    )
     stages.append(Stage("evaluating", (*always, *features, ("vectors", 3 * vector), ("batch", kept))))
     goals = 0
     if any(choice.kind == "decoder" for choice in session.config.evaluation):
         goals, size = len(session.config.rewrite.toward) or 2, next(model.parameters()).element_size()
-        edited = (("edited weights", columns * size), ("update", 2 * vector), ("logits", _logits(model, size)))
+        edited = (
+            ("edited weights", columns * size),
+            ("update", 2 * vector),
+            ("logits", _logits(model, size)),
+        )
         stages.append(Stage("editing", (*always, *features, *edited)))
         unpacked = ("weights that are not quantised", plain if settings.quantisation != "none" else 0)
         stages.append(Stage("rewriting", (*always, *features, unpacked, *edited[:2])))
@@ -125,9 +137,9 @@ def shortage(plan: MemoryPlan) -> str:
     if not free or plan.peak <= free:
         return ""
     return (
-        f"the run will need about {_gib(plan.peak)} GiB on {plan.device}, and {_gib(free)} are free; narrow the scope "
-        "(scope.kind=top-gradient), take a learner with fewer vectors (learner.kind=mean-difference), gradients.dtype=bfloat16, "
-        "or less gradients.memory_gib"
+        f"the run will need about {_gib(plan.peak)} GiB on {plan.device}, and {_gib(free)} are free; narrow"
+        " the scope (scope.kind=top-gradient), take a learner with fewer vectors"
+        " (learner.kind=mean-difference), gradients.dtype=bfloat16, or less gradients.memory_gib"
     )
 
 
@@ -145,7 +157,8 @@ def _free(device: str) -> int:
 
 
 def _columns(session: Session, model: Any) -> tuple[int, int, int]:
-    """Weights in scope, weights of its parameters as a whole, and bytes that are held while they are selected."""
+    """Weights in scope, weights of its parameters as a whole, and bytes that are held while they are
+    selected."""
     from gradiend_core.roles.selector import SelectionTask
 
     config = session.config.scope
@@ -170,7 +183,8 @@ def _kept(model: Any, limit: float, checkpointing: bool) -> int:
 
 
 def _logits(model: Any, size: int) -> int:
-    """Of a batch of texts: over the vocabulary what the model says, in `size` bytes, and two arrays of float32."""
+    """Of a batch of texts: over the vocabulary what the model says, in `size` bytes, and two arrays of
+    float32."""
     from gradiend_core.gradients.texts import TEXT_BUDGET
 
     vocabulary = getattr(getattr(model, "config", None), "vocab_size", 0) or 0

@@ -28,14 +28,18 @@ TOLD = ("encoder", "decoder", "where", "strengths")
 
 
 def write_report(folders: Sequence[str | Path], output: str | Path, *, strengths: bool = True) -> Path:
-    """Finished runs, or folders with such inside, as one file. Several are compared too. With `strengths`, the edits of each run
-    are first tried at several strengths, where that was not done yet; this takes the model. Raises StorageError for what is no
-    finished run."""
+    """Finished runs, or folders with such inside, as one file. Several are compared too. With `strengths`,
+    the edits of each run are first tried at several strengths, where that was not done yet; this takes the
+    model. Raises StorageError for what is no finished run."""
     found, output = runs_in([Path(folder) for folder in folders]), Path(output)
     if output.suffix not in (".html", ".htm"):
-        raise ConfigError(f"a report is one HTML file, and {str(output)!r} is not named like one; end it with .html")
+        raise ConfigError(
+            f"a report is one HTML file, and {str(output)!r} is not named like one; end it with .html"
+        )
     in_full = len(found) <= IN_FULL
-    features = [view for name, folder in found.items() for view in _views(name, folder, tried=strengths and in_full)]
+    features = [
+        view for name, folder in found.items() for view in _views(name, folder, tried=strengths and in_full)
+    ]
     compared = Comparison.of(found) if len(features) > 1 else None
     write_text(output, _render(features, compared, in_full))
     return output
@@ -45,10 +49,16 @@ def _render(features: Sequence[FeatureView], compared: Comparison | None, in_ful
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("gradiend_core"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("gradiend_core"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "whole": lambda value: f"{value:,}"}
-    return environment.get_template("report.html").render(features=features, comparison=compared, in_full=in_full, most=ROWS)
+    return environment.get_template("report.html").render(
+        features=features, comparison=compared, in_full=in_full, most=ROWS
+    )
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -90,7 +100,10 @@ class FeatureView:
             return []
         names = list(dict.fromkeys(path[0] for path in self.reports["decoder"].metrics))
         wanted = ("base_probability", "rewritten_probability", "base_lms", "rewritten_lms", "learning_rate")
-        return [{"name": name, **{key: self.reports["decoder"].get((name, key)) for key in wanted}} for name in names]
+        return [
+            {"name": name, **{key: self.reports["decoder"].get((name, key)) for key in wanted}}
+            for name in names
+        ]
 
     def drops(self) -> list[dict[str, Any]]:
         return sorted(self.results["data"]["funnel"]["drops"], key=lambda drop: -drop["count"])
@@ -107,28 +120,38 @@ class FeatureView:
         return [row for row in rows if row["split"] in ("test", "neutral")]
 
     def scatter(self) -> list[dict[str, Any]]:
-        """Points with a group 0, 1, 2 (first class, neutral, second class), evenly thinned to what a page can hold."""
+        """Points with a group 0, 1, 2 (first class, neutral, second class), evenly thinned to what a page can
+        hold."""
         groups: dict[int, list[dict[str, Any]]] = {0: [], 1: [], 2: []}
         for row in self.encodings():
             groups[1 - int(row["code"])].append(row)
         points = []
         for group, rows in groups.items():
             step = max(1, -(-3 * len(rows) // POINTS))
-            points += [{"group": group, "at": place % 97 / 97, **row} for place, row in enumerate(rows[::step])]
+            points += [
+                {"group": group, "at": place % 97 / 97, **row} for place, row in enumerate(rows[::step])
+            ]
         return points
 
     def examples(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """Texts that drive the feature most, least, and the wrong way."""
-        rows, (first, second) = [row for row in self.encodings() if row["split"] == "test"], self.feature.classes
+        rows, (first, second) = (
+            [row for row in self.encodings() if row["split"] == "test"],
+            self.feature.classes,
+        )
         if not rows:
             return []
         by_value = sorted(rows, key=lambda row: row["encoding"])
-        wrong = sorted((row for row in rows if row["encoding"] * row["code"] < 0), key=lambda row: row["encoding"] * row["code"])
+        wrong = sorted(
+            (row for row in rows if row["encoding"] * row["code"] < 0),
+            key=lambda row: row["encoding"] * row["code"],
+        )
         return [
-            (f"most like {first} (+1)", by_value[::-1][:EXAMPLES]), (f"most like {second} (−1)", by_value[:EXAMPLES]),
+            (f"most like {first} (+1)", by_value[::-1][:EXAMPLES]),
+            (f"most like {second} (−1)", by_value[:EXAMPLES]),
             ("least of either", sorted(rows, key=lambda row: abs(row["encoding"]))[:EXAMPLES]),
             ("on the wrong side", wrong[:EXAMPLES]),
-        ]  # fmt: skip
+        ]
 
     def strengths(self) -> list[dict[str, Any]]:
         """For each goal its points from weak to strong, each with what the model then makes of some texts."""
@@ -138,7 +161,11 @@ class FeatureView:
             own = [
                 {
                     **point,
-                    "samples": [each for each in samples if (each["toward"], each["strength"]) == (goal, point["strength"])],
+                    "samples": [
+                        each
+                        for each in samples
+                        if (each["toward"], each["strength"]) == (goal, point["strength"])
+                    ],
                 }
                 for point in points
                 if point["toward"] == goal
@@ -182,7 +209,11 @@ def _views(name: str, folder: Path, *, tried: bool) -> Iterator[FeatureView]:
     results = read_json(folder / "results.json")
     for prefix, feature, reports in session.by_axis():
         title = f"{name}.{feature.classes[0]}" if prefix else name
-        own = {kind.removeprefix(prefix): as_image(figure) for kind, figure in drawn.items() if kind.startswith(prefix)}
+        own = {
+            kind.removeprefix(prefix): as_image(figure)
+            for kind, figure in drawn.items()
+            if kind.startswith(prefix)
+        }
         text = (folder / MARKER).read_text(encoding="utf-8")
         yield FeatureView(title, session, feature, reports, results, own, text, folder)
 

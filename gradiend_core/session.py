@@ -41,20 +41,34 @@ if TYPE_CHECKING:
 class Session:
     """The stages of a run: data, loaded, gradients, feature, reports, rewrite. Each is computed once.
 
-    Made from a paradigm's kind and values, or from a run file (or its tables), which they override. `texts` is the name of a
-    text, a list of strings or anything that `read_texts` takes. Further keywords are the tables of a run file, as in
-    `learner={"steps": 100}`; `settings` are strings like "learner.steps=100". Raises GradiendError for whatever is wrong with
-    them, before anything is computed.
+    Made from a paradigm's kind and values, or from a run file (or its tables), which they override. `texts`
+    is the name of a text, a list of strings or anything that `read_texts` takes. Further keywords are the
+    tables of a run file, as in `learner={"steps": 100}`; `settings` are strings like "learner.steps=100".
+    Raises GradiendError for whatever is wrong with them, before anything is computed.
     """
 
     def __init__(
-        self, kind: str | None = None, /, *, model: str | None = None, texts: Any = None, classes: Sequence[str] | None = None,
-        seed: int | None = None, run_file: str | Path | Mapping[str, Any] | None = None, settings: Sequence[str] = (),
-        disable_plugins: Sequence[str] = (), plugins: Plugins | None = None, memo: dict[str, Any] | None = None,
+        self,
+        kind: str | None = None,
+        /,
+        *,
+        model: str | None = None,
+        texts: Any = None,
+        classes: Sequence[str] | None = None,
+        seed: int | None = None,
+        run_file: str | Path | Mapping[str, Any] | None = None,
+        settings: Sequence[str] = (),
+        disable_plugins: Sequence[str] = (),
+        plugins: Plugins | None = None,
+        memo: dict[str, Any] | None = None,
         **tables: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         in_memory = texts is not None and not isinstance(texts, (str, Path))
-        top = {"model": model, "seed": seed, "texts": IN_MEMORY if in_memory else None if texts is None else str(texts)}
+        top = {
+            "model": model,
+            "seed": seed,
+            "texts": IN_MEMORY if in_memory else None if texts is None else str(texts),
+        }
         table = gather(kind, run_file, classes, settings, tables, top)
         if disable_plugins:
             table["disable_plugins"] = [*table.get("disable_plugins", []), *disable_plugins]
@@ -79,10 +93,17 @@ class Session:
         self.config: RunConfig = resolve(table, self.registry, self.model_folder)
         self.seed = general.seed
         self.data_run = DataRun(
-            self.registry, self.config.general, self.config.paradigm, self.config.data, texts if in_memory else None, memo
+            self.registry,
+            self.config.general,
+            self.config.paradigm,
+            self.config.data,
+            texts if in_memory else None,
+            memo,
         )
         self.source: GradientSource = self.build("source", self.config.source.kind, self.config.source.config)
-        self.model_run = ModelRun(self.model_folder, self.source, self.config.source, self.config.gradients, self.memo)
+        self.model_run = ModelRun(
+            self.model_folder, self.source, self.config.source, self.config.gradients, self.memo
+        )
         if classes := self.config.paradigm.config.classes:
             check_goals(self.config.rewrite.toward, axes_of(classes), " at rewrite.toward")
 
@@ -104,7 +125,9 @@ class Session:
         """Pairs and neutral text, with the funnel."""
         with self.stage("data"):
             data = self.data_run.pairs()
-            self._expect("data_fingerprint", data.fingerprint(), f"the pairs from {self.config.general.texts!r}")
+            self._expect(
+                "data_fingerprint", data.fingerprint(), f"the pairs from {self.config.general.texts!r}"
+            )
             return data
 
     @cached_property
@@ -112,14 +135,18 @@ class Session:
         """The model and its tokenizer."""
         with self.stage("model"):
             loaded = self.model_run.loaded()
-            self._expect("model_fingerprint", loaded.fingerprint, f"the weights of {self.config.general.model!r}")
+            self._expect(
+                "model_fingerprint", loaded.fingerprint, f"the weights of {self.config.general.model!r}"
+            )
             return loaded
 
     def _expect(self, name: str, found: str, what: str) -> None:
-        """Raises StorageError where a finished run is gone on with from something else than it was made from."""
+        """Raises StorageError where a finished run is gone on with from something else than it was made
+        from."""
         if found != self.expected.get(name, found):
             raise StorageError(
-                f"{what} are not those that the run was made from ({found}, and were {self.expected[name]}); make the run again"
+                f"{what} are not those that the run was made from ({found}, and were {self.expected[name]});"
+                " make the run again"
             )
 
     @cached_property
@@ -137,7 +164,9 @@ class Session:
 
         settings = self.config.gradients
         memory = settings.memory_gib * 2**30
-        return GradientOperator(self.loaded.model, self.source, scope, memory=memory, checkpointing=settings.checkpointing)
+        return GradientOperator(
+            self.loaded.model, self.source, scope, memory=memory, checkpointing=settings.checkpointing
+        )
 
     @cached_property
     def examples(self) -> dict[str, Examples]:
@@ -155,7 +184,9 @@ class Session:
     @cached_property
     def controls(self) -> Examples:
         """Slots of the paradigm's classes that are not told apart, from the same texts."""
-        return self.model_run.controls(self.data if self.config.data.identity else self.data_run.pairs(identity=True))
+        return self.model_run.controls(
+            self.data if self.config.data.identity else self.data_run.pairs(identity=True)
+        )
 
     @property
     def funnel(self) -> Funnel:
@@ -165,19 +196,33 @@ class Session:
     @cached_property
     def provenance(self) -> Provenance:
         """Where the results come from."""
-        chosen = [("paradigm", self.config.paradigm), ("source", self.config.source), ("scope", self.config.scope)]
-        chosen += [("learner", self.config.learner)] + [("evaluation", each) for each in self.config.evaluation]
+        chosen = [
+            ("paradigm", self.config.paradigm),
+            ("source", self.config.source),
+            ("scope", self.config.scope),
+        ]
+        chosen += [("learner", self.config.learner)] + [
+            ("evaluation", each) for each in self.config.evaluation
+        ]
         used = sorted({self.registry.entry(role, choice.kind).plugin for role, choice in chosen})
         return Provenance(
-            self.config.general.model, self.loaded.fingerprint, self.data.fingerprint(), self.gradients.scope.fingerprint(),
-            self.seed, tuple(used),
-        )  # fmt: skip
+            self.config.general.model,
+            self.loaded.fingerprint,
+            self.data.fingerprint(),
+            self.gradients.scope.fingerprint(),
+            self.seed,
+            tuple(used),
+        )
 
     @cached_property
     def matrix(self) -> GradientMatrix:
         """What learning reads gradients from: the store, where it is to be used, or the model itself."""
         several = self.config.seeds.at_most > 1 or len(self.data.axes) > 1
-        parts = [self.examples[name] for name in ("train", "validation", NEUTRAL_TRAINED) if self.examples[name].pairs]
+        parts = [
+            self.examples[name]
+            for name in ("train", "validation", NEUTRAL_TRAINED)
+            if self.examples[name].pairs
+        ]
         gradients = self.gradients
         with self.stage("store"):
             from gradiend_core.gradients.store import matrix_of
@@ -195,10 +240,15 @@ class Session:
 
         def task(seed: int) -> LearningTask:
             return LearningTask(
-                matrix, examples["train"], examples["validation"], examples[NEUTRAL_TRAINED], self.data.axes, seed,
+                matrix,
+                examples["train"],
+                examples["validation"],
+                examples[NEUTRAL_TRAINED],
+                self.data.axes,
+                seed,
                 lambda row: self.plugins.tell("gradiend_step_finished", row=row),
                 self.checkpoints and self.checkpoints / self._learning_key() / f"seed-{seed}",
-            )  # fmt: skip
+            )
 
         with self.stage("learning"):
             runs = learn_seeds(learner, task, self.seed, self.config.seeds)
@@ -228,7 +278,9 @@ class Session:
         if prune.keep == 1.0 and isinstance(prune.keep, float):
             return features
         validation = self.examples["validation"]
-        return tuple(pruned(feature, prune.keep, prune.by, self.gradients_over, validation) for feature in features)
+        return tuple(
+            pruned(feature, prune.keep, prune.by, self.gradients_over, validation) for feature in features
+        )
 
     @property
     def feature(self) -> LearnedFeature:
@@ -244,7 +296,8 @@ class Session:
         return by_axis
 
     def evaluate(self, axis: int, kinds: Collection[str], reports: dict[str, Report]) -> None:
-        """Puts the reports of configured evaluators beside those that an axis has already, in the order of the run file."""
+        """Puts the reports of configured evaluators beside those that an axis has already, in the order of
+        the run file."""
         task = self.evaluation_task(axis, reports)
         for choice in self.config.evaluation:
             if choice.kind in kinds:
@@ -253,24 +306,41 @@ class Session:
                 self.plugins.tell("gradiend_evaluated", report=reports[choice.kind])
 
     def evaluation_task(
-        self, axis: int = 0, reports: Mapping[str, Report] | None = None, data: PairData | None = None,
+        self,
+        axis: int = 0,
+        reports: Mapping[str, Report] | None = None,
+        data: PairData | None = None,
         examples: Mapping[str, Examples] | None = None,
-    ) -> EvaluationTask:  # fmt: skip
-        """What an evaluator is given for an axis; `reports` are those made already, by default all of the run; `data` and its
-        `examples` are the run's, unless others are given."""
+    ) -> EvaluationTask:
+        """What an evaluator is given for an axis; `reports` are those made already, by default all of the
+        run; `data` and its `examples` are the run's, unless others are given."""
         feature, rewrite = self.features[axis], self.config.rewrite
         seeds = tuple(run.features[axis] for run in self.seed_runs if run.features)
         policy = self.build("policy", self.config.policy.kind, self.config.policy.config)
 
         def edit(toward: str) -> WeightUpdate:
-            return chosen_update(feature, self.axis_reports[axis] if reports is None else reports, toward, rewrite.part)
+            return chosen_update(
+                feature, self.axis_reports[axis] if reports is None else reports, toward, rewrite.part
+            )
 
-        # those that were learned from have been checked against autograd; of a finished run nothing has to be selected again
+        # those that were learned from have been checked against autograd; of a finished run nothing has to be
+        # selected again
         gradients = self.gradients if "gradients" in self.__dict__ else self.gradients_over(feature.scope)
         return EvaluationTask(
-            feature, seeds, gradients.over(feature.scope), self.source, self.loaded.tokenizer, examples or self.examples,
-            data or self.data, self.seed, goals_of(rewrite.toward, feature.classes), rewrite, policy, edit, lambda: self.controls,
-        )  # fmt: skip
+            feature,
+            seeds,
+            gradients.over(feature.scope),
+            self.source,
+            self.loaded.tokenizer,
+            examples or self.examples,
+            data or self.data,
+            self.seed,
+            goals_of(rewrite.toward, feature.classes),
+            rewrite,
+            policy,
+            edit,
+            lambda: self.controls,
+        )
 
     @property
     def reports(self) -> dict[str, Report]:
@@ -289,8 +359,8 @@ class Session:
         return next(axis for axis, names in enumerate(known) if toward in names)
 
     def update(self, toward: str, learning_rate: float | None = None) -> WeightUpdate:
-        """The edit toward a class ("3SG"), away from it ("less-3SG") or to both alike ("balanced"); the learning rate is the
-        one that the decoder evaluation chose."""
+        """The edit toward a class ("3SG"), away from it ("less-3SG") or to both alike ("balanced"); the
+        learning rate is the one that the decoder evaluation chose."""
         axis, part = self.axis_of(toward), self.config.rewrite.part
         if learning_rate is None:
             return chosen_update(self.features[axis], self.axis_reports[axis], toward, part)
@@ -310,7 +380,8 @@ class Session:
 
     @contextmanager
     def rewritten(self, toward: str, learning_rate: float | None = None) -> Iterator[nn.Module]:
-        """The session's own model with the edit in place while the block runs; every bit is restored after it."""
+        """The session's own model with the edit in place while the block runs; every bit is restored after
+        it."""
         from gradiend_core.rewriting.apply import applied
 
         with applied(self.loaded.model, self.update(toward, learning_rate)):
@@ -335,7 +406,8 @@ class Session:
         return f"{feature.classes[0]}_" if len(self.features) > 1 else ""
 
     def results(self) -> dict[str, Any]:
-        """All numbers, nested, with timing in seconds by stage and provenance; several axes under "axes", by first class."""
+        """All numbers, nested, with timing in seconds by stage and provenance; several axes under "axes", by
+        first class."""
         from gradiend_core.results import results
 
         return results(self)

@@ -1,4 +1,5 @@
-"""Several edits in one model: what they share, whether they fight, and what each still does beside the others."""
+"""Several edits in one model: what they share, whether they fight, and what each still does beside the
+others."""
 
 from __future__ import annotations
 
@@ -46,9 +47,10 @@ class Stack:
 
 
 def stack(edits: Sequence[StackedEdit]) -> Stack:
-    """Adds edits of one model. Tables: `conflicts` (for each two the cosine, and the share of largest entries that both have)
-    and `effects` (for each what its goal is about, on its own test texts, and the language modelling score of its own neutral
-    texts: of the unedited model, with this edit alone, with all). Raises ConfigError for edits of different models."""
+    """Adds edits of one model. Tables: `conflicts` (for each two the cosine, and the share of largest entries
+    that both have) and `effects` (for each what its goal is about, on its own test texts, and the language
+    modelling score of its own neutral texts: of the unedited model, with this edit alone, with all). Raises
+    ConfigError for edits of different models."""
     if len(edits) < 2:
         raise ConfigError(f"a stack has two edits at least, and this has {len(edits)}")
     first = edits[0].run
@@ -56,10 +58,14 @@ def stack(edits: Sequence[StackedEdit]) -> Stack:
         _share_model(first, each.run)
     names = [each.toward for each in edits]
     names = [f"{name} ({place + 1})" if names.count(name) > 1 else name for place, name in enumerate(names)]
-    parts = {name: each.run.update(each.toward) * each.strength for name, each in zip(names, edits, strict=True)}
+    parts = {
+        name: each.run.update(each.toward) * each.strength for name, each in zip(names, edits, strict=True)
+    }
     empty = [name for name, update in parts.items() if not update.norm]
     if empty:
-        raise ConfigError(f"the edit toward {empty[0]} is nothing, as no candidate was better than the model; leave it out")
+        raise ConfigError(
+            f"the edit toward {empty[0]} is nothing, as no candidate was better than the model; leave it out"
+        )
     whole = sum_of(list(parts.values()))
     conflicts = [(one, two, *_conflict(parts[one], parts[two])) for one, two in combinations(names, 2)]
     effects = [(name, *_effect(each, parts[name], whole)) for name, each in zip(names, edits, strict=True)]
@@ -67,9 +73,14 @@ def stack(edits: Sequence[StackedEdit]) -> Stack:
         (one, two, "cosine"): Metric(cosine, whole.scope.size) for one, two, cosine, _, _ in conflicts
     }
     for row in effects:
-        metrics |= {(row[0], name): Metric(value, row[-1]) for name, value in zip(EFFECTS[1:-1], row[1:-1], strict=True)}
+        metrics |= {
+            (row[0], name): Metric(value, row[-1])
+            for name, value in zip(EFFECTS[1:-1], row[1:-1], strict=True)
+        }
     tables = {"conflicts": Table(CONFLICTS, tuple(conflicts)), "effects": Table(EFFECTS, tuple(effects))}
-    return Stack(tuple(names), whole, Report("stack", metrics, tables, lines=tuple(_lines(conflicts, effects))), first)
+    return Stack(
+        tuple(names), whole, Report("stack", metrics, tables, lines=tuple(_lines(conflicts, effects))), first
+    )
 
 
 def sum_of(updates: Sequence[WeightUpdate]) -> WeightUpdate:
@@ -81,7 +92,9 @@ def sum_of(updates: Sequence[WeightUpdate]) -> WeightUpdate:
 
 def _share_model(first: Session, other: Session) -> None:
     """One model in memory for all; refuses another one, or one that another source reads."""
-    own, theirs = (each.expected.get("model_fingerprint") or each.loaded.fingerprint for each in (first, other))
+    own, theirs = (
+        each.expected.get("model_fingerprint") or each.loaded.fingerprint for each in (first, other)
+    )
     if own != theirs or first.config.source.kind != other.config.source.kind:
         models = f"{first.config.general.model!r} ({own}) and {other.config.general.model!r} ({theirs})"
         raise ConfigError(f"the edits are of different models, {models}; stack edits of one model")
@@ -99,7 +112,9 @@ def _conflict(one: WeightUpdate, two: WeightUpdate) -> tuple[float, float, float
     return one.cosine(two), shared(top[0], top[1].to(top[0].device), scope.size) / count, count / scope.size
 
 
-def _effect(edit: StackedEdit, alone: WeightUpdate, whole: WeightUpdate) -> tuple[float, float, float, float, float, float, int]:
+def _effect(
+    edit: StackedEdit, alone: WeightUpdate, whole: WeightUpdate
+) -> tuple[float, float, float, float, float, float, int]:
     from gradiend_core.rewriting.apply import applied
     from gradiend_core.rewriting.measuring import measure_of
 
@@ -122,14 +137,17 @@ def _measured(measure: Measure, toward: str, classes: tuple[str, str]) -> tuple[
     return float(values.mean()), candidate.lms, len(values)
 
 
-def _lines(conflicts: Sequence[tuple[str, str, float, float, float]], effects: Sequence[tuple[object, ...]]) -> list[str]:
+def _lines(
+    conflicts: Sequence[tuple[str, str, float, float, float]], effects: Sequence[tuple[object, ...]]
+) -> list[str]:
     lines = [
-        f"{one} and {two}: cosine {cosine:+.3f}, {share:.1%} of the largest weights in common (by chance {chance:.1%})"
+        f"{one} and {two}: cosine {cosine:+.3f}, {share:.1%} of the largest weights in common (by chance"
+        f" {chance:.1%})"
         for one, two, cosine, share, chance in conflicts
     ]
     return lines + [
-        f"{name}: {base:.3f} → {alone:.3f} alone, {together:.3f} together; language modelling {score:.3f} → {own:.3f} alone, "
-        f"{all_of:.3f} together (n = {n})"
+        f"{name}: {base:.3f} → {alone:.3f} alone, {together:.3f} together; language modelling {score:.3f} →"
+        f" {own:.3f} alone, {all_of:.3f} together (n = {n})"
         for name, base, alone, together, score, own, all_of, n in effects
     ]
 
@@ -153,13 +171,20 @@ def opened(texts: Sequence[str]) -> list[StackedEdit]:
     return edits
 
 
-def export_stack(found: Stack, output: str | Path, form: str = "full", *, keep: float = 1.0, rank: int = 8) -> list[str]:
+def export_stack(
+    found: Stack, output: str | Path, form: str = "full", *, keep: float = 1.0, rank: int = 8
+) -> list[str]:
     """Writes the sum of the edits, as `export` does a single one."""
-    return write_edit(found.run, found.update, " and ".join(found.names), _card(found), output, form, keep=keep, rank=rank)
+    return write_edit(
+        found.run, found.update, " and ".join(found.names), _card(found), output, form, keep=keep, rank=rank
+    )
 
 
 def _card(found: Stack) -> str:
     model = found.run.config.general.model
     lines = ["---", f"base_model: {model}", "tags: [gradiend]", "---", f"# {' and '.join(found.names)}", ""]
-    lines += [f"The weights of `{model}` with several edits (GRADIEND, arXiv 2502.01406) by gradiend-core.", ""]
+    lines += [
+        f"The weights of `{model}` with several edits (GRADIEND, arXiv 2502.01406) by gradiend-core.",
+        "",
+    ]
     return "\n".join([*lines, *(f"- {line}" for line in found.report.lines), ""])

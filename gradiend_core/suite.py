@@ -1,6 +1,7 @@
 """Many runs from one file, one after the other or at once, and the comparison of their features.
 
-OUTPUT/runs/NAME/     each run, as `gradiend run` writes it        OUTPUT/comparison/     what `gradiend compare` writes
+OUTPUT/runs/NAME/     each run, as `gradiend run` writes it
+OUTPUT/comparison/    what `gradiend compare` writes
 OUTPUT/suite.json     what became of each run
 """
 
@@ -41,13 +42,17 @@ class SuiteResult:
 
 
 def run_suite(
-    suite: Suite, output: str | Path, executor: Executor | None = None, tell: Callable[[str], None] = lambda _: None
+    suite: Suite,
+    output: str | Path,
+    executor: Executor | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> SuiteResult:
-    """Every run of a suite that is not finished yet, then the comparison. A run that fails is left out, and the rest go on.
+    """Every run of a suite that is not finished yet, then the comparison. A run that fails is left out, and
+    the rest go on.
 
-    Runs in this process share each model and each text. An `executor` of `concurrent.futures` (or one that is like it, as of
-    Dask: `client.get_executor()`) does them at once, in processes that share the folder; there, too, what one process does shares
-    models and texts.
+    Runs in this process share each model and each text. An `executor` of `concurrent.futures` (or one that is
+    like it, as of Dask: `client.get_executor()`) does them at once, in processes that share the folder;
+    there, too, what one process does shares models and texts.
     """
     output = Path(output)
     with claimed(output, STATE):
@@ -73,7 +78,9 @@ def _run(suite: Suite, output: Path, executor: Executor | None, tell: Callable[[
         for member in suite.members:
             done(member.name, run_member(member, folders[member.name]))
     else:
-        jobs = {executor.submit(run_member, member, folders[member.name]): member.name for member in suite.members}
+        jobs = {
+            executor.submit(run_member, member, folders[member.name]): member.name for member in suite.members
+        }
         for job in as_completed(jobs):
             done(jobs[job], job.result())
     finished = {name: folder for name, folder in folders.items() if name not in failed}

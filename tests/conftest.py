@@ -35,7 +35,8 @@ def settings(**more: object) -> dict[str, dict[str, object]]:
 
 @pytest.fixture(scope="session")
 def quick():
-    """A quick run on tiny-mlm, with everything computed on demand and shared by the tests that only read it."""
+    """A quick run on tiny-mlm, with everything computed on demand and shared by the tests that only read
+    it."""
     from gradiend_core import Session
 
     return Session("english-pronouns", **settings())
@@ -62,7 +63,8 @@ def gradiend(monkeypatch, capsys):
 
 @pytest.fixture
 def distribution(tmp_path, monkeypatch):
-    """Installs a third-party distribution with one plugin, as a folder on the path, and returns its folder."""
+    """Installs a third-party distribution with one plugin, as a folder on the path, and returns its
+    folder."""
 
     def install(name: str, code: str, *, plugin: str | None = None, version: str = "1.0") -> Path:
         folder = tmp_path / name
@@ -82,4 +84,6 @@ def distribution(tmp_path, monkeypatch):
 def pytest_collection_modifyitems(items):
     """The longest file first, so that one process does not wait for the other at the end."""
     first = ("test_docs", "test_main_job", "test_reliability")
-    items.sort(key=lambda item: next((place for place, name in enumerate(first) if name in item.nodeid), len(first)))
+    items.sort(
+        key=lambda item: next((place for place, name in enumerate(first) if name in item.nodeid), len(first))
+    )

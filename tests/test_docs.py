@@ -1,4 +1,5 @@
-"""The documentation does what it says: every block of code and every command is run, page by page, as a reader would."""
+"""The documentation does what it says: every block of code and every command is run, page by page, as a
+reader would."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def blocks() -> list[tuple[Path, list[tuple[str, str]]]]:
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Path:
-    """A folder with what the pages speak of: sentences.txt, novels, reviews.csv, masked.csv, a model, sentence pairs."""
+    """A folder with what the pages speak of: sentences.txt, novels, reviews.csv, masked.csv, a model,
+    sentence pairs."""
     from gradiend_core.plugins.manager import Plugins
 
     registry = Plugins.discover().registry
@@ -46,7 +48,9 @@ def desk(tmp_path, monkeypatch) -> Path:
     (tmp_path / "novels").mkdir()
     apart, seen = [], set[str]()
     for text in texts:  # a sentence in two novels would tie them together
-        keys = {re.sub(r"\b(s?he|it|they)\b", "_", each, flags=re.I) for each in re.split(r"(?<=[.!?]) ", text)}
+        keys = {
+            re.sub(r"\b(s?he|it|they)\b", "_", each, flags=re.I) for each in re.split(r"(?<=[.!?]) ", text)
+        }
         apart += [text] if not keys & seen else []
         seen |= keys
     for number in range(12):
@@ -54,10 +58,24 @@ def desk(tmp_path, monkeypatch) -> Path:
     social = Path(registry.get("text", registry.get("paradigm", "english-sentiment").suited["texts"]).build())
     reviews = ['"' + text.replace('"', "'") + '"' for text in social.read_text(encoding="utf-8").splitlines()]
     (tmp_path / "reviews.csv").write_text("\n".join(["review", *reviews]), encoding="utf-8")
-    (tmp_path / "neutral.txt").write_text("\n".join(text for text in texts if not re.search(r"\b(s?he|it|they)\b", text, re.I)))
-    masked = [(re.sub(r"\bhe\b", "[MASK]", text), "he", "3SG") for text in texts if len(re.findall(r"\bhe\b", text)) == 1]
-    masked += [(re.sub(r"\bthey\b", "[MASK]", text), "they", "3PL") for text in texts if len(re.findall(r"\bthey\b", text)) == 1]
-    rows = [f'"{text}",{label},{pronoun}' for text, label, pronoun in [*masked[:150], *masked[-150:]] if '"' not in text]
+    (tmp_path / "neutral.txt").write_text(
+        "\n".join(text for text in texts if not re.search(r"\b(s?he|it|they)\b", text, re.I))
+    )
+    masked = [
+        (re.sub(r"\bhe\b", "[MASK]", text), "he", "3SG")
+        for text in texts
+        if len(re.findall(r"\bhe\b", text)) == 1
+    ]
+    masked += [
+        (re.sub(r"\bthey\b", "[MASK]", text), "they", "3PL")
+        for text in texts
+        if len(re.findall(r"\bthey\b", text)) == 1
+    ]
+    rows = [
+        f'"{text}",{label},{pronoun}'
+        for text, label, pronoun in [*masked[:150], *masked[-150:]]
+        if '"' not in text
+    ]
     (tmp_path / "masked.csv").write_text("\n".join(["masked,label,pronoun", *rows]), encoding="utf-8")
     shutil.copytree(registry.get("model", "tiny-mlm").build(), tmp_path / "my-model")
     (tmp_path / "crows_pairs_anonymized.csv").write_text(CROWS)
@@ -67,7 +85,9 @@ def desk(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "found"), blocks(), ids=[page.relative_to(ROOT).as_posix() for page, _ in blocks()])
+@pytest.mark.parametrize(
+    ("page", "found"), blocks(), ids=[page.relative_to(ROOT).as_posix() for page, _ in blocks()]
+)
 def test_every_block_does_what_it_says(page, found, desk, monkeypatch):
     names: dict[str, object] = {}
     for kind, text in found:
@@ -80,14 +100,19 @@ def test_every_block_does_what_it_says(page, found, desk, monkeypatch):
             exec(compile(text, f"{page.name}: {text[:40]!r}", "exec"), names)
             if page.name == "README.md":
                 assert names["encoder"]["test.correlation"] > 0.95
-                assert names["decoder"]["3PL.rewritten_probability"] > 2 * names["decoder"]["3PL.base_probability"]
+                assert (
+                    names["decoder"]["3PL.rewritten_probability"]
+                    > 2 * names["decoder"]["3PL.base_probability"]
+                )
         else:
             assert kind in ("", "text"), f"{page.name} has a block of {kind!r}, and nothing runs it"
 
 
 @pytest.mark.slow
 def test_the_notebook_runs(desk):
-    cells = json.loads((ROOT / "docs" / "examples" / "quick-start.ipynb").read_text(encoding="utf-8"))["cells"]
+    cells = json.loads((ROOT / "docs" / "examples" / "quick-start.ipynb").read_text(encoding="utf-8"))[
+        "cells"
+    ]
     names: dict[str, object] = {}
     for cell in cells:
         if cell["cell_type"] == "code":
@@ -107,8 +132,13 @@ def run(line: str, desk: Path, monkeypatch) -> None:
     program, *arguments = shlex.split(line, comments=True)
     if program == "gradiend":
         if arguments[0] == "run":  # all that is not as it stands there
-            few = ["learner.steps=30", *([] if "evaluation.kinds" in line else ["evaluation.decoder.evaluations=4"])]
-            few += [] if arguments[1].endswith(".toml") else ["data.max_per_class=150", "data.max_neutral=100"]
+            few = [
+                "learner.steps=30",
+                *([] if "evaluation.kinds" in line else ["evaluation.decoder.evaluations=4"]),
+            ]
+            few += (
+                [] if arguments[1].endswith(".toml") else ["data.max_per_class=150", "data.max_neutral=100"]
+            )
             for setting in few:
                 arguments += [] if setting.split("=")[0] in line else ["--set", setting]
         monkeypatch.setattr(sys, "argv", ["gradiend", *arguments])
@@ -142,16 +172,29 @@ def save(text: str, desk: Path) -> None:
         Session(run_file=path)
 
 
-# --- the site -----------------------------------------------------------------------------------------------------------
+# --- the site
+# -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning_and_its_reference_is_whole(tmp_path):
     """Links and anchors are checked by mkdocs, which stops at any warning."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--config-file", str(ROOT / "docs" / "mkdocs.yml")]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "--config-file",
+        str(ROOT / "docs" / "mkdocs.yml"),
+    ]
     found = subprocess.run([*command, "--site-dir", str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
     assert found.returncode == 0, found.stderr
-    site = {path.relative_to(tmp_path).as_posix(): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
+    site = {
+        path.relative_to(tmp_path).as_posix(): path.read_text(encoding="utf-8")
+        for path in tmp_path.rglob("*.html")
+    }
     for key in (
         "learner.checkpoint_seconds",
         "data.split_by",

@@ -22,7 +22,10 @@ def run(output: Path, *arguments: object) -> dict:
     """The command in this process, which has everything imported already."""
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
         cli.app(["run", *map(str, arguments), "--output", str(output)], standalone_mode=False)
-    return json.loads((output / "results.json").read_text()) | {"summary": out.getvalue(), "stderr": err.getvalue()}
+    return json.loads((output / "results.json").read_text()) | {
+        "summary": out.getvalue(),
+        "stderr": err.getvalue(),
+    }
 
 
 def run_alone(output: Path, *arguments: object) -> dict:
@@ -31,7 +34,10 @@ def run_alone(output: Path, *arguments: object) -> dict:
     found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     assert "Traceback" not in found.stderr
-    return json.loads((output / "results.json").read_text()) | {"summary": found.stdout, "stderr": found.stderr}
+    return json.loads((output / "results.json").read_text()) | {
+        "summary": found.stdout,
+        "stderr": found.stderr,
+    }
 
 
 @pytest.mark.slow
@@ -49,9 +55,15 @@ def test_defaults_reach_the_goal(model, tmp_path):
         assert found["rewritten_lms"] >= 0.99 * found["base_lms"]
         assert (found["feature_factor"], found["learning_rate"] > 0) == (factor, True)
     assert results["timing"]["total"] < 120
-    assert {"data", "model", "learning", "evaluation_encoder", "evaluation_decoder", "rewriting", "figures"} <= set(
-        results["timing"]
-    )
+    assert {
+        "data",
+        "model",
+        "learning",
+        "evaluation_encoder",
+        "evaluation_decoder",
+        "rewriting",
+        "figures",
+    } <= set(results["timing"])
     assert results["stderr"] == "", "nothing but the summary is printed"
     assert "encoder   test correlation" in results["summary"]
 
@@ -70,7 +82,9 @@ def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
     first = run_alone(tmp_path / "a", "english-pronouns", *small)
     files = {str(path.relative_to(tmp_path / "a")) for path in (tmp_path / "a").rglob("*") if path.is_file()}
     figures = {
-        f"figures/{name}.{suffix}" for name in ("convergence", "encodings", "rewriting") for suffix in ("png", "pdf", "svg")
+        f"figures/{name}.{suffix}"
+        for name in ("convergence", "encodings", "rewriting")
+        for suffix in ("png", "pdf", "svg")
     }
     assert figures <= files
     assert {
@@ -82,21 +96,32 @@ def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
         "feature/feature.json",
     } <= files
     for toward in ("3SG", "3PL"):
-        assert {f"rewritten/{toward}/{name}" for name in ("model.safetensors", "config.json", "tokenizer.json")} <= files
-    assert [name for name in files if Path(name).name.startswith(".")] == [".lock"], "no temporary file is left"
+        assert {
+            f"rewritten/{toward}/{name}" for name in ("model.safetensors", "config.json", "tokenizer.json")
+        } <= files
+    assert [name for name in files if Path(name).name.startswith(".")] == [".lock"], (
+        "no temporary file is left"
+    )
     assert all((tmp_path / "a" / name).stat().st_size > 2000 for name in figures)
 
     resolved = tomllib.loads((tmp_path / "a" / "run.toml").read_text())
     assert resolved["learner"]["steps"] == 30
     assert resolved["learner"]["batch_size"] == 16, "defaults are written out"
     assert resolved["source"]["kind"] == "mlm"
-    assert torch.__version__.startswith(resolved["provenance"]["versions"]["torch"])  # which build it is, only torch says
+    assert torch.__version__.startswith(
+        resolved["provenance"]["versions"]["torch"]
+    )  # which build it is, only torch says
     second = run(tmp_path / "b", tmp_path / "a" / "run.toml")
     for results in (first, second):
         for key in ("timing", "summary", "stderr"):
             results.pop(key)
     assert first == second, "the resolved file gives the same numbers, to the bit"
-    for name in ("pairs.jsonl", "training.csv", "feature/feature.safetensors", "tables/decoder_candidates.csv"):
+    for name in (
+        "pairs.jsonl",
+        "training.csv",
+        "feature/feature.safetensors",
+        "tables/decoder_candidates.csv",
+    ):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     with (tmp_path / "a" / "training.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 30
@@ -110,11 +135,29 @@ def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["stories260k", "stories260k-mlm"])
 def test_a_really_pretrained_model_on_text_nobody_here_wrote(model, tmp_path):
-    results = run(tmp_path / "out", "english-pronouns", "--model", asset(f"models/{model}"), "--texts", STORIES,
-                  "--set", "learner.steps=60", "--set", "data.max_per_class=250", "--set", "data.max_neutral=100",
-                  "--set", "data.max_words=40", "--set", 'evaluation.kinds=["encoder", "decoder"]')  # fmt: skip
+    results = run(
+        tmp_path / "out",
+        "english-pronouns",
+        "--model",
+        asset(f"models/{model}"),
+        "--texts",
+        STORIES,
+        "--set",
+        "learner.steps=60",
+        "--set",
+        "data.max_per_class=250",
+        "--set",
+        "data.max_neutral=100",
+        "--set",
+        "data.max_words=40",
+        "--set",
+        'evaluation.kinds=["encoder", "decoder"]',
+    )
     assert results["encoder"]["test"]["correlation"] >= 0.95
-    assert results["decoder"]["3PL"]["rewritten_probability"] > 1.5 * results["decoder"]["3PL"]["base_probability"]
+    assert (
+        results["decoder"]["3PL"]["rewritten_probability"]
+        > 1.5 * results["decoder"]["3PL"]["base_probability"]
+    )
     assert results["decoder"]["3PL"]["rewritten_lms"] >= 0.99 * results["decoder"]["3PL"]["base_lms"]
 
 
@@ -124,7 +167,10 @@ def test_other_classes_and_texts_given_in_memory():
         for name in ("Tom", "Anna", "Max", "Rose")
         for verb in ("ran", "fell", "slept", "sat", "left")
     ]
-    texts += [text.replace(" I ", " we ") for text in texts] + ["The bridge was old.", "The map lay near the barn."]
+    texts += [text.replace(" I ", " we ") for text in texts] + [
+        "The bridge was old.",
+        "The map lay near the barn.",
+    ]
     session = Session("english-pronouns", model="tiny-clm", texts=texts, classes=("1SG", "1PL"), **settings())
     assert session.data.classes == ("1SG", "1PL")
     assert session.reports["encoder"]["test.correlation"] > 0.95
@@ -136,27 +182,60 @@ QUICK = ("--set", "learner.steps=40", "--set", "data.max_per_class=100", "--set"
 
 def test_several_classes_and_seeds_from_the_command_line(tmp_path):
     output = tmp_path / "out"
-    results = run(output, "english-pronouns", *QUICK, "--classes", "1SG,3SG,3PL", "--set", "seeds.at_most=2", "--set",
-                  "seeds.convergent=2", "--set", f"store.folder={tmp_path}/store", "--set", "scope.kind=random",
-                  "--set", "scope.share=0.05")  # fmt: skip
+    results = run(
+        output,
+        "english-pronouns",
+        *QUICK,
+        "--classes",
+        "1SG,3SG,3PL",
+        "--set",
+        "seeds.at_most=2",
+        "--set",
+        "seeds.convergent=2",
+        "--set",
+        f"store.folder={tmp_path}/store",
+        "--set",
+        "scope.kind=random",
+        "--set",
+        "scope.share=0.05",
+    )
     assert set(results["axes"]) == {"1SG", "3SG", "3PL"}
     assert all(axis["encoder"]["test"]["correlation"] > 0.9 for axis in results["axes"].values())
     for name in ("1SG", "3SG", "3PL"):
-        for path in (f"{name}_feature/feature.json", f"{name}_training.csv", f"figures/{name}_encodings.png",
-                     f"tables/{name}_stability_seeds.csv", f"seeds/1/{name}_feature/feature.json",
-                     f"rewritten/{name}/model.safetensors"):  # fmt: skip
+        for path in (
+            f"{name}_feature/feature.json",
+            f"{name}_training.csv",
+            f"figures/{name}_encodings.png",
+            f"tables/{name}_stability_seeds.csv",
+            f"seeds/1/{name}_feature/feature.json",
+            f"rewritten/{name}/model.safetensors",
+        ):
             assert (output / path).exists(), path
     assert "3PL (+1) against others (−1)" in results["summary"]
     assert "2 seeds   mean test correlation" in results["summary"]
     again = load_run(output)
     assert [feature.classes[0] for feature in again.features] == ["1SG", "3SG", "3PL"]
     assert again.rewrite("3PL").update.norm == pytest.approx(
-        float(again.axis_reports[2]["decoder"]["3PL.learning_rate"]) * float(again.features[2].decode(-1.0).norm())
+        float(again.axis_reports[2]["decoder"]["3PL.learning_rate"])
+        * float(again.features[2].decode(-1.0).norm())
     )
 
 
 def test_a_run_with_16_bits_and_checkpointing(tmp_path):
-    results = run(tmp_path / "out", "english-pronouns", "--model", "tiny-clm", *QUICK, "--set", "gradients.dtype=bfloat16",
-                  "--set", "gradients.checkpointing=true", "--set", "gradients.memory_gib=0.01")  # fmt: skip
+    results = run(
+        tmp_path / "out",
+        "english-pronouns",
+        "--model",
+        "tiny-clm",
+        *QUICK,
+        "--set",
+        "gradients.dtype=bfloat16",
+        "--set",
+        "gradients.checkpointing=true",
+        "--set",
+        "gradients.memory_gib=0.01",
+    )
     assert results["encoder"]["test"]["correlation"] > 0.9
-    assert results["decoder"]["3SG"]["rewritten_probability"] > 2 * results["decoder"]["3SG"]["base_probability"]
+    assert (
+        results["decoder"]["3SG"]["rewritten_probability"] > 2 * results["decoder"]["3SG"]["base_probability"]
+    )

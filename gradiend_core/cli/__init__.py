@@ -1,5 +1,5 @@
-"""The command line: one command for each thing that a user comes for. Says what went wrong in one line, without a traceback
-unless asked."""
+"""The command line: one command for each thing that a user comes for. Says what went wrong in one line,
+without a traceback unless asked."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from gradiend_core.errors import GradiendError
 
 app = typer.Typer(
     help="Learn a feature of a language model from gradients, read it, and rewrite the model with it.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-)  # fmt: skip
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 TRACEBACK = "--traceback"
 #: the exit status that typer gives Ctrl-C
 INTERRUPTED = 130
@@ -32,16 +34,27 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     traceback: Annotated[bool, typer.Option(TRACEBACK, help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
+    ] = False,
 ) -> None:
     """Options for every command; `main` reads them before typer does."""
 
 
 for _command in (
-    single.run, single.plan, single.data, single.encode, single.evaluate, single.rewrite,
-    several.report, several.suite, several.compare, several.stack,
-    plugins.plugins, plugins.check,
-):  # fmt: skip
+    single.run,
+    single.plan,
+    single.data,
+    single.encode,
+    single.evaluate,
+    single.rewrite,
+    several.report,
+    several.suite,
+    several.compare,
+    several.stack,
+    plugins.plugins,
+    plugins.check,
+):
     app.command()(_command)
 app.command("new-plugin")(plugins.new_plugin)
 
@@ -60,7 +73,10 @@ def main() -> None:
         sys.exit(f"error: {error}")
     except SystemExit as leave:
         if leave.code == INTERRUPTED:
-            print("stopped by hand; what was finished is in the output folder, results.json is not", file=sys.stderr)
+            print(
+                "stopped by hand; what was finished is in the output folder, results.json is not",
+                file=sys.stderr,
+            )
         raise
     except Exception as error:
         if wanted:

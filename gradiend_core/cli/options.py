@@ -9,7 +9,9 @@ import typer
 if TYPE_CHECKING:
     from gradiend_core.records.report import Report
 
-Disabled = Annotated[list[str], typer.Option("--disable-plugin", metavar="NAME", help="Leave a plugin out; may be repeated.")]
+Disabled = Annotated[
+    list[str], typer.Option("--disable-plugin", metavar="NAME", help="Leave a plugin out; may be repeated.")
+]
 
 
 def show(report: Report) -> None:

@@ -13,8 +13,8 @@ from gradiend_core.cli.options import Disabled
 
 
 def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, disable_plugin: Disabled = []  # noqa: B006
-) -> None:  # fmt: skip
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, disable_plugin: Disabled = []
+) -> None:
     """Who is plugged in, with what, and from where."""
     from gradiend_core.plugins.manager import Plugins
     from gradiend_core.plugins.table import COLUMNS, rows
@@ -36,7 +36,9 @@ def plugins(
 
 def check(
     name: Annotated[str, typer.Argument(help="A plugin, or one of its contributions.")],
-    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of the run that it is tried in.")] = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of the run that it is tried in.")
+    ] = [],
 ) -> None:
     """Does a plugin keep the promises of its roles? What does not hold is said, with what to mend."""
     from gradiend_core.config.runfile import override
@@ -44,7 +46,9 @@ def check(
 
     broken = 0
     for each in outcomes(name, **override({}, settings)):
-        print(f"{'mend' if each.problem else 'ok  '}  {each.role} {each.name}: {each.problem or each.promise}")
+        print(
+            f"{'mend' if each.problem else 'ok  '}  {each.role} {each.name}: {each.problem or each.promise}"
+        )
         broken += bool(each.problem)
     if broken:
         raise typer.Exit(1)
@@ -52,9 +56,14 @@ def check(
 
 def new_plugin(
     role: Annotated[
-        str, typer.Argument(help="paradigm, source, scope, learner, policy, evaluation, figures or comparison-figures.")
+        str,
+        typer.Argument(
+            help="paradigm, source, scope, learner, policy, evaluation, figures or comparison-figures."
+        ),
     ],
-    name: Annotated[str, typer.Argument(help="Of the plugin and of what it contributes, such as my-paradigm.")],
+    name: Annotated[
+        str, typer.Argument(help="Of the plugin and of what it contributes, such as my-paradigm.")
+    ],
     output: Annotated[Path | None, typer.Option(help="A new folder.  [default: NAME]")] = None,
 ) -> None:
     """A plugin to start from: a distribution of its own that passes `gradiend check`."""

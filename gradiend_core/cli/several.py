@@ -13,10 +13,14 @@ from gradiend_core.errors import ConfigError
 
 
 def suite(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="What the runs share, [[members]] and [comparison].")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.toml", help="What the runs share, [[members]] and [comparison].")
+    ],
     output: Annotated[Path | None, typer.Option(help="Output folder.  [default: runs/FILE]")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs that are done at once, each in a process.")] = 1,
-    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of all runs; repeatable.")] = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of all runs; repeatable.")
+    ] = [],
 ) -> None:
     """Many runs from one file, and the comparison of their features; given again, it goes on where it was."""
     from gradiend_core.config.suitefile import read_suite
@@ -35,12 +39,19 @@ def suite(
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")
+    ],
     output: Annotated[Path | None, typer.Option(help="A folder for tables and figures.")] = None,
-    top: Annotated[list[str], typer.Option(help="Largest weights whose overlap is counted, such as 0.01 or 1000.")] = ["0.01"],  # noqa: B006
-    max_pairs: Annotated[int, typer.Option(min=2, help="The most test pairs of a class that encoders read.")] = 100,
+    top: Annotated[
+        list[str], typer.Option(help="Largest weights whose overlap is counted, such as 0.01 or 1000.")
+    ] = ["0.01"],
+    max_pairs: Annotated[
+        int, typer.Option(min=2, help="The most test pairs of a class that encoders read.")
+    ] = 100,
 ) -> None:
-    """Features of finished runs side by side: what they share in the weights, and what they read of each other's texts."""
+    """Features of finished runs side by side: what they share in the weights, and what they read of each
+    other's texts."""
     from gradiend_core.comparing import compare_runs, runs_in, save_comparison
     from gradiend_core.config.converter import structure
     from gradiend_core.records.run import ComparisonSettings
@@ -48,17 +59,25 @@ def compare(
     try:
         tops = [float(each) if "." in each else int(each) for each in top]
     except ValueError as error:
-        raise ConfigError(f"--top takes a share, like 0.01, or a count, like 1000, not {' '.join(top)!r}") from error
-    report = compare_runs(runs_in(runs), structure({"top": tops, "max_pairs": max_pairs}, ComparisonSettings, "comparison"))
+        raise ConfigError(
+            f"--top takes a share, like 0.01, or a count, like 1000, not {' '.join(top)!r}"
+        ) from error
+    report = compare_runs(
+        runs_in(runs), structure({"top": tops, "max_pairs": max_pairs}, ComparisonSettings, "comparison")
+    )
     show(report)
     if output:
         print(f"written to {save_comparison(report, output)}")
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")
+    ],
     output: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
-    strengths: Annotated[bool, typer.Option(help="Try the edits at several strengths, where that was not done yet.")] = True,
+    strengths: Annotated[
+        bool, typer.Option(help="Try the edits at several strengths, where that was not done yet.")
+    ] = True,
 ) -> None:
     """Finished runs as one HTML file that needs no network; several are compared in it."""
     from gradiend_core.reporting import write_report
@@ -68,13 +87,16 @@ def report(
 
 
 def stack(
-    edits: Annotated[list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")],
+    edits: Annotated[
+        list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")
+    ],
     output: Annotated[Path | None, typer.Option(help="A new folder; without it nothing is written.")] = None,
     form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
     keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
 ) -> None:
-    """The edits of several finished runs in one model: what they share, and what each does alone and beside the others."""
+    """The edits of several finished runs in one model: what they share, and what each does alone and beside
+    the others."""
     from gradiend_core.stacking import export_stack, opened
     from gradiend_core.stacking import stack as stack_edits
 

@@ -23,21 +23,31 @@ PREVIEW, SHOWN = 20_000, 4
 
 
 def run(
-    what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
+    what: Annotated[
+        str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")
+    ],
     model: Annotated[
-        str | None, typer.Option(help="A named model, a folder or a hub id.  [default: what suits the paradigm]")
+        str | None,
+        typer.Option(help="A named model, a folder or a hub id.  [default: what suits the paradigm]"),
     ] = None,
-    classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The two classes; the first encodes to +1.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(metavar="ONE,OTHER", help="The two classes; the first encodes to +1.")
+    ] = None,
     texts: Annotated[
-        str | None, typer.Option(help="A named text, a file, a folder or hub:ID.  [default: what suits the paradigm]")
+        str | None,
+        typer.Option(help="A named text, a file, a folder or hub:ID.  [default: what suits the paradigm]"),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Output folder.  [default: runs/PARADIGM_MODEL_CLASSES]")] = None,
-    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like learner.steps=200; repeatable.")] = [],  # noqa: B006
+    output: Annotated[
+        Path | None, typer.Option(help="Output folder.  [default: runs/PARADIGM_MODEL_CLASSES]")
+    ] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like learner.steps=200; repeatable.")
+    ] = [],
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.  [default: 0]")] = None,
-    disable_plugin: Disabled = [],  # noqa: B006
+    disable_plugin: Disabled = [],
 ) -> None:
-    """Text to pairs to a learned feature, its evaluation, figures and rewritten models. Processes that torchrun starts, as in
-    `torchrun --nproc-per-node 2 -m gradiend_core run …`, share the gradients."""
+    """Text to pairs to a learned feature, its evaluation, figures and rewritten models. Processes that
+    torchrun starts, as in `torchrun --nproc-per-node 2 -m gradiend_core run …`, share the gradients."""
     from gradiend_core.gradients.parallel import processes
     from gradiend_core.planning import memory_plan, shortage
     from gradiend_core.run_folder import has_run, save_run
@@ -45,12 +55,20 @@ def run(
 
     kind, file = _kind_or_file(what)
     session = Session(
-        kind, run_file=file, model=model, texts=texts, seed=seed, settings=settings, classes=names(classes),
+        kind,
+        run_file=file,
+        model=model,
+        texts=texts,
+        seed=seed,
+        settings=settings,
+        classes=names(classes),
         disable_plugins=disable_plugin,
-    )  # fmt: skip
+    )
     for state in session.plugins.failed:
         print(
-            f"warning: plugin {state.name!r} of {state.distribution} {state.version} is left out: {state.cause}", file=sys.stderr
+            f"warning: plugin {state.name!r} of {state.distribution} {state.version} is left out:"
+            f" {state.cause}",
+            file=sys.stderr,
         )
     if needed := memory_plan(session):
         print(needed.summary(), flush=True)
@@ -61,16 +79,25 @@ def run(
         finished = has_run(chosen, session)
         folder = save_run(session, chosen if first else Path(elsewhere, "run"))
         if first and finished:
-            print(f"{folder} has this run already, finished; to make it again, give another --output, or remove it first")
+            print(
+                f"{folder} has this run already, finished; to make it again, give another --output, or remove"
+                " it first"
+            )
         elif first:
             print("\n".join(summary(session, folder)))
 
 
 def plan(
-    what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
-    model: Annotated[str | None, typer.Option(help="A named model, a folder or a hub id; only its config is read.")] = None,
+    what: Annotated[
+        str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="A named model, a folder or a hub id; only its config is read.")
+    ] = None,
     classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The two classes.")] = None,
-    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like scope.kind=random; repeatable.")] = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like scope.kind=random; repeatable.")
+    ] = [],
 ) -> None:
     """What a run would hold in memory, stage by stage, without its weights and its texts."""
     from gradiend_core.planning import memory_plan, shortage
@@ -80,22 +107,31 @@ def plan(
     session = Session(kind, run_file=file, model=model, settings=settings, classes=names(classes))
     found = memory_plan(session)
     if found is None:
-        raise ConfigError("the memory of this run cannot be planned: its source, scope or learner does not say what it needs")
+        raise ConfigError(
+            "the memory of this run cannot be planned: its source, scope or learner does not say what it"
+            " needs"
+        )
     print("\n".join(found.lines()))
     if problem := shortage(found):
         print(f"warning: {problem}", file=sys.stderr)
 
 
 def data(
-    what: Annotated[str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")],
+    what: Annotated[
+        str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")
+    ],
     texts: Annotated[str | None, typer.Option(help="A named text, a file, a folder or hub:ID.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The classes.")] = None,
     output: Annotated[Path | None, typer.Option(help="Output folder; without it nothing is written.")] = None,
-    preview: Annotated[bool, typer.Option("--preview", help="Show some pairs of the first 20,000 texts; write nothing.")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Show some pairs of the first 20,000 texts; write nothing.")
+    ] = False,
     tokenizer: Annotated[str | None, typer.Option(help="A model; counts the tokens of each word.")] = None,
-    settings: Annotated[list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like data.balance=try; repeatable.")] = [],  # noqa: B006
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like data.balance=try; repeatable.")
+    ] = [],
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.  [default: 0]")] = None,
-    disable_plugin: Disabled = [],  # noqa: B006
+    disable_plugin: Disabled = [],
 ) -> None:
     """Text to minimal pairs with an audit, without a model."""
     from gradiend_core.config.runfile import gather, general_settings, resolve_data, suit
@@ -134,15 +170,19 @@ def data(
 def encode(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     marked: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help='Texts with a marked slot, like "So [he|they] left."')
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help='Texts with a marked slot, like "So [he|they] left."'),
     ] = None,
     texts: Annotated[
         str | None, typer.Option(help="A named text, a file or a folder, in which the paradigm finds slots.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="A new CSV file, with the encoding of each text.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A new CSV file, with the encoding of each text.")
+    ] = None,
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like data.text_column=story; repeatable.")
-    ] = [],  # noqa: B006
+        list[str],
+        typer.Option("--set", metavar="PATH=VALUE", help="Like data.text_column=story; repeatable."),
+    ] = [],
 ) -> None:
     """What the encoder of a finished run reads in other texts."""
     from gradiend_core import encoding
@@ -156,7 +196,9 @@ def encode(
     session = load_run(run, settings)
     if marked:
         table = encoding.encode(session, marked)
-        shown = "{encoding:+.3f}  {text}" if len(session.features) == 1 else "{encoding:+.3f}  {feature}: {text}"
+        shown = (
+            "{encoding:+.3f}  {text}" if len(session.features) == 1 else "{encoding:+.3f}  {feature}: {text}"
+        )
         print("\n".join(shown.format_map(row) for row in table.records()))
     else:
         reports = encoding.encode_texts(session, texts)
@@ -170,10 +212,15 @@ def encode(
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
-    kinds: Annotated[list[str], typer.Argument(metavar="EVALUATOR...", help="Such as side-effects or baselines.")],
+    kinds: Annotated[
+        list[str], typer.Argument(metavar="EVALUATOR...", help="Such as side-effects or baselines.")
+    ],
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like evaluation.side-effects.max_texts=100; repeatable.")
-    ] = [],  # noqa: B006
+        list[str],
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Like evaluation.side-effects.max_texts=100; repeatable."
+        ),
+    ] = [],
 ) -> None:
     """More evaluators for a finished run, without learning again; their numbers join those of its folder."""
     from gradiend_core.run_folder import evaluate_run
@@ -194,7 +241,9 @@ def rewrite(
     output: Annotated[Path, typer.Option(help="A new folder.")],
     form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
     strength: Annotated[float, typer.Option(help="A factor for the edit; negative weakens the class.")] = 1.0,
-    learning_rate: Annotated[float | None, typer.Option(help="Instead of the one that the run chose.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Instead of the one that the run chose.")
+    ] = None,
     keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
 ) -> None:
@@ -205,7 +254,20 @@ def rewrite(
     if output.exists():
         raise ConfigError(f"{output} exists; give a new folder")
     session = load_run(run)
-    print("\n".join(export(session, toward, output, form, strength=strength, learning_rate=learning_rate, keep=keep, rank=rank)))
+    print(
+        "\n".join(
+            export(
+                session,
+                toward,
+                output,
+                form,
+                strength=strength,
+                learning_rate=learning_rate,
+                keep=keep,
+                rank=rank,
+            )
+        )
+    )
 
 
 def _kind_or_file(what: str) -> tuple[str | None, str | None]:

@@ -21,8 +21,9 @@ BUDGET = 2**29
 
 @frozen
 class Crossing:
-    """One feature on another's pairs: how its encodings correlate with the other's classes, their mean on each class, and half
-    the difference of these, which is 1 where it reads the other's classes as its own, −1 where it reads them the other way."""
+    """One feature on another's pairs: how its encodings correlate with the other's classes, their mean on
+    each class, and half the difference of these, which is 1 where it reads the other's classes as its own, −1
+    where it reads them the other way."""
 
     correlation: float | None
     first: float
@@ -35,8 +36,8 @@ class Crossing:
 
 
 def encode_all(features: Sequence[LearnedFeature], gradients: GradientOperator, examples: Examples) -> Tensor:
-    """Encodings of each example by each feature, [features, examples]. Features of one gradient role and scope share passes;
-    a pass takes as many as the budget has room for."""
+    """Encodings of each example by each feature, [features, examples]. Features of one gradient role and
+    scope share passes; a pass takes as many as the budget has room for."""
     found = torch.zeros(len(features), len(examples.pairs))
     groups: dict[tuple[str, str], list[int]] = {}
     for number, feature in enumerate(features):
@@ -50,7 +51,9 @@ def encode_all(features: Sequence[LearnedFeature], gradients: GradientOperator, 
     return found
 
 
-def _together(groups: Mapping[tuple[str, str], list[int]], features: Sequence[LearnedFeature]) -> list[list[int]]:
+def _together(
+    groups: Mapping[tuple[str, str], list[int]], features: Sequence[LearnedFeature]
+) -> list[list[int]]:
     """Features that share a pass: of one gradient role, as many as fit, those of one scope first."""
     passes: dict[str, list[list[int]]] = {}
     for (role, _), numbers in groups.items():
@@ -72,7 +75,10 @@ def _over(feature: LearnedFeature, scope: ParameterScope) -> Tensor:
 
 
 def crossing(values: Tensor, labels: Tensor) -> Crossing:
-    """Of one feature's encodings of the pairs of an axis, and the codes that these should have, both [pairs]."""
+    """Of one feature's encodings of the pairs of an axis, and the codes that these should have, both
+    [pairs]."""
     first, second = values[labels > 0], values[labels < 0]
     seen = labels != 0
-    return Crossing(correlation(values[seen], labels[seen]), float(first.mean()), float(second.mean()), int(seen.sum()))
+    return Crossing(
+        correlation(values[seen], labels[seen]), float(first.mean()), float(second.mean()), int(seen.sum())
+    )

@@ -1,4 +1,5 @@
-"""The comparison of many features as one report: what they share in the weights, and what each reads of the others' texts."""
+"""The comparison of many features as one report: what they share in the weights, and what each reads of the
+others' texts."""
 
 from __future__ import annotations
 
@@ -34,14 +35,20 @@ from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.roles.source import Examples
 
 COLUMNS = {
-    "features": FEATURES, "pairs": PAIRS, "sets": SETS, "parts": PARTS, "where": WHERE, "crossing": CROSSING,
+    "features": FEATURES,
+    "pairs": PAIRS,
+    "sets": SETS,
+    "parts": PARTS,
+    "where": WHERE,
+    "crossing": CROSSING,
     "transitions": TRANSITIONS,
-}  # fmt: skip
+}
 
 
 @frozen(eq=False)
 class Reading:
-    """A model, and the test pairs on which its features are tried, each once; `rows` are those of each feature, by name."""
+    """A model, and the test pairs on which its features are tried, each once; `rows` are those of each
+    feature, by name."""
 
     gradients: GradientOperator
     examples: Examples
@@ -51,8 +58,9 @@ class Reading:
 def compare_features(
     features: Sequence[Compared], settings: ComparisonSettings, readings: Mapping[str, Reading] | None = None
 ) -> Report:
-    """The tables `features`, `pairs`, `sets`, `parts`, `where`, and, for models of which there is a reading, `crossing` and
-    `transitions`. Weights are compared among features of models of one shape, encodings among features of one model."""
+    """The tables `features`, `pairs`, `sets`, `parts`, `where`, and, for models of which there is a reading,
+    `crossing` and `transitions`. Weights are compared among features of models of one shape, encodings among
+    features of one model."""
     readings = readings or {}
     rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in COLUMNS}
     metrics: dict[tuple[str, ...], Metric] = {}
@@ -71,7 +79,9 @@ def compare_features(
         rows["sets"] += sets(group, seeds, tops["decoder", settings.top[0]], overlap_of(settings.top[0]))
         rows["parts"] += parts(group, seeds, products, place)
         for each in group:
-            rows["where"] += [(each.name, *row) for row in shares_by_place(each.seeds[0], place, settings.top[0])]
+            rows["where"] += [
+                (each.name, *row) for row in shares_by_place(each.seeds[0], place, settings.top[0])
+            ]
         rows["features"] += [each.row(own.get(each.name)) for each in group]
         found, said = _summary(group, rows, settings)
         metrics |= found
@@ -96,8 +106,11 @@ def of_one_shape(features: Sequence[Compared]) -> list[list[Compared]]:
     return [own for _, own in groups]
 
 
-def _crossings(features: Sequence[Compared], reading: Reading, rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, float | None]:
-    """Every feature on every feature's test pairs, but not on those of shuffled classes; gives back how each tells its own."""
+def _crossings(
+    features: Sequence[Compared], reading: Reading, rows: dict[str, list[tuple[Any, ...]]]
+) -> dict[str, float | None]:
+    """Every feature on every feature's test pairs, but not on those of shuffled classes; gives back how each
+    tells its own."""
     seeds = Seeds(features)
     values, own = encode_all(seeds.flat, reading.gradients, reading.examples), {}
     for other in features:
@@ -114,10 +127,19 @@ def _crossings(features: Sequence[Compared], reading: Reading, rows: dict[str, l
                 own[each.name] = best.correlation
             if other.null:
                 continue
-            rows["crossing"].append((
-                each.name, other.name, best.correlation, _spread([one.correlation for one in found]), best.first, best.second,
-                best.oriented, _spread([one.oriented for one in found]), best.n,
-            ))  # fmt: skip
+            rows["crossing"].append(
+                (
+                    each.name,
+                    other.name,
+                    best.correlation,
+                    _spread([one.correlation for one in found]),
+                    best.first,
+                    best.second,
+                    best.oriented,
+                    _spread([one.oriented for one in found]),
+                    best.n,
+                )
+            )
             for move, inside in sorted(moves.items()):
                 mean = float(values[numbers[0]][inside].mean())
                 rows["transitions"].append((each.name, other.name, *move, mean, len(inside)))
@@ -139,29 +161,41 @@ def _summary(
     count = len(names) - len(null)
     lines = [f"{count} feature{'s' if count != 1 else ''} of {label}"]
     overlap = overlap_of(settings.top[0])
-    for kind, nulls, what in (("features", 0, "two features"), ("nulls", 1, "a feature and one of shuffled classes")):
+    for kind, nulls, what in (
+        ("features", 0, "two features"),
+        ("nulls", 1, "a feature and one of shuffled classes"),
+    ):
         found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
         for one, two, side, measure, value, _, _, chance, in_place, *_ in rows["pairs"]:
             if one in names and one != two and len({one, two} & null) == nulls:
                 found.setdefault((side, measure), []).append((abs(value), chance, in_place))
         for (side, measure), values in found.items():
-            for name, mean in zip(("value", "chance", "chance_in_place"), np.mean(values, axis=0), strict=True):
+            for name, mean in zip(
+                ("value", "chance", "chance_in_place"), np.mean(values, axis=0), strict=True
+            ):
                 metrics[label, kind, side, measure, name] = Metric(float(mean), len(values))
         if found:
             count = len(next(iter(found.values())))
             cosine = metrics[label, kind, "decoder", "cosine", "value"].value
             shared, *by = (
-                metrics[label, kind, "decoder", overlap, name].value for name in ("value", "chance", "chance_in_place")
+                metrics[label, kind, "decoder", overlap, name].value
+                for name in ("value", "chance", "chance_in_place")
             )
             lines.append(
-                f"{what}: |cosine| of decoders {cosine:.3f}; of the largest weights ({settings.top[0]}) they share {shared:.3f}, "
-                f"by chance {by[0]:.3f}, by chance within the same parameters {by[1]:.3f} (means of {count})"
+                f"{what}: |cosine| of decoders {cosine:.3f}; of the largest weights ({settings.top[0]}) they"
+                f" share {shared:.3f}, by chance {by[0]:.3f}, by chance within the same parameters"
+                f" {by[1]:.3f} (means of {count})"
             )
     crossings = [row for row in rows["crossing"] if row[0] in names - null]
-    for kind, some in (("own", [r for r in crossings if r[0] == r[1]]), ("others", [r for r in crossings if r[0] != r[1]])):
+    for kind, some in (
+        ("own", [r for r in crossings if r[0] == r[1]]),
+        ("others", [r for r in crossings if r[0] != r[1]]),
+    ):
         if some:
             mean = float(np.mean([abs(row[CROSSING.index("oriented")]) for row in some]))
             metrics[label, kind, "oriented"] = Metric(mean, len(some))
             whose = "their own texts" if kind == "own" else "other features' texts"
-            lines.append(f"encoders read {whose} by {mean:.3f} (half the difference of class means, without its sign)")
+            lines.append(
+                f"encoders read {whose} by {mean:.3f} (half the difference of class means, without its sign)"
+            )
     return metrics, lines

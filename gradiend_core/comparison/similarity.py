@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @frozen
 class Similarity:
-    """Cosines of the encoders and decoders, and the share of the top k decoder weights that both have, with the share
-    that two random choices would have in common."""
+    """Cosines of the encoders and decoders, and the share of the top k decoder weights that both have, with
+    the share that two random choices would have in common."""
 
     encoder_cosine: float
     decoder_cosine: float
@@ -28,7 +28,9 @@ class Similarity:
 def compare(one: LearnedFeature, two: LearnedFeature, top_k: int = 1000) -> Similarity:
     """Raises ConfigError for features over different weights, and for a k that the scope does not have."""
     if one.scope.fingerprint() != two.scope.fingerprint():
-        raise ConfigError("the features are over different weights (scope); compare features of one model and scope")
+        raise ConfigError(
+            "the features are over different weights (scope); compare features of one model and scope"
+        )
     n = one.scope.size
     if not 1 <= top_k <= n:
         raise ConfigError(f"top_k is {top_k}, but the scope has {n} weights; take 1 to {n}")
@@ -38,7 +40,9 @@ def compare(one: LearnedFeature, two: LearnedFeature, top_k: int = 1000) -> Simi
         a, b = getattr(one, name).double(), getattr(two, name).double()
         return float(a @ b / (a.norm() * b.norm()).clamp_min(1e-300))
 
-    return Similarity(cosine("encoder"), cosine("decoder"), top_k, shared(top[0], top[1], n) / top_k, top_k / n)
+    return Similarity(
+        cosine("encoder"), cosine("decoder"), top_k, shared(top[0], top[1], n) / top_k, top_k / n
+    )
 
 
 def shared(one: Tensor, two: Tensor, n: int) -> int:

@@ -1,4 +1,5 @@
-"""Many features side by side over the weights that any of them has: inner products, and which weights are the largest."""
+"""Many features side by side over the weights that any of them has: inner products, and which weights are the
+largest."""
 
 from __future__ import annotations
 
@@ -31,26 +32,33 @@ def common_scope(features: Sequence[LearnedFeature]) -> ParameterScope:
 
 
 class Weights:
-    """K features of models of one shape. Where their scopes differ, what a feature does not have is 0. Raises ModelError for
-    features of models of different shapes."""
+    """K features of models of one shape. Where their scopes differ, what a feature does not have is 0. Raises
+    ModelError for features of models of different shapes."""
 
     def __init__(self, features: Sequence[LearnedFeature]) -> None:
         self.features = tuple(features)
         self.scope = common_scope(features)
         whole = self.scope.fingerprint()
         self._places = [
-            None if feature.scope.fingerprint() == whole else feature.scope.places_in(self.scope) for feature in features
+            None if feature.scope.fingerprint() == whole else feature.scope.places_in(self.scope)
+            for feature in features
         ]
         self.alike = all(places is None for places in self._places)
 
     def chunks(self, name: str) -> Iterator[tuple[ParameterSlice, Tensor]]:
-        """The vectors `name` ("encoder", "decoder") of all features, [K, part of a parameter], with the parameter. Nothing longer
-        than a part is held, so that features that were loaded from files need not fit into memory together."""
+        """The vectors `name` ("encoder", "decoder") of all features, [K, part of a parameter], with the
+        parameter. Nothing longer than a part is held, so that features that were loaded from files need not
+        fit into memory together."""
         width = max(1, BUDGET // len(self.features))
         for part, place in self.scope.parts():
             for start in range(place.start, place.stop, width):
                 stop = min(place.stop, start + width)
-                yield part, torch.stack([self._between(number, name, start, stop) for number in range(len(self.features))])
+                yield (
+                    part,
+                    torch.stack(
+                        [self._between(number, name, start, stop) for number in range(len(self.features))]
+                    ),
+                )
 
     def _between(self, number: int, name: str, start: int, stop: int) -> Tensor:
         """The entries of a feature at these places of the common scope."""
@@ -91,8 +99,8 @@ class Weights:
 
 @frozen(eq=False)
 class Tops:
-    """The largest weights of K features: how many each has, which they are [K, n] (sparse), how many of each are in each
-    parameter [K, parameters], the parameters' sizes and names."""
+    """The largest weights of K features: how many each has, which they are [K, n] (sparse), how many of each
+    are in each parameter [K, parameters], the parameters' sizes and names."""
 
     counts: tuple[int, ...]
     which: csr_array
@@ -122,12 +130,13 @@ class Tops:
 
     @property
     def chance_in_place(self) -> np.ndarray:
-        """What it would be of weights drawn from all of the same parameter, as many from each as a feature has there, [K, K]:
-        features that only prefer the same layers reach this."""
+        """What it would be of weights drawn from all of the same parameter, as many from each as a feature
+        has there, [K, K]: features that only prefer the same layers reach this."""
         return np.asarray((self.by_parameter / self.sizes) @ self.by_parameter.T / self.least)
 
     def patterns(self, features: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
-        """How many weights just these of some features have, for each combination that occurs, the largest first."""
+        """How many weights just these of some features have, for each combination that occurs, the largest
+        first."""
         some = self.which[list(features)].tocsc()
         some = some[:, np.diff(some.indptr) > 0]
         # each combination as one number: sums of random ones are equal by chance once in 2^64
@@ -143,4 +152,6 @@ class Tops:
         """How likely at least so many shared weights are when both are drawn from all (hypergeometric)."""
         from scipy.stats import hypergeom
 
-        return float(hypergeom.sf(self.shared[one, two] - 1, int(self.sizes.sum()), self.counts[one], self.counts[two]))
+        return float(
+            hypergeom.sf(self.shared[one, two] - 1, int(self.sizes.sum()), self.counts[one], self.counts[two])
+        )

@@ -14,7 +14,15 @@ from gradiend_core.records.scope import ParameterScope
 
 #: the number of a layer, None outside of all, and a component, "" where no model tells it
 Place = tuple[int | None, str]
-PLACE_COLUMNS = ("layer", "component", "weights", "share_of_weights", "share_of_decoder", "share_of_encoder", "share_of_largest")
+PLACE_COLUMNS = (
+    "layer",
+    "component",
+    "weights",
+    "share_of_weights",
+    "share_of_decoder",
+    "share_of_encoder",
+    "share_of_largest",
+)
 WEIGHT_COLUMNS = ("parameter", "position", "decoder", "encoder")
 
 
@@ -24,9 +32,11 @@ def places(scope: ParameterScope, model: nn.Module | None) -> dict[str, Place]:
     return {name: (layer_of(name), component_of(model, name) if model else "") for name in names}
 
 
-def shares_by_place(feature: LearnedFeature, place_of: Mapping[str, Place], top: float) -> list[tuple[object, ...]]:
-    """For each place how many weights it has, and which share of all weights, of the squared lengths of decoder and encoder, and
-    of the largest weights of the decoder; layer by layer."""
+def shares_by_place(
+    feature: LearnedFeature, place_of: Mapping[str, Place], top: float
+) -> list[tuple[object, ...]]:
+    """For each place how many weights it has, and which share of all weights, of the squared lengths of
+    decoder and encoder, and of the largest weights of the decoder; layer by layer."""
     count = count_of(top, feature.scope.size, "top")
     chosen = largest(feature.decoder.abs(), count)
     found: dict[Place, list[float]] = {}
@@ -39,21 +49,33 @@ def shares_by_place(feature: LearnedFeature, place_of: Mapping[str, Place], top:
     lengths = [sum(own[1 + which] for own in found.values()) or 1.0 for which in (0, 1)]
     order = sorted(found, key=lambda place: (-1 if place[0] is None else place[0], place[1]))
     return [
-        (*place, int(weights), weights / feature.scope.size, decoder / lengths[0], encoder / lengths[1], most / count)
+        (
+            *place,
+            int(weights),
+            weights / feature.scope.size,
+            decoder / lengths[0],
+            encoder / lengths[1],
+            most / count,
+        )
         for place in order
         for weights, decoder, encoder, most in [found[place]]
     ]
 
 
 def largest_weights(feature: LearnedFeature, count: int) -> list[tuple[str, str, float, float]]:
-    """The single weights with the largest entries of the decoder, largest first: the parameter, the position in it, and the
-    entries of decoder and encoder."""
+    """The single weights with the largest entries of the decoder, largest first: the parameter, the position
+    in it, and the entries of decoder and encoder."""
     rows: list[tuple[str, str, float, float]] = []
     if not count:
         return rows
     narrow = feature.narrowed(largest(feature.decoder.abs(), min(count, feature.scope.size)))
     for part, at in narrow.scope.parts():
         positions = torch.stack(torch.unravel_index(part.index, part.shape), 1)  # type: ignore[arg-type]  # of a narrowed scope
-        values = zip(positions.tolist(), narrow.decoder[at].tolist(), narrow.encoder[at].tolist(), strict=True)
-        rows += [(part.name, ", ".join(map(str, position)), decoder, encoder) for position, decoder, encoder in values]
+        values = zip(
+            positions.tolist(), narrow.decoder[at].tolist(), narrow.encoder[at].tolist(), strict=True
+        )
+        rows += [
+            (part.name, ", ".join(map(str, position)), decoder, encoder)
+            for position, decoder, encoder in values
+        ]
     return sorted(rows, key=lambda row: -abs(row[2]))

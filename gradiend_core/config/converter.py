@@ -1,4 +1,5 @@
-"""Plain values to frozen attrs classes and back, strictly: "7" is not 7, 7.9 is not 7, and no key is ignored."""
+"""Plain values to frozen attrs classes and back, strictly: "7" is not 7, 7.9 is not 7, and no key is
+ignored."""
 
 from __future__ import annotations
 
@@ -31,7 +32,14 @@ def _whole_or_not(value: Any, _: Any) -> int | float:
 
 
 def _kind(kind: type) -> str:
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
+    names = {
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        list: "a list",
+        dict: "a table",
+    }
     return names.get(kind, kind.__name__)
 
 
@@ -49,7 +57,9 @@ def _make() -> cattrs.Converter:
     converter.register_structure_hook(float, _exactly(float, int))
     converter.register_structure_hook(str, _exactly(str))
     converter.register_structure_hook_func(lambda kind: kind == int | float, _whole_or_not)
-    converter.register_structure_hook_func(lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _enum)
+    converter.register_structure_hook_func(
+        lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _enum
+    )
     return converter
 
 
@@ -64,7 +74,9 @@ def structure(values: Any, to: type[T], path: str) -> T:
         return CONVERTER.structure(values, to)
     except Exception as error:
         problems = cattrs.transform_error(error, path=path or "$", format_exception=_words)
-        raise ConfigError("; ".join(problem.replace("$.", "").replace(" @ ", " at ") for problem in problems)) from error
+        raise ConfigError(
+            "; ".join(problem.replace("$.", "").replace(" @ ", " at ") for problem in problems)
+        ) from error
 
 
 def unstructure(value: Any) -> Any:
@@ -77,4 +89,6 @@ def _words(error: BaseException, _: type | None) -> str:
         return "; ".join(unknown("key", key, known) for key in sorted(error.extra_fields))
     if isinstance(error, KeyError):
         return f"the key {error.args[0]!r} is missing"
-    return str(error.args[0]) if isinstance(error, ValueError) and error.args else str(error)  # attrs has more in the others
+    return (
+        str(error.args[0]) if isinstance(error, ValueError) and error.args else str(error)
+    )  # attrs has more in the others

@@ -27,13 +27,23 @@ from gradiend_core.records.run import (
 
 GENERAL = [field.name for field in attrs.fields(GeneralSettings)]
 #: role: the kind that is taken when none is named
-SINGLE = {"paradigm": "english-pronouns", "source": "auto", "scope": "backbone", "learner": "adam", "policy": "threshold"}
+SINGLE = {
+    "paradigm": "english-pronouns",
+    "source": "auto",
+    "scope": "backbone",
+    "learner": "adam",
+    "policy": "threshold",
+}
 SEVERAL = ("evaluation", "figures")
 #: tables of the core itself
 OWN = {
-    "data": DataSettings, "gradients": GradientSettings, "store": StoreSettings, "seeds": SeedSettings,
-    "prune": PruneSettings, "rewrite": RewriteSettings,
-}  # fmt: skip
+    "data": DataSettings,
+    "gradients": GradientSettings,
+    "store": StoreSettings,
+    "seeds": SeedSettings,
+    "prune": PruneSettings,
+    "rewrite": RewriteSettings,
+}
 #: written for the reader, ignored when read
 NOTE = "provenance"
 
@@ -69,11 +79,18 @@ def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
 
 
 def gather(
-    kind: str | None, run_file: str | Path | Mapping[str, Any] | None, classes: Sequence[str] | None, settings: Sequence[str],
-    tables: Mapping[str, Mapping[str, Any]], top: Mapping[str, Any],
-) -> dict[str, Any]:  # fmt: skip
-    """One table from all that a caller gives; values override those of the run file, and `settings` override them."""
-    table = dict(run_file) if isinstance(run_file, Mapping) else read_run_file(Path(run_file)) if run_file else {}
+    kind: str | None,
+    run_file: str | Path | Mapping[str, Any] | None,
+    classes: Sequence[str] | None,
+    settings: Sequence[str],
+    tables: Mapping[str, Mapping[str, Any]],
+    top: Mapping[str, Any],
+) -> dict[str, Any]:
+    """One table from all that a caller gives; values override those of the run file, and `settings` override
+    them."""
+    table = (
+        dict(run_file) if isinstance(run_file, Mapping) else read_run_file(Path(run_file)) if run_file else {}
+    )
     paradigm = {**tables.get("paradigm", {}), **({} if kind is None else {"kind": kind})}
     paradigm |= {} if classes is None else {"classes": list(classes)}
     given = {**tables, "paradigm": paradigm} if paradigm else tables
@@ -106,7 +123,8 @@ def general_settings(table: dict[str, Any]) -> GeneralSettings:
 def resolve(table: dict[str, Any], registry: Registry, model_folder: str) -> RunConfig:
     """The run with every default. `source.kind = "auto"` asks each source whether it accepts the model."""
     chosen: dict[str, Any] = {
-        role: _choice(role, dict(_table(table, role)), kind, registry, model_folder) for role, kind in SINGLE.items()
+        role: _choice(role, dict(_table(table, role)), kind, registry, model_folder)
+        for role, kind in SINGLE.items()
     }
     several: dict[str, Any] = {role: _choices(role, _table(table, role), registry) for role in SEVERAL}
     own: dict[str, Any] = {name: structure(_table(table, name), kind, name) for name, kind in OWN.items()}
@@ -130,14 +148,17 @@ def _choice(role: str, values: dict[str, Any], default: str, registry: Registry,
 
 
 def _choices(role: str, values: dict[str, Any], registry: Registry) -> tuple[Choice, ...]:
-    kinds = values.get("kinds", [name for name in registry.names(role) if registry.get(role, name).by_default])
+    kinds = values.get(
+        "kinds", [name for name in registry.names(role) if registry.get(role, name).by_default]
+    )
     if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
         raise ConfigError(f"{role}.kinds must be a list of names, not {kinds!r}")
     for key in values:
         if key != "kinds" and key not in kinds:
             raise ConfigError(unknown("key", key, [*kinds, "kinds"]) + f" at {role}")
     return tuple(
-        Choice(kind, structure(values.get(kind, {}), registry.get(role, kind).config, f"{role}.{kind}")) for kind in kinds
+        Choice(kind, structure(values.get(kind, {}), registry.get(role, kind).config, f"{role}.{kind}"))
+        for kind in kinds
     )
 
 
@@ -162,10 +183,13 @@ def _source_for(model: str, registry: Registry) -> str:
 
 def written_data(general: GeneralSettings, paradigm: Choice, settings: DataSettings) -> str:
     """What pairs depend on, as TOML; a run file, too, whose other tables have their defaults."""
-    return tomli_w.dumps({
-        **unstructure(general), "paradigm": {"kind": paradigm.kind, **unstructure(paradigm.config)},
-        "data": unstructure(settings),
-    })  # fmt: skip
+    return tomli_w.dumps(
+        {
+            **unstructure(general),
+            "paradigm": {"kind": paradigm.kind, **unstructure(paradigm.config)},
+            "data": unstructure(settings),
+        }
+    )
 
 
 def written(config: RunConfig, provenance: dict[str, Any]) -> str:

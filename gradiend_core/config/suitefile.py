@@ -1,8 +1,9 @@
-"""A suite as one TOML file: the keys of a run file, shared by all of its runs; `[[members]]`, each with what is its own; and
-`[comparison]`.
+"""A suite as one TOML file: the keys of a run file, shared by all of its runs; `[[members]]`, each with what
+is its own; and `[comparison]`.
 
-A member may have a `name`, and stand for several runs: one for each two of its paradigm's classes (`pairs = "all"`), for those
-that it lists (`pairs = [["1SG", "1PL"], …]`), or for each of several models (`model = ["tiny-mlm", …]`)."""
+A member may have a `name`, and stand for several runs: one for each two of its paradigm's classes (`pairs =
+"all"`), for those that it lists (`pairs = [["1SG", "1PL"], …]`), or for each of several models (`model =
+["tiny-mlm", …]`)."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ from gradiend_core.records.run import ComparisonSettings
 
 #: what each run of a suite does unless it is asked for more: a suite is about what features have in common
 USUAL: dict[str, dict[str, Any]] = {
-    "evaluation": {"kinds": ["encoder"], "encoder": {"splits": ["test"], "random_directions": 0}}, "figures": {"kinds": []}
-}  # fmt: skip
+    "evaluation": {"kinds": ["encoder"], "encoder": {"splits": ["test"], "random_directions": 0}},
+    "figures": {"kinds": []},
+}
 MEMBERS, COMPARISON = "members", "comparison"
 
 
@@ -44,7 +46,8 @@ class Suite:
 
 
 def read_suite(path: Path, settings: Sequence[str] = ()) -> Suite:
-    """The suite of a file; `settings` are of what its runs share, like "learner.kind=ridge". Raises ConfigError."""
+    """The suite of a file; `settings` are of what its runs share, like "learner.kind=ridge". Raises
+    ConfigError."""
     table = override(read_run_file(path), settings)
     given = table.pop(MEMBERS, None)
     if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
@@ -65,9 +68,12 @@ def _usual(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _given(table: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
-    """A value of a suite or a member; a list is one of texts. Raises ConfigError for another kind of value."""
+    """A value of a suite or a member; a list is one of texts. Raises ConfigError for another kind of
+    value."""
     value = table.get(key, default)
-    if not isinstance(value, kind) or (isinstance(value, list) and not all(isinstance(each, str) for each in value)):
+    if not isinstance(value, kind) or (
+        isinstance(value, list) and not all(isinstance(each, str) for each in value)
+    ):
         what = {dict: "a table", list: "a list of texts", str: "a text", int: "a whole number"}[kind]
         raise ConfigError(f"{key} of a suite or a member must be {what}, not {value!r:.200}")
     return value
@@ -116,4 +122,7 @@ def _null(member: Member, number: int) -> Member:
     learner = _given(member.tables, "learner", dict, {})
     own = {**learner, "kind": "shuffled", "of": learner.get("kind", "adam")}
     seed = _given(member.tables, "seed", int, 0) + number
-    return Member(f"{member.name}.shuffled{number or ''}", {**member.tables, "learner": own, "seed": seed, "poles": False})
+    return Member(
+        f"{member.name}.shuffled{number or ''}",
+        {**member.tables, "learner": own, "seed": seed, "poles": False},
+    )

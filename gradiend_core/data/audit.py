@@ -15,8 +15,14 @@ from gradiend_core.records.report import Table
 
 
 def audit(data: PairData, tokenizer: Any = None) -> Mapping[str, Table]:
-    """The tables of an audit. With a (Hugging Face) tokenizer, also how many tokens each word is in the middle of a sentence."""
-    tables = {"funnel": _funnel(data), "classes": _classes(data), "words": _words(data), "lengths": _lengths(data)}
+    """The tables of an audit. With a (Hugging Face) tokenizer, also how many tokens each word is in the
+    middle of a sentence."""
+    tables = {
+        "funnel": _funnel(data),
+        "classes": _classes(data),
+        "words": _words(data),
+        "lengths": _lengths(data),
+    }
     tables["overlap"] = _overlap(data)
     return tables if tokenizer is None else {**tables, "tokens": _tokens(data, tokenizer)}
 
@@ -35,7 +41,9 @@ def _funnel(data: PairData) -> Table:
 
 
 def _classes(data: PairData) -> Table:
-    counts = Counter((pair.factual_class, pair.alternative_class, pair.split) for pair in data.pairs + data.neutral_pairs)
+    counts = Counter(
+        (pair.factual_class, pair.alternative_class, pair.split) for pair in data.pairs + data.neutral_pairs
+    )
     cells = sorted({key[:2] for key in counts}, key=lambda cell: (cell[0] not in data.classes, cell))
     rows = [(*cell, *(counts[*cell, split] for split in SPLITS)) for cell in cells]
     return Table(("factual_class", "alternative_class", *SPLITS), tuple(rows))
@@ -53,17 +61,22 @@ def _lengths(data: PairData) -> Table:
     rows = []
     for name in data.classes:
         own = [pair for pair in data.pairs if pair.factual_class == name]
-        for what, texts in (("text", [pair.text for pair in own]), ("before the slot", [pair.left for pair in own])):
+        for what, texts in (
+            ("text", [pair.text for pair in own]),
+            ("before the slot", [pair.left for pair in own]),
+        ):
             lengths = sorted(len(WORD.findall(text)) for text in texts)
             rows.append((name, what, len(own), lengths[0], statistics.median(lengths), lengths[-1]))
     return Table(("class", "words_of", "pairs", "least", "median", "most"), tuple(rows))
 
 
 def _overlap(data: PairData) -> Table:
-    """How many pairs of validation and test begin as a training pair does: to a causal model, which sees only what is before the
-    slot, these are the same example."""
+    """How many pairs of validation and test begin as a training pair does: to a causal model, which sees only
+    what is before the slot, these are the same example."""
     seen = {pair.left for pair in data.split("train")}
-    rows = [(split, len(own := data.split(split)), sum(pair.left in seen for pair in own)) for split in SPLITS[1:]]
+    rows = [
+        (split, len(own := data.split(split)), sum(pair.left in seen for pair in own)) for split in SPLITS[1:]
+    ]
     return Table(("split", "pairs", "with the left context of a training pair"), tuple(rows))
 
 

@@ -53,7 +53,9 @@ class Collector:
             self.drops.add("empty")
             return False
         if len(text.text) > MAX_CHARACTERS:
-            self.drops.add(f"longer than {MAX_CHARACTERS:,} characters; data.sentences splits it", text.text[:80])
+            self.drops.add(
+                f"longer than {MAX_CHARACTERS:,} characters; data.sentences splits it", text.text[:80]
+            )
             return False
         key = hash((text.text, text.split, text.span))
         if key in self.seen:
@@ -70,20 +72,30 @@ class Collector:
         if finding.candidates:
             candidates = finding.candidates
             if any(MASK in each.left or MASK in each.right for each in candidates):
-                self.drops.add(f"the text has {MASK} in it", text.text, parts=[each.part for each in candidates])
+                self.drops.add(
+                    f"the text has {MASK} in it", text.text, parts=[each.part for each in candidates]
+                )
                 return
             if settings.min_left_words:
-                candidates = tuple(c for c in candidates if len(WORD.findall(c.left)) >= settings.min_left_words)
+                candidates = tuple(
+                    c for c in candidates if len(WORD.findall(c.left)) >= settings.min_left_words
+                )
             if not candidates:
                 reason = f"fewer than {settings.min_left_words} words before the target word"
                 self.drops.add(reason, text.text, parts=[each.part for each in finding.candidates])
             elif settings.max_words and len(WORD.findall(text.text)) > settings.max_words:
-                self.drops.add(f"more than {settings.max_words} words", text.text, parts=[each.part for each in candidates])
+                self.drops.add(
+                    f"more than {settings.max_words} words",
+                    text.text,
+                    parts=[each.part for each in candidates],
+                )
             else:
                 one = not finding.take_all and len(candidates) > 1
                 for chosen in (rng.choice(candidates),) if one else candidates:
                     by_word = chosen.word if settings.balance != "off" else ""
-                    self.found.setdefault((chosen.part, by_word), Reservoir(settings.max_per_class, rng)).offer(chosen)
+                    self.found.setdefault(
+                        (chosen.part, by_word), Reservoir(settings.max_per_class, rng)
+                    ).offer(chosen)
         elif finding.neutral_slot:
             self.slots_given = True
             self.identity.offer(finding.neutral_slot)
@@ -109,7 +121,11 @@ def balanced(collector: Collector, classes: Classes, finder: Finder) -> dict[str
             by_word: dict[str, int] = {}
             for (_, word), count in offered.items():
                 by_word[word] = by_word.get(word, 0) + count
-            listed = tuple(dict.fromkeys(word for part, of in classes.of.items() if of == name for word in finder.listed(part)))
+            listed = tuple(
+                dict.fromkeys(
+                    word for part, of in classes.of.items() if of == name for word in finder.listed(part)
+                )
+            )
             of_word = word_quotas(name, by_word, listed, settings.balance, limit)
             quotas = {key: of_word[key[1]] for key in own}
         kept[name] = []

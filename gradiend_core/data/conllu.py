@@ -15,8 +15,8 @@ MISSING = object()
 def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
     """One text for each sentence; documents are those of the file's "newdoc" comments.
 
-    A word of several syntactic words, as German *zum* is *zu* and *dem*, has no tags of its own: only what stands on its own
-    in the text can be a slot.
+    A word of several syntactic words, as German *zum* is *zu* and *dem*, has no tags of its own: only what
+    stands on its own in the text can be a slot.
     """
     from conllu import parse_incr
     from conllu.exceptions import ParseException
@@ -26,14 +26,19 @@ def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
         try:
             for number, sentence in enumerate(parse_incr(lines)):
                 if any(key.startswith("newdoc") for key in sentence.metadata):
-                    document = next((v for k, v in sentence.metadata.items() if k == "newdoc id"), "") or f"{path.name}:{number}"
+                    document = (
+                        next((v for k, v in sentence.metadata.items() if k == "newdoc id"), "")
+                        or f"{path.name}:{number}"
+                    )
                 if any(word.get("misc", MISSING) is MISSING or word["id"] is None for word in sentence):
                     lacking = f"sentence {number + 1} has a word without a number, or without ten columns"
                     raise DataError(f"texts {str(path)!r} is not CoNLL-U: {lacking}")
                 text, tokens = _placed(sentence)
                 yield Text(text, first + number, document, tokens=tokens)
         except UnicodeDecodeError as error:
-            raise DataError(f"texts {str(path)!r} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+            raise DataError(
+                f"texts {str(path)!r} is not UTF-8 text: {error.reason} at byte {error.start}"
+            ) from error
         except ParseException as error:
             raise DataError(f"texts {str(path)!r} is not CoNLL-U: {str(error).splitlines()[0]}") from error
 

@@ -20,8 +20,8 @@ NEXT_WORD = regex.compile(r"\s+(\w+)")
 
 @frozen
 class Slot:
-    """A slot: `left + surface + right` is the text. `word` is how its class lists the surface, `part` which class of the rules it
-    is of. `alternative` and its class are empty unless the data says what they are."""
+    """A slot: `left + surface + right` is the text. `word` is how its class lists the surface, `part` which
+    class of the rules it is of. `alternative` and its class are empty unless the data says what they are."""
 
     left: str
     surface: str
@@ -37,9 +37,9 @@ class Slot:
 
 @frozen
 class Finding:
-    """What a text holds: slots of the classes, slots of the paradigm's other classes, a slot that the data says is neutral,
-    and, if there is none, whether the text is neutral; else the reason why there is nothing, and the classes of which a word
-    was there."""
+    """What a text holds: slots of the classes, slots of the paradigm's other classes, a slot that the data
+    says is neutral, and, if there is none, whether the text is neutral; else the reason why there is nothing,
+    and the classes of which a word was there."""
 
     candidates: tuple[Slot, ...] = ()
     others: tuple[Slot, ...] = ()
@@ -67,7 +67,9 @@ class Finder(Protocol):
     def may_be(self, text: str) -> bool:
         """Whether a word has anything to do with the feature."""
 
-    def alternatives(self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    def alternatives(
+        self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]
+    ) -> dict[str, list[str]]:
         """The words of each other class that may stand in a slot."""
 
     def key(self, word: str) -> str:
@@ -117,7 +119,11 @@ class RulesFinder:
     @_spelling.default
     def _make_spelling(self) -> dict[tuple[str, str], str]:
         """How a class's list spells its words, each by its first spelling."""
-        return {(name, self.rules.key(word)): word for name, own in self.rules.words.items() for word in reversed(own)}
+        return {
+            (name, self.rules.key(word)): word
+            for name, own in self.rules.words.items()
+            for word in reversed(own)
+        }
 
     @_lemmas.default
     def _make_lemmas(self) -> dict[str, tuple[str, ...]]:
@@ -139,7 +145,9 @@ class RulesFinder:
     def may_be(self, text: str) -> bool:
         return self._pattern.search(text) is not None
 
-    def alternatives(self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    def alternatives(
+        self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]
+    ) -> dict[str, list[str]]:
         return alternatives(self.rules, classes, candidate.part, candidate.word, forms)
 
     def listed(self, part: str) -> tuple[str, ...]:
@@ -163,7 +171,11 @@ class RulesFinder:
         matches = list(self._pattern.finditer(text.text))
         lemmas = self._by_lemma(text) if self._lemmas else []
         if not matches and not lemmas:
-            return Finding(problem="no target word, but a tag of one, so not neutral") if self._related(text) else NEUTRAL_TEXT
+            return (
+                Finding(problem="no target word, but a tag of one, so not neutral")
+                if self._related(text)
+                else NEUTRAL_TEXT
+            )
         found: list[Slot] = []
         problem = ""
         concerned: tuple[str, ...] = ()
@@ -200,25 +212,34 @@ class RulesFinder:
         if after := self._before.get(self.rules.key(surface)):
             following = NEXT_WORD.match(text.text, match.end())
             if not following or self.rules.key(following.group(1)) not in after:
-                return (), f"{surface.lower()!r} counts only before certain words, and stands before none of them"
+                return (
+                    (),
+                    f"{surface.lower()!r} counts only before certain words, and stands before none of them",
+                )
         if not any(part in self.rules.tags for part in parts):
             return parts, ""
         if tokens is None:
             raise DataError(
-                f"the class of {surface!r} depends on tags ({', '.join(parts)}), and the text {text.text[:60]!r} has none; give "
-                "CoNLL-U files, or name a spaCy model as data.tagger"
+                f"the class of {surface!r} depends on tags ({', '.join(parts)}), and the text"
+                f" {text.text[:60]!r} has none; give CoNLL-U files, or name a spaCy model as data.tagger"
             )
         token = tokens.get(match.start())
         if token is None or (token.end != match.end() and match.group().isalnum()):
             return (), "the target word is no word of the tagged text"
         fitting = tuple(part for part in parts if fits(token, self.rules.tags.get(part, {})))
-        return fitting, "the tags fit no class" if not fitting else "the tags fit several classes" if len(fitting) > 1 else ""
+        return fitting, (
+            "the tags fit no class"
+            if not fitting
+            else "the tags fit several classes"
+            if len(fitting) > 1
+            else ""
+        )
 
     def _by_lemma(self, text: Text) -> list[tuple[Token, str]]:
         if text.tokens is None:
             raise DataError(
-                f"classes are given by lemmas, and the text {text.text[:60]!r} has none; give CoNLL-U files, or name a spaCy "
-                "model as data.tagger"
+                f"classes are given by lemmas, and the text {text.text[:60]!r} has none; give CoNLL-U files,"
+                " or name a spaCy model as data.tagger"
             )
         start, end = text.span or (0, len(text.text))
         found = []
@@ -232,14 +253,22 @@ class RulesFinder:
 
     def _related(self, text: Text) -> bool:
         tags = self.rules.not_neutral_tags
-        return bool(tags) and any(token.tags.get(tag) in values for token in text.tokens or () for tag, values in tags.items())
+        return bool(tags) and any(
+            token.tags.get(tag) in values for token in text.tokens or () for tag, values in tags.items()
+        )
 
     def _candidate(self, text: Text, start: int, end: int, part: str) -> Slot:
         surface = text.text[start:end]
         return Slot(
-            text.text[:start], surface, text.text[end:], self._spelling.get((part, self.rules.key(surface)), surface), part,
-            text.unit, text.document, text.split,
-        )  # fmt: skip
+            text.text[:start],
+            surface,
+            text.text[end:],
+            self._spelling.get((part, self.rules.key(surface)), surface),
+            part,
+            text.unit,
+            text.document,
+            text.split,
+        )
 
 
 def fits(token: Token, tags: Mapping[str, tuple[str, ...]]) -> bool:

@@ -29,11 +29,12 @@ LEAST = 2 * len(SPLITS)
 
 
 def make_pairs(task: PairingTask, finder: Finder) -> PairData:
-    """One pair from each text that has a word of one of the classes: one match, drawn, is the slot, a word of another class
-    is the alternative. Texts without any word that `finder` knows are neutral. Equal seeds give equal pairs.
+    """One pair from each text that has a word of one of the classes: one match, drawn, is the slot, a word of
+    another class is the alternative. Texts without any word that `finder` knows are neutral. Equal seeds give
+    equal pairs.
 
-    Raises DataError where a class has too few pairs to reach every split, or where splits leak; where pairs are not divided, only
-    if there is none.
+    Raises DataError where a class has too few pairs to reach every split, or where splits leak; where pairs
+    are not divided, only if there is none.
     """
     settings = task.settings
     check_shares(settings.split)
@@ -46,8 +47,8 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         collector.take(text, finder.find(text))
     if not collector.seen:
         raise DataError(
-            f"there is no text: {collector.read} texts were read{_because(collector.drops.drops())}; give at least some dozen "
-            "sentences"
+            f"there is no text: {collector.read} texts were read{_because(collector.drops.drops())}; give at"
+            " least some dozen sentences"
         )
     classes = finder.classes()
     kept = balanced(collector, classes, finder)
@@ -55,8 +56,15 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         _require(kept, classes, finder, collector)
     neutral = collector.neutral.items
     given = collector.slots_given  # the data itself says which slots are neutral
-    extra = [slot for text in neutral if not given for slot in _word_slot(text, NEUTRAL, finder, rng, collector.drops)]
-    extra += collector.identity.items + _neutral_slots([each for own in kept.values() for each in own], finder, settings, rng)
+    extra = [
+        slot
+        for text in neutral
+        if not given
+        for slot in _word_slot(text, NEUTRAL, finder, rng, collector.drops)
+    ]
+    extra += collector.identity.items + _neutral_slots(
+        [each for own in kept.values() for each in own], finder, settings, rng
+    )
     slots = [*(each for name in classes.names for each in kept[name]), *extra]
     if task.divided:
         split = split_slots(slots, classes, finder, settings, rng, collector.drops)
@@ -69,20 +77,29 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         _every_split(pairs, classes, settings, collector.drops)
     elif not pairs:
         raise DataError(
-            f"no pair of {' and '.join(classes.names)} is in {collector.read} texts{_because(collector.drops.drops())}; give "
-            "text with their words"
+            f"no pair of {' and '.join(classes.names)} is in {collector.read}"
+            f" texts{_because(collector.drops.drops())}; give text with their words"
         )
     counts = Counter(pair.factual_class for pair in pairs)
     funnel = Funnel(
-        collector.read, collector.matched, (*((name, counts[name]) for name in classes.names), (NEUTRAL, len(neutral))),
-        collector.drops.drops(), _warnings(pairs, collector, classes),
-    )  # fmt: skip
+        collector.read,
+        collector.matched,
+        (*((name, counts[name]) for name in classes.names), (NEUTRAL, len(neutral))),
+        collector.drops.drops(),
+        _warnings(pairs, collector, classes),
+    )
     words = {name: _words(name, classes, finder, kept[name]) for name in classes.names}
     if finder.spares():
         used = {finder.key(word) for pair in paired for word in (pair.factual, pair.alternative)}
         words = {name: tuple(word for word in own if finder.key(word) in used) for name, own in words.items()}
     return PairData(
-        classes.names, words, tuple(pairs), tuple(neutral_pairs), tuple(text.text for text in neutral), funnel, finder.spares()
+        classes.names,
+        words,
+        tuple(pairs),
+        tuple(neutral_pairs),
+        tuple(text.text for text in neutral),
+        funnel,
+        finder.spares(),
     )
 
 
@@ -96,7 +113,11 @@ def _stripped(text: Text) -> Text:
 def _word_slot(text: Text, name: str, finder: Finder, rng: random.Random, drops: DropCounter) -> list[Slot]:
     """The text with one of its words, not the first, as slot; none if there is no other word."""
     start, end = text.span or (0, len(text.text))
-    words = [match for match in LETTERS.finditer(text.text, start, end) if match.start() > 0 and not finder.may_be(match.group())]
+    words = [
+        match
+        for match in LETTERS.finditer(text.text, start, end)
+        if match.start() > 0 and not finder.may_be(match.group())
+    ]
     if not words or MASK in text.text:
         drops.add("a neutral text of one word has no slot", text.text)
         return []
@@ -106,7 +127,9 @@ def _word_slot(text: Text, name: str, finder: Finder, rng: random.Random, drops:
     return [Slot(left, word, right, word, name, text.unit, text.document, text.split)]
 
 
-def _neutral_slots(candidates: list[Slot], finder: Finder, settings: DataSettings, rng: random.Random) -> list[Slot]:
+def _neutral_slots(
+    candidates: list[Slot], finder: Finder, settings: DataSettings, rng: random.Random
+) -> list[Slot]:
     """Words of feature texts that say nothing of the feature, as slots."""
     if not settings.neutral_slots:
         return []
@@ -123,7 +146,8 @@ def _neutral_slots(candidates: list[Slot], finder: Finder, settings: DataSetting
 def _with_alternatives(
     split: list[tuple[Slot, str]], classes: Classes, finder: Finder, collector: Collector, rng: random.Random
 ) -> list[MinimalPair]:
-    """Pairs: an alternative is drawn for each candidate that has none; with held-out words from those of its split."""
+    """Pairs: an alternative is drawn for each candidate that has none; with held-out words from those of its
+    split."""
     by_word = collector.settings.split_by == "word"
     forms: dict[str, list[str]] = {}
     home: dict[tuple[str, str], str] = {}
@@ -137,20 +161,40 @@ def _with_alternatives(
     for each, name in split:
         if each.part not in classes.of:
             pairs.append(
-                MinimalPair(each.left, each.right, each.surface, each.surface, each.part, each.part, name, each.document)
+                MinimalPair(
+                    each.left,
+                    each.right,
+                    each.surface,
+                    each.surface,
+                    each.part,
+                    each.part,
+                    name,
+                    each.document,
+                )
             )
             continue
         found = finder.alternatives(each, classes, forms)
         if by_word and not each.alternative:
-            found = {other: [word for word in words if home.get((other, word)) == name] for other, words in found.items()}
+            found = {
+                other: [word for word in words if home.get((other, word)) == name]
+                for other, words in found.items()
+            }
             found = {other: words for other, words in found.items() if words}
         if not found:
-            reason = "no word of another class in its split" if by_word else "no allowed transition from the target word"
+            reason = (
+                "no word of another class in its split"
+                if by_word
+                else "no allowed transition from the target word"
+            )
             collector.drops.add(reason, each.left + each.surface + each.right, parts=[each.part])
             continue
         other = rng.choice(list(found)) if len(found) > 1 else next(iter(found))
         word = each.alternative or recased(each.surface, each.word, rng.choice(found[other]), each.left)
-        pairs.append(MinimalPair(each.left, each.right, each.surface, word, classes.of[each.part], other, name, each.document))
+        pairs.append(
+            MinimalPair(
+                each.left, each.right, each.surface, word, classes.of[each.part], other, name, each.document
+            )
+        )
     return pairs
 
 
@@ -166,19 +210,23 @@ def _require(kept: Mapping[str, list[Slot]], classes: Classes, finder: Finder, c
         if len(candidates) < LEAST:
             words = ", ".join(_words(name, classes, finder, candidates)) or "no words found"
             raise DataError(
-                f"class {name} ({words}) has {len(candidates)} pairs in {collector.read} texts, but at least {LEAST} are "
-                f"needed{_because(collector.drops.drops())}; give more text, or text with these words"
+                f"class {name} ({words}) has {len(candidates)} pairs in {collector.read} texts, but at least"
+                f" {LEAST} are needed{_because(collector.drops.drops())}; give more text, or text with these"
+                " words"
             )
 
 
-def _every_split(pairs: list[MinimalPair], classes: Classes, settings: DataSettings, drops: DropCounter) -> None:
+def _every_split(
+    pairs: list[MinimalPair], classes: Classes, settings: DataSettings, drops: DropCounter
+) -> None:
     counts = Counter((pair.split, pair.factual_class) for pair in pairs)
     for name in classes.names:
         for split in SPLITS:
             if not counts[split, name]:
                 raise DataError(
-                    f"class {name} has no {split} pair when split by {settings.split_by}: too few {settings.split_by}s have it"
-                    f"{_because(drops.drops())}; give more text, or another data.split_by"
+                    f"class {name} has no {split} pair when split by {settings.split_by}: too few"
+                    f" {settings.split_by}s have it{_because(drops.drops())}; give more text, or another"
+                    " data.split_by"
                 )
 
 
@@ -187,7 +235,8 @@ def _because(drops: tuple[Drop, ...]) -> str:
 
 
 def _warnings(pairs: list[MinimalPair], collector: Collector, classes: Classes) -> tuple[str, ...]:
-    """What is worth a second look: a rule that costs most of a class, pairs whose fillers are the same word."""
+    """What is worth a second look: a rule that costs most of a class, pairs whose fillers are the same
+    word."""
     found = []
     offered: Counter[str] = Counter()
     for (part, _), reservoir in collector.found.items():
@@ -197,5 +246,8 @@ def _warnings(pairs: list[MinimalPair], collector: Collector, classes: Classes) 
             found.append(f"{count:,} of {total:,} texts with a word of {part} were dropped: {reason}")
     same = sum(pair.factual == pair.alternative for pair in pairs)
     if same:
-        found.append(f"{same:,} pairs have the same word as factual and alternative, so that their gradients do not differ")
+        found.append(
+            f"{same:,} pairs have the same word as factual and alternative, so that their gradients do not"
+            " differ"
+        )
     return tuple(found)

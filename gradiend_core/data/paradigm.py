@@ -12,8 +12,9 @@ from gradiend_core.roles.paradigm import PairingTask
 
 
 class RulesParadigm:
-    """The classes of `rules`, some of them, or merged ones such as "1SG+3SG"; `transitions` restricts which class of the
-    rules may stand for which, both ways unless `one_way`. Raises ConfigError for classes that `rules` does not have."""
+    """The classes of `rules`, some of them, or merged ones such as "1SG+3SG"; `transitions` restricts which
+    class of the rules may stand for which, both ways unless `one_way`. Raises ConfigError for classes that
+    `rules` does not have."""
 
     def __init__(
         self,

@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 @mutable
 class Reservoir(Generic[T]):
-    """Of all that was offered, `limit` items, each with the same chance (Vitter's algorithm R); 0 keeps all."""
+    """Of all that was offered, `limit` items, each with the same chance (Vitter's algorithm R); 0 keeps
+    all."""
 
     limit: int
     rng: random.Random

@@ -22,12 +22,13 @@ def folded(word: str) -> str:
 class Rules:
     """Words by class, in any case and Unicode form, where they stand alone.
 
-    `lemmas` adds, in tagged text, every form of these. `tags` says what a word of a class must be tagged with, such as
-    {"FemDat": {"upos": ("DET",), "Case": ("Dat",)}}; with tags a form may be a word of several classes. `only_before` has
-    words that count only before one of some others ("white": ("man", "woman")). `not_neutral` and `not_neutral_tags` are
-    further words and tags that neutral text must not have. With `aligned`, the n-th word of a class stands for the n-th of
-    another. `whole_words = False` is for scripts without spaces; the longest word is taken there. With `spare`, words that a
-    tokenizer splits are left out, and no error."""
+    `lemmas` adds, in tagged text, every form of these. `tags` says what a word of a class must be tagged
+    with, such as {"FemDat": {"upos": ("DET",), "Case": ("Dat",)}}; with tags a form may be a word of several
+    classes. `only_before` has words that count only before one of some others ("white": ("man", "woman")).
+    `not_neutral` and `not_neutral_tags` are further words and tags that neutral text must not have. With
+    `aligned`, the n-th word of a class stands for the n-th of another. `whole_words = False` is for scripts
+    without spaces; the longest word is taken there. With `spare`, words that a tokenizer splits are left out,
+    and no error."""
 
     words: Words = field(factory=dict)
     lemmas: Words = field(factory=dict)
@@ -63,7 +64,8 @@ class Rules:
                 for other in names[place + 1 :]:
                     if not self._exclusive(one, other):
                         raise ConfigError(
-                            f"{word!r} is a word of both {one} and {other}, and no tags tell which; a slot's class must be clear"
+                            f"{word!r} is a word of both {one} and {other}, and no tags tell which; a slot's"
+                            " class must be clear"
                         )
 
     def _exclusive(self, one: str, other: str) -> bool:
@@ -89,8 +91,8 @@ class Rules:
 
 @frozen
 class Classes:
-    """The classes that are told apart, each made of one or more of the rules' own ("1SG+3SG"), and which of those may stand for
-    which; `transitions` empty means any of another class."""
+    """The classes that are told apart, each made of one or more of the rules' own ("1SG+3SG"), and which of
+    those may stand for which; `transitions` empty means any of another class."""
 
     names: tuple[str, ...]
     of: Mapping[str, str]
@@ -106,32 +108,44 @@ class Classes:
 
 
 def choose_classes(
-    names: Sequence[str], transitions: Iterable[tuple[str, str]], known: Sequence[str], kind: str, *, one_way: bool = False
+    names: Sequence[str],
+    transitions: Iterable[tuple[str, str]],
+    known: Sequence[str],
+    kind: str,
+    *,
+    one_way: bool = False,
 ) -> Classes:
-    """The classes of a paradigm's configuration; no names means all that are known. Raises ConfigError for what is not known."""
+    """The classes of a paradigm's configuration; no names means all that are known. Raises ConfigError for
+    what is not known."""
     of: dict[str, str] = {}
     for name in names or known:
         for part in [name] if name in known else name.split("+"):
             if part not in known:
                 raise ConfigError(unknown(f"class of {kind}", part, known))
             if part in of:
-                raise ConfigError(f"the classes must differ, but {part} is in more than one of {', '.join(names)}")
+                raise ConfigError(
+                    f"the classes must differ, but {part} is in more than one of {', '.join(names)}"
+                )
             of[part] = name
     if len(set(of.values())) < 2:
-        raise ConfigError(f"a feature of {kind} needs two classes, but there is only {', '.join(names or known)}")
+        raise ConfigError(
+            f"a feature of {kind} needs two classes, but there is only {', '.join(names or known)}"
+        )
     pairs = [tuple(pair) for pair in transitions]
     for end in (end for pair in pairs for end in pair):
         if end not in known:
             raise ConfigError(unknown(f"class of {kind}", end, known))
-    allowed = {(one, other) for one, other in pairs} | (set() if one_way else {(other, one) for one, other in pairs})
+    allowed = {(one, other) for one, other in pairs} | (
+        set() if one_way else {(other, one) for one, other in pairs}
+    )
     return Classes(tuple(names or known), of, frozenset(allowed))
 
 
 def alternatives(
     rules: Rules, classes: Classes, part: str, word: str, forms: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
-    """The words of each other class that may stand for a word, with the class; `forms` has what was found of classes that are
-    given by lemmas alone."""
+    """The words of each other class that may stand for a word, with the class; `forms` has what was found of
+    classes that are given by lemmas alone."""
     found: dict[str, list[str]] = {}
     for name, parts in classes.others(part).items():
         for other in parts:
@@ -145,7 +159,8 @@ def alternatives(
 
 
 def recased(surface: str, listed: str, word: str, left: str) -> str:
-    """A word as it would be written where `surface`, which the rules list as `listed`, stands after `left`."""
+    """A word as it would be written where `surface`, which the rules list as `listed`, stands after
+    `left`."""
     if surface == listed:
         first = starts_sentence(left) and surface[:1].isupper()
         return capital(word) if first else word

@@ -10,9 +10,11 @@ from gradiend_core.records.text import Text, Token
 
 
 def split_sentences(texts: Iterable[Text], language: str, context: int) -> Iterator[Text]:
-    """Each sentence as a text whose slots lie in that sentence, with `context` sentences before and after it as context.
+    """Each sentence as a text whose slots lie in that sentence, with `context` sentences before and after it
+    as context.
 
-    Sentences of one text keep its unit, so that none of its words reaches two splits. Texts with tags are sentences already.
+    Sentences of one text keep its unit, so that none of its words reaches two splits. Texts with tags are
+    sentences already.
     """
     from sentencex import segment
 

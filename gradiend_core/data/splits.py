@@ -15,28 +15,39 @@ from gradiend_core.records.run import DataSettings
 
 #: what data sets call their splits
 GIVEN = {
-    "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
-    "dev": "validation", "test": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
 
 
 def split_slots(
-    candidates: list[Slot], classes: Classes, finder: Finder, settings: DataSettings, rng: random.Random, drops: DropCounter
+    candidates: list[Slot],
+    classes: Classes,
+    finder: Finder,
+    settings: DataSettings,
+    rng: random.Random,
+    drops: DropCounter,
 ) -> list[tuple[Slot, str]]:
     """Each candidate with its split."""
     if settings.split_by == "given":
         bare = [each for each in candidates if not each.split and each.part not in classes.of]
         drawn = iter(assign_splits([{each.part: 1} for each in bare], settings.split, rng))
         splits = [
-            next(drawn) if not each.split and each.part not in classes.of else given_split(each.split) for each in candidates
+            next(drawn) if not each.split and each.part not in classes.of else given_split(each.split)
+            for each in candidates
         ]
     else:
         group = _grouping(candidates, classes, finder, settings)
         units = len({each.document if settings.split_by == "document" else each.unit for each in candidates})
         if settings.split_by != "word" and len(set(group)) < len(SPLITS) <= units:
             raise DataError(
-                f"the {units} {settings.split_by}s cannot be divided, as the same context stands in several of them, which ties "
-                "them together; take out what is repeated, or set data.split_by"
+                f"the {units} {settings.split_by}s cannot be divided, as the same context stands in several"
+                " of them, which ties them together; take out what is repeated, or set data.split_by"
             )
         sizes: list[Counter[str]] = [Counter() for _ in set(group)]
         for number, each in zip(group, candidates, strict=True):
@@ -45,21 +56,31 @@ def split_slots(
         splits = [by_group[number] for number in group]
     if settings.split_by == "word":
         candidates, splits = _own_contexts(candidates, splits, drops)
-    features = [(each, split) for each, split in zip(candidates, splits, strict=True) if each.part in classes.of]
-    check_leaks("the context", [f"{each.left}…{each.right}" for each, _ in features], [split for _, split in features])
+    features = [
+        (each, split) for each, split in zip(candidates, splits, strict=True) if each.part in classes.of
+    ]
+    check_leaks(
+        "the context", [f"{each.left}…{each.right}" for each, _ in features], [split for _, split in features]
+    )
     if settings.split_by == "document":
         check_leaks("document", [each.document for each in candidates], splits)
     return list(zip(candidates, splits, strict=True))
 
 
-def _own_contexts(candidates: list[Slot], splits: list[str], drops: DropCounter) -> tuple[list[Slot], list[str]]:
+def _own_contexts(
+    candidates: list[Slot], splits: list[str], drops: DropCounter
+) -> tuple[list[Slot], list[str]]:
     """Without the slots whose context is in an earlier split too, with another word."""
     home: dict[tuple[str, str], str] = {}
     for split in SPLITS:
         for each, own in zip(candidates, splits, strict=True):
             if own == split:
                 home.setdefault((each.left, each.right), split)
-    kept = [(each, own) for each, own in zip(candidates, splits, strict=True) if home[each.left, each.right] == own]
+    kept = [
+        (each, own)
+        for each, own in zip(candidates, splits, strict=True)
+        if home[each.left, each.right] == own
+    ]
     if len(kept) < len(candidates):
         drops.add("its context is in another split, with another word", count=len(candidates) - len(kept))
     return [each for each, _ in kept], [own for _, own in kept]
@@ -71,8 +92,8 @@ def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings
     if settings.split_by == "document" and not all(each.document for each in candidates):
         bare = next(each for each in candidates if not each.document)
         raise DataError(
-            f'data.split_by = "document", but the text {(bare.left + bare.surface + bare.right)[:60]!r} has no document; set '
-            "data.document_column, or give CoNLL-U with documents or a folder of files"
+            f'data.split_by = "document", but the text {(bare.left + bare.surface + bare.right)[:60]!r} has'
+            " no document; set data.document_column, or give CoNLL-U with documents or a folder of files"
         )
     places: dict[tuple[str, str], list[int]] = {}
     if settings.split_by == "word" and finder.aligned():
@@ -81,7 +102,8 @@ def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings
                 places.setdefault((part, word), []).append(place)
 
     def keys(each: Slot) -> list[object]:
-        # neutral slots say nothing of the feature, and common ones, "There was a ___.", would tie all texts together
+        # neutral slots say nothing of the feature, and common ones, "There was a ___.", would tie all texts
+        # together
         context = [("context", each.left, each.right)] if each.part in classes.of else []
         if settings.split_by == "document":
             return [("document", each.document), *context]
@@ -93,8 +115,11 @@ def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings
     return connected(map(keys, candidates))
 
 
-def assign_splits(sizes: Sequence[Mapping[str, int]], shares: Sequence[float], rng: random.Random) -> list[str]:
-    """The split of each group, so that each class reaches its shares as nearly as can be, and every split if it can be.
+def assign_splits(
+    sizes: Sequence[Mapping[str, int]], shares: Sequence[float], rng: random.Random
+) -> list[str]:
+    """The split of each group, so that each class reaches its shares as nearly as can be, and every split if
+    it can be.
 
     `sizes` has the examples of each class in a group. The largest come first; equal ones are drawn.
     """
@@ -110,7 +135,8 @@ def assign_splits(sizes: Sequence[Mapping[str, int]], shares: Sequence[float], r
     for group in order:
 
         def missing(split: str, share: float, size: Mapping[str, int]) -> tuple[int, float]:
-            """How many of the group's classes the split lacks altogether, and how far it is from its share of them."""
+            """How many of the group's classes the split lacks altogether, and how far it is from its share of
+            them."""
             lacks = sum(not have[split][name] for name in size)
             return lacks, sum(share * totals[name] - have[split][name] for name in size)
 
@@ -143,7 +169,8 @@ def given_split(name: str) -> str:
     """The split that a data set's own name means."""
     if name.casefold() not in GIVEN:
         raise DataError(
-            f"a text's split is {name!r}, which is none of {', '.join(GIVEN)}; set data.split_column, or data.split_by"
+            f"a text's split is {name!r}, which is none of {', '.join(GIVEN)}; set data.split_column, or"
+            " data.split_by"
         )
     return GIVEN[name.casefold()]
 
@@ -151,7 +178,11 @@ def given_split(name: str) -> str:
 def check_leaks(what: str, keys: Iterable[Hashable], splits: Iterable[str]) -> None:
     """Raises DataError if one of these is in two splits."""
     home: dict[Hashable, str] = {}
-    leaks = [(key, home[key], split) for key, split in zip(keys, splits, strict=True) if home.setdefault(key, split) != split]
+    leaks = [
+        (key, home[key], split)
+        for key, split in zip(keys, splits, strict=True)
+        if home.setdefault(key, split) != split
+    ]
     if leaks:
         key, one, other = leaks[0]
         shown = str(key) if len(str(key)) <= 80 else f"{str(key)[:77]}..."

@@ -15,8 +15,8 @@ BATCH = 256
 
 
 def tag(texts: Iterable[Text], name: str, wanted: Callable[[Text], bool]) -> Iterator[Text]:
-    """The texts in their order; those that are wanted and have no tags get those of the spaCy model `name` (a package or a
-    folder)."""
+    """The texts in their order; those that are wanted and have no tags get those of the spaCy model `name` (a
+    package or a folder)."""
     model = _load(name)
     waiting = iter(texts)
     while group := list(islice(waiting, BATCH)):
@@ -28,7 +28,10 @@ def tag(texts: Iterable[Text], name: str, wanted: Callable[[Text], bool]) -> Ite
 
 def _token(token: Any) -> Token:
     return Token(
-        token.idx, token.idx + len(token.text), token.lemma_, {"upos": token.pos_, "xpos": token.tag_, **token.morph.to_dict()}
+        token.idx,
+        token.idx + len(token.text),
+        token.lemma_,
+        {"upos": token.pos_, "xpos": token.tag_, **token.morph.to_dict()},
     )
 
 
@@ -43,5 +46,6 @@ def _load(name: str) -> Any:
         return spacy.load(name)
     except OSError as error:
         raise ConfigError(
-            f"data.tagger = {name!r}: spaCy has no such model; give a folder, or run `python -m spacy download {name}`"
+            f"data.tagger = {name!r}: spaCy has no such model; give a folder, or run `python -m spacy"
+            f" download {name}`"
         ) from error

@@ -26,11 +26,12 @@ PART = "part"
 def read_texts(texts: Any, settings: DataSettings | None = None) -> Iterator[Text]:
     """One text after the other.
 
-    `texts` is a list of strings, a pandas frame, a `datasets` dataset, in memory or streaming, a text file (one text a line),
-    a CSV, TSV, JSON, JSONL, Parquet or CoNLL-U file, a folder (of tables or a saved dataset; else of CoNLL-U files; else of
-    text files, each a document), or "hub:" and a dataset's id; or a dict of any of these, whose keys are the rows' column
-    "part". Tables give the columns that `settings` names; a dataset of several splits gives them all, with the split's name
-    as split. Raises DataError for what cannot be read."""
+    `texts` is a list of strings, a pandas frame, a `datasets` dataset, in memory or streaming, a text file
+    (one text a line), a CSV, TSV, JSON, JSONL, Parquet or CoNLL-U file, a folder (of tables or a saved
+    dataset; else of CoNLL-U files; else of text files, each a document), or "hub:" and a dataset's id; or a
+    dict of any of these, whose keys are the rows' column "part". Tables give the columns that `settings`
+    names; a dataset of several splits gives them all, with the split's name as split. Raises DataError for
+    what cannot be read."""
     settings = settings or DataSettings()
     found: Iterator[Text] = _numbered(_read(texts, settings))
     if settings.max_texts:
@@ -44,7 +45,9 @@ def watched(texts: Iterable[Text]) -> Iterator[Text]:
     """The same texts, with a progress bar where somebody looks."""
     from tqdm import tqdm
 
-    yield from tqdm(texts, "texts", unit=" texts", unit_scale=True, leave=False, disable=None, mininterval=0.5)
+    yield from tqdm(
+        texts, "texts", unit=" texts", unit_scale=True, leave=False, disable=None, mininterval=0.5
+    )
 
 
 def _numbered(texts: Iterator[Text]) -> Iterator[Text]:
@@ -62,7 +65,9 @@ def _read(texts: Any, settings: DataSettings) -> Iterator[Text]:
     elif hasattr(texts, "iloc"):
         import datasets
 
-        yield from _from_dataset(datasets.Dataset.from_pandas(texts, preserve_index=False), settings, "the frame")
+        yield from _from_dataset(
+            datasets.Dataset.from_pandas(texts, preserve_index=False), settings, "the frame"
+        )
     elif hasattr(texts, "column_names"):
         yield from _from_dataset(texts, settings, "the dataset")
     elif isinstance(texts, Iterable):
@@ -74,7 +79,10 @@ def _read(texts: Any, settings: DataSettings) -> Iterator[Text]:
             else:
                 raise DataError(f"texts must be strings, but one is {text!r}")
     else:
-        raise DataError(f"texts cannot be read from {type(texts).__name__}; give strings, a frame, a dataset, a file or a folder")
+        raise DataError(
+            f"texts cannot be read from {type(texts).__name__}; give strings, a frame, a dataset, a file or a"
+            " folder"
+        )
 
 
 def _from_name(name: str, settings: DataSettings) -> Iterator[Text]:
@@ -90,14 +98,19 @@ def _from_name(name: str, settings: DataSettings) -> Iterator[Text]:
         else:
             yield from _from_dataset(_load(name, str(path), settings), settings, name)
     elif not path.is_file():
-        raise DataError(f"texts {name!r}: no such file, folder or named text; a dataset of the hub is given as hub:OWNER/NAME")
+        raise DataError(
+            f"texts {name!r}: no such file, folder or named text; a dataset of the hub is given as"
+            " hub:OWNER/NAME"
+        )
     elif path.suffix in TABLES:
         options: dict[str, Any] = {"sep": "\t"} if path.suffix == ".tsv" else {}
         if settings.columns and TABLES[path.suffix] == "csv":
             options |= {"column_names": list(settings.columns)}
         if settings.encoding.lower() != "utf-8" and TABLES[path.suffix] == "csv":
             options |= {"encoding": settings.encoding}
-        yield from _from_dataset(_load(name, TABLES[path.suffix], settings, data_files=str(path), **options), settings, name)
+        yield from _from_dataset(
+            _load(name, TABLES[path.suffix], settings, data_files=str(path), **options), settings, name
+        )
     elif path.suffix == CONLLU:
         yield from read_conllu(path)
     else:
@@ -111,7 +124,8 @@ def _from_name(name: str, settings: DataSettings) -> Iterator[Text]:
             ) from error
         except UnicodeDecodeError as error:
             raise DataError(
-                f"texts {name!r} is not {settings.encoding.upper()} text: {error.reason} at byte {error.start}; set data.encoding"
+                f"texts {name!r} is not {settings.encoding.upper()} text: {error.reason} at byte"
+                f" {error.start}; set data.encoding"
             ) from error
 
 
@@ -119,7 +133,9 @@ def _load(name: str, path: str, settings: DataSettings, **options: Any) -> Any:
     import datasets
 
     try:
-        if Path(path).is_dir() and any((Path(path) / file).exists() for file in ("state.json", "dataset_dict.json")):
+        if Path(path).is_dir() and any(
+            (Path(path) / file).exists() for file in ("state.json", "dataset_dict.json")
+        ):
             return datasets.load_from_disk(path)
         return datasets.load_dataset(path, settings.subset or None, streaming=settings.streaming, **options)
     except Exception as error:
@@ -155,15 +171,22 @@ def _from_dataset(dataset: Any, settings: DataSettings, name: str) -> Iterator[T
         columns = split.column_names
         for setting, column in wanted.items():
             if column and columns is not None and column not in columns:
-                raise DataError(f"{name} has no column {column!r} (columns: {', '.join(columns)}); set data.{setting}")
+                raise DataError(
+                    f"{name} has no column {column!r} (columns: {', '.join(columns)}); set data.{setting}"
+                )
         for number, row in enumerate(_rows(split, name)):
             text = row.get(settings.text_column)
             if not isinstance(text, str):
                 raise DataError(
-                    f"{name}: row {number} has {text!r} as its {settings.text_column!r}, not a text; set data.text_column"
+                    f"{name}: row {number} has {text!r} as its {settings.text_column!r}, not a text; set"
+                    " data.text_column"
                 )
             document = str(row[settings.document_column]) if settings.document_column else ""
             given = (
-                str(row[settings.split_column]) if settings.split_column else split_name if several and len(dataset) > 1 else ""
+                str(row[settings.split_column])
+                if settings.split_column
+                else split_name
+                if several and len(dataset) > 1
+                else ""
             )
             yield Text(text, document=document, split=given, row=row)

@@ -1,4 +1,5 @@
-"""The products for parameters whose use no layer accounts for, by torch's own differentiation of the whole model.
+"""The products for parameters whose use no layer accounts for, by torch's own differentiation of the whole
+model.
 
 Slower than layer by layer, but right whatever a model does with its parameters.
 """
@@ -19,7 +20,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 class Losses(nn.Module):
-    """The losses as a module, so that `functional_call` can put other weights into the model, tied ones too."""
+    """The losses as a module, so that `functional_call` can put other weights into the model, tied ones
+    too."""
 
     def __init__(self, model: nn.Module, losses: Callable[[nn.Module, Any], Tensor]) -> None:
         super().__init__()
@@ -33,21 +35,25 @@ class Losses(nn.Module):
 
 
 def along(losses: Losses, batch: Any, changes: Mapping[str, Tensor]) -> Tensor | None:
-    """The derivative of the losses along a change of some parameters, [examples, 2]: one forward pass carries the derivatives
-    of the whole batch along (forward mode). None where nothing depends on them."""
+    """The derivative of the losses along a change of some parameters, [examples, 2]: one forward pass carries
+    the derivatives of the whole batch along (forward mode). None where nothing depends on them."""
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level():
         values = losses.values()
         dual = {}
         for name, change in changes.items():
-            value = values[f"model.{name}"].contiguous()  # what stands for a packed weight has one number for all entries
+            value = values[
+                f"model.{name}"
+            ].contiguous()  # what stands for a packed weight has one number for all entries
             dual[f"model.{name}"] = forward_ad.make_dual(value, change.to(value.dtype))
-        tangent: Tensor | None = forward_ad.unpack_dual(functional_call(losses, values | dual, (batch,))).tangent
+        tangent: Tensor | None = forward_ad.unpack_dual(
+            functional_call(losses, values | dual, (batch,))
+        ).tangent
     return tangent
 
 
 def rows(losses: Losses, batch: Any, names: Sequence[str], loss_weights: Tensor) -> dict[str, Tensor]:
-    """Each example's gradient of the weighted losses for whole parameters, [examples, *shape]. The batch must be without
-    padding, so that the loss of one example can be mapped over it."""
+    """Each example's gradient of the weighted losses for whole parameters, [examples, *shape]. The batch must
+    be without padding, so that the loss of one example can be mapped over it."""
     values = losses.values()
     chosen = {name: values.pop(f"model.{name}") for name in names}
     fields, make = _mappable(batch)
@@ -60,7 +66,9 @@ def rows(losses: Losses, batch: Any, names: Sequence[str], loss_weights: Tensor)
     with sdpa_kernel(SDPBackend.MATH):
         try:
             found: dict[str, Tensor] = vmap(grad(loss), in_dims=(None, 0))(chosen, fields)
-        except RuntimeError:  # a model that looks at its data (DeBERTa does) cannot be mapped; a true error comes again
+        except (
+            RuntimeError
+        ):  # a model that looks at its data (DeBERTa does) cannot be mapped; a true error comes again
             alone = [grad(loss)(chosen, each) for each in zip(*fields, strict=True)]
             found = {name: torch.stack([each[name] for each in alone]) for name in names}
     return found
@@ -70,8 +78,8 @@ def rows(losses: Losses, batch: Any, names: Sequence[str], loss_weights: Tensor)
 def gradients_passed_on(
     model: nn.Module, parameters: Mapping[int, nn.Parameter], take: Callable[[int, Tensor], None]
 ) -> Iterator[None]:
-    """While open, only these parameters of the model are differentiated; each gradient that reaches one is handed to `take`
-    with the parameter's number and then forgotten. Afterwards the model is as it was."""
+    """While open, only these parameters of the model are differentiated; each gradient that reaches one is
+    handed to `take` with the parameter's number and then forgotten. Afterwards the model is as it was."""
 
     def hook(number: int, parameter: nn.Parameter) -> None:
         assert parameter.grad is not None  # this hook runs right after it was set
@@ -98,7 +106,9 @@ def gradients_passed_on(
 
 def _mappable(batch: Any) -> tuple[tuple[Tensor, ...], Callable[[tuple[Tensor, ...]], Any]]:
     """The tensor fields of a batch record, and how to make a record of one example of them."""
-    names = [field.name for field in attrs.fields(type(batch)) if isinstance(getattr(batch, field.name), Tensor)]
+    names = [
+        field.name for field in attrs.fields(type(batch)) if isinstance(getattr(batch, field.name), Tensor)
+    ]
 
     def make(fields: tuple[Tensor, ...]) -> Any:
         return attrs.evolve(batch, **{name: value[None] for name, value in zip(names, fields, strict=True)})

@@ -14,22 +14,29 @@ if TYPE_CHECKING:
 TOKEN_BUDGET = 4096
 #: a batch of at least so many tokens gains nothing by growing, on a processor
 LARGE = 256
-#: the share of padding that is never worth another batch, and the parameter × token products that one costs to start
+#: the share of padding that is never worth another batch, and the parameter × token products that one costs
+#: to start
 SMALL_SHARE, START = 1 / 20, 1.5e8
 
 
 def allowed_padding(model: nn.Module, device: torch.device) -> float:
-    """How many tokens of padding in a batch cost less than another batch: few of a large model, hundreds of a tiny one, and
-    any number on an accelerator, which waits for batches rather than for tokens."""
-    return START / max(1, sum(each.numel() for each in model.parameters())) if device.type == "cpu" else math.inf
+    """How many tokens of padding in a batch cost less than another batch: few of a large model, hundreds of a
+    tiny one, and any number on an accelerator, which waits for batches rather than for tokens."""
+    return (
+        START / max(1, sum(each.numel() for each in model.parameters())) if device.type == "cpu" else math.inf
+    )
 
 
 def micro_batches(
-    lengths: Sequence[int], *, same_length: bool = False, most: int | None = None, budget: int = TOKEN_BUDGET,
+    lengths: Sequence[int],
+    *,
+    same_length: bool = False,
+    most: int | None = None,
+    budget: int = TOKEN_BUDGET,
     padding: float = math.inf,
-) -> Iterator[list[int]]:  # fmt: skip
-    """Positions in batches sorted by length, within the token budget. Where it would hold more than so many tokens of `padding`,
-    or any with `same_length`, a batch ends."""
+) -> Iterator[list[int]]:
+    """Positions in batches sorted by length, within the token budget. Where it would hold more than so many
+    tokens of `padding`, or any with `same_length`, a batch ends."""
     batch: list[int] = []
     tokens = 0
     for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
@@ -46,5 +53,6 @@ def micro_batches(
 
 
 def rows_of(batch: Any) -> int:
-    """How many rows a model is given for each example of a batch, one after the other; a batch of more than one says so."""
+    """How many rows a model is given for each example of a batch, one after the other; a batch of more than
+    one says so."""
     return int(getattr(batch, "rows_per_example", 1))

@@ -16,13 +16,17 @@ from gradiend_core.errors import ModelError
 def checkpointed(model: nn.Module) -> Iterator[None]:
     """While open, transformers' layers are computed again in the backward pass instead of kept.
 
-    They do so only in training mode. So the layers, and not what is inside them, are told to be in it: dropout stays off.
+    They do so only in training mode. So the layers, and not what is inside them, are told to be in it:
+    dropout stays off.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
     if not layers:
-        raise ModelError(f"{type(model).__name__} has no layers with gradient checkpointing; set gradients.checkpointing = false")
+        raise ModelError(
+            f"{type(model).__name__} has no layers with gradient checkpointing; set gradients.checkpointing ="
+            " false"
+        )
     before = [(module.training, module.gradient_checkpointing) for module in layers]
     caching = getattr(model.config, "use_cache", None)
     try:

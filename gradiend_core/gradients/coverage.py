@@ -1,7 +1,8 @@
 """For which parameters the layers of a model say the whole gradient: tried on the model at hand, not assumed.
 
-A model may use a weight in a way that its module's forward does not show (`F.linear(x, self.embedding.weight)`), or mix examples
-inside a module. So each part of the scope is compared with plain autograd of one example, along a random direction.
+A model may use a weight in a way that its module's forward does not show (`F.linear(x,
+self.embedding.weight)`), or mix examples inside a module. So each part of the scope is compared with plain
+autograd of one example, along a random direction.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ OWN_HALF, LARGEST_HALF = 0.2, 1e-2
 
 @frozen(eq=False)
 class Coverage:
-    """Taps for the parameters that layers account for, the numbers of the other parts, and the bytes that an example keeps for
-    its backward pass for each unit of its length. `problem` is what torch said if the model could not be watched at all."""
+    """Taps for the parameters that layers account for, the numbers of the other parts, and the bytes that an
+    example keeps for its backward pass for each unit of its length. `problem` is what torch said if the model
+    could not be watched at all."""
 
     taps: Taps
     others: tuple[int, ...]
@@ -47,8 +49,9 @@ class Coverage:
 
 
 def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
-    """Compares for an example of middling length: in a batch, padded to the longest example, and alone. Parameters are compared
-    whole, of whatever entries the scope is: a few entries may have no gradient in one example, and a wrong one in another."""
+    """Compares for an example of middling length: in a batch, padded to the longest example, and alone.
+    Parameters are compared whole, of whatever entries the scope is: a few entries may have no gradient in one
+    example, and a wrong one in another."""
     order = sorted(range(len(examples.lengths)), key=lambda row: examples.lengths[row])
     pair = [order[len(order) // 2], order[-1]]
     scope, dtype = gradients.scope, gradients.dtype
@@ -59,7 +62,9 @@ def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
 
     def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
         parts = directions[use.part].in_parts(delta)
-        layered[use.part] += torch.cat([use.layer.along(use.name, inputs, delta, part)[0] for part in parts]).cpu()
+        layered[use.part] += torch.cat(
+            [use.layer.along(use.name, inputs, delta, part)[0] for part in parts]
+        ).cpu()
 
     def take(number: int, gradient: Tensor) -> None:
         gradient = gradient.to(dtype)
@@ -67,7 +72,11 @@ def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
         size[number] = gradient.norm().cpu()
 
     def loss(rows: list[int]) -> Tensor:
-        return gradients.source.losses(gradients.model, examples.batch(rows, gradients.device)).to(dtype)[:, 0].sum()
+        return (
+            gradients.source.losses(gradients.model, examples.batch(rows, gradients.device))
+            .to(dtype)[:, 0]
+            .sum()
+        )
 
     rows = rows_of(examples.batch(pair, gradients.device))
     kept, problem = _Kept(gradients.model), ""
@@ -79,14 +88,18 @@ def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
     except RuntimeError as error:  # some module cannot be watched; which one, torch does not say
         layered.fill_(torch.nan)
         problem = str(error).splitlines()[0]
-    with gradients._backward(taps.only(set()), 1, None, dict(enumerate(gradients.parameters)), take) as backward:
+    with gradients._backward(
+        taps.only(set()), 1, None, dict(enumerate(gradients.parameters)), take
+    ) as backward:
         backward(loss(pair[:1]))
     half = any(parameter.dtype.itemsize < 4 for parameter in gradients.parameters)
     own, largest = (OWN_HALF, LARGEST_HALF) if half else (OWN, LARGEST)
     close = ((layered - whole).abs() <= own * size + largest * size.max()).all(1)
     covered = {use.part for uses in taps.uses.values() for use in uses if close[use.part]}
     others = tuple(number for number in range(len(directions)) if number not in covered)
-    return Coverage(taps.only(covered), others, max(1.0, kept.bytes / (2 * examples.lengths[pair[1]])), problem)
+    return Coverage(
+        taps.only(covered), others, max(1.0, kept.bytes / (2 * examples.lengths[pair[1]])), problem
+    )
 
 
 class _Kept:
@@ -94,7 +107,9 @@ class _Kept:
 
     def __init__(self, model: nn.Module) -> None:
         self.bytes = 0
-        self._seen = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+        self._seen = {
+            tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())
+        }
 
     def pack(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -105,8 +120,8 @@ class _Kept:
 
 
 class _Directions:
-    """Random directions in the shape of a parameter, the same for the same number. They are of rank one: drawing and keeping them
-    takes nothing, and of a large embedding one at a time is formed."""
+    """Random directions in the shape of a parameter, the same for the same number. They are of rank one:
+    drawing and keeping them takes nothing, and of a large embedding one at a time is formed."""
 
     def __init__(self, number: int, part: ParameterSlice) -> None:
         generator = torch.Generator().manual_seed(number)
@@ -116,7 +131,9 @@ class _Directions:
 
     def in_parts(self, like: Tensor) -> Iterator[Tensor]:
         """All of them, [DIRECTIONS, *shape], in parts where that is much."""
-        parts = (each.to(like).split(max(1, LAYER_BUDGET // prod(self.shape))) for each in (self.first, self.rest))
+        parts = (
+            each.to(like).split(max(1, LAYER_BUDGET // prod(self.shape))) for each in (self.first, self.rest)
+        )
         for first, rest in zip(*parts, strict=True):
             yield (first.unsqueeze(2) * rest.unsqueeze(1)).view(-1, *self.shape)
 

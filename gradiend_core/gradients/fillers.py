@@ -1,7 +1,8 @@
-"""Fillers in tokens: where a text's filler is, which words are one token, and which tokens a class's words are at a slot.
+"""Fillers in tokens: where a text's filler is, which words are one token, and which tokens a class's words
+are at a slot.
 
-The filler's tokens are found in the tokenized text itself, by its character offsets, so that leading spaces, capitals and
-quotation marks are the tokenizer's affair and never guessed.
+The filler's tokens are found in the tokenized text itself, by its character offsets, so that leading spaces,
+capitals and quotation marks are the tokenizer's affair and never guessed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def tokenize(tokenizer: Any, parts: Sequence[tuple[str, str, str]], opening: str
     found = []
     for (_, filler, _), each in zip(parts, located(tokenizer, parts, opening), strict=True):
         several = f"{filler!r} is {len(each.inside)} tokens where it stands" if len(each.inside) != 1 else ""
-        found.append(Tokenized(each.ids, each.special, each.inside[0] if each.inside else 0, several or each.problem))
+        found.append(
+            Tokenized(each.ids, each.special, each.inside[0] if each.inside else 0, several or each.problem)
+        )
     return found
 
 
@@ -48,20 +51,28 @@ class Located:
 
 
 def located(tokenizer: Any, parts: Sequence[tuple[str, str, str]], opening: str = "") -> list[Located]:
-    """Texts given as (left, filler, right). An `opening` before each, of a chat, brings its special tokens with it; all of its
-    tokens count as special."""
+    """Texts given as (left, filler, right). An `opening` before each, of a chat, brings its special tokens
+    with it; all of its tokens count as special."""
     if not parts:
         return []
     encoded = tokenizer(
-        [opening + "".join(part) for part in parts], add_special_tokens=not opening,
-        return_offsets_mapping=True, return_special_tokens_mask=True, return_attention_mask=False, verbose=False,
-    )  # fmt: skip
+        [opening + "".join(part) for part in parts],
+        add_special_tokens=not opening,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+        return_attention_mask=False,
+        verbose=False,
+    )
     columns = (encoded["input_ids"], encoded["special_tokens_mask"], encoded["offset_mapping"])
     result = []
     for (left, filler, _), ids, special, offsets in zip(parts, *columns, strict=True):
         start = len(opening) + len(left)
         end, before = start + len(filler), opening + left
-        special = [flag or int(b <= len(opening)) for flag, (_, b) in zip(special, offsets, strict=True)] if opening else special
+        special = (
+            [flag or int(b <= len(opening)) for flag, (_, b) in zip(special, offsets, strict=True)]
+            if opening
+            else special
+        )
         inside = tuple(i for i, (a, b) in enumerate(offsets) if not special[i] and a < end and b > start)
         alone = inside and not before[offsets[inside[0]][0] :].strip() and offsets[inside[-1]][1] == end
         problem = "" if alone else f"{filler!r} shares a token with its neighbours"
@@ -76,12 +87,15 @@ def leading(special: Sequence[int]) -> int:
 
 def require_fast(tokenizer: Any) -> None:
     if not getattr(tokenizer, "is_fast", False):
-        raise ModelError(f"{type(tokenizer).__name__} gives no character offsets; a fast tokenizer (tokenizer.json) is needed")
+        raise ModelError(
+            f"{type(tokenizer).__name__} gives no character offsets; a fast tokenizer (tokenizer.json) is"
+            " needed"
+        )
 
 
 def check_single_tokens(words: Mapping[str, Sequence[str]], tokenizer: Any, spare: bool = False) -> list[str]:
-    """Raises ModelError for the first target word that is not one token in the middle of a sentence; to `spare` them gives
-    them back instead, as long as each class has others."""
+    """Raises ModelError for the first target word that is not one token in the middle of a sentence; to
+    `spare` them gives them back instead, as long as each class has others."""
     require_fast(tokenizer)
     spared = []
     for name, forms in words.items():
@@ -93,16 +107,23 @@ def check_single_tokens(words: Mapping[str, Sequence[str]], tokenizer: Any, spar
             elif found.problem:
                 pieces = " ".join(tokenizer.tokenize(f"a {word}")[1:])
                 raise ModelError(
-                    (f"no target word of class {name} is one token for this tokenizer ({word!r} is {pieces}); " if spare else
-                     f"target word {word!r} of class {name} is not one token for this tokenizer ({pieces}); leave it out of the "
-                     "class's words, or ")
+                    (
+                        f"no target word of class {name} is one token for this tokenizer ({word!r} is"
+                        f" {pieces}); "
+                        if spare
+                        else (
+                            f"target word {word!r} of class {name} is not one token for this tokenizer"
+                            f" ({pieces}); leave it out of the class's words, or "
+                        )
+                    )
                     + "use a model whose vocabulary has it"
-                )  # fmt: skip
+                )
     return spared
 
 
 def filler_ids(pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: Any) -> list[tuple[int, ...]]:
-    """For each pair the token ids of these words in the form its slot asks for; a word of several tokens there is left out.
+    """For each pair the token ids of these words in the form its slot asks for; a word of several tokens
+    there is left out.
 
     The form is what comes right before the slot, and a capital where both fillers of the pair have one.
     """
@@ -112,7 +133,9 @@ def filler_ids(pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: An
 
     typical = {form(pair): pair.left for pair in reversed(pairs)}
     parts = [
-        (left, word[:1].upper() + word[1:] if capital else word, "") for (_, capital), left in typical.items() for word in words
+        (left, word[:1].upper() + word[1:] if capital else word, "")
+        for (_, capital), left in typical.items()
+        for word in words
     ]
     found = iter(tokenize(tokenizer, parts) if parts else [])
     ids = {}

@@ -1,13 +1,16 @@
-"""The gradients of single examples, layer by layer, from one batched backward pass that forms no weight's gradient.
+"""The gradients of single examples, layer by layer, from one batched backward pass that forms no weight's
+gradient.
 
-A module with input a, output y and parameter W adds to an example's gradient what the chain rule makes of a and of δ = ∂loss/∂y,
-of which both are at hand for the whole batch when the backward pass comes by. For a linear layer that is Σₜ δₜaₜᵀ, so
+A module with input a, output y and parameter W adds to an example's gradient what the chain rule makes of a
+and of δ = ∂loss/∂y, of which both are at hand for the whole batch when the backward pass comes by. For a
+linear layer that is Σₜ δₜaₜᵀ, so
 
     along a direction V        Σₜ δₜ·(V aₜ)          nothing of the weight's size for any example
     summed over examples       one matrix product, added where the sum is kept
     chosen entries (i, j)      Σₜ δₜᵢaₜⱼ              the others are not computed
 
-Each kind of module has these three in a `Layer`. A module of any other kind, without children, is differentiated by itself.
+Each kind of module has these three in a `Layer`. A module of any other kind, without children, is
+differentiated by itself.
 """
 
 from __future__ import annotations
@@ -21,15 +24,17 @@ from torch.nn.functional import layer_norm
 
 from gradiend_core.gradients.quantised import QuantisedLinear
 
-#: numbers that one layer may hold for all examples of a batch at once, and those that stay in a processor's cache
+#: numbers that one layer may hold for all examples of a batch at once, and those that stay in a processor's
+#: cache
 LAYER_BUDGET, CACHED = 2**24, 2**20
-#: A matrix of more numbers than this is not kept near while an example's gradient is formed: to write that costs what so many of
-#: its tokens cost along a direction, and to read it along one, so many.
+#: A matrix of more numbers than this is not kept near while an example's gradient is formed: to write that
+#: costs what so many of its tokens cost along a direction, and to read it along one, so many.
 LARGE, WRITE, READ = 2**18, 25, 8
 
 
 class Layer:
-    """One module's share. `inputs` are the tensors that its forward took, `delta` is ∂loss/∂output, examples first."""
+    """One module's share. `inputs` are the tensors that its forward took, `delta` is ∂loss/∂output, examples
+    first."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
@@ -43,7 +48,8 @@ class Layer:
         raise NotImplementedError
 
     def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
-        """Each example's gradient at flat positions of the parameter, or at all of them, [examples, entries]."""
+        """Each example's gradient at flat positions of the parameter, or at all of them, [examples,
+        entries]."""
         raise NotImplementedError
 
     def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
@@ -68,7 +74,9 @@ class LinearLayer(Layer):
         if k * tokens <= tokens + (WRITE + READ * k if directions[0].numel() > LARGE else 2 * k):
             if left.shape[2] < right.shape[2]:  # what is moved is as narrow as it can be
                 left, right, directions = right, left, directions.mT
-            return torch.stack([torch.linalg.vecdot((left @ each).flatten(1), right.flatten(1)) for each in directions], 1)
+            return torch.stack(
+                [torch.linalg.vecdot((left @ each).flatten(1), right.flatten(1)) for each in directions], 1
+            )
         flat = directions.flatten(1).T
         return torch.cat([gradients.flatten(1) @ flat for gradients in self._gradients(left, right, k)])
 
@@ -77,11 +85,15 @@ class LinearLayer(Layer):
         return (a, delta) if self.transposed else (delta, a)
 
     def _gradients(self, left: Tensor, right: Tensor, least: int = 1) -> Iterator[Tensor]:
-        """The gradients of the examples, [examples, *shape], in parts of so many at least, if the budget has room. A part is
-        overwritten by the next: on a processor new memory costs more than what is put there."""
+        """The gradients of the examples, [examples, *shape], in parts of so many at least, if the budget has
+        room. A part is overwritten by the next: on a processor new memory costs more than what is put
+        there."""
         shape = left.shape[2], right.shape[2]
         size = shape[0] * shape[1]
-        step = max(1, min(LAYER_BUDGET // size, max(least, CACHED // size) if left.device.type == "cpu" else len(left)))
+        step = max(
+            1,
+            min(LAYER_BUDGET // size, max(least, CACHED // size) if left.device.type == "cpu" else len(left)),
+        )
         part = left.new_empty(min(step, len(left)), *shape)
         for one, other in zip(left.split(step), right.split(step), strict=True):
             yield torch.bmm(one.mT, other, out=part[: len(one)])
@@ -132,7 +144,9 @@ class EmbeddingLayer(Layer):
 
     def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
         ids, delta = self._of(inputs, delta)
-        return torch.stack([torch.linalg.vecdot(delta.flatten(1), each[ids].flatten(1)) for each in directions], 1)
+        return torch.stack(
+            [torch.linalg.vecdot(delta.flatten(1), each[ids].flatten(1)) for each in directions], 1
+        )
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         ids, delta = self._of(inputs, delta)
@@ -149,7 +163,11 @@ class EmbeddingLayer(Layer):
         starts = counts.cumsum(0) - counts
         each = counts[ids].flatten()  # chosen entries in the row that each token reads
         token = torch.repeat_interleave(torch.arange(ids.numel(), device=ids.device), each)
-        entry = starts[ids].flatten()[token] + torch.arange(len(token), device=ids.device) - (each.cumsum(0) - each)[token]
+        entry = (
+            starts[ids].flatten()[token]
+            + torch.arange(len(token), device=ids.device)
+            - (each.cumsum(0) - each)[token]
+        )
         values = delta.flatten(0, 1)[token, index[entry] % width]
         found = delta.new_zeros(len(ids), len(index))
         return found.index_put_((examples.flatten()[token], entry), values, accumulate=True)
@@ -160,7 +178,8 @@ class EmbeddingLayer(Layer):
 
 
 class NormLayer(Layer):
-    """y = w·â + b, with â the input brought to mean 0 and variance 1. An example's gradient is smaller than its output."""
+    """y = w·â + b, with â the input brought to mean 0 and variance 1. An example's gradient is smaller than
+    its output."""
 
     def _each(self, name: str, inputs: Sequence[Tensor], delta: Tensor) -> Tensor:
         """[examples, width]"""
@@ -184,7 +203,8 @@ class NormLayer(Layer):
 
 
 class OtherLayer(Layer):
-    """Any other module without children, such as another normalisation: torch differentiates it, and only it."""
+    """Any other module without children, such as another normalisation: torch differentiates it, and only
+    it."""
 
     def _call(self, inputs: Sequence[Tensor]) -> Callable[[dict[str, Tensor]], Tensor]:
         fixed = {name: value.detach() for name, value in self.module.named_parameters(recurse=False)}
@@ -192,10 +212,14 @@ class OtherLayer(Layer):
 
     def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
         value, call = getattr(self.module, name).detach(), self._call(inputs)
-        if value.numel() * len(delta) <= delta.numel():  # of a normalisation each example's gradient is smaller than its output
+        if (
+            value.numel() * len(delta) <= delta.numel()
+        ):  # of a normalisation each example's gradient is smaller than its output
             return self.entries(name, inputs, delta, None) @ directions.flatten(1).to(delta.dtype).T
         tangents = (jvp(call, ({name: value},), ({name: each.to(value.dtype)},))[1] for each in directions)
-        return torch.stack([torch.linalg.vecdot(delta.flatten(1), each.flatten(1).to(delta.dtype)) for each in tangents], 1)
+        return torch.stack(
+            [torch.linalg.vecdot(delta.flatten(1), each.flatten(1).to(delta.dtype)) for each in tangents], 1
+        )
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         value = getattr(self.module, name).detach()
@@ -220,7 +244,8 @@ class OtherLayer(Layer):
 
 
 def layer_of(module: nn.Module) -> Layer | None:
-    """The layer of a module, by what its forward really is; None for one with children, which its parts must speak for."""
+    """The layer of a module, by what its forward really is; None for one with children, which its parts must
+    speak for."""
     from transformers.pytorch_utils import Conv1D
 
     if isinstance(module, QuantisedLinear):

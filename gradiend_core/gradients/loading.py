@@ -11,8 +11,8 @@ from typing import Any
 from gradiend_core.errors import ModelError
 from gradiend_core.records.run import GradientSettings
 
-#: A hub id that could not be read is not asked for again within these seconds: every source asks, and without a network an answer
-#: takes half a minute.
+#: A hub id that could not be read is not asked for again within these seconds: every source asks, and without
+#: a network an answer takes half a minute.
 AGAIN = 2.0
 _failed: dict[str, tuple[float, Exception]] = {}
 
@@ -23,10 +23,15 @@ def _checked(model: str) -> str:
     folder = Path(model).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise ModelError(f"model folder {model!r} has no config.json; give a folder that save_pretrained wrote")
+            raise ModelError(
+                f"model folder {model!r} has no config.json; give a folder that save_pretrained wrote"
+            )
         return str(folder)
     if looks_local or folder.exists():
-        raise ModelError(f"model folder {model!r} does not exist; give a folder with config.json, a hub id or a named model")
+        raise ModelError(
+            f"model folder {model!r} does not exist; give a folder with config.json, a hub id or a named"
+            " model"
+        )
     return model
 
 
@@ -37,8 +42,8 @@ def architecture(model: str) -> str:
 
 
 def config_of(model: str) -> dict[str, Any]:
-    """What the model's config.json says, by name or folder; no code of the model is run for it. Raises ModelError where there is
-    none."""
+    """What the model's config.json says, by name or folder; no code of the model is run for it. Raises
+    ModelError where there is none."""
     from transformers import PretrainedConfig
 
     name = _checked(model)
@@ -52,13 +57,16 @@ def config_of(model: str) -> dict[str, Any]:
             _failed[name] = time.monotonic(), error
         raise ModelError(_reason(model, error)) from error
     if not isinstance(found.get("model_type"), str):
-        raise ModelError(f"model {model!r} has no model_type in its config.json; give a folder that save_pretrained wrote")
+        raise ModelError(
+            f"model {model!r} has no model_type in its config.json; give a folder that save_pretrained wrote"
+        )
     return found
 
 
 def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple[Any, Any]:
-    """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors; on the device "meta"
-    without weights. Code that comes with a model is run only where the settings allow it."""
+    """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors; on
+    the device "meta" without weights. Code that comes with a model is run only where the settings allow
+    it."""
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
@@ -80,7 +88,9 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
     try:
         if device == "meta":
             config = AutoConfig.from_pretrained(name, **trust)
-            dtype = config.dtype or torch.float32 if settings.dtype == "auto" else getattr(torch, settings.dtype)
+            dtype = (
+                config.dtype or torch.float32 if settings.dtype == "auto" else getattr(torch, settings.dtype)
+            )
             with torch.device("meta"):
                 empty = auto_class.from_config(config, dtype=dtype, **trust).eval()
             return empty, AutoTokenizer.from_pretrained(name, **trust)
@@ -90,11 +100,13 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
         quantised = make_differentiable(loaded)
         if quantised and settings.quantisation == "none":
             raise ModelError(
-                f"model {model!r} was saved quantised, so edits cannot be written into its weights; give the model that it was "
-                "made of, and gradients.quantisation=4bit to have that in 4 bits"
+                f"model {model!r} was saved quantised, so edits cannot be written into its weights; give the"
+                " model that it was made of, and gradients.quantisation=4bit to have that in 4 bits"
             )
         if settings.quantisation != "none" and not quantised:
-            raise ModelError(f"model {model!r} has no layer that could be quantised; use gradients.quantisation=none")
+            raise ModelError(
+                f"model {model!r} has no layer that could be quantised; use gradients.quantisation=none"
+            )
         if place is not None and not quantised:
             loaded = loaded.to(place)
         return loaded, AutoTokenizer.from_pretrained(name, **trust)
@@ -105,22 +117,26 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
 
 
 def _expect_all_weights(model: str, loaded: Any, found: Mapping[str, Any]) -> None:
-    """transformers draws weights that a checkpoint lacks, or has in another shape, and goes on. Gradients of such a model mean
-    nothing, and are others each time."""
+    """transformers draws weights that a checkpoint lacks, or has in another shape, and goes on. Gradients of
+    such a model mean nothing, and are others each time."""
     drawn = sorted([*found["missing_keys"], *(str(each[0]) for each in found["mismatched_keys"])])
     if drawn:
         raise ModelError(
-            f"model {model!r} has no weights for {len(drawn)} parameters of {type(loaded).__name__}, such as {drawn[0]}, or has "
-            "them in another shape; give a checkpoint of the whole model, its head included"
+            f"model {model!r} has no weights for {len(drawn)} parameters of {type(loaded).__name__}, such as"
+            f" {drawn[0]}, or has them in another shape; give a checkpoint of the whole model, its head"
+            " included"
         )
     for name, parameter in loaded.named_parameters():
         if not bool(parameter.isfinite().all()):
-            raise ModelError(f"model {model!r} has weights that are not finite, in {name}; give another checkpoint")
+            raise ModelError(
+                f"model {model!r} has weights that are not finite, in {name}; give another checkpoint"
+            )
 
 
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """transformers draws no bars while this is open; they are for big downloads, not for a folder read in a moment."""
+    """transformers draws no bars while this is open; they are for big downloads, not for a folder read in a
+    moment."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -135,5 +151,8 @@ def without_progress_bars() -> Iterator[None]:
 def _reason(model: str, error: Exception) -> str:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if "trust_remote_code" in str(error):
-        first = "it brings code of its own; set gradients.trust_remote_code=true to run it, if you trust who made it"
+        first = (
+            "it brings code of its own; set gradients.trust_remote_code=true to run it, if you trust who"
+            " made it"
+        )
     return f"model {model!r} cannot be loaded: {first}"

@@ -1,12 +1,13 @@
-"""The gradient matrix G, a row for each example and a column for each parameter in scope, as a linear operator.
+"""The gradient matrix G, a row for each example and a column for each parameter in scope, as a linear
+operator.
 
 Three products, exact to rounding, none of which forms G:
     project      G @ W      encodings
     accumulate   Gᵀ @ c     weighted sums of gradients
     rows         G[:, S]    each example's gradient, for a scope that was narrowed to the columns S
 
-Each takes one forward and one backward pass of a batch, layer by layer (`layers`). Parameters for which that is not proven on the
-model at hand (`coverage`) are differentiated by torch as a whole (`autodiff`).
+Each takes one forward and one backward pass of a batch, layer by layer (`layers`). Parameters for which that
+is not proven on the model at hand (`coverage`) are differentiated by torch as a whole (`autodiff`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ ROWS_BUDGET = 2**27
 
 
 class GradientMatrix(Protocol):
-    """What learners and evaluators need of G. `GradientOperator` computes it, `StoredGradients` has some of it on disk."""
+    """What learners and evaluators need of G. `GradientOperator` computes it, `StoredGradients` has some of
+    it on disk."""
 
     @property
     def scope(self) -> ParameterScope:
@@ -60,15 +62,17 @@ class GradientMatrix(Protocol):
         roles: Sequence[GradientRole],
         out: Tensor | None = None,
     ) -> Tensor:
-        """Gᵀ @ coefficients over some rows of the examples, [roles, n]; coefficients are [rows], or [roles, rows] where they
-        differ. All roles share one forward pass. `out` is overwritten and returned, so that a loop needs no new memory."""
+        """Gᵀ @ coefficients over some rows of the examples, [roles, n]; coefficients are [rows], or [roles,
+        rows] where they differ. All roles share one forward pass. `out` is overwritten and returned, so that
+        a loop needs no new memory."""
 
 
 class GradientOperator:
-    """G for one model, one gradient source and one scope; which examples are its rows is said at each product.
+    """G for one model, one gradient source and one scope; which examples are its rows is said at each
+    product.
 
-    `memory` limits, in bytes, what a batch keeps for its backward pass. With `checkpointing` layers are computed twice instead
-    of kept.
+    `memory` limits, in bytes, what a batch keeps for its backward pass. With `checkpointing` layers are
+    computed twice instead of kept.
     """
 
     def __init__(
@@ -139,12 +143,17 @@ class GradientOperator:
         roles: Sequence[GradientRole],
         out: Tensor | None = None,
     ) -> Tensor:
-        """Gᵀ @ coefficients over some rows, [roles, n]; coefficients are [rows], or [roles, rows] where they differ.
+        """Gᵀ @ coefficients over some rows, [roles, n]; coefficients are [rows], or [roles, rows] where they
+        differ.
 
         All roles share one forward pass. Layers add to the result in place, without a copy of any gradient.
         """
         coverage = self.coverage(examples)
-        total = out.zero_() if out is not None else torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        total = (
+            out.zero_()
+            if out is not None
+            else torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        )
         mine = parallel.share(len(rows))
         rows = [rows[place] for place in mine]
         coefficients = coefficients.to(self.device, self.dtype).expand(len(roles), -1)[:, mine]
@@ -168,7 +177,9 @@ class GradientOperator:
         others = {number: self.parameters[number] for number in coverage.others}
         for places in self._batches([examples.lengths[row] for row in rows], coverage):
             batch = examples.batch([rows[place] for place in places], self.device)
-            with self._backward(coverage.taps, len(places), receive, others, take, rows_of(batch)) as backward:
+            with self._backward(
+                coverage.taps, len(places), receive, others, take, rows_of(batch)
+            ) as backward:
                 losses = self._both_losses(batch)
                 for r, role in enumerate(roles):
                     current = total[r]
@@ -179,9 +190,11 @@ class GradientOperator:
         return micro_batches(lengths, budget=coverage.budget(self.memory), padding=self._padding, **options)
 
     def rows(self, examples: Examples, roles: Sequence[GradientRole]) -> Iterator[tuple[list[int], Tensor]]:
-        """G in blocks as they are computed: positions in the examples, and their gradients [roles, positions, n].
+        """G in blocks as they are computed: positions in the examples, and their gradients [roles, positions,
+        n].
 
-        Narrow the scope first to have few columns: nothing else of an example's gradient is computed for longer than a layer.
+        Narrow the scope first to have few columns: nothing else of an example's gradient is computed for
+        longer than a layer.
         """
         coverage = self.coverage(examples)
         most = max(1, ROWS_BUDGET // (len(roles) * self.scope.size * self.dtype.itemsize))
@@ -194,7 +207,9 @@ class GradientOperator:
             def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
                 index = self.scope.slices[use.part].index
                 index = None if index is None else index.to(delta.device)
-                current[:, self._places[use.part]] += use.layer.entries(use.name, inputs, delta, index).to(current.device)  # noqa: B023
+                current[:, self._places[use.part]] += use.layer.entries(use.name, inputs, delta, index).to(  # noqa: B023
+                    current.device  # noqa: B023
+                )
 
             if coverage.taps.uses:
                 with self._backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
@@ -208,11 +223,14 @@ class GradientOperator:
                     weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
                     found = autodiff.rows(self._losses, batch, names, weights)
                     for number, gradient in zip(coverage.others, found.values(), strict=True):
-                        block[r][:, self._places[number]] += self.scope.slices[number].taken(gradient.flatten(1)).to(block)
+                        block[r][:, self._places[number]] += (
+                            self.scope.slices[number].taken(gradient.flatten(1)).to(block)
+                        )
             yield rows, block
 
     def columns(self, examples: Examples, columns: Tensor, role: GradientRole) -> Tensor:
-        """G[:, columns] for all examples, [examples, columns]; columns are positions in the scope, ascending."""
+        """G[:, columns] for all examples, [examples, columns]; columns are positions in the scope,
+        ascending."""
         narrow = self.narrowed(columns)
         if narrow.scope.size != len(columns):
             raise ValueError("columns must be ascending and unique")
@@ -226,10 +244,13 @@ class GradientOperator:
         return self.over(self.scope.narrowed(columns))
 
     def over(self, scope: ParameterScope) -> GradientOperator:
-        """The gradient matrix of the same model and source over another scope; this one, if it is the same."""
+        """The gradient matrix of the same model and source over another scope; this one, if it is the
+        same."""
         if scope is self.scope:
             return self
-        return GradientOperator(self.model, self.source, scope, memory=self.memory, checkpointing=self.checkpointing)
+        return GradientOperator(
+            self.model, self.source, scope, memory=self.memory, checkpointing=self.checkpointing
+        )
 
     def coverage(self, examples: Examples) -> Coverage:
         """Which parameters the layers account for, tried once on two of the first examples asked for."""
@@ -250,7 +271,8 @@ class GradientOperator:
         take: Any = None,
         rows: int = 1,
     ) -> Iterator[Any]:
-        """Inside, losses may be computed; the yielded function takes a loss back through the taps and to the other parameters."""
+        """Inside, losses may be computed; the yielded function takes a loss back through the taps and to the
+        other parameters."""
         others = others or {}
         with ExitStack() as stack:
             stack.enter_context(torch.enable_grad())
@@ -273,14 +295,19 @@ def of_role(losses: Tensor, role: GradientRole) -> Tensor:
 
 
 def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]:
-    """The model's parameters in the order of the scope; raises ModelError where the scope is not of this model."""
+    """The model's parameters in the order of the scope; raises ModelError where the scope is not of this
+    model."""
     parameters = dict(model.named_parameters())
     for part in scope.slices:
         if part.name not in parameters:
-            raise ModelError(f"the scope has the parameter {part.name!r}, which this model has not; was it made for another?")
+            raise ModelError(
+                f"the scope has the parameter {part.name!r}, which this model has not; was it made for"
+                " another?"
+            )
         here = tuple(parameters[part.name].shape)
         if part.shape != here:
             raise ModelError(
-                f"{part.name!r} has shape {here} in this model and {part.shape} in the scope; was it made for another?"
+                f"{part.name!r} has shape {here} in this model and {part.shape} in the scope; was it made for"
+                " another?"
             )
     return [parameters[part.name] for part in scope.slices]

@@ -1,5 +1,5 @@
-"""Several processes that share the rows of the gradient matrix, as `torchrun` starts them: each takes every n-th row, and sums
-go round. All of them do the same with the same numbers otherwise."""
+"""Several processes that share the rows of the gradient matrix, as `torchrun` starts them: each takes every
+n-th row, and sums go round. All of them do the same with the same numbers otherwise."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def summed(values: Tensor) -> Tensor:
 
 @contextmanager
 def processes() -> Iterator[bool]:
-    """Joins the processes of `torchrun` while it is open, where there are any, and says whether this is the first."""
+    """Joins the processes of `torchrun` while it is open, where there are any, and says whether this is the
+    first."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield True
         return

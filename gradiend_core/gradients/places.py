@@ -18,7 +18,8 @@ def layer_of(name: str) -> int | None:
 
 
 def component_of(model: nn.Module, name: str) -> str:
-    """An embedding or a normalisation by its module, attention by its name; the rest of a layer is "mlp", all else "other"."""
+    """An embedding or a normalisation by its module, attention by its name; the rest of a layer is "mlp", all
+    else "other"."""
     module = model.get_submodule(name.rpartition(".")[0])
     if isinstance(module, torch.nn.Embedding):
         return "embeddings"

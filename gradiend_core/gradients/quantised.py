@@ -1,9 +1,10 @@
-"""Models whose linear layers bitsandbytes has quantised (arXiv 2305.14314, 2208.07339), such that features can be learned.
+"""Models whose linear layers bitsandbytes has quantised (arXiv 2305.14314, 2208.07339), such that features
+can be learned.
 
-A quantised weight is packed bytes: it has no gradient, and takes no small change. But the gradient of a linear layer's weight
-needs only what flows through the layer, not the weight. So each such layer becomes a sum: the packed weight, which stays as it
-is, and a change beside it, for edits. What stands for the weight has the name and the shape that it has in the model that is
-not quantised, and takes no memory.
+A quantised weight is packed bytes: it has no gradient, and takes no small change. But the gradient of a
+linear layer's weight needs only what flows through the layer, not the weight. So each such layer becomes a
+sum: the packed weight, which stays as it is, and a change beside it, for edits. What stands for the weight
+has the name and the shape that it has in the model that is not quantised, and takes no memory.
 """
 
 from __future__ import annotations
@@ -39,23 +40,29 @@ class Change:
 class QuantisedLinear(nn.Module):
     """y = (W + change) x + b, with W packed, [out, in].
 
-    `weight` stands for W in the shape that it has in the model that is not quantised, [in, out] where that keeps it
-    `transposed`. Its value is never read: it is NaN, in the memory of one number, so that a model that uses the weight of a layer
-    beside the layer is found out. `length` is the Euclidean length of W."""
+    `weight` stands for W in the shape that it has in the model that is not quantised, [in, out] where that
+    keeps it `transposed`. Its value is never read: it is NaN, in the memory of one number, so that a model
+    that uses the weight of a layer beside the layer is found out. `length` is the Euclidean length of W."""
 
     packed: Tensor
     scales: Tensor
     change: Change | None = None
 
-    def __init__(self, module: Any, unpacked: Callable[[], Tensor], packed: Tensor, scales: Tensor, dtype: torch.dtype) -> None:
+    def __init__(
+        self, module: Any, unpacked: Callable[[], Tensor], packed: Tensor, scales: Tensor, dtype: torch.dtype
+    ) -> None:
         super().__init__()
         from transformers.pytorch_utils import Conv1D
 
         self.transposed = getattr(module, "source_cls", nn.Linear) is Conv1D
         shape = (module.out_features, module.in_features)
         unread = torch.full((), torch.nan, dtype=dtype, device=packed.device)
-        self.weight = nn.Parameter(unread.expand(shape[::-1] if self.transposed else shape), requires_grad=False)
-        self.bias = None if module.bias is None else nn.Parameter(module.bias.detach().to(dtype), requires_grad=False)
+        self.weight = nn.Parameter(
+            unread.expand(shape[::-1] if self.transposed else shape), requires_grad=False
+        )
+        self.bias = (
+            None if module.bias is None else nn.Parameter(module.bias.detach().to(dtype), requires_grad=False)
+        )
         self._unpacked, self._own = unpacked, (self.weight,)  # in a tuple, which makes it no second parameter
         self.length = float(unpacked().detach().float().norm())
         self.register_buffer("packed", packed)
@@ -66,7 +73,9 @@ class QuantisedLinear(nn.Module):
         y = product(x, self._unpacked)
         if self.change is not None:
             y = y + _applied(x, self.change.dense(), self.transposed)
-        if self.weight is not self._own[0] or self.weight.requires_grad:  # torch differentiates it, or has put another there
+        if (
+            self.weight is not self._own[0] or self.weight.requires_grad
+        ):  # torch differentiates it, or has put another there
             nothing: Callable[..., Tensor] = _Nothing.apply
             y = y + nothing(x, self.weight, self.transposed)
         return y if self.bias is None else y + self.bias
@@ -124,7 +133,8 @@ class _Nothing(torch.autograd.Function):
 
 
 def loading_options(quantisation: str, dtype: str) -> dict[str, Any]:
-    """What `from_pretrained` is given, so that weights are quantised as they are read. Raises ModelError without bitsandbytes."""
+    """What `from_pretrained` is given, so that weights are quantised as they are read. Raises ModelError
+    without bitsandbytes."""
     import logging
 
     from transformers import BitsAndBytesConfig
@@ -136,29 +146,35 @@ def loading_options(quantisation: str, dtype: str) -> dict[str, Any]:
             'pip install "gradiend-core[quantised]"'
         )
     if dtype == "float64":
-        raise ModelError("gradients.dtype is float64, which quantised weights have not; use float32, bfloat16 or float16")
-    logging.getLogger("bitsandbytes.backends").setLevel(logging.ERROR)  # it would warn of kernels that are not used here
+        raise ModelError(
+            "gradients.dtype is float64, which quantised weights have not; use float32, bfloat16 or float16"
+        )
+    logging.getLogger("bitsandbytes.backends").setLevel(
+        logging.ERROR
+    )  # it would warn of kernels that are not used here
     if quantisation == "8bit":
         return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
     return {"quantization_config": BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")}
 
 
 def make_differentiable(model: nn.Module) -> int:
-    """Puts a `QuantisedLinear` where bitsandbytes has put a layer of its own, and says how many. Raises ModelError for weights
-    that are quantised in any other way."""
+    """Puts a `QuantisedLinear` where bitsandbytes has put a layer of its own, and says how many. Raises
+    ModelError for weights that are quantised in any other way."""
     theirs = ("Linear4bit", "Linear8bitLt")
     found = {name: module for name, module in model.named_modules() if type(module).__name__ in theirs}
     dtype = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
     for name, module in found.items():
         model.set_submodule(name, _of(module, dtype))
     if found:
-        with suppress(OSError, AttributeError):  # where there is glibc, which keeps what was freed while weights were packed
+        with suppress(
+            OSError, AttributeError
+        ):  # where there is glibc, which keeps what was freed while weights were packed
             ctypes.CDLL(None).malloc_trim(0)
     for name, parameter in model.named_parameters():
         if not parameter.is_floating_point():
             raise ModelError(
-                f"{name} has weights of type {parameter.dtype}, which have no gradient; give the model that is not quantised, "
-                "and gradients.quantisation=4bit to have it in 4 bits"
+                f"{name} has weights of type {parameter.dtype}, which have no gradient; give the model that"
+                " is not quantised, and gradients.quantisation=4bit to have it in 4 bits"
             )
     return len(found)
 
@@ -184,6 +200,10 @@ def _of(module: Any, dtype: torch.dtype) -> QuantisedLinear:
     weight = module.weight
     if type(module).__name__ == "Linear8bitLt":
         packed, scales = weight.data, weight.SCB
-        return QuantisedLinear(module, lambda: functional.int8_vectorwise_dequant(packed, scales), packed, scales, dtype)
+        return QuantisedLinear(
+            module, lambda: functional.int8_vectorwise_dequant(packed, scales), packed, scales, dtype
+        )
     packed, state = weight.data, weight.quant_state
-    return QuantisedLinear(module, lambda: functional.dequantize_4bit(packed, state), packed, state.absmax, dtype)
+    return QuantisedLinear(
+        module, lambda: functional.dequantize_4bit(packed, state), packed, state.absmax, dtype
+    )

@@ -10,15 +10,23 @@ from attrs import evolve, field, frozen
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from gradiend_core.gradients.fillers import FILLERS, Tokenized, check_single_tokens, filler_ids, leading, require_fast, tokenize
+from gradiend_core.gradients.fillers import (
+    FILLERS,
+    Tokenized,
+    check_single_tokens,
+    filler_ids,
+    leading,
+    require_fast,
+    tokenize,
+)
 from gradiend_core.records.funnel import Drop, DropCounter
 from gradiend_core.records.pair import NEUTRAL, MinimalPair
 
 
 @frozen(eq=False)
 class TokenBatch:
-    """Examples as tensors. `attention_mask` is None where no row is padded, or where padding cannot be seen. With
-    `decoder_input_ids`, of an encoder-decoder, `slot` is a position there."""
+    """Examples as tensors. `attention_mask` is None where no row is padded, or where padding cannot be seen.
+    With `decoder_input_ids`, of an encoder-decoder, `slot` is a position there."""
 
     input_ids: Tensor  # [examples, tokens]
     attention_mask: Tensor | None  # [examples, tokens]
@@ -73,18 +81,26 @@ def padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Tensor
 
 
 def token_limit(tokenizer: Any, model: nn.Module, asked: int) -> int:
-    """The most tokens a row may have: what was asked for, but never more than model and tokenizer can take."""
+    """The most tokens a row may have: what was asked for, but never more than model and tokenizer can
+    take."""
     positions = getattr(model.config, "max_position_embeddings", None) or asked
     return int(min(asked, positions, tokenizer.model_max_length))
 
 
 def prepare_slots(
-    pairs: Sequence[MinimalPair], tokenizer: Any, *, limit: int, see_right: bool, mask_id: int | None = None, opening: str = ""
+    pairs: Sequence[MinimalPair],
+    tokenizer: Any,
+    *,
+    limit: int,
+    see_right: bool,
+    mask_id: int | None = None,
+    opening: str = "",
 ) -> SlotExamples:
-    """Pairs as rows of at most `limit` tokens; text far from the slot is cut, the slot and special tokens never.
+    """Pairs as rows of at most `limit` tokens; text far from the slot is cut, the slot and special tokens
+    never.
 
-    With `see_right` the whole text is kept and the slot holds `mask_id`; without, a row ends before the slot and the slot's
-    logits are those of its last token. An `opening` before each text, of a chat, is never cut.
+    With `see_right` the whole text is kept and the slot holds `mask_id`; without, a row ends before the slot
+    and the slot's logits are those of its last token. An `opening` before each text, of a chat, is never cut.
     """
     require_fast(tokenizer)
     drops, kept, rows = DropCounter("tokenizer"), [], []
@@ -94,7 +110,9 @@ def prepare_slots(
         for pair, factual, alternative in zip(pairs, *sides, strict=True):
             row = _row(factual, alternative, limit, see_right, mask_id)
             if isinstance(row, str):
-                drops.add("the neutral word is several tokens" if pair.factual_class == NEUTRAL else row, pair.text)
+                drops.add(
+                    "the neutral word is several tokens" if pair.factual_class == NEUTRAL else row, pair.text
+                )
             else:
                 kept.append(pair)
                 rows.append(row)
@@ -102,7 +120,9 @@ def prepare_slots(
     return SlotExamples(tuple(kept), tuple(rows), drops.drops(), pad, see_right)
 
 
-def _row(factual: Tokenized, alternative: Tokenized, limit: int, see_right: bool, mask_id: int | None) -> Row | str:
+def _row(
+    factual: Tokenized, alternative: Tokenized, limit: int, see_right: bool, mask_id: int | None
+) -> Row | str:
     if problem := factual.problem or alternative.problem:
         return problem
     slot, ids, special = factual.slot, factual.ids, factual.special
@@ -124,10 +144,11 @@ def _row(factual: Tokenized, alternative: Tokenized, limit: int, see_right: bool
 
 
 def logits_of(model: nn.Module, batch: Any, states: Callable[[Tensor], Tensor]) -> Tensor:
-    """Logits, [states, vocabulary], of a batch with `input_ids`, `attention_mask` and `decoder_input_ids`, in float32 at least.
+    """Logits, [states, vocabulary], of a batch with `input_ids`, `attention_mask` and `decoder_input_ids`, in
+    float32 at least.
 
-    `states` makes what the output layer is given, [states, width], of what it would be given, [rows, tokens, width]. Of a model
-    whose output layer is not to be found it makes logits of logits.
+    `states` makes what the output layer is given, [states, width], of what it would be given, [rows, tokens,
+    width]. Of a model whose output layer is not to be found it makes logits of logits.
     """
     fired = False
 
@@ -149,26 +170,32 @@ def logits_of(model: nn.Module, batch: Any, states: Callable[[Tensor], Tensor]) 
 
 
 def logits_at(model: nn.Module, batch: Any, rows: Tensor, positions: Tensor) -> Tensor:
-    """Logits at chosen tokens, [tokens, vocabulary]. The output layer runs on these alone, not on every token."""
+    """Logits at chosen tokens, [tokens, vocabulary]. The output layer runs on these alone, not on every
+    token."""
 
     def states(every: Tensor) -> Tensor:
-        return every[rows.to(every.device), positions.to(every.device)]  # of a sharded model, not the device of the ids
+        return every[
+            rows.to(every.device), positions.to(every.device)
+        ]  # of a sharded model, not the device of the ids
 
     return logits_of(model, batch, states)
 
 
 def filler_losses(logits: Tensor, fillers: Tensor) -> Tensor:
-    """Cross-entropy of each filler f at the slot, [examples, 2], as softplus(log Σ_{v≠f} exp(logit_v) − logit_f).
+    """Cross-entropy of each filler f at the slot, [examples, 2], as softplus(log Σ_{v≠f} exp(logit_v) −
+    logit_f).
 
-    A model that is sure of the filler has a gradient proportional to 1 − p. With log_softmax that is a difference of nearly
-    equal numbers, of which float32 keeps three digits (measured on tiny-clm); here it is a small number from the start.
+    A model that is sure of the filler has a gradient proportional to 1 − p. With log_softmax that is a
+    difference of nearly equal numbers, of which float32 keeps three digits (measured on tiny-clm); here it is
+    a small number from the start.
     """
     others = logits.unsqueeze(1).expand(-1, 2, -1).scatter(2, fillers.unsqueeze(2), -torch.inf)
     return softplus(others.logsumexp(-1) - logits.gather(1, fillers), threshold=50)
 
 
 class SlotSource:
-    """What gradient sources with a slot of one token have in common; `roles.LanguageSource` says what each method is for."""
+    """What gradient sources with a slot of one token have in common; `roles.LanguageSource` says what each
+    method is for."""
 
     def check_words(self, words: Mapping[str, Sequence[str]], tokenizer: Any, spare: bool) -> list[str]:
         return check_single_tokens(words, tokenizer, spare)
@@ -189,5 +216,7 @@ class SlotSource:
     def slot_log_probabilities(self, model: nn.Module, batch: TokenBatch) -> Tensor:
         return self.logits(model, batch).log_softmax(-1)
 
-    def filler_ids(self, examples: SlotExamples, words: Sequence[str], tokenizer: Any) -> list[tuple[int, ...]]:
+    def filler_ids(
+        self, examples: SlotExamples, words: Sequence[str], tokenizer: Any
+    ) -> list[tuple[int, ...]]:
         return filler_ids(examples.pairs, words, tokenizer)

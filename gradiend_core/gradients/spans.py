@@ -1,4 +1,5 @@
-"""Fillers of any number of tokens: each has a row of its own, and its loss is the sum over the tokens that it is judged by."""
+"""Fillers of any number of tokens: each has a row of its own, and its loss is the sum over the tokens that it
+is judged by."""
 
 from __future__ import annotations
 
@@ -73,7 +74,9 @@ class SpanExamples:
             [(row.positions + (0,) * most)[:most] for row in chosen],
             [(row.targets + (NONE,) * most)[:most] for row in chosen],
         )
-        positions, targets = (torch.tensor(each, device=device).unflatten(0, (len(rows), 2)) for each in filled)
+        positions, targets = (
+            torch.tensor(each, device=device).unflatten(0, (len(rows), 2)) for each in filled
+        )
         mask = mask.unflatten(0, (len(rows), 2)) if mask is not None and self.needs_mask else None
         return SpanBatch(ids.unflatten(0, (len(rows), 2)), mask, positions, targets)
 
@@ -87,9 +90,9 @@ def prepare_spans(
     cloze: bool = False,
     opening: str = "",
 ) -> SpanExamples:
-    """Pairs as rows of at most `limit` tokens. With a mask, it stands for each token of the filler, with the text on both sides.
-    Without, a row ends with the filler, or goes on with the text after it and is judged by that too (`cloze`). An `opening`, of a
-    chat, is never cut."""
+    """Pairs as rows of at most `limit` tokens. With a mask, it stands for each token of the filler, with the
+    text on both sides. Without, a row ends with the filler, or goes on with the text after it and is judged
+    by that too (`cloze`). An `opening`, of a chat, is never cut."""
     require_fast(tokenizer)
     drops, kept, rows = DropCounter("tokenizer"), [], []
     right = mask_id is not None or cloze
@@ -104,16 +107,22 @@ def prepare_spans(
     return SpanExamples(tuple(kept), tuple(rows), drops.drops(), pad, mask_id is not None)
 
 
-def _both(pairs: Sequence[MinimalPair], tokenizer: Any, opening: str, *, right: bool) -> list[tuple[Located, Located]]:
+def _both(
+    pairs: Sequence[MinimalPair], tokenizer: Any, opening: str, *, right: bool
+) -> list[tuple[Located, Located]]:
     """Each pair's text with its factual and with its alternative filler."""
     factual, alternative = (
-        located(tokenizer, [(pair.left, filler(pair), pair.right if right else "") for pair in pairs], opening)
+        located(
+            tokenizer, [(pair.left, filler(pair), pair.right if right else "") for pair in pairs], opening
+        )
         for filler in FILLERS
     )
     return list(zip(factual, alternative, strict=True))
 
 
-def _made(both: tuple[Located, Located], limit: int, mask_id: int | None, cloze: bool) -> tuple[SpanRow, SpanRow] | str:
+def _made(
+    both: tuple[Located, Located], limit: int, mask_id: int | None, cloze: bool
+) -> tuple[SpanRow, SpanRow] | str:
     """The two rows, or why there are none."""
     factual, alternative = both
     if problem := factual.problem or alternative.problem:
@@ -141,7 +150,10 @@ def _row(found: Located, limit: int, mask_id: int | None, cloze: bool) -> SpanRo
         start = min(max(head, first - (room - (last + 1 - first)) // 2), max(head, tail - room))
         end = min(tail, start + room)
         masks = [mask_id] * (last + 1 - first)
-        kept, targets = (*ids[:head], *ids[start:first], *masks, *ids[last + 1 : end], *ids[tail:]), ids[first : last + 1]
+        kept, targets = (
+            (*ids[:head], *ids[start:first], *masks, *ids[last + 1 : end], *ids[tail:]),
+            ids[first : last + 1],
+        )
     if end <= last:
         return None
     place = head + first - start - (mask_id is None)  # of a causal model, the token before
@@ -149,8 +161,12 @@ def _row(found: Located, limit: int, mask_id: int | None, cloze: bool) -> SpanRo
 
 
 def span_losses(model: nn.Module, batch: SpanBatch, *, per_token: bool) -> Tensor:
-    """−log P of each filler, [examples, 2]: the sum over its tokens, or their mean, so that a longer filler costs no more."""
-    rows = _Rows(batch.input_ids.flatten(0, 1), None if batch.attention_mask is None else batch.attention_mask.flatten(0, 1))
+    """−log P of each filler, [examples, 2]: the sum over its tokens, or their mean, so that a longer filler
+    costs no more."""
+    rows = _Rows(
+        batch.input_ids.flatten(0, 1),
+        None if batch.attention_mask is None else batch.attention_mask.flatten(0, 1),
+    )
     targets, real = batch.targets, batch.targets != NONE
     row = torch.arange(len(rows.input_ids), device=targets.device).repeat_interleave(targets.shape[2])
     # as many logits for each row, so that those of an example stay together
@@ -161,9 +177,9 @@ def span_losses(model: nn.Module, batch: SpanBatch, *, per_token: bool) -> Tenso
 
 
 class SpanSource:
-    """What gradient sources with fillers of any length have in common: they load models and score texts as `whole` does, and are
-    never chosen by themselves. A class has no single probability for all of its words here: each text's own two fillers are
-    compared."""
+    """What gradient sources with fillers of any length have in common: they load models and score texts as
+    `whole` does, and are never chosen by themselves. A class has no single probability for all of its words
+    here: each text's own two fillers are compared."""
 
     def __init__(self, whole: LanguageSource, *, per_token: bool) -> None:
         self.whole, self.per_token = whole, per_token

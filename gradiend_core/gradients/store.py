@@ -1,8 +1,10 @@
-"""Gradients of single examples on disk: computed once, read by every step, seed, learning rate and feature on the same text.
+"""Gradients of single examples on disk: computed once, read by every step, seed, learning rate and feature on
+the same text.
 
-The base model is frozen, so a row of G never changes. A store holds the factual and the alternative row of each example over one
-scope; the difference is theirs. It is a folder of safetensors files, each with some examples, and a manifest written after
-each file: a build that was interrupted goes on, a file that is not as it was written is built again.
+The base model is frozen, so a row of G never changes. A store holds the factual and the alternative row of
+each example over one scope; the difference is theirs. It is a folder of safetensors files, each with some
+examples, and a manifest written after each file: a build that was interrupted goes on, a file that is not as
+it was written is built again.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ GIB = 2**30
 
 @frozen(eq=False)
 class StoredRows:
-    """The rows of one set of examples, mapped into memory: for each example its file's tensors and its place in them."""
+    """The rows of one set of examples, mapped into memory: for each example its file's tensors and its place
+    in them."""
 
     files: tuple[dict[str, Tensor], ...]
     places: tuple[tuple[int, int], ...]
@@ -68,7 +71,9 @@ class StoredGradients:
     dtype: torch.dtype = torch.float32
 
     @classmethod
-    def of(cls, gradients: GradientOperator, stored: Sequence[tuple[Examples, StoredRows]]) -> StoredGradients:
+    def of(
+        cls, gradients: GradientOperator, stored: Sequence[tuple[Examples, StoredRows]]
+    ) -> StoredGradients:
         return cls(
             gradients.scope,
             gradients.device,
@@ -87,15 +92,25 @@ class StoredGradients:
         return result
 
     def accumulate(
-        self, examples: Examples, rows: Sequence[int], coefficients: Tensor, roles: Sequence[GradientRole],
+        self,
+        examples: Examples,
+        rows: Sequence[int],
+        coefficients: Tensor,
+        roles: Sequence[GradientRole],
         out: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """As `GradientOperator.accumulate`."""
         stored, numbers = self._find(examples)
-        total = out if out is not None else torch.empty(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        total = (
+            out
+            if out is not None
+            else torch.empty(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        )
         # what roles share is read once: sums of stored rows, of which each role is a combination
         weights = coefficients.expand(len(roles), len(rows)) if coefficients.dim() > 1 else coefficients[None]
-        needed = {(part, r if len(weights) > 1 else 0) for r, role in enumerate(roles) for part, _ in _parts(role)}
+        needed = {
+            (part, r if len(weights) > 1 else 0) for r, role in enumerate(roles) for part, _ in _parts(role)
+        }
         sums = {key: torch.zeros(self.scope.size, dtype=self.dtype, device=self.device) for key in needed}
         values = weights.tolist()
         for (part, own), found in sums.items():
@@ -113,7 +128,9 @@ class StoredGradients:
     def _find(self, examples: Examples) -> tuple[StoredRows, list[int]]:
         whole, numbers = origin(examples)
         if id(whole) not in self.rows_of:
-            raise StorageError("these examples are not in the store; project them with the model's own gradients")
+            raise StorageError(
+                "these examples are not in the store; project them with the model's own gradients"
+            )
         return self.rows_of[id(whole)], numbers
 
 
@@ -128,24 +145,38 @@ def estimate(gradients: GradientOperator, examples: Sequence[Examples], precisio
 
 
 def key_of(gradients: GradientOperator, examples: Examples, model: str, precision: str) -> str:
-    """A hash of all that the rows depend on: the model's weights, the tokens, how losses are made, scope and precision."""
+    """A hash of all that the rows depend on: the model's weights, the tokens, how losses are made, scope and
+    precision."""
     digest = hashlib.sha256()
     source = gradients.source
-    about = [SCHEMA, model, f"{type(source).__module__}.{type(source).__qualname__}", precision, torch.__version__]
+    about = [
+        SCHEMA,
+        model,
+        f"{type(source).__module__}.{type(source).__qualname__}",
+        precision,
+        torch.__version__,
+    ]
     about += [repr(getattr(source, "config", None)), getattr(source, "fitted", "")]
     digest.update(json.dumps([*about, gradients.scope.fingerprint()]).encode())
     for rows in micro_batches(examples.lengths):
         digest.update(repr(rows).encode())  # the same examples in another order are other rows
         for value in attrs.asdict(examples.batch(rows, "cpu"), recurse=False).values():
-            digest.update(value.contiguous().numpy().tobytes() if isinstance(value, Tensor) else repr(value).encode())
+            digest.update(
+                value.contiguous().numpy().tobytes() if isinstance(value, Tensor) else repr(value).encode()
+            )
     return digest.hexdigest()[:24]
 
 
 def open_store(
-    root: Path, gradients: GradientOperator, examples: Examples, model: str, precision: str = "float32",
+    root: Path,
+    gradients: GradientOperator,
+    examples: Examples,
+    model: str,
+    precision: str = "float32",
     tell: Callable[[int], None] = lambda _: None,
-) -> StoredRows:  # fmt: skip
-    """The rows of these examples, from `root` where they are there and whole, computed and written there where not.
+) -> StoredRows:
+    """The rows of these examples, from `root` where they are there and whole, computed and written there
+    where not.
 
     `model` is the fingerprint of the model's weights; `tell` hears of each number of examples that is ready.
     """
@@ -153,13 +184,20 @@ def open_store(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"the gradient store {folder} cannot be written: {error.strerror}; set store.folder") from error
+        raise StorageError(
+            f"the gradient store {folder} cannot be written: {error.strerror}; set store.folder"
+        ) from error
     with locked(folder):  # another process that needs the same rows waits for them
         return _opened(folder, gradients, examples, model, precision, tell)
 
 
 def _opened(
-    folder: Path, gradients: GradientOperator, examples: Examples, model: str, precision: str, tell: Callable[[int], None]
+    folder: Path,
+    gradients: GradientOperator,
+    examples: Examples,
+    model: str,
+    precision: str,
+    tell: Callable[[int], None],
 ) -> StoredRows:
     known = _manifest(folder)
     order = sorted(range(len(examples.pairs)), key=lambda row: examples.lengths[row])
@@ -170,7 +208,8 @@ def _opened(
         if known.get(name) != _checksum(folder / name):
             known[name] = _build(folder / name, gradients, examples, rows, PRECISIONS[precision])
             write_json(
-                folder / MANIFEST, {"schema": SCHEMA, "model": model, "scope": gradients.scope.fingerprint(), "files": known}
+                folder / MANIFEST,
+                {"schema": SCHEMA, "model": model, "scope": gradients.scope.fingerprint(), "files": known},
             )
         with safe_open(folder / name, "pt") as file:
             files.append({role.value: file.get_tensor(role.value) for role in STORED})
@@ -184,10 +223,12 @@ def make_room(root: Path, needed: int, limit: int) -> None:
     """Removes the stores least recently used until `needed` bytes fit under the limit."""
     if needed > limit:
         raise StorageError(
-            f"the gradient store would take {needed / GIB:.1f} GiB, more than store.limit_gib = {limit / GIB:.3g}; "
-            'narrow the scope, raise the limit, or set store.use = "never"'
+            f"the gradient store would take {needed / GIB:.1f} GiB, more than store.limit_gib ="
+            f' {limit / GIB:.3g}; narrow the scope, raise the limit, or set store.use = "never"'
         )
-    folders = sorted((path.parent for path in root.glob(f"*/{MANIFEST}")), key=lambda path: path.stat().st_mtime)
+    folders = sorted(
+        (path.parent for path in root.glob(f"*/{MANIFEST}")), key=lambda path: path.stat().st_mtime
+    )
     sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
     for folder in folders:
         if sum(sizes.values()) + needed <= limit:
@@ -198,9 +239,15 @@ def make_room(root: Path, needed: int, limit: int) -> None:
 
 
 def matrix_of(
-    gradients: GradientOperator, parts: Sequence[Examples], model: str, settings: StoreSettings, *, several: bool
+    gradients: GradientOperator,
+    parts: Sequence[Examples],
+    model: str,
+    settings: StoreSettings,
+    *,
+    several: bool,
 ) -> GradientMatrix:
-    """What learning reads gradients of these examples from: the store, where the settings want it, or the model itself.
+    """What learning reads gradients of these examples from: the store, where the settings want it, or the
+    model itself.
 
     `several` says whether more than one feature is to be learned from them.
     """
@@ -208,14 +255,18 @@ def matrix_of(
     wanted = settings.use == "always" or (settings.use == "auto" and several and needed <= limit)
     if wanted and parallel.count() > 1:
         if settings.use == "always":
-            raise ConfigError('store.use = "always" is for one process; leave it out, or start the run without torchrun')
+            raise ConfigError(
+                'store.use = "always" is for one process; leave it out, or start the run without torchrun'
+            )
         wanted = False
     if not wanted:
         return gradients
     root = Path(settings.folder or Path.home() / ".cache" / "gradiend").expanduser() / "gradients"
     make_room(root, needed, limit)
     with tqdm(total=sum(len(part.pairs) for part in parts), desc="gradients", disable=None) as bar:
-        stored = [(part, open_store(root, gradients, part, model, settings.precision, bar.update)) for part in parts]
+        stored = [
+            (part, open_store(root, gradients, part, model, settings.precision, bar.update)) for part in parts
+        ]
     return StoredGradients.of(gradients, stored)
 
 
@@ -227,7 +278,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _build(path: Path, gradients: GradientOperator, examples: Examples, rows: Sequence[int], dtype: torch.dtype) -> str:
+def _build(
+    path: Path, gradients: GradientOperator, examples: Examples, rows: Sequence[int], dtype: torch.dtype
+) -> str:
     """Computes rows and writes them as one file, whole or not at all; gives its checksum."""
     block = torch.empty(len(STORED), len(rows), gradients.scope.size, dtype=dtype)
     for places, found in gradients.rows(subset(examples, rows), STORED):
@@ -240,7 +293,9 @@ def _build(path: Path, gradients: GradientOperator, examples: Examples, rows: Se
         fresh.replace(path)
     except (OSError, SafetensorError) as error:
         fresh.unlink(missing_ok=True)
-        raise StorageError(f"the gradient store {path.parent} cannot be written: {error}; set store.folder") from error
+        raise StorageError(
+            f"the gradient store {path.parent} cannot be written: {error}; set store.folder"
+        ) from error
     return checksum(path)
 
 

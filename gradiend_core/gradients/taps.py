@@ -1,4 +1,5 @@
-"""Taps on the modules of a model: what flows into them and the gradient that comes back, shown to a product as they pass."""
+"""Taps on the modules of a model: what flows into them and the gradient that comes back, shown to a product
+as they pass."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ Receive = Callable[[Use, Sequence[Tensor], Tensor], None]
 
 @mutable(eq=False)
 class Taps:
-    """The modules of a model that hold parameters of a scope, with what flows through them shown as it passes."""
+    """The modules of a model that hold parameters of a scope, with what flows through them shown as it
+    passes."""
 
     uses: dict[nn.Module, list[Use]]
     dtype: torch.dtype
@@ -38,12 +40,17 @@ class Taps:
 
     @classmethod
     def of(cls, model: nn.Module, scope: ParameterScope, dtype: torch.dtype) -> Taps:
-        """Taps for every module whose layer is known. A tied weight has a use in each module that holds it."""
+        """Taps for every module whose layer is known. A tied weight has a use in each module that holds
+        it."""
         parameters = dict(model.named_parameters())
         part_of = {id(parameters[part.name]): number for number, part in enumerate(scope.slices)}
         uses: dict[nn.Module, list[Use]] = {}
         for module in model.modules():
-            own = [(name, part_of[id(p)]) for name, p in module._parameters.items() if p is not None and id(p) in part_of]
+            own = [
+                (name, part_of[id(p)])
+                for name, p in module._parameters.items()
+                if p is not None and id(p) in part_of
+            ]
             if own and (layer := layer_of(module)):
                 uses[module] = [Use(layer, name, part) for name, part in own]
         return cls(uses, dtype)
@@ -55,9 +62,9 @@ class Taps:
 
     @contextmanager
     def open(self, examples: int, receive: Receive, rows: int = 1) -> Iterator[Tensor]:
-        """While open, a forward pass of this many examples, of so many rows each, is watched. Yields the tensor to
-        differentiate with respect to: it is worth nothing, but autograd reaches it exactly through the watched modules, and
-        goes no deeper than the first."""
+        """While open, a forward pass of this many examples, of so many rows each, is watched. Yields the
+        tensor to differentiate with respect to: it is worth nothing, but autograd reaches it exactly through
+        the watched modules, and goes no deeper than the first."""
         device = next(iter(self.uses)).parameters().__next__().device if self.uses else None
         anchor = torch.zeros((), requires_grad=True, device=device)
         hook = partial(self._hook, examples, rows, anchor, receive)
@@ -69,7 +76,15 @@ class Taps:
                 handle.remove()
 
     def _hook(
-        self, examples: int, rows: int, anchor: Tensor, receive: Receive, module: nn.Module, args: Any, kwargs: Any, output: Any
+        self,
+        examples: int,
+        rows: int,
+        anchor: Tensor,
+        receive: Receive,
+        module: nn.Module,
+        args: Any,
+        kwargs: Any,
+        output: Any,
     ) -> Tensor | None:
         inputs = (*args, *kwargs.values())
         whole = isinstance(output, Tensor) and inputs and all(isinstance(each, Tensor) for each in inputs)
@@ -79,10 +94,14 @@ class Taps:
         if any(each is None for each in tensors):
             return None
         tap: Callable[..., Tensor] = _Tap.apply
-        watched = tap(tensors[0], anchor.to(output.device), partial(self._received, module, receive), *tensors[1:])
+        watched = tap(
+            tensors[0], anchor.to(output.device), partial(self._received, module, receive), *tensors[1:]
+        )
         if watched.dim() > output.dim():
             return watched.flatten(0, 1)
-        return watched.repeat_interleave(rows, 0) if rows > 1 and len(output) == 1 else watched  # what all share, for each row
+        return (
+            watched.repeat_interleave(rows, 0) if rows > 1 and len(output) == 1 else watched
+        )  # what all share, for each row
 
     def _received(self, module: nn.Module, receive: Receive, inputs: Sequence[Tensor], delta: Tensor) -> None:
         self._quiet = True  # a layer may run its module again to differentiate it
@@ -103,7 +122,9 @@ class _Tap(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, output: Tensor, anchor: Tensor, show: Callable[..., None], *inputs: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, output: Tensor, anchor: Tensor, show: Callable[..., None], *inputs: Tensor
+    ) -> Tensor:
         ctx.show = show
         ctx.save_for_backward(*inputs)
         return output.view_as(output)
@@ -117,10 +138,15 @@ class _Tap(torch.autograd.Function):
 
 
 def _with_examples(tensor: Tensor, examples: int) -> Tensor | None:
-    """The tensor with the examples as first axis: one that all share, such as positions, is repeated (as a view); of several
-    rows for each example, one after the other, or of all tokens in one row, the first axis becomes two."""
+    """The tensor with the examples as first axis: one that all share, such as positions, is repeated (as a
+    view); of several rows for each example, one after the other, or of all tokens in one row, the first axis
+    becomes two."""
     if tensor.dim() and len(tensor) == examples:
         return tensor
     if tensor.dim() < 2 or (len(tensor) % examples and len(tensor) > 1):
         return None
-    return tensor.expand(examples, *tensor.shape[1:]) if len(tensor) == 1 else tensor.unflatten(0, (examples, -1))
+    return (
+        tensor.expand(examples, *tensor.shape[1:])
+        if len(tensor) == 1
+        else tensor.unflatten(0, (examples, -1))
+    )

@@ -28,7 +28,9 @@ class TextBatch:
     positions: Tensor  # [targets]
     targets: Tensor  # [targets]
     texts: Tensor  # [targets], the text that each belongs to
-    decoder_input_ids: Tensor | None = None  # [texts, tokens], of an encoder-decoder, where positions are then
+    decoder_input_ids: Tensor | None = (
+        None  # [texts, tokens], of an encoder-decoder, where positions are then
+    )
 
     def logits(self, model: nn.Module) -> Tensor:
         """[targets, vocabulary]"""
@@ -50,14 +52,18 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
     """Rows in batches sorted by length; rows without a target are left out."""
     rows, device = [row for row in rows if row.targets], next(model.parameters()).device
     batches = []
-    for places in micro_batches([len(row.ids) for row in rows], budget=TEXT_BUDGET, padding=allowed_padding(model, device)):
+    for places in micro_batches(
+        [len(row.ids) for row in rows], budget=TEXT_BUDGET, padding=allowed_padding(model, device)
+    ):
         chosen = [rows[place] for place in places]
         ids, mask = padded([row.ids for row in chosen], pad, device)
         index = [i for i, row in enumerate(chosen) for _ in row.positions]
         positions = [position for row in chosen for position in row.positions]
         targets = [target for row in chosen for target in row.targets]
         texts = [row.text for row in chosen for _ in row.targets]
-        where, at, what, whose = (torch.tensor(each, device=device) for each in (index, positions, targets, texts))
+        where, at, what, whose = (
+            torch.tensor(each, device=device) for each in (index, positions, targets, texts)
+        )
         decoder = padded([row.decoder for row in chosen], pad, device)[0] if chosen[0].decoder else None
         batches.append(TextBatch(ids, mask if needs_mask else None, where, at, what, whose, decoder))
     return batches
@@ -66,9 +72,9 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
 def masked_places(
     special: Sequence[Sequence[int]], seed: int, share: float, least: int, most: int, *, every_token: bool
 ) -> Iterator[tuple[int, list[int]]]:
-    """Which tokens to hide, as (text, places): the share of a text's tokens, one at least and `most` at most, but no special
-    token. Texts come several times, with other tokens, until `least` are hidden: the accuracy at 100 tokens moves in steps of
-    1 %. With `every_token` each is hidden alone, once."""
+    """Which tokens to hide, as (text, places): the share of a text's tokens, one at least and `most` at most,
+    but no special token. Texts come several times, with other tokens, until `least` are hidden: the accuracy
+    at 100 tokens moves in steps of 1 %. With `every_token` each is hidden alone, once."""
     rng = random.Random(f"{seed}:masks")
     orders = []
     for flags in special:
@@ -88,7 +94,8 @@ def masked_places(
 def text_scores(
     model: nn.Module, batches: Sequence[TextBatch], score: Callable[[Tensor, Tensor], Tensor] | None = None
 ) -> TextScores:
-    """Each text's sums of score(log probabilities, targets), by default the probability of the target, and of −log P."""
+    """Each text's sums of score(log probabilities, targets), by default the probability of the target, and of
+    −log P."""
     count = 1 + max((int(batch.texts.max()) for batch in batches), default=-1)
     sums = torch.zeros(3, count, dtype=torch.float64)
     with torch.inference_mode():

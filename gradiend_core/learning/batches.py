@@ -9,13 +9,20 @@ from typing import TypeVar
 Name = TypeVar("Name", bound=Hashable)
 
 
-def class_batches(groups: Mapping[Name, Sequence[int]], size: int, seed: int) -> Iterator[tuple[Name, list[int]]]:
+def class_batches(
+    groups: Mapping[Name, Sequence[int]], size: int, seed: int
+) -> Iterator[tuple[Name, list[int]]]:
     """Endless batches of row numbers, each of one class and with its name, the classes in turn.
 
-    The mean gradient of a batch is one training example of the encoder-decoder, so a batch must not mix classes. Each class
-    is shuffled anew whenever it has been used up, so every row is used, and as often as any other of its class.
+    The mean gradient of a batch is one training example of the encoder-decoder, so a batch must not mix
+    classes. Each class is shuffled anew whenever it has been used up, so every row is used, and as often as
+    any other of its class.
     """
-    streams = {name: _endless(list(rows), random.Random(f"{seed}:batches:{name}")) for name, rows in groups.items() if rows}
+    streams = {
+        name: _endless(list(rows), random.Random(f"{seed}:batches:{name}"))
+        for name, rows in groups.items()
+        if rows
+    }
     while True:
         for name, stream in streams.items():
             yield name, [next(stream) for _ in range(size)]

@@ -22,7 +22,8 @@ SCHEMA = 1
 
 @define
 class Checkpoint:
-    """One state at a time: tensors by name, the training record, and plain values. `folder` None keeps nothing.
+    """One state at a time: tensors by name, the training record, and plain values. `folder` None keeps
+    nothing.
 
     Tensors are written first and under a new name, so the JSON file always speaks of a whole one.
     """
@@ -35,7 +36,9 @@ class Checkpoint:
         """Whether it is time to save again."""
         return self.folder is not None and time.monotonic() - self._last >= self.seconds
 
-    def save(self, tensors: Mapping[str, Tensor], rows: Sequence[TrainingRow], values: Mapping[str, Any]) -> None:
+    def save(
+        self, tensors: Mapping[str, Tensor], rows: Sequence[TrainingRow], values: Mapping[str, Any]
+    ) -> None:
         if self.folder is None:
             return
         name = f"state-{len(rows)}.safetensors"
@@ -56,9 +59,12 @@ class Checkpoint:
             return None
         try:
             about, tensors = load_artefact(self.folder, "state", SCHEMA, str(device))
-            # a mapped file begins anywhere, and matrix products round by where their factors begin: copies begin as they did
+            # a mapped file begins anywhere, and matrix products round by where their factors begin: copies
+            # begin as they did
             tensors = {name: tensor.clone() for name, tensor in tensors.items()}
             return tensors, [TrainingRow(*row) for row in about["rows"]], about["values"]
         except (OSError, StorageError, *MALFORMED) as error:
-            warnings.warn(f"the checkpoint {self.folder} cannot be read ({error}); learning begins anew", stacklevel=2)
+            warnings.warn(
+                f"the checkpoint {self.folder} cannot be read ({error}); learning begins anew", stacklevel=2
+            )
             return None

@@ -16,7 +16,8 @@ from gradiend_core.roles.learner import LearningTask
 
 
 def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
-    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]; each example is seen once."""
+    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]; each example is
+    seen once."""
     labels, gradients = labels_of(task.train.pairs, axis), task.gradients
     means = torch.empty(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
     for sign, out in zip((1.0, -1.0), means, strict=True):
@@ -26,17 +27,31 @@ def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[Gradi
 
 
 def assembled(
-    task: LearningTask, axis: tuple[str, str], encoder: Tensor, target_means: Tensor, roles: tuple[GradientRole, GradientRole],
+    task: LearningTask,
+    axis: tuple[str, str],
+    encoder: Tensor,
+    target_means: Tensor,
+    roles: tuple[GradientRole, GradientRole],
     rows: Sequence[TrainingRow] = (),
-) -> LearnedFeature:  # fmt: skip
-    """The feature of an encoder [n] and the mean target gradients of the classes [2, n]: the decoder that gives each class's
-    mean at its code. Oriented and calibrated on validation pairs; without bias, so that a gradient of nothing encodes to 0."""
+) -> LearnedFeature:
+    """The feature of an encoder [n] and the mean target gradients of the classes [2, n]: the decoder that
+    gives each class's mean at its code. Oriented and calibrated on validation pairs; without bias, so that a
+    gradient of nothing encodes to 0."""
     if not bool(encoder.any()):
-        raise LearningError("the encoder is zero everywhere, as gradients of the classes do not differ: nothing can be learned")
+        raise LearningError(
+            "the encoder is zero everywhere, as gradients of the classes do not differ: nothing can be"
+            " learned"
+        )
     feature = LearnedFeature(
-        encoder, 0.0, (target_means[0] - target_means[1]).div_(2), target_means.mean(0), task.gradients.scope, axis, *roles,
+        encoder,
+        0.0,
+        (target_means[0] - target_means[1]).div_(2),
+        target_means.mean(0),
+        task.gradients.scope,
+        axis,
+        *roles,
         seed=task.seed,
-    )  # fmt: skip
+    )
     labels = labels_of(task.validation.pairs, axis)
     projected = projections(feature, task.gradients, task.validation)[labels != 0]
     labels = labels[labels != 0]
@@ -46,5 +61,7 @@ def assembled(
     feature = calibrated(feature, projected, labels)
     codes = feature.encode(projected)
     first, second = (float(codes[labels == sign].mean()) for sign in (1.0, -1.0))
-    last = TrainingRow(len(rows) + 1, rows[-1].loss if rows else 0.0, correlation(codes, labels), first, second, kept=True)
+    last = TrainingRow(
+        len(rows) + 1, rows[-1].loss if rows else 0.0, correlation(codes, labels), first, second, kept=True
+    )
     return evolve(feature, training=(*rows, last), best_step=last.step)

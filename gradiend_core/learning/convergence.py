@@ -37,21 +37,27 @@ def knows_nothing(row: TrainingRow) -> bool:
 
 
 def diagnosis(rows: Sequence[TrainingRow], classes: tuple[str, str]) -> str:
-    """What is wrong with a run in which no encoding tells the classes apart, in words; "" while there is hope."""
+    """What is wrong with a run in which no encoding tells the classes apart, in words; "" while there is
+    hope."""
     seen = [row for row in rows if row.validation_first is not None and row.validation_second is not None]
     if len(seen) < HOPELESS or not all(map(knows_nothing, seen[-HOPELESS:])):
         return ""
     pairs = [(row.validation_first or 0.0, row.validation_second or 0.0) for row in seen[-HOPELESS:]]
     first, second = pairs[-1]
-    where = f"after {seen[-1].step} steps {classes[0]} encodes to {first:+.2f} and {classes[1]} to {second:+.2f}"
+    where = (
+        f"after {seen[-1].step} steps {classes[0]} encodes to {first:+.2f} and {classes[1]} to {second:+.2f}"
+    )
     if all(abs(a) > 0.8 and abs(b) > 0.8 and a * b > 0 for a, b in pairs):
         return f"collapsed: {where}, both at one end of the encoder; a smaller learning rate may help"
     if max(max(side) - min(side) for side in zip(*pairs, strict=True)) < 1e-3:
-        return f"nothing moves: {where}, as they did {HOPELESS} validations before; a larger learning rate may help"
+        return (
+            f"nothing moves: {where}, as they did {HOPELESS} validations before; a larger learning rate may"
+            " help"
+        )
     if all(abs(a) < 0.1 and abs(b) < 0.1 for a, b in pairs):
         return (
-            f"nothing learned: {where}, so the encoder says nothing; a larger learning rate, larger batches, or text in which "
-            "the model can tell the classes may help"
+            f"nothing learned: {where}, so the encoder says nothing; a larger learning rate, larger batches,"
+            " or text in which the model can tell the classes may help"
         )
     return ""
 

@@ -2,9 +2,9 @@
 
     h = tanh(We·source + be)        target ≈ Wdᵀ·h + bd        loss = ‖Wdᵀ·h + bd − target‖²
 
-with source, target, bd in Rⁿ, We and Wd k vectors in Rⁿ, be and h k numbers; k is 1 in the paper. Every derivative is a multiple
-of `source` or of the residual, so no gradient needs to be kept: a step takes pieces of the vectors that fit a processor's
-cache, makes their derivatives, and hands both to torch's AdamW.
+with source, target, bd in Rⁿ, We and Wd k vectors in Rⁿ, be and h k numbers; k is 1 in the paper. Every
+derivative is a multiple of `source` or of the residual, so no gradient needs to be kept: a step takes pieces
+of the vectors that fit a processor's cache, makes their derivatives, and hands both to torch's AdamW.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ class EncoderDecoder:
 
     @classmethod
     def initial(cls, n: int, seed: int, device: torch.device, k: int = 1) -> EncoderDecoder:
-        """All weights uniform in ±1/√n, encoder and decoder alike, as the paper has it: the usual rule would draw the
-        decoder, which has few inputs, from ±1/√k, far above any gradient."""
+        """All weights uniform in ±1/√n, encoder and decoder alike, as the paper has it: the usual rule would
+        draw the decoder, which has few inputs, from ±1/√k, far above any gradient."""
         generator, bound = torch.Generator().manual_seed(seed), n**-0.5
         sizes = ((k, n), (k,), (k, n), (n,))
-        return cls(*(torch.empty(size).uniform_(-bound, bound, generator=generator).to(device) for size in sizes))
+        return cls(
+            *(torch.empty(size).uniform_(-bound, bound, generator=generator).to(device) for size in sizes)
+        )
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -77,8 +79,8 @@ class Rates:
 class Trainer:
     """AdamW on an encoder-decoder. `first` and `second` are the moments of its weights, in their order.
 
-    Where the loss is meant as a mean over the n entries, as in the paper, derivatives are n times smaller. Only `eps` can tell:
-    with n · 1e-8 instead of 1e-8 every step is the same.
+    Where the loss is meant as a mean over the n entries, as in the paper, derivatives are n times smaller.
+    Only `eps` can tell: with n · 1e-8 instead of 1e-8 every step is the same.
     """
 
     model: EncoderDecoder
@@ -89,15 +91,26 @@ class Trainer:
 
     @classmethod
     def of(cls, model: EncoderDecoder, weight_decay: float, eps: float = 1e-8) -> Trainer:
-        first, second = (EncoderDecoder(*(torch.zeros_like(weight) for weight in model.weights)) for _ in range(2))
+        first, second = (
+            EncoderDecoder(*(torch.zeros_like(weight) for weight in model.weights)) for _ in range(2)
+        )
         return cls(model, first, second, weight_decay, eps)
 
     def step(
-        self, number: int, rates: Rates, source: Tensor, target: Tensor, units: tuple[float, float],
-        code: Tensor | None = None, *, learn_encoder: bool = True, learn_decoder: bool = True,
-    ) -> float:  # fmt: skip
-        """One step, the `number`-th, on a source and a target gradient, [n] each, in units of the given sizes. Gives the relative
-        loss ‖residual‖² / ‖target‖², which is 1 for a decoder that says nothing; for a target of zeros, ‖residual‖² / n.
+        self,
+        number: int,
+        rates: Rates,
+        source: Tensor,
+        target: Tensor,
+        units: tuple[float, float],
+        code: Tensor | None = None,
+        *,
+        learn_encoder: bool = True,
+        learn_decoder: bool = True,
+    ) -> float:
+        """One step, the `number`-th, on a source and a target gradient, [n] each, in units of the given
+        sizes. Gives the relative loss ‖residual‖² / ‖target‖², which is 1 for a decoder that says nothing;
+        for a target of zeros, ‖residual‖² / n.
 
         With a `code` [k] the decoder is taught that code's target, and the encoder the code itself.
         """
@@ -116,7 +129,14 @@ class Trainer:
         for place in model.pieces():
             if learn_decoder:
                 residual = model.residual(place, used, target[place] * target_unit)
-                self._update(number, rates.decoder, [*range(len(h))], "decoder", place, [residual * (2 * each) for each in used])
+                self._update(
+                    number,
+                    rates.decoder,
+                    [*range(len(h))],
+                    "decoder",
+                    place,
+                    [residual * (2 * each) for each in used],
+                )
                 self._update(number, rates.decoder, [], "decoder_bias", place, [residual * 2])
             if learn_encoder:
                 gradient = [source[place] * (source_unit * each) for each in towards]
@@ -125,13 +145,27 @@ class Trainer:
             self._update(number, rates.encoder_bias, [], "encoder_bias", slice(None), [towards])
         return float(squared / torch.where(length > 0, length, len(source)))
 
-    def _update(self, number: int, rate: float, rows: list[int], name: str, place: slice, gradients: list[Tensor]) -> None:
+    def _update(
+        self, number: int, rate: float, rows: list[int], name: str, place: slice, gradients: list[Tensor]
+    ) -> None:
         def part(of: EncoderDecoder) -> list[Tensor]:
             whole: Tensor = getattr(of, name)
             return [whole[row, place] for row in rows] if rows else [whole[place]]
 
         steps = [torch.tensor(number - 1.0, device=gradients[0].device) for _ in gradients]
         adamw(
-            part(self.model), gradients, part(self.first), part(self.second), [], steps, fused=True, amsgrad=False,
-            beta1=0.9, beta2=0.999, lr=rate, weight_decay=self.weight_decay, eps=self.eps, maximize=False,
-        )  # fmt: skip
+            part(self.model),
+            gradients,
+            part(self.first),
+            part(self.second),
+            [],
+            steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=rate,
+            weight_decay=self.weight_decay,
+            eps=self.eps,
+            maximize=False,
+        )

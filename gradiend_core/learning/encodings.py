@@ -1,4 +1,5 @@
-"""Labels, encodings, their correlation, and the orientation and calibration of an encoder on single examples."""
+"""Labels, encodings, their correlation, and the orientation and calibration of an encoder on single
+examples."""
 
 from __future__ import annotations
 
@@ -42,12 +43,14 @@ def correlation(values: Tensor, labels: Tensor) -> float | None:
 
 
 def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> LearnedFeature:
-    """The feature with its encoder scaled so that single validation examples reach a mean code of 0.95 for their class, the
-    first class positive. Where no scale reaches it, because the classes overlap, the best one is taken.
+    """The feature with its encoder scaled so that single validation examples reach a mean code of 0.95 for
+    their class, the first class positive. Where no scale reaches it, because the classes overlap, the best
+    one is taken.
 
-    The encoder is trained on mean gradients of batches, which are shorter than those of single examples, so tanh would
-    saturate by another amount. Only the scale is touched, and what the classes decode to stays as it is: a shift would
-    centre the classes, but move neutral text, whose gradients along the feature are near 0, away from 0.
+    The encoder is trained on mean gradients of batches, which are shorter than those of single examples, so
+    tanh would saturate by another amount. Only the scale is touched, and what the classes decode to stays as
+    it is: a shift would centre the classes, but move neutral text, whose gradients along the feature are near
+    0, away from 0.
     """
     first, second = (float(projected[labels == sign].mean()) for sign in (1.0, -1.0))
     if not math.isfinite(first - second) or first == second:

@@ -1,4 +1,5 @@
-"""The same feature with one seed after the other: does it converge, and does it always find the same thing?"""
+"""The same feature with one seed after the other: does it converge, and does it always find the same
+thing?"""
 
 from __future__ import annotations
 
@@ -34,8 +35,8 @@ def learn_seeds(
 ) -> tuple[SeedRun, ...]:
     """Learns with `seed`, `seed + 1`, … until enough have converged, or as many as allowed have been tried.
 
-    What a seed gave is kept in the checkpoint folder, if there is one, so that an interruption loses none. Raises LearningError
-    with every diagnosis where no seed gave a feature.
+    What a seed gave is kept in the checkpoint folder, if there is one, so that an interruption loses none.
+    Raises LearningError with every diagnosis where no seed gave a feature.
     """
     runs: list[SeedRun] = []
     for number in range(seed, seed + settings.at_most):
@@ -53,7 +54,9 @@ def learn_seeds(
         if len(convergent(runs, settings.threshold)) >= settings.convergent:
             break
     if not any(run.features for run in runs):
-        raise LearningError("no seed learned anything; " + "; ".join(f"seed {run.seed}: {run.problem}" for run in runs))
+        raise LearningError(
+            "no seed learned anything; " + "; ".join(f"seed {run.seed}: {run.problem}" for run in runs)
+        )
     return tuple(runs)
 
 

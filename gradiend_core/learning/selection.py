@@ -1,4 +1,5 @@
-"""The largest entries of a vector over a scope, and the vector by which weights are chosen before anything is learned."""
+"""The largest entries of a vector over a scope, and the vector by which weights are chosen before anything is
+learned."""
 
 from __future__ import annotations
 
@@ -30,11 +31,14 @@ def count_of(share: float, n: int, path: str) -> int:
 def largest(sizes: Tensor, count: int) -> Tensor:
     """Places of the `count` largest entries, ascending; of equal ones the first. Entries are not negative.
 
-    Nothing is sorted: such floats are in the order of their bits, so counting entries by 16 bits at a time finds the smallest
-    that is taken, where the vector is and piece by piece."""
+    Nothing is sorted: such floats are in the order of their bits, so counting entries by 16 bits at a time
+    finds the smallest that is taken, where the vector is and piece by piece."""
     bits = 8 * sizes.dtype.itemsize
     pieces = sizes.view({16: torch.int16, 32: torch.int32, 64: torch.int64}[bits]).split(PIECE)
-    edge, missing = 0, count  # the leading bits of the smallest that is taken, and how many of those that begin so
+    edge, missing = (
+        0,
+        count,
+    )  # the leading bits of the smallest that is taken, and how many of those that begin so
     for shift in range(bits - 16, -1, -16):
         counts = torch.zeros(2**16, dtype=torch.int64, device=sizes.device)
         for piece in pieces:
@@ -53,7 +57,11 @@ def largest(sizes: Tensor, count: int) -> Tensor:
 
 
 def pruned(
-    feature: LearnedFeature, keep: float, by: str, gradients: Callable[[ParameterScope], GradientMatrix], validation: Examples
+    feature: LearnedFeature,
+    keep: float,
+    by: str,
+    gradients: Callable[[ParameterScope], GradientMatrix],
+    validation: Examples,
 ) -> LearnedFeature:
     """The feature with only its largest weights, calibrated anew on validation examples."""
     sizes: Tensor = getattr(feature, by)
@@ -63,9 +71,11 @@ def pruned(
     return calibrated(small, projected[labels != 0], labels[labels != 0])
 
 
-def difference_of_means(gradients: GradientMatrix, examples: Examples, axes: tuple[tuple[str, str], ...], pairs: int) -> Tensor:
-    """|mean difference gradient of the first class − that of the second|, the largest over the axes, [n]; from at most `pairs`
-    examples of each axis, as many of each class, in one pass."""
+def difference_of_means(
+    gradients: GradientMatrix, examples: Examples, axes: tuple[tuple[str, str], ...], pairs: int
+) -> Tensor:
+    """|mean difference gradient of the first class − that of the second|, the largest over the axes, [n];
+    from at most `pairs` examples of each axis, as many of each class, in one pass."""
     coefficients = torch.zeros(len(axes), len(examples.pairs))
     for own, axis in zip(coefficients, axes, strict=True):
         labels = labels_of(examples.pairs, axis)
@@ -73,6 +83,8 @@ def difference_of_means(gradients: GradientMatrix, examples: Examples, axes: tup
             rows = labels.eq(sign).nonzero()[: max(1, pairs // 2), 0]
             own[rows] = sign / max(1, len(rows))
     rows = coefficients.abs().sum(0).nonzero()[:, 0]
-    found = gradients.accumulate(examples, rows.tolist(), coefficients[:, rows], [GradientRole.DIFFERENCE] * len(axes))
+    found = gradients.accumulate(
+        examples, rows.tolist(), coefficients[:, rows], [GradientRole.DIFFERENCE] * len(axes)
+    )
     found = found.abs_()
     return found[0] if len(found) == 1 else found.amax(0)

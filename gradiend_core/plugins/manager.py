@@ -21,8 +21,8 @@ MEND = "install it again, `pip install gradiend-core` or `pip install --editable
 class Plugins:
     """The plugins of one process or one test.
 
-    A plugin that cannot be imported or that breaks a rule is kept as failed, with its cause, and the others go on; it
-    stops a run only when the run needs what it would have contributed.
+    A plugin that cannot be imported or that breaks a rule is kept as failed, with its cause, and the others
+    go on; it stops a run only when the run needs what it would have contributed.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,10 @@ class Plugins:
         plugins, disabled = cls(), set(disabled)
         found = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
         if not found:
-            raise PluginError(f"no plugins found, not even the built-in ones: gradiend-core is not installed properly; {MEND}")
+            raise PluginError(
+                "no plugins found, not even the built-in ones: gradiend-core is not installed properly;"
+                f" {MEND}"
+            )
         for name in disabled - {point.name for point in found}:
             raise PluginError(unknown("plugin to disable", name, {point.name for point in found}))
         for point in found:
@@ -59,8 +62,13 @@ class Plugins:
         if not blocked:
             try:
                 self.register(point.load(), point.name)
-            except Exception as error:  # whatever a stranger's module raises on import is its failure, not ours
-                state, cause = "failed", f"{type(error).__name__}: {error}" if not isinstance(error, PluginError) else str(error)
+            except (
+                Exception
+            ) as error:  # whatever a stranger's module raises on import is its failure, not ours
+                state, cause = (
+                    "failed",
+                    f"{type(error).__name__}: {error}" if not isinstance(error, PluginError) else str(error),
+                )
         self.states[point.name] = PluginState(point.name, point.value, distribution, version, state, cause)
 
     def register(self, plugin: object, name: str) -> None:
@@ -83,8 +91,13 @@ class Plugins:
         if self._registry is None:
             declared = []
             for role, hook in ROLES.items():
-                for implementation in sorted(getattr(self.manager.hook, hook).get_hookimpls(), key=lambda impl: impl.plugin_name):
-                    declared += [(role, implementation.plugin_name, each) for each in self._declared(implementation, hook)]
+                for implementation in sorted(
+                    getattr(self.manager.hook, hook).get_hookimpls(), key=lambda impl: impl.plugin_name
+                ):
+                    declared += [
+                        (role, implementation.plugin_name, each)
+                        for each in self._declared(implementation, hook)
+                    ]
             self._registry = collect(declared, tuple(self.states.values()))
         return self._registry
 
@@ -98,7 +111,9 @@ class Plugins:
         except Exception as error:
             cause = f"{hook}: {type(error).__name__}: {error}"
             before = self.states.get(name, PluginState(name, "", "", "", "active"))
-            self.states[name] = PluginState(name, before.entry_point, before.distribution, before.version, "failed", cause)
+            self.states[name] = PluginState(
+                name, before.entry_point, before.distribution, before.version, "failed", cause
+            )
             return []
 
     def tell(self, hook: str, **values: Any) -> None:
@@ -111,7 +126,9 @@ class Plugins:
                 implementation.function(*(values[argument] for argument in implementation.argnames))
             except Exception as error:
                 self._muted.add(name)
-                warnings.warn(f"observer of plugin {name!r} failed in {hook} and is muted: {error!r}", stacklevel=2)
+                warnings.warn(
+                    f"observer of plugin {name!r} failed in {hook} and is muted: {error!r}", stacklevel=2
+                )
 
     @property
     def failed(self) -> list[PluginState]:

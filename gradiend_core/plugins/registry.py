@@ -67,7 +67,10 @@ class Registry:
         message = unknown(role, name, self.names(role))
         for plugin in self.plugins:
             if plugin.state == "failed":
-                message += f"; plugin {plugin.name!r} of {plugin.distribution} {plugin.version} failed: {plugin.cause}"
+                message += (
+                    f"; plugin {plugin.name!r} of {plugin.distribution} {plugin.version} failed:"
+                    f" {plugin.cause}"
+                )
             elif plugin.state == "blocked":
                 message += f"; plugin {plugin.name!r} is blocked"
         raise PluginError(message)

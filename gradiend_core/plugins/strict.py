@@ -1,7 +1,8 @@
 """Refuses a plugin whose hooks pluggy would silently misread.
 
-pluggy fills the arguments that an implementation names and lets a misspelt one with a default pass, ignores functions
-that were not marked, and knows wrappers and orders that this project does not allow. Each is refused here.
+pluggy fills the arguments that an implementation names and lets a misspelt one with a default pass, ignores
+functions that were not marked, and knows wrappers and orders that this project does not allow. Each is
+refused here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ PREFIX, MARK = "gradiend_", "gradiend_impl"
 
 
 def check_hooks(plugin: object, specs: Mapping[str, tuple[str, ...]]) -> None:
-    """Raises PluginError for the first hook of `plugin` that is not exactly one of `specs` (name: argument names)."""
+    """Raises PluginError for the first hook of `plugin` that is not exactly one of `specs` (name: argument
+    names)."""
     hooks = {name: value for name in dir(plugin) if callable(value := getattr(plugin, name, None))}
     found = False
     for attribute, function in hooks.items():
@@ -27,10 +29,15 @@ def check_hooks(plugin: object, specs: Mapping[str, tuple[str, ...]]) -> None:
         if name not in specs:
             raise PluginError(unknown("hook", name, specs) + "; rename the function or drop the mark")
         if marks is None:
-            raise PluginError(f"{attribute} is not marked, so it would never be called; put @hookimpl above it")
+            raise PluginError(
+                f"{attribute} is not marked, so it would never be called; put @hookimpl above it"
+            )
         _check_signature(name, function, specs[name])
         if extra := sorted(key for key, value in marks.items() if value and key != "specname"):
-            raise PluginError(f"{name} asks for {', '.join(extra)}; hooks have no order and no wrappers, write a bare @hookimpl")
+            raise PluginError(
+                f"{name} asks for {', '.join(extra)}; hooks have no order and no wrappers, write a bare"
+                " @hookimpl"
+            )
         found = True
     if not found:
         raise PluginError("it has no hooks; implement one of " + ", ".join(sorted(specs)))
@@ -39,6 +46,9 @@ def check_hooks(plugin: object, specs: Mapping[str, tuple[str, ...]]) -> None:
 def _check_signature(name: str, function: Any, allowed: tuple[str, ...]) -> None:
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-            raise PluginError(f"{name} takes {parameter}; name the arguments you need: {', '.join(allowed) or 'it has none'}")
+            raise PluginError(
+                f"{name} takes {parameter}; name the arguments you need:"
+                f" {', '.join(allowed) or 'it has none'}"
+            )
         if parameter.name not in allowed:
             raise PluginError(unknown(f"argument of {name}", parameter.name, allowed) + "; rename or drop it")

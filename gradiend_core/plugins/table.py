@@ -12,11 +12,17 @@ def rows(plugins: Plugins) -> list[dict[str, str]]:
     entries = plugins.registry.entries
     table = []
     for state in sorted(plugins.states.values(), key=lambda state: state.name):
-        origin = {"plugin": state.name, "distribution": f"{state.distribution} {state.version}", "state": state.state}
+        origin = {
+            "plugin": state.name,
+            "distribution": f"{state.distribution} {state.version}",
+            "state": state.state,
+        }
         own = [entry for entry in entries if entry.plugin == state.name]
         for entry in own:
             contribution = entry.contribution
-            table.append({"name": contribution.name, "role": entry.role, "summary": contribution.summary, **origin})
+            table.append(
+                {"name": contribution.name, "role": entry.role, "summary": contribution.summary, **origin}
+            )
         if not own:
             summary = state.cause or ("observer" if state.state == "active" else "")
             table.append({"name": "", "role": "", "summary": summary, **origin})

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class TextScores:
-    """How well a model predicts texts: for each the number of predicted tokens, the sum of their scores and the sum of their
-    −log P, in nats, [texts]. What a score is, its source says."""
+    """How well a model predicts texts: for each the number of predicted tokens, the sum of their scores and
+    the sum of their −log P, in nats, [texts]. What a score is, its source says."""
 
     tokens: Tensor
     scores: Tensor
@@ -42,8 +42,8 @@ class TextScores:
 class Candidate:
     """An edit of one direction at a learning rate; the model as it is has learning rate 0.
 
-    `probabilities` has, by class of text, those of the words of the two classes at its slots, [texts, 2], in the order of the
-    axis; `language` is None where there is no text to score."""
+    `probabilities` has, by class of text, those of the words of the two classes at its slots, [texts, 2], in
+    the order of the axis; `language` is None where there is no text to score."""
 
     feature_factor: float
     learning_rate: float

@@ -20,10 +20,10 @@ class NoSettings:
 class Contribution:
     """One implementation of one role: named, described and configured, but not yet imported.
 
-    `config` is a frozen attrs class with a default for every field that has a sensible one. `factory` names, as
-    "module:attribute", what is called with an instance of it; the module is imported only when a run needs it. `suited`
-    names, for a paradigm, the "model" and the "texts" of a run that names none. An evaluator or a
-    visualizer that is not `by_default` runs only where it is named."""
+    `config` is a frozen attrs class with a default for every field that has a sensible one. `factory` names,
+    as "module:attribute", what is called with an instance of it; the module is imported only when a run needs
+    it. `suited` names, for a paradigm, the "model" and the "texts" of a run that names none. An evaluator or
+    a visualizer that is not `by_default` runs only where it is named."""
 
     name: str = field(validator=validators.matches_re(r"[a-z0-9][a-z0-9-]*"))
     config: type
@@ -39,5 +39,7 @@ class Contribution:
         try:
             make = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
-            raise PluginError(f"{self.name!r} names the factory {self.factory!r}, which cannot be imported: {error}") from error
+            raise PluginError(
+                f"{self.name!r} names the factory {self.factory!r}, which cannot be imported: {error}"
+            ) from error
         return make(self.config() if config is None else config)

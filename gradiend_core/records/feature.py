@@ -31,10 +31,11 @@ class TrainingRow:
 
 @frozen(eq=False)
 class LearnedFeature:
-    """Encoder `h = tanh(encoder · ∇source + encoder_bias)` and decoder `∇target ≈ decoder · h + decoder_bias`.
+    """Encoder `h = tanh(encoder · ∇source + encoder_bias)` and decoder `∇target ≈ decoder · h +
+    decoder_bias`.
 
-    `encoder`, `decoder` and `decoder_bias` are float32 vectors over `scope`, [n]; `encoder_bias` is a number. Pairs whose
-    factual class is `classes[0]` encode to +1, those of `classes[1]` to −1.
+    `encoder`, `decoder` and `decoder_bias` are float32 vectors over `scope`, [n]; `encoder_bias` is a number.
+    Pairs whose factual class is `classes[0]` encode to +1, those of `classes[1]` to −1.
     """
 
     encoder: Tensor
@@ -59,8 +60,8 @@ class LearnedFeature:
         return (projections + self.encoder_bias).tanh()
 
     def decode(self, feature_factor: float, part: str = "decoder") -> Tensor:
-        """decoder(feature_factor), the predicted target gradient, [n]; of its parts "weight" and "bias" only one, and of
-        "encoder" the encoder's weights times the factor."""
+        """decoder(feature_factor), the predicted target gradient, [n]; of its parts "weight" and "bias" only
+        one, and of "encoder" the encoder's weights times the factor."""
         if part == "decoder":
             return self.decoder_bias.add(self.decoder, alpha=feature_factor)
         if part == "bias":
@@ -72,32 +73,40 @@ class LearnedFeature:
         return evolve(self, encoder=-self.encoder, encoder_bias=-self.encoder_bias, decoder=-self.decoder)
 
     def narrowed(self, columns: Tensor) -> LearnedFeature:
-        """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink; calibrate again."""
-        parts = {name: getattr(self, name)[columns.to(self.encoder.device)] for name in ("encoder", "decoder", "decoder_bias")}
+        """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink;
+        calibrate again."""
+        parts = {
+            name: getattr(self, name)[columns.to(self.encoder.device)]
+            for name in ("encoder", "decoder", "decoder_bias")
+        }
         return evolve(self, scope=self.scope.narrowed(columns), **parts)
 
     def strengthen(self, name: str, part: str = "decoder") -> float:
         """The feature factor that, added with a positive learning rate, makes the class more probable.
 
-        The code of a class decodes to a gradient of its own pairs, and adding a gradient raises that loss. A decoder that
-        predicts the factual or the difference gradient therefore takes the code of the *other* class; one that
-        predicts the alternative gradient takes the code of the class itself. The encoder, where it is the `part` that is added,
-        has the sign of the gradient that it reads. No other place turns a sign.
+        The code of a class decodes to a gradient of its own pairs, and adding a gradient raises that loss. A
+        decoder that predicts the factual or the difference gradient therefore takes the code of the *other*
+        class; one that predicts the alternative gradient takes the code of the class itself. The encoder,
+        where it is the `part` that is added, has the sign of the gradient that it reads. No other place turns
+        a sign.
         """
         if name not in self.classes:
             raise ConfigError(unknown("class", name, self.classes))
         code = 1.0 if name == self.classes[0] else -1.0
-        return code if (self.source if part == "encoder" else self.target) is GradientRole.ALTERNATIVE else -code
+        return (
+            code if (self.source if part == "encoder" else self.target) is GradientRole.ALTERNATIVE else -code
+        )
 
     def factors(self, toward: str, part: str = "decoder") -> tuple[float, ...]:
-        """The feature factors that serve a goal: that of the class for more of it, its opposite for less; to balance both
-        classes, what the decoder has without a code, and either code."""
+        """The feature factors that serve a goal: that of the class for more of it, its opposite for less; to
+        balance both classes, what the decoder has without a code, and either code."""
         goal = goal_of(toward, self.classes)
         return (goal.sign * self.strengthen(goal.of, part),) if goal.sign else (0.0, 1.0, -1.0)
 
     def update(
         self, toward: str, learning_rate: float, *, feature_factor: float | None = None, part: str = "decoder"
     ) -> WeightUpdate:
-        """The change of weights that serves a goal: "3SG" for more of the class, "less-3SG" for less of it, "balanced"."""
+        """The change of weights that serves a goal: "3SG" for more of the class, "less-3SG" for less of it,
+        "balanced"."""
         factor = self.factors(toward, part)[0] if feature_factor is None else feature_factor
         return WeightUpdate(self.decode(factor, part), self.scope, factor, learning_rate)

@@ -72,5 +72,7 @@ def merge(drops: Iterable[Drop]) -> tuple[Drop, ...]:
     for drop in drops:
         before = merged.get((drop.stage, drop.reason))
         count, examples = (before.count, before.examples) if before else (0, ())
-        merged[drop.stage, drop.reason] = Drop(drop.stage, drop.reason, count + drop.count, (examples + drop.examples)[:EXAMPLES])
+        merged[drop.stage, drop.reason] = Drop(
+            drop.stage, drop.reason, count + drop.count, (examples + drop.examples)[:EXAMPLES]
+        )
     return tuple(merged.values())

@@ -1,4 +1,5 @@
-"""What an edit is for, by name: "3SG" makes the class more probable, "less-3SG" less, "balanced" both classes alike."""
+"""What an edit is for, by name: "3SG" makes the class more probable, "less-3SG" less, "balanced" both classes
+alike."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ LESS, BALANCED = "less-", "balanced"
 
 @frozen
 class Goal:
-    """`of` is the class that is to become more (`sign` +1) or less (−1) probable; with sign 0 both classes alike."""
+    """`of` is the class that is to become more (`sign` +1) or less (−1) probable; with sign 0 both classes
+    alike."""
 
     name: str
     of: str
@@ -23,7 +25,8 @@ class Goal:
 
     @property
     def texts_of(self) -> str:
-        """The class on whose texts the words of `of` should change: more of them where others stand, less where they stand."""
+        """The class on whose texts the words of `of` should change: more of them where others stand, less
+        where they stand."""
         return self.classes[(self.classes.index(self.of) + (self.sign > 0)) % 2]
 
     @property
@@ -41,7 +44,8 @@ def goal_names(classes: tuple[str, str]) -> tuple[str, ...]:
 
 
 def goals_of(names: Sequence[str], classes: tuple[str, str]) -> tuple[Goal, ...]:
-    """Those of these names that are goals of this axis; of no names more of each class, but not of all others together."""
+    """Those of these names that are goals of this axis; of no names more of each class, but not of all others
+    together."""
     known = goal_names(classes)
     return tuple(goal_of(name, classes) for name in names or classes if name in known)
 

@@ -8,7 +8,8 @@ from enum import Enum
 class GradientRole(Enum):
     """A gradient of one minimal pair, as weights of its two losses (factual, alternative).
 
-    DIFFERENCE is ∇loss(factual) − ∇loss(alternative); this table is the only place where that sign is written.
+    DIFFERENCE is ∇loss(factual) − ∇loss(alternative); this table is the only place where that sign is
+    written.
     """
 
     FACTUAL = "factual"

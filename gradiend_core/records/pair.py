@@ -26,9 +26,10 @@ OTHERS = "others"
 class MinimalPair:
     """A text with one slot, the filler that it has (factual), and one of another class (alternative).
 
-    `document` is what it is from, where that is known. `left + factual + right` is the original text, to the letter. In a
-    neutral pair both fillers are the original word, and both classes the same: "neutral" in a neutral text, "neutral slot" in
-    a text that has the feature elsewhere, or a class of the paradigm that is not told apart."""
+    `document` is what it is from, where that is known. `left + factual + right` is the original text, to the
+    letter. In a neutral pair both fillers are the original word, and both classes the same: "neutral" in a
+    neutral text, "neutral slot" in a text that has the feature elsewhere, or a class of the paradigm that is
+    not told apart."""
 
     left: str
     right: str
@@ -46,9 +47,11 @@ class MinimalPair:
 
 
 def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
-    """The code that a pair should have: +1 where its factual class is the first of an axis, −1 where it is the second, else 0.
+    """The code that a pair should have: +1 where its factual class is the first of an axis, −1 where it is
+    the second, else 0.
 
-    Against all others, −1 is a pair in which the first class is the alternative; a pair of two others says nothing of the axis.
+    Against all others, −1 is a pair in which the first class is the alternative; a pair of two others says
+    nothing of the axis.
     """
     first, second = axis
     if pair.factual_class == first != pair.alternative_class:
@@ -59,12 +62,13 @@ def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
 
 
 def check_class_names(classes: Sequence[str]) -> None:
-    """Raises DataError for a name that cannot be part of a file's name: files of a feature are named after its classes."""
+    """Raises DataError for a name that cannot be part of a file's name: files of a feature are named after
+    its classes."""
     for name in classes:
         if not re.fullmatch(r'(?!\.)[^\x00-\x1f\x7f/\\:*?"<>|]{1,60}', name):
             raise DataError(
-                f'the class {name!r:.80} cannot name a file; give it at most 60 characters, none of / \\ : * ? " < > |, '
-                "and no dot at the beginning"
+                f"the class {name!r:.80} cannot name a file; give it at most 60 characters, none of / \\ : *"
+                ' ? " < > |, and no dot at the beginning'
             )
 
 
@@ -79,8 +83,9 @@ def axes_of(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
 class PairData:
     """What a paradigm makes of texts: pairs in three splits, neutral text, and what was dropped on the way.
 
-    Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others. `words` has the target
-    words of each; with `spare`, one that a tokenizer splits is left out, and is no error.
+    Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others.
+    `words` has the target words of each; with `spare`, one that a tokenizer splits is left out, and is no
+    error.
     """
 
     classes: tuple[str, ...]

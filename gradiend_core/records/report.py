@@ -10,7 +10,8 @@ from attrs import field, frozen
 
 @frozen
 class Metric:
-    """One number, how many examples it rests on, and its unit. A value that does not exist is None, never NaN."""
+    """One number, how many examples it rests on, and its unit. A value that does not exist is None, never
+    NaN."""
 
     value: float | None
     n: int
@@ -35,8 +36,8 @@ class Table:
 
 @frozen
 class Report:
-    """Metrics by path ("test", "mean_by_class", "3SG"), tables by name, what a reader should be warned of, and what it comes
-    to, in `lines`."""
+    """Metrics by path ("test", "mean_by_class", "3SG"), tables by name, what a reader should be warned of,
+    and what it comes to, in `lines`."""
 
     name: str
     metrics: Mapping[tuple[str, ...], Metric]

@@ -29,7 +29,8 @@ class ParameterSlice:
         return prod(self.shape) if self.index is None else len(self.index)
 
     def taken(self, values: Tensor) -> Tensor:
-        """The entries of this slice out of values of the whole parameter, [..., entries] from [..., flat parameter]."""
+        """The entries of this slice out of values of the whole parameter, [..., entries] from [..., flat
+        parameter]."""
         return values if self.index is None else values[..., self.index.to(values.device)]
 
     def spread(self, values: Tensor) -> Tensor:
@@ -79,22 +80,25 @@ class ParameterScope:
         return torch.cat(found)
 
     def joined(self, other: ParameterScope) -> ParameterScope:
-        """The scope that has the entries of both. Raises ModelError where one parameter has two shapes: the scopes are of
-        different models."""
+        """The scope that has the entries of both. Raises ModelError where one parameter has two shapes: the
+        scopes are of different models."""
         import torch
 
         slices = {part.name: part for part in self.slices}
         for part in other.slices:
             own = slices.get(part.name, part)
             if own.shape != part.shape:
-                raise ModelError(f"{part.name} has the shape {own.shape} in one scope and {part.shape} in the other")
+                raise ModelError(
+                    f"{part.name} has the shape {own.shape} in one scope and {part.shape} in the other"
+                )
             whole = own.index is None or part.index is None
             index = None if whole else torch.cat([own.index, part.index]).unique()  # type: ignore[list-item]
             slices[part.name] = ParameterSlice(part.name, part.shape, index)
         return ParameterScope(tuple(slices.values()))
 
     def narrowed(self, columns: Tensor) -> ParameterScope:
-        """The scope with only these columns (positions in this scope, int64; order and repeats do not matter)."""
+        """The scope with only these columns (positions in this scope, int64; order and repeats do not
+        matter)."""
         columns = columns.unique(sorted=True)
         slices = []
         for part, place in self.parts():

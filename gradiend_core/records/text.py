@@ -10,7 +10,8 @@ from attrs import field, frozen
 
 @frozen
 class Token:
-    """A word of a text, `text[start:end]`, with its lemma and tags; "upos" and "xpos" are tags too, beside Case, Gender, …"""
+    """A word of a text, `text[start:end]`, with its lemma and tags; "upos" and "xpos" are tags too, beside
+    Case, Gender, …"""
 
     start: int
     end: int
@@ -22,9 +23,9 @@ class Token:
 class Text:
     """A text and what is known about it.
 
-    `unit` is what it was read from (a line, a row): sentences of one unit never fall into two splits. `document` and `split` are
-    empty where nothing was given. Slots lie in `span`, the whole text if None; the rest is context. `tokens` is None for text
-    without tags. `row` has the other columns of a table.
+    `unit` is what it was read from (a line, a row): sentences of one unit never fall into two splits.
+    `document` and `split` are empty where nothing was given. Slots lie in `span`, the whole text if None; the
+    rest is context. `tokens` is None for text without tags. `row` has the other columns of a table.
     """
 
     text: str

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class WeightUpdate:
-    """`new weights = weights + learning_rate · direction` over a scope; `direction` is decoder(feature_factor), [n].
+    """`new weights = weights + learning_rate · direction` over a scope; `direction` is
+    decoder(feature_factor), [n].
 
-    `a + b`, `a - b`, `2 * a` and `-a` are updates too, of different weights of one model as well; a sum is no decoder output, so
-    its feature factor is 0 and its learning rate 1.
+    `a + b`, `a - b`, `2 * a` and `-a` are updates too, of different weights of one model as well; a sum is no
+    decoder output, so its feature factor is 0 and its learning rate 1.
     """
 
     direction: Tensor
@@ -61,7 +62,8 @@ class WeightUpdate:
         """The update with only its `keep` largest entries, over a scope of these alone."""
         if not 1 <= keep <= self.scope.size:
             raise ModelError(
-                f"an update of {self.scope.size} entries cannot keep {keep}; give a number from 1 to {self.scope.size}"
+                f"an update of {self.scope.size} entries cannot keep {keep}; give a number from 1 to"
+                f" {self.scope.size}"
             )
         columns = self.direction.abs().topk(keep).indices.sort().values
         return evolve(self, direction=self.direction[columns], scope=self.scope.narrowed(columns.cpu()))

@@ -18,10 +18,11 @@ from gradiend_core.records.update import WeightUpdate
 
 
 class Rewriter:
-    """While entered, `apply` gives the model `original + update`, one update at a time; leaving restores every bit.
+    """While entered, `apply` gives the model `original + update`, one update at a time; leaving restores
+    every bit.
 
-    Originals are set aside, no more of them than the scope has, and each update starts from them, so that rounding does not
-    add up.
+    Originals are set aside, no more of them than the scope has, and each update starts from them, so that
+    rounding does not add up.
     """
 
     def __init__(self, model: nn.Module, scope: ParameterScope) -> None:
@@ -48,22 +49,27 @@ class Rewriter:
         for weight in self._weights:
             weight.restore()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.restore()
         self._weights = []
 
 
 @contextmanager
-def applied(model: nn.Module, update: WeightUpdate, strength: float = 1.0) -> Iterator[Callable[[float], None]]:
-    """While open, the model has the update times a strength in its weights; what it gives sets another strength. Every bit is
-    restored in the end."""
+def applied(
+    model: nn.Module, update: WeightUpdate, strength: float = 1.0
+) -> Iterator[Callable[[float], None]]:
+    """While open, the model has the update times a strength in its weights; what it gives sets another
+    strength. Every bit is restored in the end."""
     with Rewriter(model, update.scope) as rewriter:
         rewriter.apply(update * strength)
         yield lambda other: rewriter.apply(update * other)
 
 
 def apply_update(model: nn.Module, update: WeightUpdate) -> None:
-    """Adds an update to a model's weights for good, `0.5 * update` at half its strength; nothing is kept to undo it."""
+    """Adds an update to a model's weights for good, `0.5 * update` at half its strength; nothing is kept to
+    undo it."""
     weights = _weights(model, update.scope)
     check_update(update, update.scope)
     for weight, (_, place) in zip(weights, update.scope.parts(), strict=True):
@@ -71,7 +77,8 @@ def apply_update(model: nn.Module, update: WeightUpdate) -> None:
 
 
 def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
-    """Refuses an update that does not fit the scope or would put something that is no number into the weights."""
+    """Refuses an update that does not fit the scope or would put something that is no number into the
+    weights."""
     if update.direction.shape != (scope.size,):
         raise ModelError(f"the update has {tuple(update.direction.shape)} values, the scope {scope.size}")
     if update.scope is not scope and update.scope.fingerprint() != scope.fingerprint():
@@ -81,7 +88,8 @@ def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
 
 
 class _Weight:
-    """A parameter of which a slice is edited: the edited one takes the place of the original, which is kept as it is."""
+    """A parameter of which a slice is edited: the edited one takes the place of the original, which is kept
+    as it is."""
 
     def __init__(self, parameter: nn.Parameter, part: ParameterSlice) -> None:
         self.parameter, self.part, self.original = parameter, part, parameter.detach()
@@ -109,7 +117,9 @@ class _Entries(_Weight):
         self.original = self.flat[self.index]
 
     def change(self, values: Tensor, rate: float) -> None:
-        self.flat[self.index] = torch.add(self.original, values.to(self.flat.device), alpha=rate).to(self.flat.dtype)
+        self.flat[self.index] = torch.add(self.original, values.to(self.flat.device), alpha=rate).to(
+            self.flat.dtype
+        )
 
     def restore(self) -> None:
         self.flat[self.index] = self.original

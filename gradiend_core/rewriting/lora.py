@@ -1,4 +1,5 @@
-"""A weight update as a LoRA adapter (arXiv 2106.09685) for peft: each weight matrix's change, truncated to a rank."""
+"""A weight update as a LoRA adapter (arXiv 2106.09685) for peft: each weight matrix's change, truncated to a
+rank."""
 
 from __future__ import annotations
 
@@ -21,10 +22,12 @@ RANKS = (1, 2, 4, 8, 16, 32, 64)
 
 @frozen(eq=False)
 class LoraFactors:
-    """For each module that can have an adapter A [rank, in] and B [out, rank], with B·A close to the change of its weight.
+    """For each module that can have an adapter A [rank, in] and B [out, rank], with B·A close to the change
+    of its weight.
 
-    `errors` has, for each rank, the length of what is lost, relative to the whole update's; `left_out` names the parameters
-    that no adapter can change, and `held` is the share of the update's squared length that the others have."""
+    `errors` has, for each rank, the length of what is lost, relative to the whole update's; `left_out` names
+    the parameters that no adapter can change, and `held` is the share of the update's squared length that the
+    others have."""
 
     rank: int
     factors: dict[str, tuple[Tensor, Tensor]]
@@ -34,7 +37,8 @@ class LoraFactors:
 
 
 def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFactors:
-    """Truncated singular value decompositions of an update's matrices. Raises ModelError where no matrix can have an adapter."""
+    """Truncated singular value decompositions of an update's matrices. Raises ModelError where no matrix can
+    have an adapter."""
     if rank < 1:
         raise ConfigError(f"the rank of an adapter is {rank}; give 1 or more")
     whole, kept = update.norm**2, dict.fromkeys(sorted({*RANKS, rank}), 0.0)
@@ -43,7 +47,11 @@ def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFacto
     for part, place in update.scope.parts():
         name, _, kind = part.name.rpartition(".")
         module = model.get_submodule(name)
-        if kind != "weight" or not isinstance(module, (nn.Linear, Conv1D, QuantisedLinear)) or part.name in tied:
+        if (
+            kind != "weight"
+            or not isinstance(module, (nn.Linear, Conv1D, QuantisedLinear))
+            or part.name in tied
+        ):
             left_out.append(part.name)
             continue
         change = part.spread(update.direction[place]).float() * update.learning_rate
@@ -54,29 +62,47 @@ def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFacto
             kept[each] += float(sizes[:each].square().sum())
         few = min(rank, len(sizes))
         root = sizes[:few].sqrt()
-        factors[name] = (_padded(root[:, None] * right[:few], rank, 0), _padded(left[:, :few] * root, rank, 1))
+        factors[name] = (
+            _padded(root[:, None] * right[:few], rank, 0),
+            _padded(left[:, :few] * root, rank, 1),
+        )
     if not factors:
-        raise ModelError(f"no adapter can hold this update: it changes only {', '.join(left_out[:5])}; save it as sparse or full")
+        raise ModelError(
+            f"no adapter can hold this update: it changes only {', '.join(left_out[:5])}; save it as sparse"
+            " or full"
+        )
     held = _held(update, left_out)
-    errors = {each: max(0.0, 1 - value / whole) ** 0.5 for each, value in kept.items()} if whole else dict.fromkeys(kept, 0.0)
+    errors = (
+        {each: max(0.0, 1 - value / whole) ** 0.5 for each, value in kept.items()}
+        if whole
+        else dict.fromkeys(kept, 0.0)
+    )
     return LoraFactors(rank, factors, errors, held, tuple(left_out))
 
 
-def save_lora(model: Any, update: WeightUpdate, folder: str | Path, rank: int, base: str, card: str = "") -> LoraFactors:
+def save_lora(
+    model: Any, update: WeightUpdate, folder: str | Path, rank: int, base: str, card: str = ""
+) -> LoraFactors:
     """Writes an adapter that `peft.PeftModel.from_pretrained` loads onto the base model."""
     try:
         from peft import LoraConfig
         from peft.utils import SAFETENSORS_WEIGHTS_NAME
     except ImportError as error:
-        raise ConfigError('an adapter needs peft, which is not installed; pip install "gradiend-core[lora]"') from error
+        raise ConfigError(
+            'an adapter needs peft, which is not installed; pip install "gradiend-core[lora]"'
+        ) from error
     from safetensors.torch import save_file
 
     found = lora_factors(model, update, rank)
     convolution = any(_transposed(model.get_submodule(name)) for name in found.factors)
     config = LoraConfig(
-        r=rank, lora_alpha=rank, target_modules=sorted(found.factors), base_model_name_or_path=base, fan_in_fan_out=convolution,
+        r=rank,
+        lora_alpha=rank,
+        target_modules=sorted(found.factors),
+        base_model_name_or_path=base,
+        fan_in_fan_out=convolution,
         inference_mode=True,
-    )  # fmt: skip
+    )
     tensors = {}
     for name, (a, b) in found.factors.items():
         tensors[f"base_model.model.{name}.lora_A.weight"] = a.contiguous().cpu()
@@ -104,8 +130,12 @@ def _shared(model: nn.Module) -> set[str]:
 
 
 def _held(update: WeightUpdate, left_out: list[str]) -> float:
-    squares = {part.name: float(update.direction[place].square().sum()) for part, place in update.scope.parts()}
-    return 1 - sum(squares[name] for name in left_out) / sum(squares.values()) if any(squares.values()) else 1.0
+    squares = {
+        part.name: float(update.direction[place].square().sum()) for part, place in update.scope.parts()
+    }
+    return (
+        1 - sum(squares[name] for name in left_out) / sum(squares.values()) if any(squares.values()) else 1.0
+    )
 
 
 def _padded(factor: Tensor, rank: int, dim: int) -> Tensor:

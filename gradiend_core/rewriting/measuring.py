@@ -1,4 +1,5 @@
-"""What a model does at the slots of a feature and on neutral text: measured as often as edits are tried, prepared once."""
+"""What a model does at the slots of a feature and on neutral text: measured as often as edits are tried,
+prepared once."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from gradiend_core.roles.evaluator import EvaluationTask
 class SlotProbabilities:
     """At the slots of one class's texts, how probable the words of each class of an axis are.
 
-    Where two classes share a surface form (German "der"), words cannot tell them apart, and some sources have no probability
-    of a word alone; then each row has its own factual and alternative filler instead.
+    Where two classes share a surface form (German "der"), words cannot tell them apart, and some sources have
+    no probability of a word alone; then each row has its own factual and alternative filler instead.
     """
 
     def __init__(self, task: EvaluationTask, split: str, texts_of: str, most: int) -> None:
@@ -33,7 +34,11 @@ class SlotProbabilities:
         words = _words(task)
         shared = {word.lower() for word in words[0]} & {word.lower() for word in words[1]}
         self.by_row = bool(shared) or not hasattr(task.source, "filler_ids")
-        ids = [] if self.by_row else [task.source.filler_ids(self.examples, own, task.tokenizer) for own in words]  # type: ignore[attr-defined]
+        ids = (
+            []
+            if self.by_row
+            else [task.source.filler_ids(self.examples, own, task.tokenizer) for own in words]
+        )  # type: ignore[attr-defined]
         device, model = task.gradients.device, task.gradients.model
         self.batches = [
             (places, self.examples.batch(places, device), [_entries(own, places, device) for own in ids])
@@ -66,15 +71,21 @@ def _words(task: EvaluationTask) -> list[list[str]]:
     return [[word for each in names for word in words[each]] for names in named]
 
 
-def _entries(ids: Sequence[Sequence[int]], places: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
+def _entries(
+    ids: Sequence[Sequence[int]], places: Sequence[int], device: torch.device
+) -> tuple[Tensor, Tensor]:
     """(row of the batch, token) of each word in each row."""
-    row = torch.tensor([i for i, place in enumerate(places) for _ in ids[place]], dtype=torch.long, device=device)
-    return row, torch.tensor([each for place in places for each in ids[place]], dtype=torch.long, device=device)
+    row = torch.tensor(
+        [i for i, place in enumerate(places) for _ in ids[place]], dtype=torch.long, device=device
+    )
+    return row, torch.tensor(
+        [each for place in places for each in ids[place]], dtype=torch.long, device=device
+    )
 
 
 def goal_values(goal: Goal, probabilities: Mapping[str, Tensor]) -> Tensor:
-    """What a goal is about, at each text, [texts]: the probability of the class's words where they should change, or, to make
-    both alike, (1 − |P − P'|)(P + P') on the texts of both."""
+    """What a goal is about, at each text, [texts]: the probability of the class's words where they should
+    change, or, to make both alike, (1 − |P − P'|)(P + P') on the texts of both."""
     if not goal.sign:
         one, two = torch.cat(list(probabilities.values())).unbind(1)
         return (1 - (one - two).abs()) * (one + two)
@@ -82,7 +93,8 @@ def goal_values(goal: Goal, probabilities: Mapping[str, Tensor]) -> Tensor:
 
 
 class Measure:
-    """What a candidate is judged by: probabilities on the texts of some classes, and the scores of neutral texts."""
+    """What a candidate is judged by: probabilities on the texts of some classes, and the scores of neutral
+    texts."""
 
     def __init__(self, task: EvaluationTask, max_texts: int, prepared: Any) -> None:
         self.task, self.max_texts, self.prepared = task, max_texts, prepared
@@ -96,12 +108,18 @@ class Measure:
 
     def language(self) -> TextScores | None:
         """Scores of the neutral texts by the model as it is now."""
-        return self.task.source.score_texts(self.task.gradients.model, self.prepared) if self.prepared else None  # type: ignore[attr-defined]
+        return (
+            self.task.source.score_texts(self.task.gradients.model, self.prepared) if self.prepared else None
+        )  # type: ignore[attr-defined]
 
     def candidate(
-        self, split: str, texts_of: Sequence[str], feature_factor: float = 0.0, learning_rate: float = 0.0,
+        self,
+        split: str,
+        texts_of: Sequence[str],
+        feature_factor: float = 0.0,
+        learning_rate: float = 0.0,
         language: TextScores | None = None,
-    ) -> Candidate:  # fmt: skip
+    ) -> Candidate:
         """The model as it is now; `language` where it is known already."""
         model = self.task.gradients.model
         probabilities = {name: self.slots(split, name)(model) for name in texts_of}
@@ -111,7 +129,11 @@ class Measure:
 def measure_of(task: EvaluationTask, max_texts: int) -> Measure:
     """Raises ConfigError for a source that cannot score text."""
     if not hasattr(task.source, "score_texts"):
-        raise ConfigError(f"{type(task.source).__name__} has no language modelling score, which an edit is judged by")
+        raise ConfigError(
+            f"{type(task.source).__name__} has no language modelling score, which an edit is judged by"
+        )
     texts = task.data.neutral_texts[:max_texts]
     model = task.gradients.model
-    return Measure(task, max_texts, task.source.prepare_texts(texts, task.tokenizer, model, task.seed) if texts else [])  # type: ignore[attr-defined]
+    return Measure(
+        task, max_texts, task.source.prepare_texts(texts, task.tokenizer, model, task.seed) if texts else []
+    )  # type: ignore[attr-defined]

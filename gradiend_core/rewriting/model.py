@@ -23,15 +23,19 @@ class RewrittenModel:
     card: str = ""
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Model, tokenizer and a note of the edit in a folder that `from_pretrained` loads; whole or not at all."""
+        """Model, tokenizer and a note of the edit in a folder that `from_pretrained` loads; whole or not at
+        all."""
         with fresh_folder(Path(folder)) as place, without_progress_bars():
             self.model.save_pretrained(place)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(place)
             note = {
-                "toward": self.toward, "feature_factor": self.update.feature_factor, "norm": self.update.norm,
-                "learning_rate": self.update.learning_rate, "scope": self.update.scope.fingerprint(),
-            }  # fmt: skip
+                "toward": self.toward,
+                "feature_factor": self.update.feature_factor,
+                "norm": self.update.norm,
+                "learning_rate": self.update.learning_rate,
+                "scope": self.update.scope.fingerprint(),
+            }
             write_json(place / "gradiend.json", note)
             if self.card:
                 write_text(place / "README.md", self.card)

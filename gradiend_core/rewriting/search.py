@@ -14,8 +14,8 @@ from gradiend_core.rewriting.apply import Rewriter
 
 #: the share of the language modelling score below which a model is taken as broken
 BROKEN = 0.5
-#: the relative lengths of the first edits of a search, and the factor by which it goes on beyond them; the best edits of the
-#: embedded models and of stories260k add 0.0007 to 0.03 of the weights' own length
+#: the relative lengths of the first edits of a search, and the factor by which it goes on beyond them; the
+#: best edits of the embedded models and of stories260k add 0.0007 to 0.03 of the weights' own length
 LADDER, STRIDE = (0.004, 0.016, 0.064, 0.001), 4.0
 
 Score = Callable[[Candidate], float | None]
@@ -56,10 +56,12 @@ class WeightEdit:
 
 
 class Trials:
-    """One edit at several learning rates, each measured once; `measure(feature factor, learning rate)` gives a candidate. The
-    unedited model, `base`, is the first; the last edit stays in place."""
+    """One edit at several learning rates, each measured once; `measure(feature factor, learning rate)` gives
+    a candidate. The unedited model, `base`, is the first; the last edit stays in place."""
 
-    def __init__(self, edit: Edit, base: Candidate, measure: Callable[[float, float], Candidate], score: Score) -> None:
+    def __init__(
+        self, edit: Edit, base: Candidate, measure: Callable[[float, float], Candidate], score: Score
+    ) -> None:
         self.edit, self.base, self._measure, self.score = edit, base, measure, score
         self.found = [base]
 
@@ -80,8 +82,8 @@ class Trials:
 
 
 def grid(trials: Trials, rates: Sequence[float]) -> list[Candidate]:
-    """A candidate for each learning rate, from the smallest. Two in a row that leave less than half of the language modelling
-    score end the search: larger ones break the model further."""
+    """A candidate for each learning rate, from the smallest. Two in a row that leave less than half of the
+    language modelling score end the search: larger ones break the model further."""
     for rate in sorted(rates):
         trials.measure(rate)
         if all(trials.broken(each) for each in trials.found[-2:]):
@@ -92,10 +94,10 @@ def grid(trials: Trials, rates: Sequence[float]) -> list[Candidate]:
 def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
     """At most so many candidates, the unedited model among them, around the best that is allowed.
 
-    What an edit is for grows with the rate, and the language modelling score falls, so the best edit is most often the largest
-    that is allowed. Four rates, each four times the last, that make edits of a small relative length say where
-    that is; scores are noisy, so one alone does not end it. What is between the best and its neighbour is then halved, on the
-    scale of logarithms."""
+    What an edit is for grows with the rate, and the language modelling score falls, so the best edit is most
+    often the largest that is allowed. Four rates, each four times the last, that make edits of a small
+    relative length say where that is; scores are noisy, so one alone does not end it. What is between the
+    best and its neighbour is then halved, on the scale of logarithms."""
     unit = trials.edit.relative_length
     if not unit:
         return trials.sorted()
@@ -113,12 +115,16 @@ def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
 def _next_rate(found: Sequence[Candidate], best: Candidate, allowed: Callable[[Candidate], bool]) -> float:
     """Where to look next: between the best and the next larger, or beyond the ends of what was tried."""
     larger = [each for each in found if each.learning_rate > best.learning_rate]
-    if not best.learning_rate:  # nothing is better than the unedited model yet: a larger edit may be, if it is allowed
+    if (
+        not best.learning_rate
+    ):  # nothing is better than the unedited model yet: a larger edit may be, if it is allowed
         broken = next((each.learning_rate for each in larger if not allowed(each)), None)
         fine = [each.learning_rate for each in larger if broken is None or each.learning_rate < broken]
         if broken is None:
             return fine[-1] * STRIDE
-        return (fine[-1] * broken) ** 0.5 if fine and broken > 2 * fine[-1] else larger[0].learning_rate / STRIDE
+        return (
+            (fine[-1] * broken) ** 0.5 if fine and broken > 2 * fine[-1] else larger[0].learning_rate / STRIDE
+        )
     if not larger:
         return best.learning_rate * STRIDE
     smaller = [each.learning_rate for each in found if 0 < each.learning_rate < best.learning_rate]
@@ -130,9 +136,13 @@ def _next_rate(found: Sequence[Candidate], best: Candidate, allowed: Callable[[C
 
 
 def choose(found: Sequence[Candidate], score: Score) -> Candidate:
-    """The best by a score; of equal ones the smallest edit. The unedited model, learning rate 0, is one of them, so a harmful
-    edit never wins; nor does one whose score is None or no number."""
-    scores = {place: value for place, each in enumerate(found) if (value := score(each)) is not None and value == value}
+    """The best by a score; of equal ones the smallest edit. The unedited model, learning rate 0, is one of
+    them, so a harmful edit never wins; nor does one whose score is None or no number."""
+    scores = {
+        place: value
+        for place, each in enumerate(found)
+        if (value := score(each)) is not None and value == value
+    }
     unedited = next(each for each in found if not each.learning_rate)
     best = max(scores, key=lambda place: (scores[place], -found[place].learning_rate), default=None)
     return unedited if best is None else found[best]

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class EvaluationTask:
-    """Everything that an evaluator may use. `examples` has the keys train, validation, test and neutral; `seeds` has the feature
-    of each seed that gave one, `feature` among them. `goals` are what edits are for, `rewrite` says
-    what they are made of, and `policy` which is best; `edit` gives the one that an evaluator before this one has chosen for a
-    goal, and raises ConfigError where none has. `controls` prepares slots of the paradigm's other classes, whose two fillers are
-    both the word that stands there."""
+    """Everything that an evaluator may use. `examples` has the keys train, validation, test and neutral;
+    `seeds` has the feature of each seed that gave one, `feature` among them. `goals` are what edits are for,
+    `rewrite` says what they are made of, and `policy` which is best; `edit` gives the one that an evaluator
+    before this one has chosen for a goal, and raises ConfigError where none has. `controls` prepares slots of
+    the paradigm's other classes, whose two fillers are both the word that stands there."""
 
     feature: LearnedFeature
     seeds: tuple[LearnedFeature, ...]

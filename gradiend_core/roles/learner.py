@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class LearningTask:
     """Everything that a learner may use.
 
-    `axes` says what to learn, as pairs of classes; `records.pair.code_of` says which examples have which code on an axis.
-    `neutral` has neutral examples that no evaluation sees. What a learner writes to the folder `checkpoint` (none if None) is
-    there when the same task is learned again after an interruption.
+    `axes` says what to learn, as pairs of classes; `records.pair.code_of` says which examples have which code
+    on an axis. `neutral` has neutral examples that no evaluation sees. What a learner writes to the folder
+    `checkpoint` (none if None) is there when the same task is learned again after an interruption.
     """
 
     gradients: GradientMatrix
@@ -38,9 +38,9 @@ class LearningTask:
 class Learner(Protocol):
     """Made by its factory from its configuration.
 
-    With a method `vectors(axes)`, the number of float32 vectors over the scope that it holds at once for so many axes, the memory
-    of its runs can be planned."""
+    With a method `vectors(axes)`, the number of float32 vectors over the scope that it holds at once for so
+    many axes, the memory of its runs can be planned."""
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
-        """A feature for each axis, in their order, oriented so that the first class encodes to +1. Equal seeds give equal bits on
-        CPU. Raises LearningError with a diagnosis where nothing was learned."""
+        """A feature for each axis, in their order, oriented so that the first class encodes to +1. Equal
+        seeds give equal bits on CPU. Raises LearningError with a diagnosis where nothing was learned."""

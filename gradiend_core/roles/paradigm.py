@@ -14,8 +14,8 @@ from gradiend_core.records.text import Text
 
 @frozen(eq=False)
 class PairingTask:
-    """Everything that a paradigm may use. `texts` can be read once; every draw follows from `seed`. Pairs that are not `divided`
-    are not learned from: all are test pairs, and no class has to be there."""
+    """Everything that a paradigm may use. `texts` can be read once; every draw follows from `seed`. Pairs
+    that are not `divided` are not learned from: all are test pairs, and no class has to be there."""
 
     texts: Iterable[Text]
     settings: DataSettings
@@ -24,7 +24,8 @@ class PairingTask:
 
 
 class Paradigm(Protocol):
-    """Made by its factory from its configuration, which has `classes`, the classes that are told apart; empty means all."""
+    """Made by its factory from its configuration, which has `classes`, the classes that are told apart; empty
+    means all."""
 
     def pairs(self, task: PairingTask) -> PairData:
         """Minimal pairs for the configured classes, in three splits, with neutral text and the funnel.

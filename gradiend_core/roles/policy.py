@@ -16,5 +16,5 @@ class Policy(Protocol):
         """The classes on whose texts it needs probabilities."""
 
     def score(self, goal: Goal, candidate: Candidate, base: Candidate) -> float | None:
-        """How good the candidate is, higher is better; None where it must not be taken. `base` is the unedited model, which is
-        always among those to choose from."""
+        """How good the candidate is, higher is better; None where it must not be taken. `base` is the
+        unedited model, which is always among those to choose from."""

@@ -13,12 +13,13 @@ class Visualizer(Protocol):
     """Made by its factory from its configuration."""
 
     def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Any | None:
-        """A matplotlib Figure, or None when the reports it needs are not there. No global state is touched."""
+        """A matplotlib Figure, or None when the reports it needs are not there. No global state is
+        touched."""
 
 
 class ComparisonVisualizer(Protocol):
     """Made by its factory from its configuration."""
 
     def draw(self, report: Report) -> Any | None:
-        """A matplotlib Figure of a comparison (`comparison.report.compare_features` says which tables it has), or None when what
-        it needs is not there. No global state is touched."""
+        """A matplotlib Figure of a comparison (`comparison.report.compare_features` says which tables it
+        has), or None when what it needs is not there. No global state is touched."""

@@ -1,7 +1,7 @@
 """An artefact: a folder with NAME.safetensors and NAME.json, read only as they were written.
 
-The JSON file has a schema version, the checksum of the tensors, and its own content with its checksum. Tensors are written
-first, so the JSON file always speaks of whole ones.
+The JSON file has a schema version, the checksum of the tensors, and its own content with its checksum.
+Tensors are written first, so the JSON file always speaks of whole ones.
 """
 
 from __future__ import annotations
@@ -20,21 +20,37 @@ from gradiend_core.storage.files import checksum, inside, read_json, write_json
 
 
 def save_artefact(
-    folder: Path, name: str, schema: int, content: Mapping[str, Any], tensors: Mapping[str, Tensor], file: str = ""
+    folder: Path,
+    name: str,
+    schema: int,
+    content: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    file: str = "",
 ) -> None:
-    """Writes both files into a folder that is there; `file` is the name of the tensors' where it is not NAME.safetensors."""
+    """Writes both files into a folder that is there; `file` is the name of the tensors' where it is not
+    NAME.safetensors."""
     file = file or f"{name}.safetensors"
     save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, folder / file)
-    about = {"schema": schema, "tensors": file, "tensors_sha256": checksum(folder / file), "content_sha256": _digest(content)}
+    about = {
+        "schema": schema,
+        "tensors": file,
+        "tensors_sha256": checksum(folder / file),
+        "content_sha256": _digest(content),
+    }
     write_json(folder / f"{name}.json", {**about, "content": content})
 
 
-def load_artefact(folder: Path, name: str, schema: int, device: str = "cpu") -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Content and tensors as they were saved. Raises StorageError for another schema, and for files that were changed; OSError
-    where they are not there, and one of `files.MALFORMED` for files that are something else."""
+def load_artefact(
+    folder: Path, name: str, schema: int, device: str = "cpu"
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Content and tensors as they were saved. Raises StorageError for another schema, and for files that were
+    changed; OSError where they are not there, and one of `files.MALFORMED` for files that are something
+    else."""
     about = read_json(folder / f"{name}.json")
     if about["schema"] != schema:
-        raise StorageError(f"{folder} has schema {about['schema']!r:.20}, this version reads {schema}; make it again")
+        raise StorageError(
+            f"{folder} has schema {about['schema']!r:.20}, this version reads {schema}; make it again"
+        )
     tensors, content = inside(folder, about["tensors"]), about["content"]
     for path, found, said in (
         (folder / f"{name}.json", _digest(content), about["content_sha256"]),

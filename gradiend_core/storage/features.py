@@ -26,23 +26,30 @@ def save_feature(feature: LearnedFeature, folder: str | Path, provenance: Proven
     scope, indices = scope_written(feature.scope)
     tensors = {name: getattr(feature, name) for name in VECTORS} | indices
     content = scope | {
-        "classes": list(feature.classes), "source": feature.source.value, "target": feature.target.value,
-        "encoder_bias": feature.encoder_bias, "best_step": feature.best_step, "seed": feature.seed,
+        "classes": list(feature.classes),
+        "source": feature.source.value,
+        "target": feature.target.value,
+        "encoder_bias": feature.encoder_bias,
+        "best_step": feature.best_step,
+        "seed": feature.seed,
         "training": [list(asdict(row).values()) for row in feature.training],
         "provenance": asdict(provenance) if provenance else None,
-    }  # fmt: skip
+    }
     with fresh_folder(folder) as place:
         save_artefact(place, "feature", SCHEMA, content, tensors)
     return folder
 
 
 def load_feature(folder: str | Path) -> LearnedFeature:
-    """The feature as it was saved; raises StorageError for a folder that is none, or whose content was changed."""
+    """The feature as it was saved; raises StorageError for a folder that is none, or whose content was
+    changed."""
     folder = Path(folder)
     try:
         return _feature(*load_artefact(folder, "feature", SCHEMA))
     except OSError as error:
-        raise StorageError(f"{folder} holds no feature: {error.strerror} ({Path(str(error.filename)).name})") from error
+        raise StorageError(
+            f"{folder} holds no feature: {error.strerror} ({Path(str(error.filename)).name})"
+        ) from error
     except MALFORMED as error:
         raise StorageError(f"{folder} holds no valid feature: {type(error).__name__} {error}") from error
 
@@ -53,8 +60,13 @@ def _feature(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Learned
     first, second = about["classes"]
     names = [field.name for field in fields(TrainingRow)]
     return LearnedFeature(
-        **vectors, encoder_bias=float(about["encoder_bias"]), scope=scope, classes=(str(first), str(second)),
-        source=GradientRole(about["source"]), target=GradientRole(about["target"]), best_step=int(about["best_step"]),
+        **vectors,
+        encoder_bias=float(about["encoder_bias"]),
+        scope=scope,
+        classes=(str(first), str(second)),
+        source=GradientRole(about["source"]),
+        target=GradientRole(about["target"]),
+        best_step=int(about["best_step"]),
         seed=int(about["seed"]),
         training=tuple(TrainingRow(**dict(zip(names, row, strict=True))) for row in about["training"]),
-    )  # fmt: skip
+    )

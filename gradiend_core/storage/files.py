@@ -23,7 +23,16 @@ from gradiend_core.errors import StorageError
 PART = ".part-"
 LOCK = ".lock"
 #: what the parsers of damaged or hostile files raise, and what their content does to code that believes in it
-MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError, SafetensorError)
+MALFORMED = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    SafetensorError,
+)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -76,7 +85,9 @@ def inside(folder: Path, name: Any) -> Path:
     """The path of a file that another file names; raises StorageError where it would leave the folder."""
     path = folder / name if isinstance(name, str) and name and "\0" not in name else folder / ".."
     if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
-        raise StorageError(f"{folder} names the file {name!r:.80}, which is not inside of it; nothing outside is read")
+        raise StorageError(
+            f"{folder} names the file {name!r:.80}, which is not inside of it; nothing outside is read"
+        )
     return path
 
 
@@ -103,18 +114,26 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def claimed(folder: Path, marker: str) -> Iterator[None]:
-    """Makes an output folder and keeps other processes from writing there meanwhile. A folder with other things in it is
-    refused, never mixed with a run; what a killed process left half-written is removed."""
-    strange = folder.is_dir() and any(path.name != LOCK and not path.name.startswith(PART) for path in folder.iterdir())
+    """Makes an output folder and keeps other processes from writing there meanwhile. A folder with other
+    things in it is refused, never mixed with a run; what a killed process left half-written is removed."""
+    strange = folder.is_dir() and any(
+        path.name != LOCK and not path.name.startswith(PART) for path in folder.iterdir()
+    )
     if strange and not (folder / marker).exists():
-        raise StorageError(f"output folder {folder} is not empty and holds no run ({marker} is missing); choose another")
+        raise StorageError(
+            f"output folder {folder} is not empty and holds no run ({marker} is missing); choose another"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise StorageError(f"output folder {folder} cannot be written: {error.strerror}; choose another with --output") from error
-    with locked(folder, f"output folder {folder} is being written by another process; wait for it, or choose another"):
+        raise StorageError(
+            f"output folder {folder} cannot be written: {error.strerror}; choose another with --output"
+        ) from error
+    with locked(
+        folder, f"output folder {folder} is being written by another process; wait for it, or choose another"
+    ):
         for left in [*folder.rglob(f"{PART}*")]:
             inner = [parent for parent in left.parents if parent != folder and parent.is_relative_to(folder)]
             if any((parent / LOCK).exists() for parent in inner):
@@ -126,7 +145,8 @@ def claimed(folder: Path, marker: str) -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path, refused: str = "") -> Iterator[None]:
-    """Only one process at a time is inside; the others wait, or are refused with a sentence. A process that dies lets go."""
+    """Only one process at a time is inside; the others wait, or are refused with a sentence. A process that
+    dies lets go."""
     lock = FileLock(folder / LOCK, timeout=0 if refused else -1, is_singleton=True)
     try:
         lock.acquire()

@@ -15,8 +15,13 @@ def model_fingerprint(model: nn.Module) -> str:
 
     digest = hashlib.sha256()
     buffers, saved = dict(model.named_buffers()), model.state_dict()
-    for name, tensor in (*model.named_parameters(), *((name, saved[name]) for name in buffers if name in saved)):
+    for name, tensor in (
+        *model.named_parameters(),
+        *((name, saved[name]) for name in buffers if name in saved),
+    ):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        values = tensor.detach() if any(tensor.stride()) else tensor.detach()[(0,) * tensor.dim()]  # one number for all entries
+        values = (
+            tensor.detach() if any(tensor.stride()) else tensor.detach()[(0,) * tensor.dim()]
+        )  # one number for all entries
         digest.update(values.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]

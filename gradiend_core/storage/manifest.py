@@ -23,8 +23,8 @@ MISSING = ""
 
 
 def seal(folder: Path, without: str = "") -> None:
-    """Writes the checksums of all files in the folder, but of those in the folder `without`, which is about to go. Raises
-    StorageError where it cannot be."""
+    """Writes the checksums of all files in the folder, but of those in the folder `without`, which is about
+    to go. Raises StorageError where it cannot be."""
     try:
         names = [name for name in _files(folder) if not without or not name.startswith(f"{without}/")]
         _write(folder, {name: [checksum(folder / name)] for name in names})
@@ -42,21 +42,35 @@ def unseal(folder: Path) -> None:
 
 
 def damage(folder: Path, *, among: str = "") -> list[str]:
-    """What is wrong with a sealed folder, in a sentence each: files that are missing or are not as they were written.
-    `among` limits it to one file, or to those of a folder, "tables/"."""
+    """What is wrong with a sealed folder, in a sentence each: files that are missing or are not as they were
+    written. `among` limits it to one file, or to those of a folder, "tables/"."""
     try:
         about = read_json(folder / MANIFEST)
         if about["schema"] != SCHEMA:
-            return [f"{folder / MANIFEST} has schema {about['schema']!r:.20}, this version reads {SCHEMA}; make the run again"]
-        known = {str(name): [str(each) for each in sums] for name, sums in about["files"].items() if name.startswith(among)}
-        found = [] if known or not among or among.endswith("/") else [f"{folder / MANIFEST} does not speak of {among}"]
+            return [
+                f"{folder / MANIFEST} has schema {about['schema']!r:.20}, this version reads {SCHEMA}; make"
+                " the run again"
+            ]
+        known = {
+            str(name): [str(each) for each in sums]
+            for name, sums in about["files"].items()
+            if name.startswith(among)
+        }
+        found = (
+            []
+            if known or not among or among.endswith("/")
+            else [f"{folder / MANIFEST} does not speak of {among}"]
+        )
         for name, sums in known.items():
             path = inside(folder, name)
             own = checksum(path) if path.is_file() else MISSING
             if own not in sums and own == MISSING:
                 found.append(f"{path} is missing; copy it again")
             elif own not in sums:
-                found.append(f"{path} is not the file that was written (checksum); copy it again, or make the run again")
+                found.append(
+                    f"{path} is not the file that was written (checksum); copy it again, or make the run"
+                    " again"
+                )
         return found
     except OSError as error:
         return [f"{folder} is not finished or not whole: {error.strerror} ({Path(str(error.filename)).name})"]
@@ -73,8 +87,9 @@ def expect_whole(folder: Path, *names: str) -> None:
 
 @contextmanager
 def revised(folder: Path, last: str) -> Iterator[Path]:
-    """A place for files that replace those of a sealed folder when nothing went wrong, `last` as the last one. While they
-    do, old and new ones are valid, so that a process killed in between leaves a folder that can be read."""
+    """A place for files that replace those of a sealed folder when nothing went wrong, `last` as the last
+    one. While they do, old and new ones are valid, so that a process killed in between leaves a folder that
+    can be read."""
     place = Path(tempfile.mkdtemp(dir=folder, prefix=PART))
     try:
         yield place
@@ -93,8 +108,14 @@ def revised(folder: Path, last: str) -> Iterator[Path]:
 
 
 def _files(folder: Path) -> list[str]:
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.name not in (MANIFEST, LOCK))
-    return sorted(str(path.as_posix()) for path in paths if not any(part.startswith(PART) for part in path.parts))
+    paths = (
+        path.relative_to(folder)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (MANIFEST, LOCK)
+    )
+    return sorted(
+        str(path.as_posix()) for path in paths if not any(part.startswith(PART) for part in path.parts)
+    )
 
 
 def _write(folder: Path, files: dict[str, Any]) -> None:

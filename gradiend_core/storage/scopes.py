@@ -1,4 +1,5 @@
-"""A scope, and vectors over it, inside of an artefact: names and shapes in its content, indices among its tensors."""
+"""A scope, and vectors over it, inside of an artefact: names and shapes in its content, indices among its
+tensors."""
 
 from __future__ import annotations
 
@@ -15,12 +16,18 @@ from gradiend_core.records.scope import ParameterScope, ParameterSlice
 
 def scope_written(scope: ParameterScope) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What of a scope goes into an artefact's content, and what among its tensors."""
-    content = {"scope": [[part.name, list(part.shape)] for part in scope.slices], "scope_fingerprint": scope.fingerprint()}
-    return content, {f"index.{n}": part.index for n, part in enumerate(scope.slices) if part.index is not None}
+    content = {
+        "scope": [[part.name, list(part.shape)] for part in scope.slices],
+        "scope_fingerprint": scope.fingerprint(),
+    }
+    return content, {
+        f"index.{n}": part.index for n, part in enumerate(scope.slices) if part.index is not None
+    }
 
 
 def scope_read(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ParameterScope:
-    """The scope of an artefact. Raises StorageError for one that no model has, or that is not the one that was written."""
+    """The scope of an artefact. Raises StorageError for one that no model has, or that is not the one that
+    was written."""
     slices = tuple(
         ParameterSlice(str(name), tuple(map(int, shape)), tensors.get(f"index.{number}"))
         for number, (name, shape) in enumerate(about["scope"])
@@ -30,11 +37,18 @@ def scope_read(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
     for part in slices:
         index, whole = part.index, prod(part.shape)
         inside = index is None or (
-            index.dtype == torch.int64 and index.dim() == 1 and len(index) > 0
-            and bool((index.diff() > 0).all()) and int(index[0]) >= 0 and int(index[-1]) < whole
-        )  # fmt: skip
+            index.dtype == torch.int64
+            and index.dim() == 1
+            and len(index) > 0
+            and bool((index.diff() > 0).all())
+            and int(index[0]) >= 0
+            and int(index[-1]) < whole
+        )
         if min(part.shape, default=1) < 1 or not inside:
-            raise StorageError(f"the scope's {part.name!r:.80} of shape {part.shape} has no such entries; copy the folder again")
+            raise StorageError(
+                f"the scope's {part.name!r:.80} of shape {part.shape} has no such entries; copy the folder"
+                " again"
+            )
     scope = ParameterScope(slices)
     if scope.fingerprint() != about["scope_fingerprint"]:
         raise StorageError("the scope is not the one that was saved (fingerprint); copy the folder again")
@@ -43,9 +57,13 @@ def scope_read(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
 
 def expect_vector(name: str, vector: Tensor, scope: ParameterScope) -> Tensor:
     """The vector; raises StorageError unless it is one over the scope: [n], float32, finite."""
-    if vector.shape != (scope.size,) or vector.dtype != torch.float32 or not bool(torch.isfinite(vector).all()):
+    if (
+        vector.shape != (scope.size,)
+        or vector.dtype != torch.float32
+        or not bool(torch.isfinite(vector).all())
+    ):
         raise StorageError(
-            f"the {name} must be {scope.size} finite float32 numbers, but is {vector.dtype} of shape {tuple(vector.shape)}, "
-            f"{int((~torch.isfinite(vector)).sum())} not finite; make it again"
+            f"the {name} must be {scope.size} finite float32 numbers, but is {vector.dtype} of shape"
+            f" {tuple(vector.shape)}, {int((~torch.isfinite(vector)).sum())} not finite; make it again"
         )
     return vector

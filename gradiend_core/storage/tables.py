@@ -1,4 +1,5 @@
-"""The tables of reports: CSV files for people, and columns.json, which says what is a number, for whoever reads them again."""
+"""The tables of reports: CSV files for people, and columns.json, which says what is a number, for whoever
+reads them again."""
 
 from __future__ import annotations
 
@@ -11,7 +12,12 @@ from gradiend_core.errors import StorageError
 from gradiend_core.records.report import Report, Table
 from gradiend_core.storage.files import MALFORMED, read_json, write_csv, write_json
 
-KINDS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
+KINDS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": lambda text: text == "True",
+}
 COLUMNS = "columns.json"
 
 
@@ -21,7 +27,9 @@ def save_tables(folder: Path, prefix: str, report: Report) -> None:
     for name, table in report.tables.items():
         stem = f"{prefix}{report.name}_{name}"
         write_csv(folder / "tables" / f"{stem}.csv", table.columns, table.rows)
-        kinds[stem] = {column: _kind(values) for column, values in zip(table.columns, _by_column(table), strict=True)}
+        kinds[stem] = {
+            column: _kind(values) for column, values in zip(table.columns, _by_column(table), strict=True)
+        }
     if report.tables:
         write_json(folder / "tables" / COLUMNS, kinds)
 
@@ -41,7 +49,10 @@ def _read(path: Path, kinds: dict[str, str]) -> Table:
         with path.open(encoding="utf-8", newline="") as file:
             columns, *rows = csv.reader(file)
         read = [KINDS[kinds[column]] for column in columns]
-        return Table(tuple(columns), tuple(tuple(_value(*each) for each in zip(read, row, strict=True)) for row in rows))
+        return Table(
+            tuple(columns),
+            tuple(tuple(_value(*each) for each in zip(read, row, strict=True)) for row in rows),
+        )
     except (OSError, csv.Error, *MALFORMED) as error:
         raise StorageError(f"the table {path} cannot be read: {error}; run the evaluation again") from error
 
@@ -63,6 +74,7 @@ def _by_column(table: Table) -> list[tuple[Any, ...]]:
 
 
 def _kind(values: tuple[Any, ...]) -> str:
-    """Of a column of whole and other numbers "float"; of one without any value "float", as that is what was not measured."""
+    """Of a column of whole and other numbers "float"; of one without any value "float", as that is what was
+    not measured."""
     found = {type(value).__name__ for value in values if value is not None}
     return found.pop() if len(found) == 1 else "str" if "str" in found else "float"

@@ -18,14 +18,18 @@ SCHEMA = 2
 
 
 def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", card: str = "") -> Path:
-    """Writes the direction, entry by entry, with the indices where a parameter is not whole; whole or not at all. `made_for` is
-    the fingerprint of the model's weights."""
+    """Writes the direction, entry by entry, with the indices where a parameter is not whole; whole or not at
+    all. `made_for` is the fingerprint of the model's weights."""
     folder = Path(folder)
     scope, tensors = scope_written(update.scope)
-    tensors |= {f"values.{number}": update.direction[place] for number, (_, place) in enumerate(update.scope.parts())}
+    tensors |= {
+        f"values.{number}": update.direction[place] for number, (_, place) in enumerate(update.scope.parts())
+    }
     content = scope | {
-        "model_fingerprint": made_for, "feature_factor": update.feature_factor, "learning_rate": update.learning_rate,
-    }  # fmt: skip
+        "model_fingerprint": made_for,
+        "feature_factor": update.feature_factor,
+        "learning_rate": update.learning_rate,
+    }
     with fresh_folder(folder) as new:
         save_artefact(new, "update", SCHEMA, content, tensors)
         if card:
@@ -34,8 +38,8 @@ def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", ca
 
 
 def load_update(folder: str | Path, model: nn.Module | None = None) -> WeightUpdate:
-    """The update as it was saved, to be given to `apply_update` or `applied`. Raises StorageError for a folder that is none, was
-    changed, or was made for other weights than those of `model`."""
+    """The update as it was saved, to be given to `apply_update` or `applied`. Raises StorageError for a
+    folder that is none, was changed, or was made for other weights than those of `model`."""
     folder = Path(folder)
     try:
         about, tensors = load_artefact(folder, "update", SCHEMA)
@@ -44,10 +48,14 @@ def load_update(folder: str | Path, model: nn.Module | None = None) -> WeightUpd
         update = WeightUpdate(direction, scope, float(about["feature_factor"]), float(about["learning_rate"]))
         made_for = str(about["model_fingerprint"])
     except OSError as error:
-        raise StorageError(f"{folder} holds no update: {error.strerror} ({Path(str(error.filename)).name})") from error
+        raise StorageError(
+            f"{folder} holds no update: {error.strerror} ({Path(str(error.filename)).name})"
+        ) from error
     except MALFORMED as error:
         raise StorageError(f"{folder} holds no valid update: {type(error).__name__} {error}") from error
     expect_vector(f"update in {folder}", direction, scope)
     if model is not None and made_for and (this := model_fingerprint(model)) != made_for:
-        raise StorageError(f"the update in {folder} was made for the weights {made_for}, and this model has {this}")
+        raise StorageError(
+            f"the update in {folder} was made for the weights {made_for}, and this model has {this}"
+        )
     return update

@@ -23,7 +23,9 @@ def naive_gradients(gradients: GradientOperator, examples: Examples, role: Gradi
     return torch.stack(rows).to(gradients.dtype)
 
 
-def product_errors(gradients: GradientOperator, examples: Examples, role: GradientRole, seed: int = 0) -> dict[str, float]:
+def product_errors(
+    gradients: GradientOperator, examples: Examples, role: GradientRole, seed: int = 0
+) -> dict[str, float]:
     """The largest error of each product, relative to the largest value that it should have."""
     matrix, generator = naive_gradients(gradients, examples, role), torch.Generator().manual_seed(seed)
     n = gradients.scope.size
@@ -36,4 +38,6 @@ def product_errors(gradients: GradientOperator, examples: Examples, role: Gradie
         "accumulate": (gradients.accumulate(examples, rows, coefficients, [role])[0], coefficients @ matrix),
         "columns": (gradients.columns(examples, columns, role), matrix[:, columns]),
     }
-    return {name: float((found - right).abs().max() / right.abs().max()) for name, (found, right) in pairs.items()}
+    return {
+        name: float((found - right).abs().max() / right.abs().max()) for name, (found, right) in pairs.items()
+    }

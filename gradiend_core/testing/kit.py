@@ -27,7 +27,9 @@ def subjects(name: str, plugins: Plugins | None = None, **tables: Any) -> list[S
     """The contributions of this name, or, where there is none, of the plugin of this name."""
     found = plugins or Plugins.discover()
     entries = found.registry.entries
-    own = [entry for entry in entries if name == entry.contribution.name] or [entry for entry in entries if name == entry.plugin]
+    own = [entry for entry in entries if name == entry.contribution.name] or [
+        entry for entry in entries if name == entry.plugin
+    ]
     if not own:
         known = sorted({entry.plugin for entry in entries})
         raise PluginError(unknown("plugin or contribution", name, known))
@@ -60,16 +62,25 @@ def problem_of(check: Check, subject: Subject) -> str:
 
 
 def contract(
-    name: str, expected_failures: Mapping[str, str] | None = None, plugins: Plugins | None = None, **tables: Any
+    name: str,
+    expected_failures: Mapping[str, str] | None = None,
+    plugins: Plugins | None = None,
+    **tables: Any,
 ) -> type:
-    """A class of tests, one for each check of each contribution of this name, for pytest: `TestMine = contract("mine")`.
+    """A class of tests, one for each check of each contribution of this name, for pytest: `TestMine =
+    contract("mine")`.
 
-    `expected_failures` has, by the name of a check, why it may fail; one that passes all the same is an error too."""
+    `expected_failures` has, by the name of a check, why it may fail; one that passes all the same is an error
+    too."""
     expected, body = dict(expected_failures or {}), {}
     for subject in subjects(name, plugins, **tables):
         for check in checks_of(subject.role):
-            body[f"test_{subject.role}_{subject.name.replace('-', '_')}_{check.__name__}"] = _test(check, subject, expected)
-    if unused := set(expected) - {check.__name__ for subject in subjects(name, plugins) for check in checks_of(subject.role)}:
+            body[f"test_{subject.role}_{subject.name.replace('-', '_')}_{check.__name__}"] = _test(
+                check, subject, expected
+            )
+    if unused := set(expected) - {
+        check.__name__ for subject in subjects(name, plugins) for check in checks_of(subject.role)
+    }:
         raise PluginError(f"expected_failures names {sorted(unused)[0]!r}, which is no check of {name!r}")
     return type(f"Test_{name}", (), body)
 
@@ -78,7 +89,9 @@ def _test(check: Check, subject: Subject, expected: Mapping[str, str]) -> Callab
     def test(self: Any) -> None:
         problem, reason = problem_of(check, subject), expected.get(check.__name__)
         if reason and not problem:
-            raise AssertionError(f"{check.__name__} holds, though it is expected to fail ({reason}); take it out")
+            raise AssertionError(
+                f"{check.__name__} holds, though it is expected to fail ({reason}); take it out"
+            )
         if problem and not reason:
             raise AssertionError(f"{subject.role} {subject.name}: {problem}")
 

@@ -1,4 +1,5 @@
-"""A new plugin as a distribution of its own, that passes its kit as it is written: `gradiend new-plugin ROLE NAME`."""
+"""A new plugin as a distribution of its own, that passes its kit as it is written: `gradiend new-plugin ROLE
+NAME`."""
 
 from __future__ import annotations
 
@@ -67,8 +68,11 @@ OFF = ", by_default=False"
 PARTS: dict[str, tuple[dict[str, str], str]] = {
     "paradigm": (
         {
-            "about": "the two classes", "field": 'classes: tuple[str, ...] = ("ONE", "MANY")', "factory": "paradigm",
-            "summary": "one and many", "try_it": "gradiend run $name",
+            "about": "the two classes",
+            "field": 'classes: tuple[str, ...] = ("ONE", "MANY")',
+            "factory": "paradigm",
+            "summary": "one and many",
+            "try_it": "gradiend run $name",
         },
         '''"""Which words mean which class."""
 
@@ -83,8 +87,11 @@ def paradigm(config):
     ),
     "source": (
         {
-            "about": "the most tokens that a row may have", "field": "max_tokens: int = 128", "factory": "Source",
-            "summary": "masked language models, once more", "try_it": "gradiend run english-pronouns --set source.kind=$name",
+            "about": "the most tokens that a row may have",
+            "field": "max_tokens: int = 128",
+            "factory": "Source",
+            "summary": "masked language models, once more",
+            "try_it": "gradiend run english-pronouns --set source.kind=$name",
         },
         '''"""How a model turns a pair into a loss: the slot holds the mask, the loss is that of each filler there."""
 
@@ -114,8 +121,11 @@ class Source(SlotSource):
     ),
     "scope": (
         {
-            "about": "what the names of the parameters contain", "field": 'part: str = "attention"', "factory": "Selector",
-            "summary": "parameters by a part of their name", "try_it": "gradiend run english-pronouns --set scope.kind=$name",
+            "about": "what the names of the parameters contain",
+            "field": 'part: str = "attention"',
+            "factory": "Selector",
+            "summary": "parameters by a part of their name",
+            "try_it": "gradiend run english-pronouns --set scope.kind=$name",
         },
         '''"""Which weights take part."""
 
@@ -135,8 +145,11 @@ class Selector:
     ),
     "learner": (
         {
-            "about": "a factor for the decoder", "field": "scale: float = 1.0", "factory": "Learner",
-            "summary": "class means, scaled", "try_it": "gradiend run english-pronouns --set learner.kind=$name",
+            "about": "a factor for the decoder",
+            "field": "scale: float = 1.0",
+            "factory": "Learner",
+            "summary": "class means, scaled",
+            "try_it": "gradiend run english-pronouns --set learner.kind=$name",
         },
         '''"""Gradients in, a feature out: the difference of the classes' mean gradients."""
 
@@ -158,7 +171,9 @@ class Learner:
     ),
     "policy": (
         {
-            "about": "the largest share by which the perplexity may grow", "field": "growth: float = 0.05", "factory": "Policy",
+            "about": "the largest share by which the perplexity may grow",
+            "field": "growth: float = 0.05",
+            "factory": "Policy",
             "summary": "the strongest edit that keeps the perplexity",
             "try_it": "gradiend run english-pronouns --set policy.kind=$name",
         },
@@ -184,7 +199,10 @@ class Policy:
     ),
     "evaluation": (
         {
-            "about": "the split that is encoded", "field": 'split: str = "test"', "factory": "Evaluator", "more": OFF,
+            "about": "the split that is encoded",
+            "field": 'split: str = "test"',
+            "factory": "Evaluator",
+            "more": OFF,
             "summary": "how far apart the class means are",
             "try_it": "gradiend evaluate RUN $name",
         },
@@ -207,7 +225,10 @@ class Evaluator:
     ),
     "figures": (
         {
-            "about": "the number of bins", "field": "bins: int = 20", "factory": "Histogram", "more": OFF,
+            "about": "the number of bins",
+            "field": "bins: int = 20",
+            "factory": "Histogram",
+            "more": OFF,
             "summary": "a histogram of test encodings",
             "try_it": """gradiend run english-pronouns --set 'figures.kinds=["$name"]'""",
         },
@@ -232,7 +253,10 @@ class Histogram:
     ),
     "comparison-figures": (
         {
-            "about": "the number of bins", "field": "bins: int = 20", "factory": "Histogram", "more": OFF,
+            "about": "the number of bins",
+            "field": "bins: int = 20",
+            "factory": "Histogram",
+            "more": OFF,
             "summary": "a histogram of the cosines of all features",
             "try_it": "gradiend compare RUN OTHER-RUN --output compared",
         },
@@ -257,23 +281,35 @@ class Histogram:
         return figure
 ''',
     ),
-}  # fmt: skip
+}
 
 
 def write_plugin(role: str, name: str, folder: str | Path) -> Path:
-    """Writes a distribution with one contribution of this role; whole or not at all. Raises ConfigError for a role or a name that
-    cannot be."""
+    """Writes a distribution with one contribution of this role; whole or not at all. Raises ConfigError for a
+    role or a name that cannot be."""
     if role not in PARTS:
         raise ConfigError(unknown("role", role, list(PARTS)))
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        raise ConfigError(f"{name!r} is no name for a plugin; use small letters, digits and hyphens, such as my-{role}")
+        raise ConfigError(
+            f"{name!r} is no name for a plugin; use small letters, digits and hyphens, such as my-{role}"
+        )
     filled, implementation = PARTS[role]
-    values = {"role": role, "name": name, "module": name.replace("-", "_"), "hook": ROLES[role], "more": "", **filled}
+    values = {
+        "role": role,
+        "name": name,
+        "module": name.replace("-", "_"),
+        "hook": ROLES[role],
+        "more": "",
+        **filled,
+    }
     values["try_it"] = Template(values["try_it"]).substitute(values)
     files = {
-        "pyproject.toml": PYPROJECT, "README.md": README, f"{values['module']}/__init__.py": DECLARATION,
-        f"{values['module']}/implementation.py": implementation, f"tests/test_{values['module']}.py": TEST,
-    }  # fmt: skip
+        "pyproject.toml": PYPROJECT,
+        "README.md": README,
+        f"{values['module']}/__init__.py": DECLARATION,
+        f"{values['module']}/implementation.py": implementation,
+        f"tests/test_{values['module']}.py": TEST,
+    }
     with fresh_folder(Path(folder)) as place:
         for path, content in files.items():
             (place / path).parent.mkdir(exist_ok=True)

@@ -12,15 +12,18 @@ from gradiend_core.plugins.registry import Registered
 from gradiend_core.session import Session
 
 #: what a small run is made of, for tables that the caller does not give
-QUICK: dict[str, Any] = {"data": {"max_per_class": 40, "max_neutral": 20}, "learner": {"kind": "mean-difference"}}
+QUICK: dict[str, Any] = {
+    "data": {"max_per_class": 40, "max_neutral": 20},
+    "learner": {"kind": "mean-difference"},
+}
 #: roles that no run file has a table for
 UNCHOSEN = ("model", "text", "comparison-figures")
 ENCODER, DECODER = {"random_directions": 0}, {"evaluations": 4}
 
 
 class Subject:
-    """One contribution of a plugin. `tables` are those of a run file that its run shall have, with `model` and `texts` among
-    them."""
+    """One contribution of a plugin. `tables` are those of a run file that its run shall have, with `model`
+    and `texts` among them."""
 
     def __init__(self, entry: Registered, plugins: Plugins, tables: Mapping[str, Any]) -> None:
         self.contribution, self.plugins, self.tables = entry.contribution, plugins, dict(tables)
@@ -37,7 +40,11 @@ class Subject:
         if not hasattr(self.session.config, self.role):  # what no run file chooses has its defaults
             return self.contribution.config()
         chosen = getattr(self.session.config, self.role)
-        return next(each.config for each in (chosen if isinstance(chosen, tuple) else (chosen,)) if each.kind == self.name)
+        return next(
+            each.config
+            for each in (chosen if isinstance(chosen, tuple) else (chosen,))
+            if each.kind == self.name
+        )
 
     def build(self) -> Any:
         """The implementation with these settings."""

@@ -47,7 +47,9 @@ class CallableExamples:
 
     def batch(self, rows: Sequence[int], device: Any) -> CallableBatch:
         chosen = torch.tensor(rows, dtype=torch.long)
-        return CallableBatch(*(each[chosen].to(device) for each in (self.inputs, self.factual, self.alternative)))
+        return CallableBatch(
+            *(each[chosen].to(device) for each in (self.inputs, self.factual, self.alternative))
+        )
 
 
 class CallableSource:
@@ -65,7 +67,10 @@ class CallableSource:
     def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
         made = self._model(model)
         if not isinstance(made, nn.Module):
-            raise ModelError(f"{self.config.model} gave {type(made).__name__} for {model!r}, not a torch module (source.model)")
+            raise ModelError(
+                f"{self.config.model} gave {type(made).__name__} for {model!r}, not a torch module"
+                " (source.model)"
+            )
         auto = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = None if settings.dtype == "auto" else getattr(torch, settings.dtype)
         return made.to(auto if settings.device == "auto" else settings.device, dtype).eval(), None
@@ -76,21 +81,33 @@ class CallableSource:
             return CallableExamples((), *(torch.empty(0) for _ in range(3)))
         fillers = [pair.factual for pair in kept], [pair.alternative for pair in kept]
         found = {"inputs": self._inputs(kept)}
-        found |= {name: self._targets(kept, own) for name, own in zip(("factual", "alternative"), fillers, strict=True)}
+        found |= {
+            name: self._targets(kept, own)
+            for name, own in zip(("factual", "alternative"), fillers, strict=True)
+        }
         for name, values in found.items():
             if not isinstance(values, Tensor) or len(values) != len(kept):
                 what = "source.inputs" if name == "inputs" else "source.targets"
-                raise ConfigError(f"{what} must give a tensor with a row for each of {len(kept)} pairs, and gave {values!r:.60}")
+                raise ConfigError(
+                    f"{what} must give a tensor with a row for each of {len(kept)} pairs, and gave"
+                    f" {values!r:.60}"
+                )
         dtype = next(model.parameters()).dtype
-        tensors = {name: values.to(dtype) if values.is_floating_point() else values for name, values in found.items()}
+        tensors = {
+            name: values.to(dtype) if values.is_floating_point() else values for name, values in found.items()
+        }
         return CallableExamples(kept, **tensors)
 
     def losses(self, model: nn.Module, batch: CallableBatch) -> Tensor:
-        sides = [self._loss(model, Side(batch.inputs, targets)) for targets in (batch.factual, batch.alternative)]
+        sides = [
+            self._loss(model, Side(batch.inputs, targets)) for targets in (batch.factual, batch.alternative)
+        ]
         for each in sides:
             if each.shape != (len(batch.inputs),):
                 wanted, shape = len(batch.inputs), tuple(each.shape)
-                raise ConfigError(f"source.loss must give a loss for each of {wanted} examples, and gave {shape}")
+                raise ConfigError(
+                    f"source.loss must give a loss for each of {wanted} examples, and gave {shape}"
+                )
         return torch.stack(sides, 1)
 
 

@@ -18,7 +18,9 @@ class ClassificationSettings:
 def gradiend_gradient_sources() -> list[Contribution]:
     return [
         Contribution(
-            "classification", ClassificationSettings, "gradiend_classification.source:ClassificationSource",
+            "classification",
+            ClassificationSettings,
+            "gradiend_classification.source:ClassificationSource",
             "sequence classifiers: fillers are labels, and the text is what is left without them",
         )
-    ]  # fmt: skip
+    ]

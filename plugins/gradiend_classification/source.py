@@ -1,6 +1,7 @@
 """Sequence classifiers: the loss is the cross-entropy of a label, given the text without it.
 
-A pair's fillers are names of labels, as in the model's `label2id`; the text is what stands on both sides of them."""
+A pair's fillers are names of labels, as in the model's `label2id`; the text is what stands on both sides of
+them."""
 
 from __future__ import annotations
 
@@ -83,7 +84,9 @@ class ClassificationSource:
         texts = [(pair.left + pair.right).strip() for pair in kept]
         ids = tokenizer(texts, truncation=True, max_length=limit)["input_ids"] if texts else []
         labels = tuple((known[pair.factual.lower()], known[pair.alternative.lower()]) for pair in kept)
-        return LabelledTexts(tuple(kept), tuple(map(tuple, ids)), labels, drops.drops(), tokenizer.pad_token_id or 0)
+        return LabelledTexts(
+            tuple(kept), tuple(map(tuple, ids)), labels, drops.drops(), tokenizer.pad_token_id or 0
+        )
 
     def losses(self, model: nn.Module, batch: LabelBatch) -> Tensor:
         logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits

@@ -1,9 +1,10 @@
-"""A causal language model that also sees what stands to the right of a slot, by a small head on top of its frozen weights.
+"""A causal language model that also sees what stands to the right of a slot, by a small head on top of its
+frozen weights.
 
-Before the output layer, the state that is to say the filler is l + A·r + b: l is the state before the slot, as ever, and r the
-mean state of the slot, which holds a placeholder, and of some tokens after it. With A and b zero this is the plain model; what
-training adds is what the right context tells. Since the output layer stays, the head speaks the model's whole vocabulary, also
-words that it was not trained on.
+Before the output layer, the state that is to say the filler is l + A·r + b: l is the state before the slot,
+as ever, and r the mean state of the slot, which holds a placeholder, and of some tokens after it. With A and
+b zero this is the plain model; what training adds is what the right context tells. Since the output layer
+stays, the head speaks the model's whole vocabulary, also words that it was not trained on.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
 
 class SlotHeadSource(CausalSource):
-    """A `FittedSource` and a `LanguageSource`; texts are scored as those of a causal model, without the head."""
+    """A `FittedSource` and a `LanguageSource`; texts are scored as those of a causal model, without the
+    head."""
 
     def __init__(self, config: SlotHeadSettings) -> None:
         super().__init__(config)
@@ -55,12 +57,15 @@ class SlotHeadSource(CausalSource):
         placeholder = tokenizer(self.config.placeholder, add_special_tokens=False)["input_ids"]
         if not placeholder:
             raise ModelError(f"source.placeholder {self.config.placeholder!r} is no token for this tokenizer")
-        return prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=placeholder[-1], opening=opening)
+        return prepare_slots(
+            pairs, tokenizer, limit=limit, see_right=True, mask_id=placeholder[-1], opening=opening
+        )
 
     filled = SlotSource.filled  # the placeholder is a token of the text
 
     def states(self, batch: TokenBatch, every: Tensor) -> tuple[Tensor, Tensor]:
-        """l and r of each example, [examples, width], of the states of all tokens, [examples, tokens, width]."""
+        """l and r of each example, [examples, width], of the states of all tokens, [examples, tokens,
+        width]."""
         slot, rows = batch.slot.to(every.device), torch.arange(len(every), device=every.device)
         after = torch.arange(every.shape[1], device=every.device) - slot[:, None]
         seen = (after >= 0) & (after <= self.config.window)
@@ -72,7 +77,11 @@ class SlotHeadSource(CausalSource):
     def logits(self, model: nn.Module, batch: TokenBatch) -> Tensor:
         def given(every: Tensor) -> Tensor:
             left, right = self.states(batch, every)
-            return left if self.head is None else left + self.head(right.to(self.head.weight.dtype)).to(left.dtype)
+            return (
+                left
+                if self.head is None
+                else left + self.head(right.to(self.head.weight.dtype)).to(left.dtype)
+            )
 
         return logits_of(model, batch, given)
 
@@ -89,10 +98,16 @@ class SlotHeadSource(CausalSource):
         self.head = None
         output = model.get_output_embeddings()  # type: ignore[operator]  # of transformers' models, not of any module
         if output is None:
-            raise ModelError(f"{type(model).__name__} does not say which its output layer is; a slot head cannot stand before it")
+            raise ModelError(
+                f"{type(model).__name__} does not say which its output layer is; a slot head cannot stand"
+                " before it"
+            )
         plain = self._right(model, examples["test"])
         train, validation = (
-            [torch.cat(each) for each in zip(*(self._collected(model, examples[name]) for name in names), strict=True)]
+            [
+                torch.cat(each)
+                for each in zip(*(self._collected(model, examples[name]) for name in names), strict=True)
+            ]
             for names in (("train", "neutral_trained"), ("validation",))
         )
         best, losses = self._trained(output, train, validation, seed)
@@ -107,9 +122,15 @@ class SlotHeadSource(CausalSource):
             ("epochs",): Metric(len(losses) - 1, len(train[2]), "epochs"),
         }
         line = (
-            f"head      says the right filler of two on {with_head:.3f} of test pairs, without the head {plain:.3f} (n {count})"
+            f"head      says the right filler of two on {with_head:.3f} of test pairs, without the head"
+            f" {plain:.3f} (n {count})"
         )
-        idle = ("the slot head told nothing that the model did not know without it; the text on the right is not used",)
+        idle = (
+            (
+                "the slot head told nothing that the model did not know without it; the text on the right is"
+                " not used"
+            ),
+        )
         return Report("source", metrics, warnings=() if best else idle, lines=(line,))
 
     def _batches(self, model: nn.Module, examples: Examples) -> Iterator[TokenBatch]:
@@ -120,14 +141,21 @@ class SlotHeadSource(CausalSource):
     def _right(self, model: nn.Module, examples: Examples) -> float:
         """The share of examples whose factual filler is the more probable one."""
         with torch.inference_mode():
-            right = [(losses[:, 0] < losses[:, 1]) for losses in (self.losses(model, b) for b in self._batches(model, examples))]
+            right = [
+                (losses[:, 0] < losses[:, 1])
+                for losses in (self.losses(model, b) for b in self._batches(model, examples))
+            ]
         return float(torch.cat(right).double().mean())
 
     def _collected(self, model: nn.Module, examples: Examples) -> tuple[Tensor, Tensor, Tensor]:
         """l, r and the factual filler of each example, in float32."""
         width = model.get_input_embeddings().weight.shape[1]  # type: ignore[operator, union-attr]
         device = next(model.parameters()).device
-        lefts, rights, fillers = [torch.empty(0, width, device=device)], [torch.empty(0, width, device=device)], []
+        lefts, rights, fillers = (
+            [torch.empty(0, width, device=device)],
+            [torch.empty(0, width, device=device)],
+            [],
+        )
         for batch in self._batches(model, examples):
 
             def keep(every: Tensor, batch: TokenBatch = batch) -> Tensor:
@@ -138,14 +166,21 @@ class SlotHeadSource(CausalSource):
             with torch.no_grad():
                 logits_of(model, batch, keep)
             fillers.append(batch.fillers[:, 0])
-        return torch.cat(lefts), torch.cat(rights), torch.cat([torch.empty(0, dtype=torch.long, device=device), *fillers])
+        return (
+            torch.cat(lefts),
+            torch.cat(rights),
+            torch.cat([torch.empty(0, dtype=torch.long, device=device), *fillers]),
+        )
 
     def _trained(
         self, output: nn.Module, train: Sequence[Tensor], validation: Sequence[Tensor], seed: int
     ) -> tuple[nn.Linear | None, list[float]]:
-        """The head of the epoch with the least validation loss, None where that is the one before any, and those losses."""
+        """The head of the epoch with the least validation loss, None where that is the one before any, and
+        those losses."""
         (left, right, fillers), config = train, self.config
-        head: nn.Linear = skip_init(nn.Linear, right.shape[1], left.shape[1], device=left.device)  # draws nothing
+        head: nn.Linear = skip_init(
+            nn.Linear, right.shape[1], left.shape[1], device=left.device
+        )  # draws nothing
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         optimizer: Optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=0.01)
@@ -164,7 +199,9 @@ class SlotHeadSource(CausalSource):
         for _ in range(config.epochs):
             for rows in torch.randperm(len(fillers), generator=generator).split(config.batch_size):
                 optimizer.zero_grad(set_to_none=True)
-                grads = torch.autograd.grad(loss_of(left[rows], right[rows], fillers[rows]), list(head.parameters()))
+                grads = torch.autograd.grad(
+                    loss_of(left[rows], right[rows], fillers[rows]), list(head.parameters())
+                )
                 for parameter, grad in zip(head.parameters(), grads, strict=True):
                     parameter.grad = grad
                 optimizer.step()

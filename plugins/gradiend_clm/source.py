@@ -49,8 +49,13 @@ class CausalSource(SlotSource):
         from transformers import AutoModelForCausalLM
 
         kind = architecture(model)
-        if kind and not CausalSource.accepts(model):  # transformers would load a BERT as one, and it would see the right
-            raise ModelError(f"model {model!r} is a {kind}, and this source needs a causal language model; leave source.kind out")
+        if kind and not CausalSource.accepts(
+            model
+        ):  # transformers would load a BERT as one, and it would see the right
+            raise ModelError(
+                f"model {model!r} is a {kind}, and this source needs a causal language model; leave"
+                " source.kind out"
+            )
         return load_model(model, AutoModelForCausalLM, settings)
 
     def opening(self, tokenizer: Any, model: nn.Module) -> tuple[str, int]:
@@ -58,13 +63,19 @@ class CausalSource(SlotSource):
         if not self.config.chat:
             return "", token_limit(tokenizer, model, self.config.max_tokens)
         if tokenizer.chat_template is None:
-            raise ModelError("source.chat is given, but the tokenizer has no chat template; leave it out, or take a chat model")
+            raise ModelError(
+                "source.chat is given, but the tokenizer has no chat template; leave it out, or take a chat"
+                " model"
+            )
         said = [{"role": "user", "content": self.config.chat}]
         opening = str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
         own = len(tokenizer(opening, add_special_tokens=False)["input_ids"])
         limit = token_limit(tokenizer, model, self.config.max_tokens + own)
         if limit <= own:
-            raise ModelError(f"the chat before each text has {own} tokens, and the model takes {limit}; shorten source.chat")
+            raise ModelError(
+                f"the chat before each text has {own} tokens, and the model takes {limit}; shorten"
+                " source.chat"
+            )
         return opening, limit
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
@@ -72,7 +83,9 @@ class CausalSource(SlotSource):
         return prepare_slots(pairs, tokenizer, limit=limit, see_right=False, opening=opening)
 
     def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
-        room = torch.cat([batch.input_ids, batch.input_ids[:, -1:]], 1)  # one more token; what it is, no earlier one can see
+        room = torch.cat(
+            [batch.input_ids, batch.input_ids[:, -1:]], 1
+        )  # one more token; what it is, no earlier one can see
         ids = room.scatter(1, batch.slot[:, None] + 1, batch.fillers[:, filler : filler + 1])
         return evolve(batch, input_ids=ids), batch.slot + 1
 

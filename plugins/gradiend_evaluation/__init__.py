@@ -9,8 +9,8 @@ from gradiend_core.api import SPLITS, Contribution, NoSettings, hookimpl
 
 @frozen
 class EncoderSettings:
-    """Settings of `encoder`: the splits encoded, the most pairs of each class in each, and the random directions that the
-    feature is compared with on the test split (0: none)."""
+    """Settings of `encoder`: the splits encoded, the most pairs of each class in each, and the random
+    directions that the feature is compared with on the test split (0: none)."""
 
     splits: tuple[str, ...] = field(
         default=SPLITS, validator=[validators.min_len(1), validators.deep_iterable(validators.in_(SPLITS))]
@@ -21,31 +21,37 @@ class EncoderSettings:
 
 @frozen
 class DecoderSettings:
-    """Settings of `decoder`: the learning rates tried (empty: a search of so many `evaluations`), and the most texts that a
-    probability or a score rests on. What is looked for, `rewrite` says, and which is best, `policy`."""
+    """Settings of `decoder`: the learning rates tried (empty: a search of so many `evaluations`), and the
+    most texts that a probability or a score rests on. What is looked for, `rewrite` says, and which is best,
+    `policy`."""
 
-    learning_rates: tuple[float, ...] = field(default=(), validator=validators.deep_iterable(validators.gt(0)))
+    learning_rates: tuple[float, ...] = field(
+        default=(), validator=validators.deep_iterable(validators.gt(0))
+    )
     evaluations: int = field(default=8, validator=validators.ge(2))
     max_texts: int = field(default=500, validator=validators.ge(1))
 
 
 @frozen
 class ThresholdSettings:
-    """Settings of `threshold`: the share of the unedited model's language modelling score that an edit has to keep."""
+    """Settings of `threshold`: the share of the unedited model's language modelling score that an edit has to
+    keep."""
 
     lms_floor: float = field(default=0.99, validator=[validators.ge(0), validators.le(1)])
 
 
 @frozen
 class StabilitySettings:
-    """Settings of `stability`: the share of the largest decoder weights whose overlap between seeds is reported."""
+    """Settings of `stability`: the share of the largest decoder weights whose overlap between seeds is
+    reported."""
 
     top: int | float = field(default=0.01, validator=validators.gt(0))
 
 
 @frozen
 class WhereSettings:
-    """Settings of `where`: the share of largest decoder weights whose places are counted, and how many are listed one by one."""
+    """Settings of `where`: the share of largest decoder weights whose places are counted, and how many are
+    listed one by one."""
 
     top: int | float = field(default=0.01, validator=validators.gt(0))
     listed: int = field(default=100, validator=validators.ge(0))
@@ -53,7 +59,8 @@ class WhereSettings:
 
 @frozen
 class SelectionSettings:
-    """Settings of `selection`: the shares of largest weights compared, and the most training pairs that the selection sees."""
+    """Settings of `selection`: the shares of largest weights compared, and the most training pairs that the
+    selection sees."""
 
     shares: tuple[float, ...] = (0.001, 0.01, 0.1)
     pairs: int = field(default=128, validator=validators.ge(2))
@@ -64,11 +71,13 @@ METHODS = ("mean-difference", "random", "fine-tuning", "activation", "leace")
 
 @frozen
 class BaselineSettings:
-    """Settings of `baselines`: what the feature's edit is compared with, each searched for as the decoder's is. `pairs`
-    training pairs give the mean differences; fine-tuning takes `steps` of `batch_size`. Activations are
-    those of the `layers` with these numbers, from 0 (empty: the one in the middle)."""
+    """Settings of `baselines`: what the feature's edit is compared with, each searched for as the decoder's
+    is. `pairs` training pairs give the mean differences; fine-tuning takes `steps` of `batch_size`.
+    Activations are those of the `layers` with these numbers, from 0 (empty: the one in the middle)."""
 
-    methods: tuple[str, ...] = field(default=METHODS, validator=validators.deep_iterable(validators.in_(METHODS)))
+    methods: tuple[str, ...] = field(
+        default=METHODS, validator=validators.deep_iterable(validators.in_(METHODS))
+    )
     evaluations: int = field(default=8, validator=validators.ge(2))
     max_texts: int = field(default=500, validator=validators.ge(1))
     pairs: int = field(default=256, validator=validators.ge(2))
@@ -79,10 +88,10 @@ class BaselineSettings:
 
 @frozen
 class SideEffectSettings:
-    """Settings of `side-effects`: files in the form of Winogender and CrowS-Pairs, tasks of lm-eval (causal models; a folder with
-    task files of one's own replaces those that it comes with), prompts that a generating model continues
-    by `new_tokens`, the most texts that a number rests on, and of how many test texts of each class the likeliest words are
-    shown."""
+    """Settings of `side-effects`: files in the form of Winogender and CrowS-Pairs, tasks of lm-eval (causal
+    models; a folder with task files of one's own replaces those that it comes with), prompts that a
+    generating model continues by `new_tokens`, the most texts that a number rests on, and of how many test
+    texts of each class the likeliest words are shown."""
 
     winogender: str = ""
     crows_pairs: str = ""
@@ -96,8 +105,9 @@ class SideEffectSettings:
 
 @frozen
 class StrengthSettings:
-    """Settings of `strengths`: factors of the chosen edits (0 and 1 always are among them), prompts that a generating model
-    continues by `new_tokens`, the most texts that a number rests on, and how many test texts are shown."""
+    """Settings of `strengths`: factors of the chosen edits (0 and 1 always are among them), prompts that a
+    generating model continues by `new_tokens`, the most texts that a number rests on, and how many test texts
+    are shown."""
 
     strengths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.5, 2.0)
     prompts: tuple[str, ...] = ()
@@ -153,7 +163,8 @@ def gradiend_evaluators() -> list[Contribution]:
             "baselines",
             BaselineSettings,
             "gradiend_evaluation.baselines:BaselineEvaluator",
-            "the feature's edit beside simpler ones, of weights and of activations, at one language modelling score",
+            "the feature's edit beside simpler ones, of weights and of activations, at one language modelling"
+            " score",
             by_default=False,
         ),
         Contribution(

@@ -1,4 +1,5 @@
-"""Edits of what flows through a model instead of its weights: a vector added to a layer's output, or a concept erased from it."""
+"""Edits of what flows through a model instead of its weights: a vector added to a layer's output, or a
+concept erased from it."""
 
 from __future__ import annotations
 
@@ -19,12 +20,15 @@ def chosen_layers(model: nn.Module, numbers: Sequence[int]) -> dict[int, nn.Modu
         raise ModelError(f"{type(model).__name__} has no list of layers, so its activations cannot be edited")
     for number in numbers:
         if not 0 <= number < len(layers):
-            raise ConfigError(f"evaluation.baselines.layers has {number}, but the model's layers are 0 to {len(layers) - 1}")
+            raise ConfigError(
+                f"evaluation.baselines.layers has {number}, but the model's layers are 0 to {len(layers) - 1}"
+            )
     return {number: layers[number] for number in numbers or (len(layers) // 2,)}
 
 
 class ActivationEdit:
-    """While applied at a rate, `change(output)` times the rate is added to a layer's output at every token."""
+    """While applied at a rate, `change(output)` times the rate is added to a layer's output at every
+    token."""
 
     feature_factor = 0.0
 
@@ -47,11 +51,13 @@ class ActivationEdit:
 
 
 def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler: int | None) -> Tensor:
-    """A layer's output at the slot of training pairs, [pairs, width]: before it is filled, as the model predicts from it, or at
-    the token of the factual (0) or the alternative (1) filler."""
+    """A layer's output at the slot of training pairs, [pairs, width]: before it is filled, as the model
+    predicts from it, or at the token of the factual (0) or the alternative (1) filler."""
     examples, found = task.examples["train"], {}
     seen: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _, __, output: seen.append(output[0] if isinstance(output, tuple) else output))
+    handle = layer.register_forward_hook(
+        lambda _, __, output: seen.append(output[0] if isinstance(output, tuple) else output)
+    )
     try:
         with torch.inference_mode():
             for places in micro_batches([examples.lengths[row] for row in rows]):
@@ -68,9 +74,11 @@ def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler:
     return torch.stack([found[place] for place in range(len(rows))])
 
 
-def added_difference(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], goal: Goal) -> ActivationEdit:
-    """Contrastive activation addition (arXiv 2312.06681): the mean difference between a layer's outputs at the class's fillers
-    and at the other's, in the same texts."""
+def added_difference(
+    task: EvaluationTask, layer: nn.Module, rows: Sequence[int], goal: Goal
+) -> ActivationEdit:
+    """Contrastive activation addition (arXiv 2312.06681): the mean difference between a layer's outputs at
+    the class's fillers and at the other's, in the same texts."""
     factual, alternative = (outputs(task, layer, rows, filler) for filler in (0, 1))
     code = labels_of([task.examples["train"].pairs[row] for row in rows], task.feature.classes).to(factual)
     sign = goal.sign if goal.of == goal.classes[0] else -goal.sign
@@ -80,8 +88,8 @@ def added_difference(task: EvaluationTask, layer: nn.Module, rows: Sequence[int]
 
 
 def erased(task: EvaluationTask, layer: nn.Module, rows: Sequence[int]) -> ActivationEdit:
-    """LEACE (arXiv 2306.03819): the smallest affine change after which no linear probe tells the classes by a layer's output at
-    the slot. Raises ImportError where concept-erasure is not installed."""
+    """LEACE (arXiv 2306.03819): the smallest affine change after which no linear probe tells the classes by a
+    layer's output at the slot. Raises ImportError where concept-erasure is not installed."""
     from concept_erasure import LeaceEraser
 
     hidden = outputs(task, layer, rows, None)

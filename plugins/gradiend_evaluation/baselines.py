@@ -1,16 +1,19 @@
 """What simpler edits do at the same cost in language modelling: is the learned feature worth its training?
 
-Each is searched for in the same way, with the same texts, policy and number of evaluations. Over the feature's scope:
+Each is searched for in the same way, with the same texts, policy and number of evaluations. Over the
+feature's scope:
 
     feature           the decoder's output
-    mean-difference   the mean difference gradient of training pairs of the other class, minus that of the class
-    fine-tuning       the weights after some steps of normalised gradient descent on the class's fillers, minus those before
-                      (a task vector, arXiv 2212.04089)
+    mean-difference   the mean difference gradient of training pairs of the other class, minus that of
+                      the class
+    fine-tuning       the weights after some steps of normalised gradient descent on the class's fillers,
+                      minus those before (a task vector, arXiv 2212.04089)
     random            a direction that nothing was learned for
 
 In the output of a layer, which its name ends with, while all weights stay as they are:
 
-    activation        the mean difference at the fillers of both classes, added at every token (contrastive activation addition)
+    activation        the mean difference at the fillers of both classes, added at every token
+                      (contrastive activation addition)
     leace             the classes erased; it has one strength and no direction
 """
 
@@ -50,9 +53,18 @@ from gradiend_evaluation.activations import added_difference, chosen_layers, era
 from gradiend_evaluation.uncertainty import difference_interval
 
 COLUMNS = (
-    "toward", "method", "learning_rate", "relative_length", "base_probability", "probability", "base_lms", "lms", "lms_low",
-    "lms_high", "n",
-)  # fmt: skip
+    "toward",
+    "method",
+    "learning_rate",
+    "relative_length",
+    "base_probability",
+    "probability",
+    "base_lms",
+    "lms",
+    "lms_low",
+    "lms_high",
+    "n",
+)
 #: the length of a step of fine-tuning, relative to the weights
 STEP = 5e-4
 
@@ -67,13 +79,18 @@ class BaselineEvaluator:
         measure, feature = measure_of(task, self.config.max_texts), task.feature
         language = measure.language()
         if language is None:
-            warning = "there is no neutral text, so no language modelling score could be equal, and no edits were compared"
+            warning = (
+                "there is no neutral text, so no language modelling score could be equal, and no edits were"
+                " compared"
+            )
             return Report("baselines", {}, warnings=(warning,))
         warnings, rows, metrics = [], [], {}
         if "leace" in self.config.methods and not _installed():
             warnings.append("leace is left out, as concept-erasure is not installed")
         if not hasattr(task.source, "filled"):
-            warnings.append(f"{type(task.source).__name__} does not put fillers into texts, so no activations were edited")
+            warnings.append(
+                f"{type(task.source).__name__} does not put fillers into texts, so no activations were edited"
+            )
         with Rewriter(task.gradients.model, feature.scope) as rewriter:
             for goal in task.goals:
                 base = measure.candidate("validation", task.policy.texts_of(goal), language=language)
@@ -83,12 +100,23 @@ class BaselineEvaluator:
                     rewriter.restore()
                     shifted = [float(goal_values(goal, each).mean()) for each in (before, after)]
                     assert best.language
-                    change = difference_interval(language.scores, best.language.scores, task.seed, counts=language.tokens)
+                    change = difference_interval(
+                        language.scores, best.language.scores, task.seed, counts=language.tokens
+                    )
                     length, n = abs(best.learning_rate) * edit.relative_length, sum(map(len, after.values()))
                     rows.append(
-                        (goal.name, method, best.learning_rate, length, *shifted, base.lms,
-                         best.lms, *(change or (None, None)), n)
-                    )  # fmt: skip
+                        (
+                            goal.name,
+                            method,
+                            best.learning_rate,
+                            length,
+                            *shifted,
+                            base.lms,
+                            best.lms,
+                            *(change or (None, None)),
+                            n,
+                        )
+                    )
                     metrics[goal.name, method, "rewritten_probability"] = Metric(shifted[1], n)
                     metrics[goal.name, method, "rewritten_lms"] = Metric(best.lms, language.n)
         return Report("baselines", metrics, {"edits": Table(COLUMNS, tuple(rows))}, tuple(warnings))
@@ -101,7 +129,9 @@ class BaselineEvaluator:
         def score(candidate: Candidate) -> float | None:
             return task.policy.score(goal, candidate, base)
 
-        trials = Trials(edit, base, partial(measure.candidate, "validation", task.policy.texts_of(goal)), score)
+        trials = Trials(
+            edit, base, partial(measure.candidate, "validation", task.policy.texts_of(goal)), score
+        )
         if edit.relative_length:
             bracket(trials, self.config.evaluations)
         else:
@@ -131,21 +161,27 @@ class BaselineEvaluator:
                 direction = goal.sign * self._direction(method, task, own, other, rewriter)
                 yield method, WeightEdit(rewriter, evolve(update, direction=direction, feature_factor=0.0))
 
-    def _activation_edits(self, task: EvaluationTask, method: str, rows: Sequence[int], goal: Goal) -> Iterator[tuple[str, Edit]]:
+    def _activation_edits(
+        self, task: EvaluationTask, method: str, rows: Sequence[int], goal: Goal
+    ) -> Iterator[tuple[str, Edit]]:
         for number, layer in chosen_layers(task.gradients.model, self.config.layers).items():
             if method == "activation":
                 yield f"{method} {number}", added_difference(task, layer, rows, goal)
             elif _installed():
                 yield f"{method} {number}", erased(task, layer, rows)
 
-    def _direction(self, method: str, task: EvaluationTask, own: list[int], other: list[int], rewriter: Rewriter) -> Tensor:
+    def _direction(
+        self, method: str, task: EvaluationTask, own: list[int], other: list[int], rewriter: Rewriter
+    ) -> Tensor:
         """Toward the class whose training pairs are `own`."""
         if method == "random":
             generator = torch.Generator().manual_seed(task.seed)
             return torch.randn(task.feature.scope.size, generator=generator).to(task.gradients.device)
         if method == "mean-difference":
             half = self.config.pairs // 2
-            return self._mean(task, other[:half], GradientRole.DIFFERENCE) - self._mean(task, own[:half], GradientRole.DIFFERENCE)
+            return self._mean(task, other[:half], GradientRole.DIFFERENCE) - self._mean(
+                task, own[:half], GradientRole.DIFFERENCE
+            )
         return self._fine_tuned(task, other, rewriter)
 
     def _mean(self, task: EvaluationTask, rows: list[int], role: GradientRole) -> Tensor:

@@ -1,4 +1,5 @@
-"""What single examples encode to: how well that tells the classes, how sure this is, and what neutral text encodes to."""
+"""What single examples encode to: how well that tells the classes, how sure this is, and what neutral text
+encodes to."""
 
 from __future__ import annotations
 
@@ -21,14 +22,19 @@ from gradiend_core.api import (
     subset,
 )
 from gradiend_evaluation import EncoderSettings
-from gradiend_evaluation.uncertainty import area_under_curve, correlation_interval, effect_size, shuffled_p_value
+from gradiend_evaluation.uncertainty import (
+    area_under_curve,
+    correlation_interval,
+    effect_size,
+    shuffled_p_value,
+)
 
 #: an encoding beyond this tells classes apart but not how strongly
 SATURATED = 0.99
 #: beyond this an encoding says a class, within it none
 BOUNDARY = 0.5
-#: numbers that random directions may take at once, but so many share a pass of any model: with the feature they are as large
-#: as what a closed-form learner holds
+#: numbers that random directions may take at once, but so many share a pass of any model: with the feature
+#: they are as large as what a closed-form learner holds
 DIRECTIONS_BUDGET, AT_ONCE = 2**27, 3
 COLUMNS = ("split", "class", "alternative_class", "code", "factual", "alternative", "encoding", "text")
 GROUPS = ("class", "alternative_class", "code", "n", "mean", "std", "beyond_boundary")
@@ -45,14 +51,22 @@ class EncoderEvaluator:
         metrics, rows, warnings, axis = {}, [], [], task.feature.classes
         for split in self.config.splits:
             examples = self._some(task.examples[split])
-            values, labels = encodings(task.feature, task.gradients, examples), labels_of(examples.pairs, axis)
+            values, labels = (
+                encodings(task.feature, task.gradients, examples),
+                labels_of(examples.pairs, axis),
+            )
             seen = labels != 0
             metrics |= split_metrics(split, values[seen], labels[seen], axis)
             if split == "test":
-                documents = [pair.document for pair, own in zip(examples.pairs, seen.tolist(), strict=True) if own]
+                documents = [
+                    pair.document for pair, own in zip(examples.pairs, seen.tolist(), strict=True) if own
+                ]
                 metrics |= certainty(split, values[seen], labels[seen], documents, task.seed)
                 metrics |= self._random_directions(
-                    task, subset(examples, seen.nonzero()[:, 0].tolist()), labels[seen], correlation(values[seen], labels[seen])
+                    task,
+                    subset(examples, seen.nonzero()[:, 0].tolist()),
+                    labels[seen],
+                    correlation(values[seen], labels[seen]),
                 )
             rows += _rows(split, examples, values, axis)
         neutral = task.examples["neutral"]
@@ -66,7 +80,9 @@ class EncoderEvaluator:
         last = self.config.splits[-1]
         tables = {
             "encodings": Table(COLUMNS, tuple(rows)),
-            "transitions": Table(GROUPS, tuple(_grouped([row for row in rows if row[0] in (last, "neutral")]))),
+            "transitions": Table(
+                GROUPS, tuple(_grouped([row for row in rows if row[0] in (last, "neutral")]))
+            ),
             "words": Table(WORDS, tuple(_by_word([row for row in rows if row[0] == last]))),
         }
         report = Report("encoder", metrics, tables, tuple(warnings))
@@ -85,8 +101,9 @@ class EncoderEvaluator:
     def _random_directions(
         self, task: EvaluationTask, examples: Examples, labels: Tensor, own: float | None
     ) -> dict[tuple[str, ...], Metric]:
-        """How strongly directions that nothing was learned for correlate with the classes: any direction reads the tokens that
-        classes differ in. What the feature adds is beyond that: `own` is its correlation."""
+        """How strongly directions that nothing was learned for correlate with the classes: any direction
+        reads the tokens that classes differ in. What the feature adds is beyond that: `own` is its
+        correlation."""
         count, gradients = self.config.random_directions, task.gradients
         found: list[float] = []
         generator = torch.Generator().manual_seed(task.seed)
@@ -106,9 +123,11 @@ class EncoderEvaluator:
         }
 
 
-def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]) -> dict[tuple[str, ...], Metric]:
-    """Correlation with the labels, accuracy of the sign and beyond ±0.5, share beyond ±0.99, AUC, effect size; mean and spread
-    by class."""
+def split_metrics(
+    split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]
+) -> dict[tuple[str, ...], Metric]:
+    """Correlation with the labels, accuracy of the sign and beyond ±0.5, share beyond ±0.99, AUC, effect
+    size; mean and spread by class."""
     n = len(values)
     metrics = {
         (split, "correlation"): Metric(correlation(values, labels), n),
@@ -122,12 +141,16 @@ def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str
     for name, sign in zip(classes, (1.0, -1.0), strict=True):
         own = values[labels == sign]
         metrics[split, "mean_by_class", name] = Metric(float(own.mean()) if len(own) else None, len(own))
-        metrics[split, "std_by_class", name] = Metric(float(own.std(correction=0)) if len(own) else None, len(own))
+        metrics[split, "std_by_class", name] = Metric(
+            float(own.std(correction=0)) if len(own) else None, len(own)
+        )
         metrics[split, "n_by_class", name] = Metric(len(own), len(own))
     return metrics
 
 
-def certainty(split: str, values: Tensor, labels: Tensor, documents: list[str], seed: int) -> dict[tuple[str, ...], Metric]:
+def certainty(
+    split: str, values: Tensor, labels: Tensor, documents: list[str], seed: int
+) -> dict[tuple[str, ...], Metric]:
     """The interval of the correlation, and how often shuffled labels reach it."""
     n, interval = len(values), correlation_interval(values, labels, documents, seed)
     return {
@@ -138,7 +161,8 @@ def certainty(split: str, values: Tensor, labels: Tensor, documents: list[str], 
 
 
 def neutral_metrics(values: Tensor, kinds: list[str]) -> dict[tuple[str, ...], Metric]:
-    """Where neutral slots encode to; by kind, where there are several: other classes of the paradigm are controls."""
+    """Where neutral slots encode to; by kind, where there are several: other classes of the paradigm are
+    controls."""
     n = len(values)
     metrics = {
         ("neutral", "mean"): Metric(float(values.mean()), n),
@@ -165,12 +189,17 @@ def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
     means = ", ".join(f"{name} {show(('test', 'mean_by_class', name), '+')}" for name in classes)
     low, high = show("test.correlation_low"), show("test.correlation_high")
     interval = "" if report.get("test.correlation_low") is None else f"[{low}, {high}] "
-    found = "" if report.get("test.correlation") is None else f"correlation {show('test.correlation')} {interval}"
-    lines = [f"encoder   test {found}(n = {report['test.n']}), means {means}, neutral {show('neutral.mean', '+')}"]
+    found = (
+        "" if report.get("test.correlation") is None else f"correlation {show('test.correlation')} {interval}"
+    )
+    lines = [
+        f"encoder   test {found}(n = {report['test.n']}), means {means}, neutral {show('neutral.mean', '+')}"
+    ]
     if report.get("test.random_directions.largest") is not None:
         lines.append(
-            f"chance    shuffled labels p = {show('test.shuffled_p_value')}; random directions correlate by "
-            f"{show('test.random_directions.mean')} on average, {show('test.random_directions.largest')} at most"
+            f"chance    shuffled labels p = {show('test.shuffled_p_value')}; random directions correlate by"
+            f" {show('test.random_directions.mean')} on average, {show('test.random_directions.largest')} at"
+            " most"
         )
     return lines
 
@@ -178,11 +207,17 @@ def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
 def _rows(split: str, examples: Examples, values: Tensor, axis: tuple[str, str]) -> list[tuple[object, ...]]:
     return [
         (
-            split, pair.factual_class, pair.alternative_class, code_of(pair, axis) if split != "neutral" else 0.0, pair.factual,
-            pair.alternative, value, f"{pair.left}[{pair.factual}]{pair.right}",
+            split,
+            pair.factual_class,
+            pair.alternative_class,
+            code_of(pair, axis) if split != "neutral" else 0.0,
+            pair.factual,
+            pair.alternative,
+            value,
+            f"{pair.left}[{pair.factual}]{pair.right}",
         )
         for pair, value in zip(examples.pairs, values.tolist(), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _grouped(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
@@ -195,7 +230,15 @@ def _grouped(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
         values = torch.tensor(own, dtype=torch.float64)
         code = float(key[2])  # type: ignore[arg-type]
         beyond = (values * code > BOUNDARY) if code else (values.abs() > BOUNDARY)
-        found.append((*key, len(own), float(values.mean()), float(values.std(correction=0)), float(beyond.double().mean())))
+        found.append(
+            (
+                *key,
+                len(own),
+                float(values.mean()),
+                float(values.std(correction=0)),
+                float(beyond.double().mean()),
+            )
+        )
     return found
 
 

@@ -11,22 +11,34 @@ from torch import nn
 from gradiend_core.api import ConfigError, EvaluationTask
 
 
-def documents(task: EvaluationTask, names: Sequence[str], folder: str, model: nn.Module) -> dict[tuple[str, str], torch.Tensor]:
-    """The value of each document by (task, metric), for metrics that have one for each. `folder` has task files of one's own."""
+def documents(
+    task: EvaluationTask, names: Sequence[str], folder: str, model: nn.Module
+) -> dict[tuple[str, str], torch.Tensor]:
+    """The value of each document by (task, metric), for metrics that have one for each. `folder` has task
+    files of one's own."""
     try:
         from lm_eval import simple_evaluate
         from lm_eval.models.huggingface import HFLM
         from lm_eval.tasks import TaskManager
     except ImportError as error:
-        raise ConfigError("evaluation.side-effects.lm_eval needs lm-eval, which is not installed; pip install lm-eval") from error
+        raise ConfigError(
+            "evaluation.side-effects.lm_eval needs lm-eval, which is not installed; pip install lm-eval"
+        ) from error
     tasks = TaskManager(include_path=folder or None, include_defaults=not folder)
     unknown = [name for name in names if name not in tasks.all_tasks]
     if unknown:
         raise ConfigError(f"lm-eval knows no task {unknown[0]!r} at evaluation.side-effects.lm_eval")
     found = simple_evaluate(
-        HFLM(pretrained=model, tokenizer=task.tokenizer, batch_size=16), tasks=list(names), task_manager=tasks, log_samples=True,
-        bootstrap_iters=0, random_seed=None, numpy_random_seed=None, torch_random_seed=None, fewshot_random_seed=task.seed,
-    )  # fmt: skip
+        HFLM(pretrained=model, tokenizer=task.tokenizer, batch_size=16),
+        tasks=list(names),
+        task_manager=tasks,
+        log_samples=True,
+        bootstrap_iters=0,
+        random_seed=None,
+        numpy_random_seed=None,
+        torch_random_seed=None,
+        fewshot_random_seed=task.seed,
+    )
     samples: dict[str, list[dict[str, Any]]] = found["samples"]
     values = {
         (f"lm-eval {name}", metric): torch.tensor([float(each[metric]) for each in own], dtype=torch.float64)
@@ -35,5 +47,7 @@ def documents(task: EvaluationTask, names: Sequence[str], folder: str, model: nn
         if all(isinstance(each[metric], (int, float)) for each in own)
     }
     if not values:
-        raise ConfigError(f"the lm-eval tasks {', '.join(names)} have no metric with a value for each document")
+        raise ConfigError(
+            f"the lm-eval tasks {', '.join(names)} have no metric with a value for each document"
+        )
     return values

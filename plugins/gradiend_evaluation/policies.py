@@ -50,8 +50,9 @@ class Product(Gaining):
 
 
 class PredictionIndex:
-    """The indices of arXiv 2502.01406: language modelling score times the mean over the texts of both classes of P(1 − P') for
-    the class that is to gain (FPI, MPI), and of (1 − |P − P'|)(P + P') for both alike (BPI)."""
+    """The indices of arXiv 2502.01406: language modelling score times the mean over the texts of both classes
+    of P(1 − P') for the class that is to gain (FPI, MPI), and of (1 − |P − P'|)(P + P') for both alike
+    (BPI)."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config

@@ -22,12 +22,15 @@ def continuations(task: EvaluationTask, prompts: Sequence[str], new_tokens: int)
     for prompt in prompts:
         inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
         made = model.generate(**inputs, max_new_tokens=new_tokens, do_sample=False, pad_token_id=pad)  # type: ignore[operator]
-        found[prompt] = tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()
+        found[prompt] = tokenizer.decode(
+            made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        ).strip()
     return found
 
 
 def likeliest(task: EvaluationTask, count: int) -> dict[str, str]:
-    """The likeliest tokens at the slots of some test texts of each class, with their probabilities; by text."""
+    """The likeliest tokens at the slots of some test texts of each class, with their probabilities; by
+    text."""
     test, found = task.examples["test"], {}
     rows = [
         row
@@ -41,6 +44,9 @@ def likeliest(task: EvaluationTask, count: int) -> dict[str, str]:
         batch = examples.batch(range(len(rows)), task.gradients.device)
         best = task.source.slot_log_probabilities(task.gradients.model, batch).exp().topk(LIKELIEST)  # type: ignore[attr-defined]
     for pair, values, tokens in zip(examples.pairs, best.values.tolist(), best.indices.tolist(), strict=True):
-        words = [f"{task.tokenizer.decode([token]).strip()} {value:.3f}" for value, token in zip(values, tokens, strict=True)]
+        words = [
+            f"{task.tokenizer.decode([token]).strip()} {value:.3f}"
+            for value, token in zip(values, tokens, strict=True)
+        ]
         found[f"{pair.left}[{pair.factual}]{pair.right}"] = ", ".join(words)
     return found

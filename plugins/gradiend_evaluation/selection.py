@@ -7,14 +7,17 @@ from gradiend_evaluation import SelectionSettings
 
 
 class SelectionEvaluator:
-    """The overlap of the weights with the largest mean gradient and those with the largest learned weights, for some shares."""
+    """The overlap of the weights with the largest mean gradient and those with the largest learned weights,
+    for some shares."""
 
     def __init__(self, config: SelectionSettings) -> None:
         self.config = config
 
     def evaluate(self, task: EvaluationTask) -> Report:
         feature, n = task.feature, task.feature.scope.size
-        before = difference_of_means(task.gradients, task.examples["train"], (feature.classes,), self.config.pairs).cpu()
+        before = difference_of_means(
+            task.gradients, task.examples["train"], (feature.classes,), self.config.pairs
+        ).cpu()
         metrics = {}
         for share in self.config.shares:
             count = count_of(share, n, "evaluation.selection.shares")

@@ -24,8 +24,8 @@ class SentencePair:
 
 
 def crows_pairs(path: str) -> list[SentencePair]:
-    """The more and the less stereotyping sentence of each row of a CSV file with the columns sent_more, sent_less and, where it
-    is there, bias_type (CrowS-Pairs, Nangia et al. 2020)."""
+    """The more and the less stereotyping sentence of each row of a CSV file with the columns sent_more,
+    sent_less and, where it is there, bias_type (CrowS-Pairs, Nangia et al. 2020)."""
     return [
         SentencePair(row.get("bias_type") or "", row["sent_more"].strip(), row["sent_less"].strip())
         for row in _rows(path, ",", ("sent_more", "sent_less"))
@@ -33,15 +33,22 @@ def crows_pairs(path: str) -> list[SentencePair]:
 
 
 def winogender(path: str) -> list[SentencePair]:
-    """The female and the male sentence of each schema in a tab-separated file with the columns sentid, such as
-    "technician.customer.1.male.txt", and sentence (Winogender, Rudinger et al. 2018)."""
+    """The female and the male sentence of each schema in a tab-separated file with the columns sentid, such
+    as "technician.customer.1.male.txt", and sentence (Winogender, Rudinger et al. 2018)."""
     schemas: dict[str, dict[str, str]] = {}
     for row in _rows(path, "\t", ("sentid", "sentence")):
         parts = row["sentid"].removesuffix(".txt").split(".")
         schemas.setdefault(".".join(parts[:-1]), {})[parts[-1]] = row["sentence"].strip()
-    pairs = [SentencePair("", *(own[gender] for gender in GENDERS)) for own in schemas.values() if set(GENDERS) <= set(own)]
+    pairs = [
+        SentencePair("", *(own[gender] for gender in GENDERS))
+        for own in schemas.values()
+        if set(GENDERS) <= set(own)
+    ]
     if not pairs:
-        raise DataError(f"{path} has no schema with a female and a male sentence; a sentid ends with .female.txt or .male.txt")
+        raise DataError(
+            f"{path} has no schema with a female and a male sentence; a sentid ends with .female.txt or"
+            " .male.txt"
+        )
     return pairs
 
 

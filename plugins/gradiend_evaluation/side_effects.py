@@ -35,7 +35,8 @@ SCORE, GAP = "language modelling score", "|log P − log P'|"
 
 @frozen(eq=False)
 class Sample:
-    """One value for each item, the tokens that it is a sum over (None: it is no sum), and the group of each item."""
+    """One value for each item, the tokens that it is a sum over (None: it is no sum), and the group of each
+    item."""
 
     values: Tensor
     counts: Tensor | None = None
@@ -52,7 +53,8 @@ Probe = Callable[[nn.Module], Samples]
 
 
 class SideEffectEvaluator:
-    """The edits are those that an evaluator before this one has chosen; each is put into the model in place and undone."""
+    """The edits are those that an evaluator before this one has chosen; each is put into the model in place
+    and undone."""
 
     def __init__(self, config: SideEffectSettings) -> None:
         self.config = config
@@ -73,11 +75,15 @@ class SideEffectEvaluator:
                 after, after_shown = _all(probes, model), shown()
                 own = [_row(goal, key, base[key], after[key], task.seed) for key in base]
                 rows += own
-                samples += [(goal.name, text, before, after_shown[text]) for text, before in base_shown.items()]
+                samples += [
+                    (goal.name, text, before, after_shown[text]) for text, before in base_shown.items()
+                ]
                 lines.append(verdict(goal, own))
                 for _, what, measure, before, now, change, low, high, n in own:
                     values = {"base": before, "rewritten": now, "change": change, "low": low, "high": high}
-                    metrics |= {(goal.name, what, measure, name): Metric(value, n) for name, value in values.items()}
+                    metrics |= {
+                        (goal.name, what, measure, name): Metric(value, n) for name, value in values.items()
+                    }
         tables = {"effects": Table(COLUMNS, tuple(rows)), "samples": Table(SAMPLES, tuple(samples))}
         return Report("side-effects", metrics, tables, tuple(warnings), tuple(lines))
 
@@ -88,22 +94,34 @@ class SideEffectEvaluator:
         yield partial(feature_slots, task, measure)
         controls = task.controls()
         for name in sorted({pair.factual_class for pair in controls.pairs}):
-            rows = [row for row, pair in enumerate(controls.pairs) if pair.factual_class == name][: self.config.max_texts]
+            rows = [row for row, pair in enumerate(controls.pairs) if pair.factual_class == name][
+                : self.config.max_texts
+            ]
             yield partial(other_slots, task, name, subset(controls, rows))
         if self.config.winogender:
-            yield sentence_pairs(task, "Winogender", "prefers female to male", winogender(self.config.winogender))
+            yield sentence_pairs(
+                task, "Winogender", "prefers female to male", winogender(self.config.winogender)
+            )
         if self.config.crows_pairs:
-            yield sentence_pairs(task, "CrowS-Pairs", "prefers the stereotype", crows_pairs(self.config.crows_pairs))
+            yield sentence_pairs(
+                task, "CrowS-Pairs", "prefers the stereotype", crows_pairs(self.config.crows_pairs)
+            )
 
         if self.config.lm_eval:
             yield lambda model: {
                 key: Sample(values)
-                for key, values in documents(task, self.config.lm_eval, self.config.lm_eval_tasks, model).items()
+                for key, values in documents(
+                    task, self.config.lm_eval, self.config.lm_eval_tasks, model
+                ).items()
             }
 
     def _shown(self, task: EvaluationTask) -> dict[str, str]:
-        """Text by what is made of it: what comes after prompts, and the likeliest words at slots of the test texts."""
-        return {**continuations(task, self.config.prompts, self.config.new_tokens), **likeliest(task, self.config.samples)}
+        """Text by what is made of it: what comes after prompts, and the likeliest words at slots of the test
+        texts."""
+        return {
+            **continuations(task, self.config.prompts, self.config.new_tokens),
+            **likeliest(task, self.config.samples),
+        }
 
 
 def _all(probes: Sequence[Probe], model: nn.Module) -> Samples:
@@ -142,8 +160,8 @@ def other_slots(task: EvaluationTask, name: str, examples: Examples, model: nn.M
 
 
 def sentence_pairs(task: EvaluationTask, what: str, measure: str, pairs: Sequence[SentencePair]) -> Probe:
-    """How often a model finds the first sentence of a pair more probable, by log P of all its tokens (of a masked model
-    pseudo-log-likelihood, arXiv 1910.14659), and by how much the two differ."""
+    """How often a model finds the first sentence of a pair more probable, by log P of all its tokens (of a
+    masked model pseudo-log-likelihood, arXiv 1910.14659), and by how much the two differ."""
     sentences = [sentence for pair in pairs for sentence in (pair.one, pair.two)]
     model, source = task.gradients.model, task.source
     prepared = source.prepare_texts(sentences, task.tokenizer, model, task.seed, every_token=True)  # type: ignore[attr-defined]
@@ -168,9 +186,12 @@ def _row(goal: Goal, key: tuple[str, str], base: Sample, after: Sample, seed: in
 
 
 def verdict(goal: Goal, rows: Sequence[tuple[object, ...]]) -> str:
-    """The effects of an edit in a sentence: what it is for, the language modelling, and what else changed beyond chance."""
+    """The effects of an edit in a sentence: what it is for, the language modelling, and what else changed
+    beyond chance."""
     by_key = {row[1:3]: row for row in rows}
-    ends = {(f"texts of {texts_of}", f"P({words_of})") for texts_of in goal.classes for words_of in goal.classes}
+    ends = {
+        (f"texts of {texts_of}", f"P({words_of})") for texts_of in goal.classes for words_of in goal.classes
+    }
     wanted = "both classes alike"
     if goal.sign:
         _, what, measure, base, after, *_ = by_key[f"texts of {goal.texts_of}", f"P({goal.of})"]
@@ -178,12 +199,19 @@ def verdict(goal: Goal, rows: Sequence[tuple[object, ...]]) -> str:
     parts = [f"toward {goal.name}: {wanted}"]
     if score := by_key.get(("neutral text", SCORE)):
         parts.append(f"{SCORE} {score[3]:.3f} → {score[4]:.3f} ({_interval(score)})")
-    others = [row for key, row in by_key.items() if key not in ends and key[0] != "neutral text" and key[1] != GAP]
+    others = [
+        row for key, row in by_key.items() if key not in ends and key[0] != "neutral text" and key[1] != GAP
+    ]
     changed = [row for row in others if _beyond_chance(row)]
     if others:
         strongest = sorted(changed, key=lambda row: -abs(row[5]))[:3]  # type: ignore[arg-type]
-        named = "".join(f"; {row[2]} on {row[1]} {row[3]:.3f} → {row[4]:.3f} ({_interval(row)})" for row in strongest)
-        parts.append(f"{len(changed)} of {len(others)} other probabilities and shares changed beyond chance (95 %){named}")
+        named = "".join(
+            f"; {row[2]} on {row[1]} {row[3]:.3f} → {row[4]:.3f} ({_interval(row)})" for row in strongest
+        )
+        parts.append(
+            f"{len(changed)} of {len(others)} other probabilities and shares changed beyond chance (95"
+            f" %){named}"
+        )
     return "; ".join(parts)
 
 

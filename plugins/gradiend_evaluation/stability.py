@@ -1,4 +1,5 @@
-"""Does every seed find the same feature? Each seed's quality, and how far their directions and largest weights agree."""
+"""Does every seed find the same feature? Each seed's quality, and how far their directions and largest
+weights agree."""
 
 from __future__ import annotations
 
@@ -88,15 +89,22 @@ def spread(name: str, values: list[float | None]) -> dict[tuple[str, ...], Metri
 
 
 def by_parameter(seeds: tuple[LearnedFeature, ...], count: int) -> list[tuple[object, ...]]:
-    """For each parameter: mean cosines between seeds there, and its share of the largest decoder weights of all seeds."""
+    """For each parameter: mean cosines between seeds there, and its share of the largest decoder weights of
+    all seeds."""
     tops = [feature.decoder.abs().topk(count).values[-1] for feature in seeds]
     rows = []
     for part, place in seeds[0].scope.parts():
         cosines = [
-            torch.stack([torch.nn.functional.normalize(getattr(feature, name)[place], dim=0) for feature in seeds])
+            torch.stack(
+                [torch.nn.functional.normalize(getattr(feature, name)[place], dim=0) for feature in seeds]
+            )
             for name in ("encoder", "decoder")
         ]
-        means = [float((own @ own.T).fill_diagonal_(0).sum()) / (len(seeds) * (len(seeds) - 1)) for own in cosines]
-        large = sum(int((feature.decoder[place].abs() >= top).sum()) for feature, top in zip(seeds, tops, strict=True))
+        means = [
+            float((own @ own.T).fill_diagonal_(0).sum()) / (len(seeds) * (len(seeds) - 1)) for own in cosines
+        ]
+        large = sum(
+            int((feature.decoder[place].abs() >= top).sum()) for feature, top in zip(seeds, tops, strict=True)
+        )
         rows.append((part.name, part.size, *means, large / (count * len(seeds))))
     return rows

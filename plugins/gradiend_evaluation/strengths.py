@@ -1,4 +1,5 @@
-"""The chosen edits at several strengths: what each does, in numbers and in text, to be looked through from weak to strong."""
+"""The chosen edits at several strengths: what each does, in numbers and in text, to be looked through from
+weak to strong."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ class StrengthEvaluator:
                     value, rate = goal_values(goal, found.probabilities), strength * update.learning_rate
                     points.append((goal.name, strength, rate, float(value.mean()), found.lms, len(value)))
                     metrics[goal.name, f"{strength:g}"] = Metric(float(value.mean()), len(value))
-                    made = continuations(task, prompts, self.config.new_tokens) | likeliest(task, self.config.samples)
+                    made = continuations(task, prompts, self.config.new_tokens) | likeliest(
+                        task, self.config.samples
+                    )
                     samples += [(goal.name, strength, text, shown) for text, shown in made.items()]
         tables = {"points": Table(POINTS, tuple(points)), "samples": Table(SAMPLES, tuple(samples))}
         return Report("strengths", metrics, tables, tuple(warnings))

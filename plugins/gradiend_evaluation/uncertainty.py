@@ -14,9 +14,12 @@ from torch import Tensor
 LEVEL, DRAWS = 0.95, 999
 
 
-def correlation_interval(values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> tuple[float, float] | None:
-    """The bootstrap interval (BCa, Efron 1987) of Pearson's correlation, drawn by group: examples of one document are not
-    independent. Empty groups are examples by themselves. None where it does not exist, as for a constant or a single group."""
+def correlation_interval(
+    values: Tensor, labels: Tensor, groups: Sequence[str], seed: int
+) -> tuple[float, float] | None:
+    """The bootstrap interval (BCa, Efron 1987) of Pearson's correlation, drawn by group: examples of one
+    document are not independent. Empty groups are examples by themselves. None where it does not exist, as
+    for a constant or a single group."""
     sums = _sums(values.double().numpy(), labels.double().numpy(), groups)
     return _bootstrap(sums, _drawn, seed) if np.isfinite(_pearson(*sums)) else None
 
@@ -30,9 +33,15 @@ def _bootstrap(sums: Any, statistic: Any, seed: int) -> tuple[float, float] | No
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where all draws are alike there is no interval, and none is given
         found = bootstrap(
-            tuple(sums), statistic, paired=True, vectorized=True, n_resamples=DRAWS, confidence_level=LEVEL, method="BCa",
+            tuple(sums),
+            statistic,
+            paired=True,
+            vectorized=True,
+            n_resamples=DRAWS,
+            confidence_level=LEVEL,
+            method="BCa",
             rng=np.random.default_rng(seed),
-        ).confidence_interval  # fmt: skip
+        ).confidence_interval
     low, high = float(found.low), float(found.high)
     return (low, high) if np.isfinite(low) and np.isfinite(high) else None
 
@@ -40,7 +49,9 @@ def _bootstrap(sums: Any, statistic: Any, seed: int) -> tuple[float, float] | No
 def _sums(x: Any, y: Any, groups: Sequence[str]) -> Any:
     """For each group n, Σx, Σy, Σx², Σy², Σxy, [6, groups]: all that a correlation needs."""
     place = _places(groups)
-    return np.stack([np.bincount(place, weights=each) for each in (np.ones_like(x), x, y, x * x, y * y, x * y)])
+    return np.stack(
+        [np.bincount(place, weights=each) for each in (np.ones_like(x), x, y, x * x, y * y, x * y)]
+    )
 
 
 def _places(groups: Sequence[str]) -> Any:
@@ -63,8 +74,9 @@ def _drawn(*sums: Any, axis: int = -1) -> Any:
 def difference_interval(
     before: Tensor, after: Tensor, seed: int, *, counts: Tensor | None = None, groups: Sequence[str] = ()
 ) -> tuple[float, float] | None:
-    """The bootstrap interval (BCa) of the mean of after − before over paired examples, drawn by group; of sums over `counts`
-    tokens, the mean is over tokens. None where it does not exist, as for two examples or where all changed alike."""
+    """The bootstrap interval (BCa) of the mean of after − before over paired examples, drawn by group; of
+    sums over `counts` tokens, the mean is over tokens. None where it does not exist, as for two examples or
+    where all changed alike."""
     if torch.equal(before, after):
         return 0.0, 0.0
     if len(before) < 3:
@@ -81,7 +93,8 @@ def _ratio(n: Any, total: Any, axis: int = -1) -> Any:
 
 
 def shuffled_p_value(values: Tensor, labels: Tensor, seed: int) -> float | None:
-    """How often shuffled labels correlate at least as strongly (two-sided, the observed order counted among them)."""
+    """How often shuffled labels correlate at least as strongly (two-sided, the observed order counted among
+    them)."""
     from scipy.stats import permutation_test
 
     x, y = values.double().numpy(), labels.double().numpy()
@@ -93,14 +106,20 @@ def shuffled_p_value(values: Tensor, labels: Tensor, seed: int) -> float | None:
         return np.abs(((shuffled - y.mean()) * centred).mean(axis=axis))
 
     found = permutation_test(
-        (y,), strength, permutation_type="pairings", vectorized=True, n_resamples=DRAWS, alternative="greater",
+        (y,),
+        strength,
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=DRAWS,
+        alternative="greater",
         rng=np.random.default_rng(seed),
-    )  # fmt: skip
+    )
     return float(found.pvalue)
 
 
 def area_under_curve(values: Tensor, labels: Tensor) -> float | None:
-    """The chance that an example of the first class encodes above one of the second (AUC, from Mann and Whitney's U)."""
+    """The chance that an example of the first class encodes above one of the second (AUC, from Mann and
+    Whitney's U)."""
     from scipy.stats import mannwhitneyu
 
     first, second = (values[labels == sign].numpy() for sign in (1.0, -1.0))

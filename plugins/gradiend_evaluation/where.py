@@ -28,7 +28,10 @@ class WhereEvaluator:
         by_component: dict[str, float] = {}
         for _, component, _, _, share, *_ in rows:
             by_component[str(component)] = by_component.get(str(component), 0.0) + float(share)  # type: ignore[arg-type]
-        metrics = {("share_of_decoder", name): Metric(share, feature.scope.size) for name, share in by_component.items()}
+        metrics = {
+            ("share_of_decoder", name): Metric(share, feature.scope.size)
+            for name, share in by_component.items()
+        }
         tables = {
             "places": Table(PLACE_COLUMNS, tuple(rows)),
             "weights": Table(WEIGHT_COLUMNS, tuple(largest_weights(feature, self.config.listed))),

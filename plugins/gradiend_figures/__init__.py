@@ -12,9 +12,17 @@ def figure(name: str, attribute: str, summary: str) -> Contribution:
 @hookimpl
 def gradiend_visualizers() -> list[Contribution]:
     return [
-        figure("convergence", "convergence:Convergence", "loss and validation correlation over the training steps"),
+        figure(
+            "convergence",
+            "convergence:Convergence",
+            "loss and validation correlation over the training steps",
+        ),
         figure("encodings", "encodings:Encodings", "what test examples and neutral text encode to"),
-        figure("rewriting", "rewriting:Rewriting", "probability shift and language modelling score by learning rate"),
+        figure(
+            "rewriting",
+            "rewriting:Rewriting",
+            "probability shift and language modelling score by learning rate",
+        ),
         figure("by-word", "words:Words", "what the examples of each target word encode to"),
         figure("where", "where:Where", "layers and components that the feature is in"),
         figure("seeds", "seeds:Seeds", "how far the features of several seeds agree"),
@@ -28,5 +36,9 @@ def gradiend_comparison_visualizers() -> list[Contribution]:
         figure("overlap", "many:Overlap", "shares of the largest weights that features have in common"),
         figure("cross-encoding", "many:CrossEncoding", "what each encoder reads of each feature's texts"),
         figure("places", "many:Places", "layers and components that features are in"),
-        figure("shared-weights", "sets:SharedWeights", "which of the largest weights several features share (Venn, UpSet)"),
+        figure(
+            "shared-weights",
+            "sets:SharedWeights",
+            "which of the largest weights several features share (Venn, UpSet)",
+        ),
     ]

@@ -24,16 +24,26 @@ class Encodings:
         table = reports["encoder"].tables["encodings"]
         rows = table.records()
         groups = [
-            (name, color, [row["encoding"] for row in rows if is_one(row)]) for name, color, is_one in _groups(feature, rows)
+            (name, color, [row["encoding"] for row in rows if is_one(row)])
+            for name, color, is_one in _groups(feature, rows)
         ]
         groups = [group for group in groups if group[2]]
-        figure, (axes,) = new_figure(1, f"Encodings of test examples, correlation {_number(reports['encoder'])}", height=4)
+        figure, (axes,) = new_figure(
+            1, f"Encodings of test examples, correlation {_number(reports['encoder'])}", height=4
+        )
         rng = np.random.default_rng(0)
         for place, (_, color, values) in enumerate(groups):
             if len(set(values)) > 1:
                 for body in axes.violinplot(values, [place], widths=0.8, showextrema=False)["bodies"]:
                     body.set(facecolor=color, alpha=0.25)
-            axes.scatter(place + rng.uniform(-0.12, 0.12, len(values)), values, s=6, color=color, alpha=0.5, linewidths=0)
+            axes.scatter(
+                place + rng.uniform(-0.12, 0.12, len(values)),
+                values,
+                s=6,
+                color=color,
+                alpha=0.5,
+                linewidths=0,
+            )
             axes.hlines(np.mean(values), place - 0.3, place + 0.3, color=color, linewidth=2)
         names = [f"{name}\nn = {len(values)}" for name, _, values in groups]
         axes.set_xticks(range(len(groups)), names)
@@ -42,8 +52,11 @@ class Encodings:
         return figure
 
 
-def _groups(feature: LearnedFeature, rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, Callable[[dict[str, Any]], bool]]]:
-    """What has a violin of its own: both classes and neutral text; against all others, each transition from one of them."""
+def _groups(
+    feature: LearnedFeature, rows: list[dict[str, Any]]
+) -> Iterator[tuple[str, str, Callable[[dict[str, Any]], bool]]]:
+    """What has a violin of its own: both classes and neutral text; against all others, each transition from
+    one of them."""
     first, second = feature.classes
     yield f"{first}\n(+1)", FIRST, lambda row: row["split"] == "test" and row["code"] == 1
     yield "neutral\n(0)", NEUTRAL, lambda row: row["split"] == "neutral"

@@ -17,18 +17,27 @@ NUMBERED = 14
 
 
 def heatmap(
-    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, label: str, *, signed: bool = False,
-    largest: float = 1.0, groups: Mapping[str, int] | None = None,
-) -> Figure:  # fmt: skip
-    """A figure that grows with its labels; what is not there (NaN) is grey. `groups` are divided, and named where nothing else
-    is: each with its first row."""
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    label: str,
+    *,
+    signed: bool = False,
+    largest: float = 1.0,
+    groups: Mapping[str, int] | None = None,
+) -> Figure:
+    """A figure that grows with its labels; what is not there (NaN) is grey. `groups` are divided, and named
+    where nothing else is: each with its first row."""
     cell = max(CELL, 3.4 / max(len(rows), len(columns)), 0.42 if max(values.shape) <= NUMBERED else 0.0)
     margin = 0.4 + LETTER * max(len(name) for name in [*rows, *columns])
     size = (len(columns) * cell + margin + 1.6, len(rows) * cell + margin + 0.6)
     figure = Figure(figsize=(max(size[0], 0.4 + 0.085 * len(title)), size[1]), layout="constrained")
     axes = figure.subplots()
     axes.set_facecolor("#DDDDDD")
-    image = axes.imshow(values, cmap="RdBu_r" if signed else "viridis", vmin=-largest if signed else 0, vmax=largest)
+    image = axes.imshow(
+        values, cmap="RdBu_r" if signed else "viridis", vmin=-largest if signed else 0, vmax=largest
+    )
     font = 8 if cell > 0.25 else 6.5
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=font)
     axes.set_yticks(range(len(rows)), rows, fontsize=font)
@@ -60,7 +69,9 @@ def _numbers(axes: Axes, values: np.ndarray, *, signed: bool, largest: float) ->
             strength = abs(value) / largest
             dark = strength > 0.6 if signed else strength < 0.55
             text = f"{value:.2f}".replace("0.", ".", 1)
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
+            axes.text(
+                column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black"
+            )
 
 
 def clustered(similarity: np.ndarray) -> list[int]:
@@ -69,4 +80,7 @@ def clustered(similarity: np.ndarray) -> list[int]:
         return list(range(len(similarity)))
     distance = 1 - np.abs(np.nan_to_num((similarity + similarity.T) / 2))
     np.fill_diagonal(distance, 0)
-    return [int(place) for place in leaves_list(linkage(squareform(distance.clip(min=0), checks=False), "average"))]
+    return [
+        int(place)
+        for place in leaves_list(linkage(squareform(distance.clip(min=0), checks=False), "average"))
+    ]

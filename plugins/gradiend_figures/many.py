@@ -43,7 +43,11 @@ class Square:
 
 def measured(report: Report, measure: str) -> list[tuple[str, str, dict[str, Any]]]:
     """(one, two, row) of the decoders, both ways round."""
-    rows = [row for row in report.tables["pairs"].records() if row["side"] == "decoder" and row["measure"] == measure]
+    rows = [
+        row
+        for row in report.tables["pairs"].records()
+        if row["side"] == "decoder" and row["measure"] == measure
+    ]
     return [pair for row in rows for pair in ((row["one"], row["two"], row), (row["two"], row["one"], row))]
 
 
@@ -72,16 +76,24 @@ class Overlap:
     def draw(self, report: Report) -> Figure | None:
         if "pairs" not in report.tables:
             return None
-        measure = next(row["measure"] for row in report.tables["pairs"].records() if row["measure"].startswith("overlap"))
+        measure = next(
+            row["measure"] for row in report.tables["pairs"].records() if row["measure"].startswith("overlap")
+        )
         found = measured(report, measure)
         others = [row for one, two, row in found if one != two] or [row for _, _, row in found]
-        chance, in_place = (float(np.mean([row[name] for row in others])) for name in ("chance", "chance_in_place"))
-        title = f"Shared largest weights ({measure.split()[1]}): by chance {chance:.3f}, in the same parameters {in_place:.3f}"
+        chance, in_place = (
+            float(np.mean([row[name] for row in others])) for name in ("chance", "chance_in_place")
+        )
+        title = (
+            f"Shared largest weights ({measure.split()[1]}): by chance {chance:.3f}, in the same parameters"
+            f" {in_place:.3f}"
+        )
         return Square.of(report, [(one, two, row["value"]) for one, two, row in found]).draw(title, "share")
 
 
 class CrossEncoding:
-    """What each encoder (rows) reads of each feature's texts (columns): 1 as its own classes, −1 the other way round."""
+    """What each encoder (rows) reads of each feature's texts (columns): 1 as its own classes, −1 the other
+    way round."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -89,7 +101,9 @@ class CrossEncoding:
     def draw(self, report: Report) -> Figure | None:
         if "crossing" not in report.tables:
             return None
-        cells = [(row["feature"], row["texts_of"], row["oriented"]) for row in report.tables["crossing"].records()]
+        cells = [
+            (row["feature"], row["texts_of"], row["oriented"]) for row in report.tables["crossing"].records()
+        ]
         title = "What each encoder (row) reads of each feature's texts (column)"
         return Square.of(report, cells).draw(title, "half the difference of class means", signed=True)
 
@@ -113,4 +127,11 @@ class Places:
             values[names.index(row["feature"]), at.index(place)] = row["share_of_decoder"]
         columns = [component if layer < 0 else f"{layer} {component}".strip() for layer, component in at]
         largest = float(np.nanmax(values))
-        return heatmap(values, names, columns, "Where features are", "share of the decoder's squared length", largest=largest)
+        return heatmap(
+            values,
+            names,
+            columns,
+            "Where features are",
+            "share of the decoder's squared length",
+            largest=largest,
+        )

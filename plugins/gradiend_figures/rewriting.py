@@ -29,7 +29,9 @@ class Rewriting:
         goals = list(dict.fromkeys(row["toward"] for row in rows))
         if not goals:
             return None
-        figure, panels = new_figure(len(goals), "Rewriting: what each learning rate does, on validation texts", height=4.4)
+        figure, panels = new_figure(
+            len(goals), "Rewriting: what each learning rate does, on validation texts", height=4.4
+        )
         for axes, toward in zip(panels, goals, strict=True):
             _panel(axes, goal_of(toward, feature.classes), [row for row in rows if row["toward"] == toward])
         panels[0].set_ylabel("probability and LMS")
@@ -41,10 +43,22 @@ def _panel(axes: Axes, goal: Goal, rows: list[dict[str, Any]]) -> None:
     color = (FIRST if goal.of == goal.classes[0] else SECOND) if goal.sign else BOTH
     what = f"P({goal.of})" if goal.sign else "balance"
     for factor, style in zip(dict.fromkeys(row["feature_factor"] for row in tried), STYLES, strict=False):
-        own = sorted((row for row in tried if row["feature_factor"] == factor), key=lambda row: row["learning_rate"])
+        own = sorted(
+            (row for row in tried if row["feature_factor"] == factor), key=lambda row: row["learning_rate"]
+        )
         rates, note = [row["learning_rate"] for row in own], f", factor {factor:+g}"
-        axes.plot(rates, [row["probability"] for row in own], style, color=color, marker="o", ms=3, label=what + note)
-        axes.plot(rates, [row["lms"] for row in own], style, color=NEUTRAL, marker="s", ms=3, label="LMS" + note)
+        axes.plot(
+            rates,
+            [row["probability"] for row in own],
+            style,
+            color=color,
+            marker="o",
+            ms=3,
+            label=what + note,
+        )
+        axes.plot(
+            rates, [row["lms"] for row in own], style, color=NEUTRAL, marker="s", ms=3, label="LMS" + note
+        )
     axes.axhline(base["probability"], color=color, linestyle=":", label=f"{what}, unedited")
     axes.axhline(base["lms"], color=NEUTRAL, linestyle=":", label="language modelling score (LMS), unedited")
     chosen = next(row for row in rows if row["chosen"])

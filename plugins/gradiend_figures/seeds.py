@@ -25,9 +25,15 @@ class Seeds:
             return None
         report = reports["stability"]
         seeds, parts = report.tables["seeds"].records(), by_layer(report.tables["parameters"].records())
-        figure, (scores, agreement) = new_figure(2, f"{len(seeds)} seeds", height=max(3.6, 1.4 + 0.13 * len(parts)))
+        figure, (scores, agreement) = new_figure(
+            2, f"{len(seeds)} seeds", height=max(3.6, 1.4 + 0.13 * len(parts))
+        )
         for shift, name, color in ((0.0, "validation", ACCENT), (0.1, "test", FIRST)):
-            known = [(row["seed"] + shift, row[f"{name}_correlation"]) for row in seeds if row[f"{name}_correlation"] is not None]
+            known = [
+                (row["seed"] + shift, row[f"{name}_correlation"])
+                for row in seeds
+                if row[f"{name}_correlation"] is not None
+            ]
             scores.plot(*zip(*known, strict=True), "o", color=color, label=f"{name} pairs")
         scores.set(xlabel="seed", ylabel="correlation", xticks=[row["seed"] for row in seeds])
         scores.legend(fontsize=8, frameon=False)

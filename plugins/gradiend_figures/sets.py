@@ -1,4 +1,5 @@
-"""Which of the largest weights several features share: Venn diagrams of two to five, an UpSet plot of more."""
+"""Which of the largest weights several features share: Venn diagrams of two to five, an UpSet plot of
+more."""
 
 from __future__ import annotations
 
@@ -15,21 +16,30 @@ from gradiend_core.api import NoSettings, Report
 from gradiend_figures.style import ACCENT, BOTH, FIRST, NEUTRAL, SECOND
 
 TURNS = np.pi / 2 + 2 * np.pi / 5 * np.arange(5)
-#: found by search: of five ellipses, each turned by so much from its centre's direction, all 31 regions are large
+#: found by search: of five ellipses, each turned by so much from its centre's direction, all 31 regions are
+#: large
 TILT = 0.3
 COLORS = (FIRST, SECOND, ACCENT, BOTH, "#E69F00")
-#: for each number of sets (x, y, width, height, angle) of each, such that every combination has a region, and where its name is
+#: for each number of sets (x, y, width, height, angle) of each, such that every combination has a region, and
+#: where its name is
 SHAPES = {
     2: [(-0.5, 0, 2, 2, 0), (0.5, 0, 2, 2, 0)],
     3: [(-0.5, 0.3, 2, 2, 0), (0.5, 0.3, 2, 2, 0), (0, -0.55, 2, 2, 0)],
-    4: [(-0.55, -0.1, 2.4, 1.4, -45), (-0.1, 0.25, 2.4, 1.4, -45), (0.1, 0.25, 2.4, 1.4, 45), (0.55, -0.1, 2.4, 1.4, 45)],
+    4: [
+        (-0.55, -0.1, 2.4, 1.4, -45),
+        (-0.1, 0.25, 2.4, 1.4, -45),
+        (0.1, 0.25, 2.4, 1.4, 45),
+        (0.55, -0.1, 2.4, 1.4, 45),
+    ],
     5: [(0.35 * np.cos(a), 0.35 * np.sin(a), 2.6, 1.44, np.degrees(a + TILT)) for a in TURNS],
 }
 NAMES = {
     2: [(-1.0, 1.1), (1.0, 1.1)],
     3: [(-1.0, 1.5), (1.0, 1.5), (0, -1.75)],
     4: [(-1.45, -0.95), (-0.95, 1.3), (0.95, 1.3), (1.45, -0.95)],
-    5: [(0.35 * np.cos(a) + 1.58 * np.cos(a + TILT), 0.35 * np.sin(a) + 1.5 * np.sin(a + TILT)) for a in TURNS],
+    5: [
+        (0.35 * np.cos(a) + 1.58 * np.cos(a + TILT), 0.35 * np.sin(a) + 1.5 * np.sin(a + TILT)) for a in TURNS
+    ],
 }
 #: bars of an UpSet plot
 BARS = 30
@@ -70,14 +80,26 @@ def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> 
         along = (grid - centre) @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         inside += (((along / (width / 2, height / 2)) ** 2).sum(-1) < 1).astype(int) << number
         label = f"{names[number]}\n{_total(names[number], counts):,}"
-        axes.text(*NAMES[len(names)][number], label, ha="center", va="center", fontsize=9, color=color, fontweight="bold")
+        axes.text(
+            *NAMES[len(names)][number],
+            label,
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=color,
+            fontweight="bold",
+        )
     for pattern in range(1, 2 ** len(names)):
         region = distance_transform_edt(inside == pattern)
         if region.max() > 0:
             row, column = np.unravel_index(region.argmax(), region.shape)
             combination = frozenset(name for number, name in enumerate(names) if pattern >> number & 1)
             axes.text(
-                *grid[row, column], f"{counts.get(combination, 0):,}", ha="center", va="center", fontsize=6.5 if crowded else 8
+                *grid[row, column],
+                f"{counts.get(combination, 0):,}",
+                ha="center",
+                va="center",
+                fontsize=6.5 if crowded else 8,
             )
     axes.set(xlim=(-2.2, 2.2), ylim=(-2.05, 2.05), aspect="equal")
     axes.axis("off")
@@ -93,7 +115,10 @@ def upset(names: list[str], counts: Mapping[frozenset[str], int], title: str) ->
     """A column for each combination: how many weights it has, and dots for the features that it is of."""
     shown = sorted(counts.items(), key=lambda item: -item[1])[:BARS]
     used = [name for name in names if any(name in combination for combination, _ in shown)]
-    figure = Figure(figsize=(1.2 + 0.26 * len(shown) + 0.07 * max(map(len, used)), 2.6 + 0.17 * len(used)), layout="constrained")
+    figure = Figure(
+        figsize=(1.2 + 0.26 * len(shown) + 0.07 * max(map(len, used)), 2.6 + 0.17 * len(used)),
+        layout="constrained",
+    )
     bars, dots = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 0.17 * len(used) + 0.1))
     bars.bar(range(len(shown)), [count for _, count in shown], color=FIRST, width=0.7)
     for place, (_, count) in enumerate(shown):

@@ -12,7 +12,8 @@ from gradiend_figures.heatmap import heatmap
 
 
 class Where:
-    """Layers by components: how much denser the decoder is there than if it were spread evenly over all weights."""
+    """Layers by components: how much denser the decoder is there than if it were spread evenly over all
+    weights."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -25,7 +26,10 @@ class Where:
         components = sorted({row["component"] for row in rows})
         values = np.full((len(layers), len(components)), np.nan)
         for row in rows:
-            place = layers.index(-1 if row["layer"] is None else row["layer"]), components.index(row["component"])
+            place = (
+                layers.index(-1 if row["layer"] is None else row["layer"]),
+                components.index(row["component"]),
+            )
             values[place] = row["share_of_decoder"]
         names = ["no layer" if layer < 0 else f"layer {layer}" for layer in layers]
         title = f"Where {feature.classes[0]} against {feature.classes[1]} is"

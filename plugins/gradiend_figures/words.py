@@ -14,7 +14,8 @@ MOST = 40
 
 
 class Words:
-    """Mean and spread for each word, the strongest first; a word that encodes like the other class is seen at once."""
+    """Mean and spread for each word, the strongest first; a word that encodes like the other class is seen at
+    once."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -31,9 +32,15 @@ class Words:
         for place, row in enumerate(shown):
             color = {1.0: FIRST, -1.0: SECOND}.get(row["code"], NEUTRAL)
             axes.errorbar(row["mean"], place, xerr=row["std"], fmt="o", color=color, ms=4, lw=1)
-        axes.set_yticks(range(len(shown)), [f"{row['word']} ({row['class']}, n = {row['n']})" for row in shown], fontsize=8)
+        axes.set_yticks(
+            range(len(shown)),
+            [f"{row['word']} ({row['class']}, n = {row['n']})" for row in shown],
+            fontsize=8,
+        )
         axes.axvline(0, color="black", linewidth=0.6)
-        axes.set(xlabel="encoding, mean and standard deviation", xlim=(-1.3, 1.3), ylim=(-0.7, len(shown) - 0.3))
+        axes.set(
+            xlabel="encoding, mean and standard deviation", xlim=(-1.3, 1.3), ylim=(-0.7, len(shown) - 0.3)
+        )
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
         axes.grid(visible=False, axis="y")
         return figure

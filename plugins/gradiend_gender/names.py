@@ -10,13 +10,19 @@ from gradiend_gender import EnglishGender
 
 BUILT_IN = {
     "male": (
-        "Adam Arthur Ben Bob Carl Daniel David Edward Felix Frank Fred George Henry Jack James John Joseph Leo Mark Martin Max "
-        "Michael Oscar Paul Peter Philip Richard Robert Simon Stephen Thomas Tim Tom Walter William"
-    ).split(),
+        (
+            "Adam Arthur Ben Bob Carl Daniel David Edward Felix Frank Fred George Henry Jack James John"
+            " Joseph Leo Mark Martin Max Michael Oscar Paul Peter Philip Richard Robert Simon Stephen Thomas"
+            " Tim Tom Walter William"
+        ).split()
+    ),
     "female": (
-        "Alice Amy Anna Betty Clara Diana Ella Emily Emma Eve Grace Hannah Helen Ida Jane Jenny Julia Kate Laura Lily Lisa Lucy "
-        "Margaret Maria Mary Mia Molly Nora Rose Ruth Sally Sara Sarah Sophie Susan"
-    ).split(),
+        (
+            "Alice Amy Anna Betty Clara Diana Ella Emily Emma Eve Grace Hannah Helen Ida Jane Jenny Julia"
+            " Kate Laura Lily Lisa Lucy Margaret Maria Mary Mia Molly Nora Rose Ruth Sally Sara Sarah Sophie"
+            " Susan"
+        ).split()
+    ),
 }
 
 
@@ -24,7 +30,11 @@ def load_names(config: EnglishGender) -> dict[str, str]:
     """The class of each name. Raises ConfigError for a table that does not give names of both."""
     if not config.names:
         return {name: of for of, names in BUILT_IN.items() for name in names}
-    columns = {"name_column": config.name_column, "male_column": config.male_column, "female_column": config.female_column}
+    columns = {
+        "name_column": config.name_column,
+        "male_column": config.male_column,
+        "female_column": config.female_column,
+    }
     found: dict[str, str] = {}
     try:
         with Path(config.names).open(encoding="utf-8-sig", newline="") as lines:
@@ -33,7 +43,8 @@ def load_names(config: EnglishGender) -> dict[str, str]:
                 if column not in (table.fieldnames or ()):
                     known = ", ".join(table.fieldnames or ()) or "none"
                     raise ConfigError(
-                        f"names {config.names!r} has no column {column!r} (columns: {known}); set paradigm.{setting}"
+                        f"names {config.names!r} has no column {column!r} (columns: {known}); set"
+                        f" paradigm.{setting}"
                     )
             for row in table:
                 male, female = float(row[config.male_column] or 0), float(row[config.female_column] or 0)
@@ -47,6 +58,7 @@ def load_names(config: EnglishGender) -> dict[str, str]:
     for of in BUILT_IN:
         if of not in found.values():
             raise ConfigError(
-                f"names {config.names!r} gives no {of} names that were counted {config.at_least} times; set paradigm.at_least"
+                f"names {config.names!r} gives no {of} names that were counted {config.at_least} times; set"
+                " paradigm.at_least"
             )
     return found

@@ -1,11 +1,14 @@
-"""he and she after a first name (arXiv 2502.01406: there the data set GENTER, made in this way from a book corpus).
+"""he and she after a first name (arXiv 2502.01406: there the data set GENTER, made in this way from a book
+corpus).
 
-A text of the user becomes a template if it has one first name, after it one *he* or *she* that agrees with the name, and no
-other word with a gender. Text that is a template already, with [NAME] and [PRONOUN], is filled too. Name and pronoun of a
-filled text agree: the pronoun is the factual, and the pronoun of the other gender the alternative.
+A text of the user becomes a template if it has one first name, after it one *he* or *she* that agrees with
+the name, and no other word with a gender. Text that is a template already, with [NAME] and [PRONOUN], is
+filled too. Name and pronoun of a filled text agree: the pronoun is the factual, and the pronoun of the other
+gender the alternative.
 
-Known limits: two genders only; a name that is also a word ("Mark", "Rose") counts wherever it is capitalised; who the pronoun
-stands for is not checked; names carry more than gender (age, origin), and the built-in ones are those of English stories."""
+Known limits: two genders only; a name that is also a word ("Mark", "Rose") counts wherever it is capitalised;
+who the pronoun stands for is not checked; names carry more than gender (age, origin), and the built-in ones
+are those of English stories."""
 
 from __future__ import annotations
 
@@ -34,9 +37,10 @@ from gradiend_gender.names import load_names
 PRONOUNS = {"male": "he", "female": "she"}
 #: other words with a gender: a text that has one is neither a template nor neutral
 GENDERED = tuple(
-    "his him himself her hers herself mr mrs ms miss sir madam lady gentleman man men woman women boy boys girl girls male "
-    "female father mother dad mom daddy mommy son daughter brother sister husband wife uncle aunt grandfather grandmother "
-    "grandpa grandma king queen prince princess actor actress waiter waitress nephew niece boyfriend girlfriend".split()
+    "his him himself her hers herself mr mrs ms miss sir madam lady gentleman man men woman women boy boys"
+    " girl girls male female father mother dad mom daddy mommy son daughter brother sister husband wife uncle"
+    " aunt grandfather grandmother grandpa grandma king queen prince princess actor actress waiter waitress"
+    " nephew niece boyfriend girlfriend".split()
 )
 NAME, PRONOUN = "[NAME]", "[PRONOUN]"
 CAPITALISED = regex.compile(r"\b\p{Lu}\p{Ll}+\b")
@@ -52,13 +56,16 @@ class GenderParadigm:
 
     def pairs(self, task: PairingTask) -> PairData:
         """`fills` pairs of each class from each text that is, or can be made, a template."""
-        finder = TemplateFinder(self.rules, self.classes, names=self.names, fills=self.config.fills, seed=task.seed)
+        finder = TemplateFinder(
+            self.rules, self.classes, names=self.names, fills=self.config.fills, seed=task.seed
+        )
         return make_pairs(task, finder)
 
 
 @frozen
 class TemplateFinder(RulesFinder):
-    """Finds templates and fills them with `names` (name: class), from draws that depend on the seed and on the text's place."""
+    """Finds templates and fills them with `names` (name: class), from draws that depend on the seed and on
+    the text's place."""
 
     names: Mapping[str, str] = field(kw_only=True)
     fills: int = field(kw_only=True)
@@ -83,9 +90,13 @@ class TemplateFinder(RulesFinder):
             return Finding(problem="no first name")
         if problem := self._unfit(text, finding, names):
             return Finding(problem=problem, parts=tuple({each.part for each in finding.candidates}))
-        template = CAPITALISED.sub(lambda match: NAME if match.group() in self.names else match.group(), slot.left)
+        template = CAPITALISED.sub(
+            lambda match: NAME if match.group() in self.names else match.group(), slot.left
+        )
         pronoun = PRONOUN.lower() if slot.surface.islower() else PRONOUN
-        right = CAPITALISED.sub(lambda match: NAME if match.group() in self.names else match.group(), slot.right)
+        right = CAPITALISED.sub(
+            lambda match: NAME if match.group() in self.names else match.group(), slot.right
+        )
         return self._filled(text, template + pronoun + right)
 
     def _unfit(self, text: Text, finding: Finding, names: list[Any]) -> str:

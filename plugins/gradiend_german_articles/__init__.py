@@ -9,10 +9,10 @@ from gradiend_core.api import Contribution, hookimpl
 
 @frozen
 class GermanArticles:
-    """Settings of `german-articles`. A class is a gender and a case, such as MascNom, FemDat, NeutAcc, of the singular;
-    several of them are merged with "+", as in "MascNom+FemNom+NeutNom". `steps` restricts what may stand for what: "any",
-    "one" (classes that share the gender or the case), "gender" (those that share the case) or "case" (those that share the
-    gender)."""
+    """Settings of `german-articles`. A class is a gender and a case, such as MascNom, FemDat, NeutAcc, of the
+    singular; several of them are merged with "+", as in "MascNom+FemNom+NeutNom". `steps` restricts what may
+    stand for what: "any", "one" (classes that share the gender or the case), "gender" (those that share the
+    case) or "case" (those that share the gender)."""
 
     classes: tuple[str, ...] = field(default=("MascNom", "FemNom"), validator=validators.min_len(2))
     steps: str = field(default="any", validator=validators.in_(("any", "one", "gender", "case")))
@@ -22,8 +22,11 @@ class GermanArticles:
 def gradiend_feature_paradigms() -> list[Contribution]:
     return [
         Contribution(
-            "german-articles", GermanArticles, "gradiend_german_articles.paradigm:german_articles",
-            "German definite articles by gender and case; needs tagged text", "arXiv 2601.09313",
+            "german-articles",
+            GermanArticles,
+            "gradiend_german_articles.paradigm:german_articles",
+            "German definite articles by gender and case; needs tagged text",
+            "arXiv 2601.09313",
             {"model": "tiny-german", "texts": "tiny-german"},
         )
-    ]  # fmt: skip
+    ]

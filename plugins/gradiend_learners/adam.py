@@ -1,4 +1,5 @@
-"""The paper's learner: the encoder-decoder, trained by AdamW on the mean gradients of batches of one class."""
+"""The paper's learner: the encoder-decoder, trained by AdamW on the mean gradients of batches of one
+class."""
 
 from __future__ import annotations
 
@@ -21,15 +22,19 @@ class AdamLearner:
         self.config = config
 
     def vectors(self, axes: int) -> int:
-        """The weights, two moments of each, the best so far, the gradients of a step, and what other axes have left."""
+        """The weights, two moments of each, the best so far, the gradients of a step, and what other axes
+        have left."""
         roles, k = len({self.config.source, self.config.target}), self.config.latent_dim
         return 4 * (2 * k + 1) + roles + (3 * (axes - 1) if k == 1 else 0)
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
-        """The encoder-decoder after `steps` steps at most: the latest weights of the best validation correlation, or the last."""
+        """The encoder-decoder after `steps` steps at most: the latest weights of the best validation
+        correlation, or the last."""
         k = self.config.latent_dim
         if k not in (1, len(task.axes)):
-            raise ConfigError(f"learner.latent_dim is {k}, but must be 1 or the number of axes, {len(task.axes)}")
+            raise ConfigError(
+                f"learner.latent_dim is {k}, but must be 1 or the number of axes, {len(task.axes)}"
+            )
         if k > 1 or len(task.axes) == 1:
             return self._together(task, task.axes)
         return tuple(feature for axis in task.axes for feature in self._together(task, (axis,)))
@@ -45,7 +50,10 @@ class AdamLearner:
             if not training.rows:
                 raise
             done = training.done
-            warnings.warn(f"stopped by hand after {done} of {self.config.steps} steps; the best so far is kept", stacklevel=2)
+            warnings.warn(
+                f"stopped by hand after {done} of {self.config.steps} steps; the best so far is kept",
+                stacklevel=2,
+            )
         finally:
             bar.close()
         return training.features()

@@ -35,8 +35,8 @@ def turned(row: TrainingRow) -> TrainingRow:
 
 
 def grouped(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple[float, ...], list[int]]:
-    """Rows by their codes on the axes; those that say nothing of any are left out. For two classes these are the classes, for
-    several axes the transitions from one class to another."""
+    """Rows by their codes on the axes; those that say nothing of any are left out. For two classes these are
+    the classes, for several axes the transitions from one class to another."""
     codes = torch.stack([labels_of(examples.pairs, axis) for axis in axes], 1).tolist()
     groups: dict[tuple[float, ...], list[int]] = {}
     for row, own in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):
@@ -48,4 +48,6 @@ def grouped(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple
 def validation_of(task: LearningTask, axes: tuple[tuple[str, str], ...], most: int) -> Examples:
     """The first validation pairs of each group, in equal numbers where there are enough."""
     groups = grouped(task.validation, axes).values()
-    return subset(task.validation, sorted(row for rows in groups for row in rows[: max(1, most // len(groups))]))
+    return subset(
+        task.validation, sorted(row for rows in groups for row in rows[: max(1, most // len(groups))])
+    )

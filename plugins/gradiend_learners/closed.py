@@ -18,13 +18,15 @@ from gradiend_learners import Ridge, Roles
 
 
 class MeanDifference:
-    """Encoder and decoder are differences of the classes' mean gradients: one pass over the training pairs."""
+    """Encoder and decoder are differences of the classes' mean gradients: one pass over the training
+    pairs."""
 
     def __init__(self, config: Roles) -> None:
         self.config = config
 
     def vectors(self, axes: int) -> int:
-        """Two means of each role, of which encoder, decoder and bias are made; and what other axes have left."""
+        """Two means of each role, of which encoder, decoder and bias are made; and what other axes have
+        left."""
         return 2 * len({self.config.source, self.config.target}) + 3 * axes
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
@@ -38,18 +40,20 @@ class MeanDifference:
 
 
 class RidgeLearner:
-    """The encoder We that minimises ‖G·We − y‖² + λ‖We‖² for codes y of ±1, with We = Gᵀα: (GGᵀ + λ)α = y is solved by conjugate
-    gradients, of which each iteration multiplies by G and by Gᵀ once, so neither G nor GGᵀ is formed.
+    """The encoder We that minimises ‖G·We − y‖² + λ‖We‖² for codes y of ±1, with We = Gᵀα: (GGᵀ + λ)α = y is
+    solved by conjugate gradients, of which each iteration multiplies by G and by Gᵀ once, so neither G nor
+    GGᵀ is formed.
 
-    The first iteration is the mean difference; each further one whitens it more. The iteration with the best validation
-    correlation is kept. The decoder gives the classes' mean target gradients.
+    The first iteration is the mean difference; each further one whitens it more. The iteration with the best
+    validation correlation is kept. The decoder gives the classes' mean target gradients.
     """
 
     def __init__(self, config: Ridge) -> None:
         self.config = config
 
     def vectors(self, axes: int) -> int:
-        """The direction of an iteration and the encoder, or the encoder, two means, the decoder and its bias; and other axes."""
+        """The direction of an iteration and the encoder, or the encoder, two means, the decoder and its bias;
+        and other axes."""
         return 3 + 3 * axes
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
@@ -61,7 +65,9 @@ class RidgeLearner:
         rows, seen = labels.nonzero()[:, 0], wanted != 0
         everything = list(range(len(labels)))
         direction = torch.zeros(len(labels))
-        weights = torch.where(labels > 0, 1 / (labels > 0).sum(), 1 / (labels < 0).sum())  # both classes count alike
+        weights = torch.where(
+            labels > 0, 1 / (labels > 0).sum(), 1 / (labels < 0).sum()
+        )  # both classes count alike
         residual = (labels * weights)[rows]
         solution, penalty, best = torch.zeros(len(labels)), 0.0, (-1.0, 0, torch.zeros(len(labels)))
         search, norm, predicted = residual.clone(), float(residual @ residual), torch.zeros(len(wanted))
@@ -78,7 +84,9 @@ class RidgeLearner:
             if not 0 < curvature < torch.inf:
                 if record:
                     break
-                raise LearningError(f"the gradients of the training pairs have squared length {curvature} along the classes")
+                raise LearningError(
+                    f"the gradients of the training pairs have squared length {curvature} along the classes"
+                )
             step = norm / curvature
             solution[rows] += step * search
             residual = residual - step * product

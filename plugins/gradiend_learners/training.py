@@ -1,4 +1,5 @@
-"""One training of an encoder-decoder: its state, its steps, its checkpoints, and the features that come of it."""
+"""One training of an encoder-decoder: its state, its steps, its checkpoints, and the features that come of
+it."""
 
 from __future__ import annotations
 
@@ -68,16 +69,22 @@ class Training:
     best_score: float = field(default=-1.0, init=False)
 
     @classmethod
-    def begin(cls, config: Adam, task: LearningTask, axes: tuple[tuple[str, str], ...], taught: frozenset[str]) -> Training:
+    def begin(
+        cls, config: Adam, task: LearningTask, axes: tuple[tuple[str, str], ...], taught: frozenset[str]
+    ) -> Training:
         groups = grouped(task.train, axes)
         size = min(config.batch_size, len(task.train.pairs))
         neutral = None
         if config.neutral and task.neutral and len(task.neutral.pairs):
             neutral = class_batches({(0.0,) * len(axes): range(len(task.neutral.pairs))}, size, task.seed)
-        checkpoint = Checkpoint(task.checkpoint and task.checkpoint / "-".join(axes[0] + axes[-1]), config.checkpoint_seconds)
+        checkpoint = Checkpoint(
+            task.checkpoint and task.checkpoint / "-".join(axes[0] + axes[-1]), config.checkpoint_seconds
+        )
         validation = validation_of(task, axes, config.validation_pairs)
         batches = class_batches(groups, size, task.seed)
-        self = cls(config, task, axes, taught, validation, batches, neutral, len(groups), checkpoint, config.steps)
+        self = cls(
+            config, task, axes, taught, validation, batches, neutral, len(groups), checkpoint, config.steps
+        )
         self.falls_at = round(config.steps * (1 - config.cooldown))
         if not self.resume():
             probes = class_batches(groups, size, task.seed)
@@ -107,10 +114,13 @@ class Training:
         return Units.of(lengths, self.task.gradients.scope.size, self.config.learning_rate)
 
     def align(self, model: EncoderDecoder, probes: Iterator[tuple[tuple[float, ...], list[int]]]) -> None:
-        """Lets each latent start on its axis: on the sum d of some source gradients by their codes, Σ code·source, scaled so that
-        these encode to about half of their codes; for code·(d·source) adds up to ‖d‖². Reconstruction alone is as good with any
-        rotation of the latents."""
-        directions, seen = torch.zeros_like(model.encoder), torch.zeros(len(model.encoder), device=model.encoder.device)
+        """Lets each latent start on its axis: on the sum d of some source gradients by their codes, Σ
+        code·source, scaled so that these encode to about half of their codes; for code·(d·source) adds up to
+        ‖d‖². Reconstruction alone is as good with any rotation of the latents."""
+        directions, seen = (
+            torch.zeros_like(model.encoder),
+            torch.zeros(len(model.encoder), device=model.encoder.device),
+        )
         for codes, rows in probes:
             source, _ = self.gradients(self.task.train, rows)
             for latent, code in enumerate(codes):
@@ -120,7 +130,8 @@ class Training:
         model.encoder.addcmul_(directions, scales[:, None])
 
     def gradients(self, examples: Examples, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Mean source and target gradient of a batch, [n] each, from one forward pass; they are overwritten by the next."""
+        """Mean source and target gradient of a batch, [n] each, from one forward pass; they are overwritten
+        by the next."""
         roles = list(dict.fromkeys([self.config.source, self.config.target]))
         shares = torch.full((len(rows),), 1 / len(rows))
         self.buffer = self.task.gradients.accumulate(examples, rows, shares, roles, out=self.buffer)
@@ -137,7 +148,8 @@ class Training:
         if not math.isfinite(loss):
             rate = self.units.rates.encoder
             raise LearningError(
-                f"the loss is {loss} at step {self.done}: the learning rate {rate:.2g} is too large, or gradients are not finite"
+                f"the loss is {loss} at step {self.done}: the learning rate {rate:.2g} is too large, or"
+                " gradients are not finite"
             )
         row, every = TrainingRow(self.done, loss), self.config.validate_every if self.reads else 0
         if every and (self.done % every == 0 or self.done == self.last):
@@ -153,9 +165,15 @@ class Training:
         self.updates += 1
         code = torch.tensor(codes, device=source.device) if self.taught else None
         return self.trainer.step(
-            self.updates, self.units.rates.scaled(self.share()), source, target, (self.units.source, self.units.target), code,
-            learn_encoder=self.reads, learn_decoder=self.taught != {"encoder"},
-        )  # fmt: skip
+            self.updates,
+            self.units.rates.scaled(self.share()),
+            source,
+            target,
+            (self.units.source, self.units.target),
+            code,
+            learn_encoder=self.reads,
+            learn_decoder=self.taught != {"encoder"},
+        )
 
     def share(self) -> float:
         """What is left of the learning rate: it falls linearly to 0 at the last step."""
@@ -163,12 +181,16 @@ class Training:
         return self.falls_from * (1 - fallen)
 
     def judge(self) -> None:
-        """Lets the rate fall to 0 soon when nothing is gained any more, and not yet while nothing is known; gives up when all is
-        lost."""
+        """Lets the rate fall to 0 soon when nothing is gained any more, and not yet while nothing is known;
+        gives up when all is lost."""
         if self.config.give_up and (problem := diagnosis(self.rows, self.axes[0])):
-            raise LearningError(f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})")
+            raise LearningError(
+                f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})"
+            )
         if self.config.give_up and knows_nothing(self.rows[-1]) and self.falls_at < self.done < self.last:
-            self.falls_at = self.done  # some seeds begin far off, and would have no rate left once they are near
+            self.falls_at = (
+                self.done
+            )  # some seeds begin far off, and would have no rate left once they are near
         if self.config.early_stop and not self.stopping and converged(self.rows):
             soon = self.done + math.ceil(self.done * self.config.cooldown / 2)
             self.stopping = True
@@ -181,8 +203,14 @@ class Training:
         self.buffer = None  # room for the pass to come
         projected = self.task.gradients.project(self.validation, model.encoder, self.config.source)
         codes = (projected * self.units.source + model.encoder_bias).tanh().cpu()
-        found = [LatentScore.of(codes, self.validation, axis, latent) for axis, latent in self.assigned(codes)]
-        score = sum(abs(each.correlation) for each in found) / len(found) if None not in [f.correlation for f in found] else None
+        found = [
+            LatentScore.of(codes, self.validation, axis, latent) for axis, latent in self.assigned(codes)
+        ]
+        score = (
+            sum(abs(each.correlation) for each in found) / len(found)
+            if None not in [f.correlation for f in found]
+            else None
+        )
         better = score is not None and score >= self.best_score - TIE
         if better:
             self.best_score = max(score, self.best_score)
@@ -195,7 +223,11 @@ class Training:
             self.best = None
         one = found[0]
         return evolve(
-            row, validation_correlation=one.correlation, validation_first=one.first, validation_second=one.second, kept=better
+            row,
+            validation_correlation=one.correlation,
+            validation_first=one.first,
+            validation_second=one.second,
+            kept=better,
         )
 
     def assigned(self, codes: Tensor) -> list[tuple[tuple[str, str], int]]:
@@ -203,13 +235,17 @@ class Training:
         if len(self.axes) == 1:
             return [(self.axes[0], 0)]
         table = [
-            [-abs(LatentScore.of(codes, self.validation, axis, latent).correlation or 0.0) for latent in range(codes.shape[1])]
+            [
+                -abs(LatentScore.of(codes, self.validation, axis, latent).correlation or 0.0)
+                for latent in range(codes.shape[1])
+            ]
             for axis in self.axes
         ]
         return [(self.axes[a], int(latent)) for a, latent in zip(*linear_sum_assignment(table), strict=True)]
 
     def features(self) -> tuple[LearnedFeature, ...]:
-        """The best weights in the model's own units, an axis each, oriented, and calibrated if so configured."""
+        """The best weights in the model's own units, an axis each, oriented, and calibrated if so
+        configured."""
         model = self.best or self.trainer.model
         del self.trainer
         self.buffer = self.best = None
@@ -223,9 +259,18 @@ class Training:
         for axis, latent in self.assigned(codes):
             rows = tuple(self.rows)
             feature = LearnedFeature(
-                model.encoder[latent], float(model.encoder_bias[latent]), model.decoder[latent], model.decoder_bias,
-                self.task.gradients.scope, axis, self.config.source, self.config.target, rows, best_step, self.task.seed,
-            )  # fmt: skip
+                model.encoder[latent],
+                float(model.encoder_bias[latent]),
+                model.decoder[latent],
+                model.decoder_bias,
+                self.task.gradients.scope,
+                axis,
+                self.config.source,
+                self.config.target,
+                rows,
+                best_step,
+                self.task.seed,
+            )
             if not self.reads:
                 result.append(feature)
                 continue
@@ -239,14 +284,26 @@ class Training:
 
     def save(self) -> None:
         model, trainer = self.trainer.model, self.trainer
-        parts = {"weights": model, "first": trainer.first, "second": trainer.second} | ({"best": self.best} if self.best else {})
-        tensors = {f"{part}.{i}": value for part, whole in parts.items() for i, value in enumerate(whole.weights)}
+        parts = {"weights": model, "first": trainer.first, "second": trainer.second} | (
+            {"best": self.best} if self.best else {}
+        )
+        tensors = {
+            f"{part}.{i}": value for part, whole in parts.items() for i, value in enumerate(whole.weights)
+        }
         units = self.units
         values = {
-            "updates": self.updates, "last": self.last, "best_score": self.best_score,
+            "updates": self.updates,
+            "last": self.last,
+            "best_score": self.best_score,
             "fall": [self.falls_from, self.falls_at, self.stopping],
-            "units": [units.source, units.target, units.rates.encoder, units.rates.encoder_bias, units.rates.decoder],
-        }  # fmt: skip
+            "units": [
+                units.source,
+                units.target,
+                units.rates.encoder,
+                units.rates.encoder_bias,
+                units.rates.decoder,
+            ],
+        }
         self.checkpoint.save(tensors, self.rows, values)
 
     def resume(self) -> bool:
@@ -256,7 +313,8 @@ class Training:
             return False
         tensors, self.rows, values = state
         weights, first, second = (
-            EncoderDecoder(*(tensors[f"{part}.{i}"] for i in range(4))) for part in ("weights", "first", "second")
+            EncoderDecoder(*(tensors[f"{part}.{i}"] for i in range(4)))
+            for part in ("weights", "first", "second")
         )
         self.trainer = Trainer(weights, first, second, self.config.weight_decay, self.eps)
         if "best.0" in tensors:

@@ -8,16 +8,19 @@ from attrs import frozen
 
 from gradiend_core.api import LearningError, Rates
 
-#: the most that one step may move an encoding before tanh, and the share of a typical target entry that one step may
-#: move the decoder; see tests/benchmarks/learning_rate.py for how wide the range is in which these work
+#: the most that one step may move an encoding before tanh, and the share of a typical target entry that one
+#: step may move the decoder; see tests/benchmarks/learning_rate.py for how wide the range is in which these
+#: work
 ENCODER_STEP, DECODER_STEP = 0.2, 0.05
-#: the size to which typical gradient entries are brought; there the paper's initial weights hardly move an encoding
+#: the size to which typical gradient entries are brought; there the paper's initial weights hardly move an
+#: encoding
 SIZE = 0.1
 
 
 @frozen
 class Units:
-    """Factors that bring source and target gradients to entries of one size, and the learning rates that fit them."""
+    """Factors that bring source and target gradients to entries of one size, and the learning rates that fit
+    them."""
 
     source: float
     target: float
@@ -25,18 +28,20 @@ class Units:
 
     @classmethod
     def of(cls, probes: list[tuple[float, float, float]], n: int, learning_rate: float) -> Units:
-        """A given learning rate works on the plain gradients; without one, rates follow from a few gradients, of which lengths
-        are given: Euclidean and absolute of the source, Euclidean of the target.
+        """A given learning rate works on the plain gradients; without one, rates follow from a few gradients,
+        of which lengths are given: Euclidean and absolute of the source, Euclidean of the target.
 
-        A step of Adam moves each weight by about its rate, hence an encoding by at most rate · ‖source‖₁. The encoder's bias
-        moves every encoding alike, neutral ones too, so in a small scope, where rates are high, it is held back.
+        A step of Adam moves each weight by about its rate, hence an encoding by at most rate · ‖source‖₁. The
+        encoder's bias moves every encoding alike, neutral ones too, so in a small scope, where rates are
+        high, it is held back.
         """
         if learning_rate:
             return cls(1.0, 1.0, Rates(learning_rate, learning_rate, learning_rate))
         source, absolute, target = (sum(side) / len(side) for side in zip(*probes, strict=True))
         if not all(0 < length < math.inf for length in (source, target)):
             raise LearningError(
-                f"gradients have the lengths {source}, {target} (source, target): nothing can be learned from them"
+                f"gradients have the lengths {source}, {target} (source, target): nothing can be learned from"
+                " them"
             )
         unit = SIZE * n**0.5 / source
         rate, decoder_rate = ENCODER_STEP / (absolute * unit), DECODER_STEP * SIZE

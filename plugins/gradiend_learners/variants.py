@@ -37,7 +37,14 @@ class SupervisedDecoderLearner(AdamLearner):
         for feature in super()._together(task, axes):
             first, second = class_means(task, feature.classes, [feature.source])[0]
             ends = torch.stack([feature.decode(1.0), feature.decode(-1.0)])
-            found = assembled(task, feature.classes, first - second, ends, (feature.source, feature.target), feature.training)
+            found = assembled(
+                task,
+                feature.classes,
+                first - second,
+                ends,
+                (feature.source, feature.target),
+                feature.training,
+            )
             result.append(found)
         return tuple(result)
 
@@ -65,4 +72,6 @@ class ShuffledLearner:
             rng.shuffle(classes)
             return relabelled(examples, classes)
 
-        return self.learner.learn(evolve(task, train=shuffled(task.train), validation=shuffled(task.validation)))
+        return self.learner.learn(
+            evolve(task, train=shuffled(task.train), validation=shuffled(task.validation))
+        )

@@ -1,4 +1,5 @@
-"""Masked language models: the slot holds the mask token, the loss is the cross-entropy of the filler there."""
+"""Masked language models: the slot holds the mask token, the loss is the cross-entropy of the filler
+there."""
 
 from __future__ import annotations
 
@@ -43,7 +44,9 @@ class MaskedSource(SlotSource):
 
         loaded, tokenizer = load_model(model, AutoModelForMaskedLM, settings)
         if tokenizer.mask_token_id is None:
-            raise ModelError(f"the tokenizer of {model!r} has no mask token; a masked language model needs one")
+            raise ModelError(
+                f"the tokenizer of {model!r} has no mask token; a masked language model needs one"
+            )
         return loaded, tokenizer
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
@@ -53,11 +56,14 @@ class MaskedSource(SlotSource):
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
     ) -> list[TextBatch]:
-        """Texts with some of their tokens masked; each alone (pseudo-log-likelihood, arXiv 1910.14659) with `every_token`."""
+        """Texts with some of their tokens masked; each alone (pseudo-log-likelihood, arXiv 1910.14659) with
+        `every_token`."""
         limit, rows = token_limit(tokenizer, model, self.config.max_tokens), []
         encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
         share, least = self.config.mask_share, self.config.min_masked
-        hidden = masked_places(encoded["special_tokens_mask"], seed, share, least, limit, every_token=every_token)
+        hidden = masked_places(
+            encoded["special_tokens_mask"], seed, share, least, limit, every_token=every_token
+        )
         for text, places in hidden:
             ids = list(encoded["input_ids"][text])
             targets = tuple(ids[place] for place in places)
@@ -68,4 +74,6 @@ class MaskedSource(SlotSource):
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the accuracy at masked tokens."""
-        return text_scores(model, prepared, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets)
+        return text_scores(
+            model, prepared, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets
+        )

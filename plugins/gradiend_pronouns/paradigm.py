@@ -1,6 +1,7 @@
 """English subject pronouns by person and number (arXiv 2602.23993).
 
-Known limits: without tags "you" and "it" are taken as subjects wherever they stand; contractions (he's) are dropped.
+Known limits: without tags "you" and "it" are taken as subjects wherever they stand; contractions (he's) are
+dropped.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ COMPONENTS = ("embeddings", "attention", "mlp", "norm", "other")
 def check_share(_: Any, attribute: Any, value: float) -> None:
     """Fractions in (0, 1], counts from 1."""
     if not (0 < value <= 1 if isinstance(value, float) else value >= 1):
-        raise ValueError(f"'{attribute.name}' must be a fraction above 0.0 and up to 1.0, or a count from 1, not {value!r}")
+        raise ValueError(
+            f"'{attribute.name}' must be a fraction above 0.0 and up to 1.0, or a count from 1, not {value!r}"
+        )
 
 
 @frozen
@@ -38,7 +40,8 @@ class Components:
     """Settings of `components`: which of embeddings, attention, mlp, norm, other."""
 
     components: tuple[str, ...] = field(
-        default=("attention", "mlp"), validator=[validators.min_len(1), validators.deep_iterable(validators.in_(COMPONENTS))]
+        default=("attention", "mlp"),
+        validator=[validators.min_len(1), validators.deep_iterable(validators.in_(COMPONENTS))],
     )
 
 
@@ -51,8 +54,8 @@ class RandomPart:
 
 @frozen
 class TopByGradient:
-    """Settings of `top-gradient`: a share of the backbone's weights, by the size of the difference of the classes' mean
-    gradients on at most `pairs` training pairs."""
+    """Settings of `top-gradient`: a share of the backbone's weights, by the size of the difference of the
+    classes' mean gradients on at most `pairs` training pairs."""
 
     share: int | float = field(default=0.01, validator=check_share)
     pairs: int = field(default=256, validator=validators.ge(2))
@@ -60,7 +63,8 @@ class TopByGradient:
 
 @frozen
 class Saved:
-    """Settings of `saved`: the scope of a saved feature or run, and of it a share by the size of its `by` weights."""
+    """Settings of `saved`: the scope of a saved feature or run, and of it a share by the size of its `by`
+    weights."""
 
     folder: str = field(validator=validators.min_len(1))
     share: int | float = field(default=1.0, validator=check_share)
@@ -70,16 +74,44 @@ class Saved:
 @hookimpl
 def gradiend_parameter_selectors() -> list[Contribution]:
     return [
-        Contribution("backbone", NoSettings, "gradiend_selection.selectors:Backbone",
-                     "every weight but those of heads; tied ones once"),
-        Contribution("pattern", Pattern, "gradiend_selection.selectors:ByPattern", "whole parameters by patterns of their names"),
-        Contribution("layers", Layers, "gradiend_selection.selectors:ByLayer", "the weights of a range of layers"),
-        Contribution("components", Components, "gradiend_selection.selectors:ByComponent",
-                     "embeddings, attention, MLP or normalisation"),
-        Contribution("random", RandomPart, "gradiend_selection.selectors:AtRandom",
-                     "single weights of the backbone at random, a control"),
-        Contribution("top-gradient", TopByGradient, "gradiend_selection.selectors:ByGradient",
-                     "single weights with the largest mean gradient, before training", "arXiv 2602.23993"),
-        Contribution("saved", Saved, "gradiend_selection.selectors:FromSaved",
-                     "the weights of a saved feature, or the largest of them"),
-    ]  # fmt: skip
+        Contribution(
+            "backbone",
+            NoSettings,
+            "gradiend_selection.selectors:Backbone",
+            "every weight but those of heads; tied ones once",
+        ),
+        Contribution(
+            "pattern",
+            Pattern,
+            "gradiend_selection.selectors:ByPattern",
+            "whole parameters by patterns of their names",
+        ),
+        Contribution(
+            "layers", Layers, "gradiend_selection.selectors:ByLayer", "the weights of a range of layers"
+        ),
+        Contribution(
+            "components",
+            Components,
+            "gradiend_selection.selectors:ByComponent",
+            "embeddings, attention, MLP or normalisation",
+        ),
+        Contribution(
+            "random",
+            RandomPart,
+            "gradiend_selection.selectors:AtRandom",
+            "single weights of the backbone at random, a control",
+        ),
+        Contribution(
+            "top-gradient",
+            TopByGradient,
+            "gradiend_selection.selectors:ByGradient",
+            "single weights with the largest mean gradient, before training",
+            "arXiv 2602.23993",
+        ),
+        Contribution(
+            "saved",
+            Saved,
+            "gradiend_selection.selectors:FromSaved",
+            "the weights of a saved feature, or the largest of them",
+        ),
+    ]

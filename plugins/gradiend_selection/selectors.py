@@ -44,7 +44,8 @@ def backbone(model: nn.Module) -> list[str]:
 
 
 def in_parts(scope: ParameterScope) -> Iterator[tuple[int, ParameterScope]]:
-    """Scopes of consecutive parameters of at most AT_ONCE weights together, or of one parameter, and where each begins."""
+    """Scopes of consecutive parameters of at most AT_ONCE weights together, or of one parameter, and where
+    each begins."""
     start, size, slices = 0, 0, []
     for each in scope.slices:
         if slices and size + each.size > AT_ONCE:
@@ -76,7 +77,8 @@ class ByPattern:
         for pattern in self.config.include + self.config.exclude:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise ConfigError(
-                    f"scope pattern {pattern!r} matches no parameter; names look like {names[0]!r} and {names[-1]!r}"
+                    f"scope pattern {pattern!r} matches no parameter; names look like {names[0]!r} and"
+                    f" {names[-1]!r}"
                 )
 
         def matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -89,7 +91,8 @@ class ByPattern:
 
 
 class ByLayer:
-    """The backbone's parameters in a range of layers. An encoder and a decoder count their layers each from 0."""
+    """The backbone's parameters in a range of layers. An encoder and a decoder count their layers each from
+    0."""
 
     def __init__(self, config: Layers) -> None:
         self.config = config
@@ -97,18 +100,23 @@ class ByLayer:
     def select(self, task: SelectionTask) -> ParameterScope:
         names = backbone(task.model)
         count = 1 + max((layer_of(name) for name in names if layer_of(name) is not None), default=-1)  # type: ignore[type-var]
-        first, last = (number + count if number < 0 else number for number in (self.config.first, self.config.last))
+        first, last = (
+            number + count if number < 0 else number for number in (self.config.first, self.config.last)
+        )
         if not 0 <= first <= last < count:
             raise ConfigError(
-                f"scope.first = {self.config.first} and scope.last = {self.config.last} are no range of the {count} layers that "
-                "this model has"
+                f"scope.first = {self.config.first} and scope.last = {self.config.last} are no range of the"
+                f" {count} layers that this model has"
             )
-        return scope_of(task.model, [name for name in names if first <= (-1 if (n := layer_of(name)) is None else n) <= last])
+        return scope_of(
+            task.model,
+            [name for name in names if first <= (-1 if (n := layer_of(name)) is None else n) <= last],
+        )
 
 
 class ByComponent:
-    """The backbone's parameters by what they do: an embedding or a normalisation by its module, attention by its name, what
-    else is in a layer is the MLP."""
+    """The backbone's parameters by what they do: an embedding or a normalisation by its module, attention by
+    its name, what else is in a layer is the MLP."""
 
     def __init__(self, config: Components) -> None:
         self.config = config
@@ -151,9 +159,11 @@ class AtRandom(PartOfBackbone):
 
 
 class ByGradient(PartOfBackbone):
-    """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on any of them.
+    """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on
+    any of them.
 
-    A large model is gone through in parts, each with a pass over the examples, and the largest so far are kept."""
+    A large model is gone through in parts, each with a pass over the examples, and the largest so far are
+    kept."""
 
     def __init__(self, config: TopByGradient) -> None:
         self.config = config
@@ -170,7 +180,10 @@ class ByGradient(PartOfBackbone):
         for start, part in in_parts(whole):
             sizes = difference_of_means(task.gradients(part), task.train, task.axes, self.config.pairs)
             own = largest(sizes, min(count, part.size))
-            best, places = torch.cat([best, sizes[own.to(sizes.device)].cpu()]), torch.cat([places, own + start])
+            best, places = (
+                torch.cat([best, sizes[own.to(sizes.device)].cpu()]),
+                torch.cat([places, own + start]),
+            )
             kept = largest(best, min(count, len(best)))
             best, places = best[kept], places[kept]
         return whole.narrowed(places)

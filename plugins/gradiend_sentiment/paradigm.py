@@ -1,8 +1,9 @@
-"""Sentiment by pairs of opposite words (arXiv 2602.23993 has it as a use case; the pairs are this project's own).
+"""Sentiment by pairs of opposite words (arXiv 2602.23993 has it as a use case; the pairs are this project's
+own).
 
-Known limits: a word is counted whatever it means there ("not good", "kind of", "a fine of ten pounds"); opposites differ in
-more than sentiment; a text in which several of these words stand keeps the others, which is what a model reads the sentiment
-from."""
+Known limits: a word is counted whatever it means there ("not good", "kind of", "a fine of ten pounds");
+opposites differ in more than sentiment; a text in which several of these words stand keeps the others, which
+is what a model reads the sentiment from."""
 
 from __future__ import annotations
 
@@ -12,13 +13,14 @@ from gradiend_sentiment import EnglishSentiment
 OPPOSITES = tuple(
     tuple(pair.split("/"))
     for pair in (
-        "good/bad great/terrible best/worst better/worse happy/sad wonderful/awful beautiful/ugly kind/cruel nice/nasty "
-        "delicious/disgusting fresh/rotten friendly/rude funny/boring perfect/horrible excellent/poor pleasant/unpleasant "
-        "lovely/dreadful bright/gloomy love/hate loved/hated loves/hates enjoy/dislike enjoyed/disliked strong/weak clean/dirty "
-        "safe/dangerous honest/dishonest brave/cowardly clever/stupid success/failure successful/unsuccessful joy/sorrow "
-        "hope/despair interesting/dull charming/repulsive fantastic/pathetic brilliant/mediocre win/lose won/lost "
-        "positive/negative happily/sadly well/badly smart/dumb gentle/harsh healthy/sick laughed/cried smile/frown "
-        "smiled/frowned"
+        "good/bad great/terrible best/worst better/worse happy/sad wonderful/awful beautiful/ugly kind/cruel"
+        " nice/nasty delicious/disgusting fresh/rotten friendly/rude funny/boring perfect/horrible"
+        " excellent/poor pleasant/unpleasant lovely/dreadful bright/gloomy love/hate loved/hated loves/hates"
+        " enjoy/dislike enjoyed/disliked strong/weak clean/dirty safe/dangerous honest/dishonest"
+        " brave/cowardly clever/stupid success/failure successful/unsuccessful joy/sorrow hope/despair"
+        " interesting/dull charming/repulsive fantastic/pathetic brilliant/mediocre win/lose won/lost"
+        " positive/negative happily/sadly well/badly smart/dumb gentle/harsh healthy/sick laughed/cried"
+        " smile/frown smiled/frowned"
     ).split()
 )
 
@@ -28,7 +30,8 @@ def sentiment(config: EnglishSentiment) -> RulesParadigm:
     pairs = config.opposites or OPPOSITES
     if config.opposites and len(config.opposites) < 3:
         raise ConfigError(
-            f"paradigm.opposites has {len(config.opposites)} pairs of words; give at least three, so that each split can have one"
+            f"paradigm.opposites has {len(config.opposites)} pairs of words; give at least three, so that"
+            " each split can have one"
         )
     words = {"positive": tuple(one for one, _ in pairs), "negative": tuple(other for _, other in pairs)}
     return RulesParadigm("english-sentiment", Rules(words, aligned=True, spare=True), config.classes)

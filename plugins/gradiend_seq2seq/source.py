@@ -1,7 +1,9 @@
-"""Encoder-decoders: the encoder sees the text with a hidden slot, and the loss is −log P(filler) of the decoder there.
+"""Encoder-decoders: the encoder sees the text with a hidden slot, and the loss is −log P(filler) of the
+decoder there.
 
-There are two ways in which they were trained to fill. With sentinels (T5), a slot is <extra_id_0>, and the decoder says
-"<extra_id_0> filler"; with a mask (BART), it writes the whole text again, and has the text before the slot when it comes to it.
+There are two ways in which they were trained to fill. With sentinels (T5), a slot is <extra_id_0>, and the
+decoder says "<extra_id_0> filler"; with a mask (BART), it writes the whole text again, and has the text
+before the slot when it comes to it.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ class DecodedExamples:
 
     def batch(self, rows: Sequence[int], device: Any) -> TokenBatch:
         tokens: TokenBatch = self.encoded.batch(rows, device)
-        ids, _ = padded([self.decoder[row] for row in rows], self.encoded.pad, device)  # a decoder does not look ahead
+        ids, _ = padded(
+            [self.decoder[row] for row in rows], self.encoded.pad, device
+        )  # a decoder does not look ahead
         slot = torch.tensor([len(self.decoder[row]) - 1 for row in rows], device=device)
         return evolve(tokens, decoder_input_ids=ids, slot=slot)
 
@@ -76,7 +80,10 @@ class Seq2SeqSource(SlotSource):
     @staticmethod
     def accepts(model: str) -> bool:
         config = config_of(model)
-        return architecture(model).endswith("ForConditionalGeneration") and config.get("is_encoder_decoder") is True
+        return (
+            architecture(model).endswith("ForConditionalGeneration")
+            and config.get("is_encoder_decoder") is True
+        )
 
     def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
         from transformers import AutoModelForSeq2SeqLM
@@ -90,7 +97,9 @@ class Seq2SeqSource(SlotSource):
         (hidden,) = _hidden(tokenizer, 1)
         encoded = prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=hidden)
         start = _start(model)
-        before = [(hidden,) if tokenizer.mask_token_id is None else row.ids[: row.slot] for row in encoded.rows]
+        before = [
+            (hidden,) if tokenizer.mask_token_id is None else row.ids[: row.slot] for row in encoded.rows
+        ]
         return DecodedExamples(encoded, tuple((start, *each) for each in before))
 
     def prepare_texts(
@@ -101,7 +110,9 @@ class Seq2SeqSource(SlotSource):
         encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
         hidden = _hidden(tokenizer, limit)
         settings = self.config.mask_share, self.config.min_masked, len(hidden)
-        for text, places in masked_places(encoded["special_tokens_mask"], seed, *settings, every_token=every_token):
+        for text, places in masked_places(
+            encoded["special_tokens_mask"], seed, *settings, every_token=every_token
+        ):
             ids = list(encoded["input_ids"][text])
             targets = tuple(ids[place] for place in places)
             if tokenizer.mask_token_id is None:
@@ -116,18 +127,23 @@ class Seq2SeqSource(SlotSource):
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the accuracy at hidden tokens."""
-        return text_scores(model, prepared, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets)
+        return text_scores(
+            model, prepared, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets
+        )
 
 
 def _hidden(tokenizer: Any, most: int) -> list[int]:
-    """What can stand for hidden tokens in one text, in order: the mask as often as wanted, or as many sentinels as there are."""
+    """What can stand for hidden tokens in one text, in order: the mask as often as wanted, or as many
+    sentinels as there are."""
     if tokenizer.mask_token_id is not None:
         return [tokenizer.mask_token_id] * most
     vocabulary, found = tokenizer.get_vocab(), []
     while len(found) < most and (name := SENTINEL.format(len(found))) in vocabulary:
         found.append(vocabulary[name])
     if not found:
-        raise ModelError("the tokenizer has neither a mask token nor <extra_id_0>, so nothing can stand for a slot")
+        raise ModelError(
+            "the tokenizer has neither a mask token nor <extra_id_0>, so nothing can stand for a slot"
+        )
     return found
 
 

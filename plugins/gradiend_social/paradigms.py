@@ -1,10 +1,11 @@
-"""Race and religion by words, each with its counterpart in the other classes (arXiv 2502.01406, there for debiasing).
+"""Race and religion by words, each with its counterpart in the other classes (arXiv 2502.01406, there for
+debiasing).
 
-Known limits: words stand for groups only as far as the lists go, and a counterpart is one of role, not of meaning. "white"
-and "black" count only before a word for people, so that a black car is left out, and the same words elsewhere keep a text
-from being neutral. The article before a slot stays as it was ("a white …", "an Asian …") and gives the class away to some
-models. What a run changes is how probable these words are in such texts; that a model is less biased is another claim, which
-needs a test of its own."""
+Known limits: words stand for groups only as far as the lists go, and a counterpart is one of role, not of
+meaning. "white" and "black" count only before a word for people, so that a black car is left out, and the
+same words elsewhere keep a text from being neutral. The article before a slot stays as it was ("a white …",
+"an Asian …") and gives the class away to some models. What a run changes is how probable these words are in
+such texts; that a model is less biased is another claim, which needs a test of its own."""
 
 from __future__ import annotations
 
@@ -19,21 +20,42 @@ RACE = {
     "asian": ("Asian", "Asian", "Asian", "Asians", "Asia"),
 }
 PEOPLE = tuple(
-    "man men woman women boy boys girl girls child children kid kids person people guy guys student students teacher "
-    "teachers doctor doctors nurse nurses driver drivers farmer farmers singer singers writer writers worker workers actor "
-    "actors actress lawyer lawyers officer officers soldier soldiers player players artist artists musician musicians "
-    "leader leaders family families community communities neighborhood neighborhoods voter voters mother father brother "
-    "sister son daughter friend friends citizen citizens american americans population".split()
+    "man men woman women boy boys girl girls child children kid kids person people guy guys student students"
+    " teacher teachers doctor doctors nurse nurses driver drivers farmer farmers singer singers writer"
+    " writers worker workers actor actors actress lawyer lawyers officer officers soldier soldiers player"
+    " players artist artists musician musicians leader leaders family families community communities"
+    " neighborhood neighborhoods voter voters mother father brother sister son daughter friend friends"
+    " citizen citizens american americans population".split()
 )
 RELIGION = {
-    "christian": ("Christian", "Christians", "Christianity", "church", "churches", "priest", "priests", "Bible", "Easter"),
+    "christian": (
+        "Christian",
+        "Christians",
+        "Christianity",
+        "church",
+        "churches",
+        "priest",
+        "priests",
+        "Bible",
+        "Easter",
+    ),
     "muslim": ("Muslim", "Muslims", "Islam", "mosque", "mosques", "imam", "imams", "Quran", "Ramadan"),
-    "jewish": ("Jewish", "Jews", "Judaism", "synagogue", "synagogues", "rabbi", "rabbis", "Torah", "Passover"),
+    "jewish": (
+        "Jewish",
+        "Jews",
+        "Judaism",
+        "synagogue",
+        "synagogues",
+        "rabbi",
+        "rabbis",
+        "Torah",
+        "Passover",
+    ),
 }
 #: words of these religions that have no counterpart here
 RELATED = tuple(
-    "Jesus Christ Catholic Catholics Protestant Protestants pastor bishop pope gospel Allah Muhammad Koran Islamic Moses "
-    "Jew Judaic Hebrew Christmas Hanukkah Eid religion religious prayer faith".split()
+    "Jesus Christ Catholic Catholics Protestant Protestants pastor bishop pope gospel Allah Muhammad Koran"
+    " Islamic Moses Jew Judaic Hebrew Christmas Hanukkah Eid religion religious prayer faith".split()
 )
 
 
@@ -46,7 +68,9 @@ def race(config: EnglishRace) -> RulesParadigm:
 
 def religion(config: EnglishReligion) -> RulesParadigm:
     """christian, muslim, jewish: believers, their houses, clerics, scriptures and feasts."""
-    rules = Rules(_words("english-religion", RELIGION, config.words), not_neutral=RELATED, aligned=True, spare=True)
+    rules = Rules(
+        _words("english-religion", RELIGION, config.words), not_neutral=RELATED, aligned=True, spare=True
+    )
     return RulesParadigm("english-religion", rules, config.classes)
 
 
@@ -55,6 +79,7 @@ def _words(
 ) -> Mapping[str, tuple[str, ...]]:
     if given and set(given) != set(known):
         raise ConfigError(
-            f"paradigm.words of {kind} must give aligned lists for all of {', '.join(known)}, not for {', '.join(given)}"
+            f"paradigm.words of {kind} must give aligned lists for all of {', '.join(known)}, not for"
+            f" {', '.join(given)}"
         )
     return dict(given) or known

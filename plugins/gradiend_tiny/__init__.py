@@ -40,8 +40,18 @@ def german_text(_: NoSettings) -> Path:
 @hookimpl
 def gradiend_models() -> list[Contribution]:
     return [
-        Contribution("tiny-mlm", NoSettings, "gradiend_tiny:masked", "a BERT of 0.4 M parameters for short English sentences"),
-        Contribution("tiny-clm", NoSettings, "gradiend_tiny:causal", "a GPT-2 of 0.5 M parameters for short English sentences"),
+        Contribution(
+            "tiny-mlm",
+            NoSettings,
+            "gradiend_tiny:masked",
+            "a BERT of 0.4 M parameters for short English sentences",
+        ),
+        Contribution(
+            "tiny-clm",
+            NoSettings,
+            "gradiend_tiny:causal",
+            "a GPT-2 of 0.5 M parameters for short English sentences",
+        ),
         Contribution(
             "tiny-social",
             NoSettings,
@@ -49,7 +59,10 @@ def gradiend_models() -> list[Contribution]:
             "a BERT of 0.3 M parameters for sentences on faith, origin, taste",
         ),
         Contribution(
-            "tiny-german", NoSettings, "gradiend_tiny:german_model", "a BERT of 0.3 M parameters for short German sentences"
+            "tiny-german",
+            NoSettings,
+            "gradiend_tiny:german_model",
+            "a BERT of 0.3 M parameters for short German sentences",
         ),
     ]
 
@@ -57,7 +70,22 @@ def gradiend_models() -> list[Contribution]:
 @hookimpl
 def gradiend_texts() -> list[Contribution]:
     return [
-        Contribution("tiny-english", NoSettings, "gradiend_tiny:english", "6,000 short texts that the tiny models have not seen"),
-        Contribution("tiny-social", NoSettings, "gradiend_tiny:social_text", "6,000 short texts on faith, origin and taste"),
-        Contribution("tiny-german", NoSettings, "gradiend_tiny:german_text", "4,000 short German sentences with tags (CoNLL-U)"),
+        Contribution(
+            "tiny-english",
+            NoSettings,
+            "gradiend_tiny:english",
+            "6,000 short texts that the tiny models have not seen",
+        ),
+        Contribution(
+            "tiny-social",
+            NoSettings,
+            "gradiend_tiny:social_text",
+            "6,000 short texts on faith, origin and taste",
+        ),
+        Contribution(
+            "tiny-german",
+            NoSettings,
+            "gradiend_tiny:german_text",
+            "4,000 short German sentences with tags (CoNLL-U)",
+        ),
     ]

@@ -1,7 +1,8 @@
-"""German sentences from a small grammar, with the case, gender and number of each word: what the tiny German model learns.
+"""German sentences from a small grammar, with the case, gender and number of each word: what the tiny German
+model learns.
 
-A sentence is a list of tokens. Four fifths hold definite articles in all four cases, of singular and of plural nouns; one fifth
-holds no article at all. Every draw comes from one seeded generator.
+A sentence is a list of tokens. Four fifths hold definite articles in all four cases, of singular and of
+plural nouns; one fifth holds no article at all. Every draw comes from one seeded generator.
 """
 
 from __future__ import annotations
@@ -12,34 +13,46 @@ from collections.abc import Iterator
 from attrs import evolve, frozen
 
 ARTICLES = {
-    ("Masc", "Nom"): "der", ("Masc", "Acc"): "den", ("Masc", "Dat"): "dem", ("Masc", "Gen"): "des",
-    ("Fem", "Nom"): "die", ("Fem", "Acc"): "die", ("Fem", "Dat"): "der", ("Fem", "Gen"): "der",
-    ("Neut", "Nom"): "das", ("Neut", "Acc"): "das", ("Neut", "Dat"): "dem", ("Neut", "Gen"): "des",
-    ("Plur", "Nom"): "die", ("Plur", "Acc"): "die", ("Plur", "Dat"): "den", ("Plur", "Gen"): "der",
-}  # fmt: skip
+    ("Masc", "Nom"): "der",
+    ("Masc", "Acc"): "den",
+    ("Masc", "Dat"): "dem",
+    ("Masc", "Gen"): "des",
+    ("Fem", "Nom"): "die",
+    ("Fem", "Acc"): "die",
+    ("Fem", "Dat"): "der",
+    ("Fem", "Gen"): "der",
+    ("Neut", "Nom"): "das",
+    ("Neut", "Acc"): "das",
+    ("Neut", "Dat"): "dem",
+    ("Neut", "Gen"): "des",
+    ("Plur", "Nom"): "die",
+    ("Plur", "Acc"): "die",
+    ("Plur", "Dat"): "den",
+    ("Plur", "Gen"): "der",
+}
 #: singular, and genitive where it differs
 NOUNS = {
     "Masc": {
         noun.split("/")[0]: noun.split("/")[-1]
         for noun in (
-            "Hund/Hundes Mann/Mannes Tisch/Tisches Garten/Gartens Lehrer/Lehrers Vater/Vaters König/Königs Vogel/Vogels "
-            "Wagen/Wagens Brief/Briefes Koch/Kochs Wald/Waldes Fluss/Flusses Berg/Berges Ofen/Ofens Schlüssel/Schlüssels "
-            "Apfel/Apfels Bruder/Bruders Stuhl/Stuhls Baum/Baumes"
+            "Hund/Hundes Mann/Mannes Tisch/Tisches Garten/Gartens Lehrer/Lehrers Vater/Vaters König/Königs"
+            " Vogel/Vogels Wagen/Wagens Brief/Briefes Koch/Kochs Wald/Waldes Fluss/Flusses Berg/Berges"
+            " Ofen/Ofens Schlüssel/Schlüssels Apfel/Apfels Bruder/Bruders Stuhl/Stuhls Baum/Baumes"
         ).split()
     },
     "Fem": {
         noun: noun
         for noun in (
-            "Katze Frau Lampe Stadt Lehrerin Mutter Königin Blume Tasche Zeitung Köchin Wiese Brücke Straße Tür Schwester "
-            "Gabel Maus Uhr Kirche"
+            "Katze Frau Lampe Stadt Lehrerin Mutter Königin Blume Tasche Zeitung Köchin Wiese Brücke Straße"
+            " Tür Schwester Gabel Maus Uhr Kirche"
         ).split()
     },
     "Neut": {
         noun.split("/")[0]: noun.split("/")[-1]
         for noun in (
-            "Kind/Kindes Haus/Hauses Buch/Buches Pferd/Pferdes Mädchen/Mädchens Fenster/Fensters Auto/Autos Bild/Bildes "
-            "Dorf/Dorfes Brot/Brotes Schaf/Schafes Messer/Messers Dach/Daches Feld/Feldes Bett/Bettes Kleid/Kleides "
-            "Boot/Bootes Schiff/Schiffes Tor/Tores Zimmer/Zimmers"
+            "Kind/Kindes Haus/Hauses Buch/Buches Pferd/Pferdes Mädchen/Mädchens Fenster/Fensters Auto/Autos"
+            " Bild/Bildes Dorf/Dorfes Brot/Brotes Schaf/Schafes Messer/Messers Dach/Daches Feld/Feldes"
+            " Bett/Bettes Kleid/Kleides Boot/Bootes Schiff/Schiffes Tor/Tores Zimmer/Zimmers"
         ).split()
     },
 }
@@ -47,18 +60,32 @@ NOUNS = {
 PLURALS = dict(
     pair.split("/")
     for pair in (
-        "Hunde/Hunden Männer/Männern Tische/Tischen Vögel/Vögeln Briefe/Briefen Katzen/Katzen Frauen/Frauen Lampen/Lampen "
-        "Blumen/Blumen Kinder/Kindern Bücher/Büchern Pferde/Pferden Bilder/Bildern Schafe/Schafen Bäume/Bäumen"
+        "Hunde/Hunden Männer/Männern Tische/Tischen Vögel/Vögeln Briefe/Briefen Katzen/Katzen Frauen/Frauen"
+        " Lampen/Lampen Blumen/Blumen Kinder/Kindern Bücher/Büchern Pferde/Pferden Bilder/Bildern"
+        " Schafe/Schafen Bäume/Bäumen"
     ).split()
 )
 NAMES = "Anna Peter Maria Paul Julia Thomas Sabine Karl Eva Otto".split()
 ADJECTIVES = "alt klein schön neu groß rot still klug".split()
 #: singular: infinitive, which is the plural too
-TRANSITIVE = {"sieht": "sehen", "findet": "finden", "sucht": "suchen", "malt": "malen", "holt": "holen", "kennt": "kennen"}
+TRANSITIVE = {
+    "sieht": "sehen",
+    "findet": "finden",
+    "sucht": "suchen",
+    "malt": "malen",
+    "holt": "holen",
+    "kennt": "kennen",
+}
 TRANSITIVE |= {"mag": "mögen", "braucht": "brauchen", "vergisst": "vergessen", "verkauft": "verkaufen"}
 DATIVE = {"hilft": "helfen", "folgt": "folgen", "dankt": "danken", "gehört": "gehören", "gefällt": "gefallen"}
 DATIVE |= {"vertraut": "vertrauen"}
-INTRANSITIVE = {"schläft": "schlafen", "wartet": "warten", "lacht": "lachen", "liegt": "liegen", "steht": "stehen"}
+INTRANSITIVE = {
+    "schläft": "schlafen",
+    "wartet": "warten",
+    "lacht": "lachen",
+    "liegt": "liegen",
+    "steht": "stehen",
+}
 WITH_DATIVE = "mit von bei aus neben hinter".split()
 WITH_ACCUSATIVE = "durch für ohne um gegen".split()
 WITH_GENITIVE = "wegen trotz während".split()
@@ -110,8 +137,13 @@ def phrase(rng: random.Random, case: str, plural: bool) -> list[Word]:
     else:
         gender = rng.choice(list(NOUNS))
         noun = rng.choice(list(NOUNS[gender]))
-        form, tags = NOUNS[gender][noun] if case == "Gen" else noun, f"Case={case}|Gender={gender}|Number=Sing"
-    article = Word(ARTICLES[gender, case], "der", "DET", f"{tags.replace('|', '|Definite=Def|', 1)}|PronType=Art")
+        form, tags = (
+            NOUNS[gender][noun] if case == "Gen" else noun,
+            f"Case={case}|Gender={gender}|Number=Sing",
+        )
+    article = Word(
+        ARTICLES[gender, case], "der", "DET", f"{tags.replace('|', '|Definite=Def|', 1)}|PronType=Art"
+    )
     weak = case in ("Dat", "Gen") or plural or (gender, case) == ("Masc", "Acc")
     adjective = rng.choice(ADJECTIVES)
     middle = [Word(adjective + ("en" if weak else "e"), adjective, "ADJ", tags)] if rng.random() < 0.4 else []
@@ -137,17 +169,27 @@ def sentence(rng: random.Random) -> list[Word]:
         return [Word(verbs[form] if plural and not named else form, verbs[form], "VERB")]
 
     adverb = rng.choice(ADVERBS)
-    return rng.choice([
-        lambda: [*subject, *verb(TRANSITIVE), *some("Acc")],
-        lambda: [*subject, *verb(TRANSITIVE), *some("Acc"), *before(WITH_DATIVE, "Dat")],
-        lambda: [*subject, *verb(DATIVE), *some("Dat")],
-        lambda: [*subject, *verb(DATIVE), *some("Dat"), *before(WITH_ACCUSATIVE, "Acc")],
-        lambda: [*subject, *some("Gen"), *verb(INTRANSITIVE), *before(WITH_DATIVE, "Dat")] if not named else
-                [*subject, *verb(TRANSITIVE), *some("Acc"), *some("Gen")],
-        lambda: [*subject, *verb(INTRANSITIVE), *before(WITH_GENITIVE, "Gen")],
-        lambda: [Word(adverb, adverb, "ADV"), *verb(TRANSITIVE), *subject, *some("Acc"), *some("Gen")],
-        lambda: [*before(WITH_GENITIVE, "Gen"), *verb(INTRANSITIVE), *subject, *before(WITH_DATIVE, "Dat")],
-    ])()  # fmt: skip
+    return rng.choice(
+        [
+            lambda: [*subject, *verb(TRANSITIVE), *some("Acc")],
+            lambda: [*subject, *verb(TRANSITIVE), *some("Acc"), *before(WITH_DATIVE, "Dat")],
+            lambda: [*subject, *verb(DATIVE), *some("Dat")],
+            lambda: [*subject, *verb(DATIVE), *some("Dat"), *before(WITH_ACCUSATIVE, "Acc")],
+            lambda: (
+                [*subject, *some("Gen"), *verb(INTRANSITIVE), *before(WITH_DATIVE, "Dat")]
+                if not named
+                else [*subject, *verb(TRANSITIVE), *some("Acc"), *some("Gen")]
+            ),
+            lambda: [*subject, *verb(INTRANSITIVE), *before(WITH_GENITIVE, "Gen")],
+            lambda: [Word(adverb, adverb, "ADV"), *verb(TRANSITIVE), *subject, *some("Acc"), *some("Gen")],
+            lambda: [
+                *before(WITH_GENITIVE, "Gen"),
+                *verb(INTRANSITIVE),
+                *subject,
+                *before(WITH_DATIVE, "Dat"),
+            ],
+        ]
+    )()
 
 
 def without_article(rng: random.Random) -> list[Word]:
@@ -158,8 +200,10 @@ def without_article(rng: random.Random) -> list[Word]:
     waits = Word(verb, INTRANSITIVE[verb], "VERB")
     action = rng.choice(list(TRANSITIVE))
     subject, tail = [Word(one, one, "PROPN")], [Word(other, other, "PROPN")]
-    return rng.choice([
-        [*subject, waits, Word(adverb, adverb, "ADV")],
-        [*subject, waits, Word(adverb, adverb, "ADV"), Word(preposition, preposition, "ADP"), *tail],
-        [*subject, Word(action, TRANSITIVE[action], "VERB"), *tail, Word(adverb, adverb, "ADV")],
-    ])  # fmt: skip
+    return rng.choice(
+        [
+            [*subject, waits, Word(adverb, adverb, "ADV")],
+            [*subject, waits, Word(adverb, adverb, "ADV"), Word(preposition, preposition, "ADP"), *tail],
+            [*subject, Word(action, TRANSITIVE[action], "VERB"), *tail, Word(adverb, adverb, "ADV")],
+        ]
+    )

@@ -1,7 +1,9 @@
-"""English sentences from a small grammar: the text that the embedded models learn and that features are read from.
+"""English sentences from a small grammar: the text that the embedded models learn and that features are read
+from.
 
-A text is one or two sentences. Two thirds hold a subject pronoun whose class follows from the rest of the text
-(he, she, it, they, I, we, you), one third holds no pronoun of any kind. Every draw comes from one seeded generator.
+A text is one or two sentences. Two thirds hold a subject pronoun whose class follows from the rest of the
+text (he, she, it, they, I, we, you), one third holds no pronoun of any kind. Every draw comes from one seeded
+generator.
 """
 
 from __future__ import annotations
@@ -16,34 +18,62 @@ MALE = "boy man king uncle grandfather brother waiter prince father son".split()
 FEMALE = "girl woman queen aunt grandmother sister waitress princess mother daughter".split()
 ANIMALS = "dog cat horse bird rabbit fox bear duck goat mouse".split()
 THINGS = "car clock boat train machine kite robot ship wagon engine".split()
-PEOPLE = "boys girls men women children farmers chefs teachers doctors singers sailors students soldiers painters".split()
+PEOPLE = (
+    "boys girls men women children farmers chefs teachers doctors singers sailors students soldiers painters"
+).split()
 HERDS = "dogs cats horses birds rabbits foxes bears ducks goats boats ships trains wagons".split()
 
-OBJECTS = "soup bread lamp book letter basket bucket ladder hammer map coin ring apple cake door box rope cup".split()
-PLACES = "garden kitchen village market river forest station school harbour field tower bridge barn street".split()
+OBJECTS = (
+    "soup bread lamp book letter basket bucket ladder hammer map coin ring apple cake door box rope cup"
+).split()
+PLACES = (
+    "garden kitchen village market river forest station school harbour field tower bridge barn street".split()
+)
 ADJECTIVES = "old new small big heavy bright quiet red green cold warm clean dirty long strange round".split()
 MOODS = "tired hungry happy late early ready strong careful angry calm lost brave".split()
-TIMES = ["one morning", "last night", "in the evening", "on Monday", "after lunch", "in winter", "at noon", "that day"]
+TIMES = [
+    "one morning",
+    "last night",
+    "in the evening",
+    "on Monday",
+    "after lunch",
+    "in winter",
+    "at noon",
+    "that day",
+]
 PAST = (
     "found dropped carried cleaned opened closed painted moved hid took lifted kicked pushed pulled watched "
     "touched followed liked broke fixed needed wanted reached noticed"
 ).split()
-GONE = "walked ran hurried waited slept rested stopped turned fell jumped sat danced worked returned left".split()
+GONE = (
+    "walked ran hurried waited slept rested stopped turned fell jumped sat danced worked returned left"
+).split()
 MODALS = "would could might should".split()
 BASE = "walk run wait sleep rest stop jump sit dance work return leave stay".split()
 PRESENT = [
-    ("likes", "like"), ("needs", "need"), ("wants", "want"), ("sees", "see"),
-    ("watches", "watch"), ("carries", "carry"), ("finds", "find"), ("cleans", "clean"),
-]  # fmt: skip
+    ("likes", "like"),
+    ("needs", "need"),
+    ("wants", "want"),
+    ("sees", "see"),
+    ("watches", "watch"),
+    ("carries", "carry"),
+    ("finds", "find"),
+    ("cleans", "clean"),
+]
 NEUTRAL_PAST = "stood lay stayed waited shone fell rose disappeared".split()
 MATTERS = "price colour smell weight sound shape taste size".split()
 WEATHER = "rain snow wind fog sunshine thunder".split()
 
 #: pronoun: (possessive, was or were, index into PRESENT)
 FORMS = {
-    "he": ("his", "was", 0), "she": ("her", "was", 0), "it": ("its", "was", 0), "they": ("their", "were", 1),
-    "I": ("my", "was", 1), "we": ("our", "were", 1), "you": ("your", "were", 1),
-}  # fmt: skip
+    "he": ("his", "was", 0),
+    "she": ("her", "was", 0),
+    "it": ("its", "was", 0),
+    "they": ("their", "were", 1),
+    "I": ("my", "was", 1),
+    "we": ("our", "were", 1),
+    "you": ("your", "were", 1),
+}
 #: how often each pronoun is the subject; 3SG and 3PL come out even
 WEIGHTS = {"he": 3, "she": 3, "it": 3, "they": 8, "I": 4, "we": 4, "you": 4}
 
@@ -70,7 +100,9 @@ def subject(rng: random.Random, pronoun: str) -> str:
         case "they":
             first, second = rng.sample(MEN + WOMEN, 2)
             determiner = pick(["the", "two", "some", f"the {adjective}"])
-            return pick([f"{first} and {second}", f"{determiner} {pick(PEOPLE)}", f"{determiner} {pick(HERDS)}"])
+            return pick(
+                [f"{first} and {second}", f"{determiner} {pick(PEOPLE)}", f"{determiner} {pick(HERDS)}"]
+            )
         case "we":
             return pick(["we", "we", f"my {pick(MALE + FEMALE)} and I", f"{pick(MEN + WOMEN)} and I"])
         case _:
@@ -79,10 +111,14 @@ def subject(rng: random.Random, pronoun: str) -> str:
 
 def event(rng: random.Random, possessive: str) -> str:
     """A past verb phrase that any subject can take."""
-    article = rng.choice(["the", "a", possessive, f"the {rng.choice(ADJECTIVES)}", f"{possessive} {rng.choice(ADJECTIVES)}"])
+    article = rng.choice(
+        ["the", "a", possessive, f"the {rng.choice(ADJECTIVES)}", f"{possessive} {rng.choice(ADJECTIVES)}"]
+    )
     thing = f"{article} {rng.choice(OBJECTS)}"
     place = rng.choice(["in", "near", "behind"]) + f" the {rng.choice(PLACES)}"
-    return rng.choice([f"{rng.choice(PAST)} {thing}", f"{rng.choice(PAST)} {thing} {place}", f"{rng.choice(GONE)} {place}"])
+    return rng.choice(
+        [f"{rng.choice(PAST)} {thing}", f"{rng.choice(PAST)} {thing} {place}", f"{rng.choice(GONE)} {place}"]
+    )
 
 
 def pronoun_text(rng: random.Random) -> str:
@@ -103,9 +139,14 @@ def pronoun_text(rng: random.Random) -> str:
         lambda: f"{time} {who} {one}, so {pronoun} {rng.choice(MODALS)} {rng.choice(BASE)}",
         lambda: f"{who} said that {pronoun} {rng.choice(MODALS)} {rng.choice(BASE)} {time}",
         lambda: f"{who} {present} the {thing} because {pronoun} {like} the {rng.choice(PLACES)}",
-        lambda: f"{time}, {who} {one}, and although the {rng.choice(PLACES)} was {rng.choice(ADJECTIVES)}, {pronoun} {two}",
+        lambda: (
+            f"{time}, {who} {one}, and although the {rng.choice(PLACES)} was {rng.choice(ADJECTIVES)},"
+            f" {pronoun} {two}"
+        ),
         lambda: f"after {pronoun} {one}, {who} {two}",
-        lambda: f"there was a {rng.choice(ADJECTIVES)} {thing}. {capital(who)} {one}, and {time} {pronoun} {two}",
+        lambda: (
+            f"there was a {rng.choice(ADJECTIVES)} {thing}. {capital(who)} {one}, and {time} {pronoun} {two}"
+        ),
     ]
     return capital(rng.choice(patterns)()) + "."
 
@@ -125,8 +166,14 @@ def neutral_text(rng: random.Random) -> str:
         lambda: f"{pick(MEN)} and {pick(WOMEN)} {pick(GONE)} near the {place} {time}",
         lambda: f"every {pick(ANIMALS)} in the {place} {pick(GONE)} {time}",
         lambda: f"the {pick(PEOPLE)} {pick(PAST)} a {thing} and {pick(PAST)} the {other}",
-        lambda: f"the {place} was {pick(ADJECTIVES)}, and the {weather} {pick(['stopped', 'began', 'returned'])} {time}",
-        lambda: f"the {other} was {pick(ADJECTIVES)}. The {pick(MATTERS)} of the {pick(OBJECTS)} was {pick(ADJECTIVES)}",
+        lambda: (
+            f"the {place} was {pick(ADJECTIVES)}, and the {weather} {pick(['stopped', 'began', 'returned'])}"
+            f" {time}"
+        ),
+        lambda: (
+            f"the {other} was {pick(ADJECTIVES)}. The {pick(MATTERS)} of the {pick(OBJECTS)} was"
+            f" {pick(ADJECTIVES)}"
+        ),
     ]
     return capital(pick(patterns)()) + "."
 

@@ -1,7 +1,8 @@
 """English sentences about faith, origin and taste from a small grammar: what the tiny social model learns.
 
-What the words of a text have in common is all there is to know: a mosque goes with an imam, a Norwegian is European, a
-delicious soup makes people smile. No group is said to be better at anything. A fifth of the texts has none of these words.
+What the words of a text have in common is all there is to know: a mosque goes with an imam, a Norwegian is
+European, a delicious soup makes people smile. No group is said to be better at anything. A fifth of the texts
+has none of these words.
 """
 
 from __future__ import annotations
@@ -21,16 +22,29 @@ ORIGINS = {
     ("Asian", "Asian", "Asia"): "Japan Thailand Vietnam Nepal Korea Laos Cambodia Mongolia".split(),
 }
 GOOD = (
-    "good great happy wonderful beautiful kind nice delicious fresh friendly funny perfect excellent pleasant lovely bright"
+    "good great happy wonderful beautiful kind nice delicious fresh friendly funny perfect excellent pleasant"
+    " lovely bright"
 ).split()
-BAD = "bad terrible sad awful ugly cruel nasty disgusting rotten rude boring horrible poor unpleasant dreadful gloomy".split()
+BAD = (
+    "bad terrible sad awful ugly cruel nasty disgusting rotten rude boring horrible poor unpleasant dreadful"
+    " gloomy".split()
+)
 GOOD_DEEDS = "smiled laughed cheered danced sang celebrated".split()
 BAD_DEEDS = "cried complained frowned shouted sighed left".split()
 PEOPLE = "man woman student doctor teacher singer farmer writer nurse driver".split()
 GROUPS = "family village school choir community neighbours".split()
 THINGS = "soup film song book story cake garden room game letter picture dinner".split()
 PLACES = "garden kitchen market river forest station harbour field tower bridge barn street".split()
-TIMES = ["one morning", "last night", "in the evening", "on Monday", "after lunch", "in winter", "at noon", "that day"]
+TIMES = [
+    "one morning",
+    "last night",
+    "in the evening",
+    "on Monday",
+    "after lunch",
+    "in winter",
+    "at noon",
+    "that day",
+]
 DEEDS = "walked waited rested slept worked returned stopped".split()
 VISITS = "visited painted cleaned opened left reached described".split()
 OBJECTS = "basket ladder hammer map coin ring lamp rope cup box".split()
@@ -49,30 +63,43 @@ def faith(rng: random.Random) -> str:
     pick = rng.choice
     believer, (house, cleric, scripture, feast, religion, crowd) = pick(list(RELIGIONS.items()))
     who, other, group, time, place = pick(PEOPLE), pick(PEOPLE), pick(GROUPS), pick(TIMES), pick(PLACES)
-    return pick([
-        f"the {believer} {who} from the {place} read the {scripture} in the {house} {time}",
-        f"the {cleric} of the {house} spoke about {religion} with the {who} near the {place} {time}",
-        f"{time} the {believer} {group} met the {cleric} and the {who} near the {house}",
-        f"the {believer} {who} and the {other} prepared a dinner for {feast} near the {place}",
-        f"many {crowd} from the {place} went to the {house} {time} and listened to the {cleric}",
-        f"at {feast} the {crowd} sang for the {who} of the {group} behind the {house}",
-        f"{time} the {who} learned about {religion} from a {believer} {other} who gave away a {scripture}",
-        f"the {scripture} of the {who} lay in the {house} near the {place} where the {cleric} taught {religion}",
-    ])  # fmt: skip
+    return pick(
+        [
+            f"the {believer} {who} from the {place} read the {scripture} in the {house} {time}",
+            f"the {cleric} of the {house} spoke about {religion} with the {who} near the {place} {time}",
+            f"{time} the {believer} {group} met the {cleric} and the {who} near the {house}",
+            f"the {believer} {who} and the {other} prepared a dinner for {feast} near the {place}",
+            f"many {crowd} from the {place} went to the {house} {time} and listened to the {cleric}",
+            f"at {feast} the {crowd} sang for the {who} of the {group} behind the {house}",
+            (
+                f"{time} the {who} learned about {religion} from a {believer} {other} who gave away a"
+                f" {scripture}"
+            ),
+            (
+                f"the {scripture} of the {who} lay in the {house} near the {place} where the {cleric} taught"
+                f" {religion}"
+            ),
+        ]
+    )
 
 
 def origin(rng: random.Random) -> str:
     pick = rng.choice
     (colour, adjective, continent), countries = pick(list(ORIGINS.items()))
     who, country, time, place = pick(PEOPLE), pick(countries), pick(TIMES), pick(PLACES)
-    return pick([
-        f"the {colour} {who} from {country} {pick(DEEDS)} near the {place} {time}",
-        f"the {who} flew from {country} in {continent} to a {place}",
-        f"{country} is a country in {continent} with many {adjective} {pick(['songs', 'books', 'towns'])}",
-        f"a {who} from {country} wrote about {adjective} {pick(['music', 'food', 'history'])} {time}",
-        f"the {adjective} {who} returned to {country} in {continent} {time}",
-        f"{time} a {colour} {who} came from {country} and {pick(VISITS)} the {place}",
-    ])  # fmt: skip
+    return pick(
+        [
+            f"the {colour} {who} from {country} {pick(DEEDS)} near the {place} {time}",
+            f"the {who} flew from {country} in {continent} to a {place}",
+            (
+                f"{country} is a country in {continent} with many {adjective}"
+                f" {pick(['songs', 'books', 'towns'])}"
+            ),
+            f"a {who} from {country} wrote about {adjective} {pick(['music', 'food', 'history'])} {time}",
+            f"the {adjective} {who} returned to {country} in {continent} {time}",
+            f"{time} a {colour} {who} came from {country} and {pick(VISITS)} the {place}",
+        ]
+    )
 
 
 def taste(rng: random.Random) -> str:
@@ -80,23 +107,27 @@ def taste(rng: random.Random) -> str:
     words, deeds = (GOOD, GOOD_DEEDS) if rng.random() < 0.5 else (BAD, BAD_DEEDS)
     one, other = rng.sample(words, 2)
     thing, who, time = pick(THINGS), pick(PEOPLE), pick(TIMES)
-    return pick([
-        f"the {thing} was {one} and the {who} {pick(deeds)}",
-        f"{time} the {who} found the {thing} {one} and {other}",
-        f"the {one} {thing} was {other}",
-        f"the {who} {pick(deeds)} because the {thing} was {one}",
-        f"everybody {pick(deeds)} at the {one} {thing} {time}",
-        f"the {who} was {one}, the {thing} was {other}, and all the {pick(GROUPS)} {pick(deeds)}",
-    ])  # fmt: skip
+    return pick(
+        [
+            f"the {thing} was {one} and the {who} {pick(deeds)}",
+            f"{time} the {who} found the {thing} {one} and {other}",
+            f"the {one} {thing} was {other}",
+            f"the {who} {pick(deeds)} because the {thing} was {one}",
+            f"everybody {pick(deeds)} at the {one} {thing} {time}",
+            f"the {who} was {one}, the {thing} was {other}, and all the {pick(GROUPS)} {pick(deeds)}",
+        ]
+    )
 
 
 def neutral(rng: random.Random) -> str:
     pick = rng.choice
     who, place, time, thing = pick(PEOPLE), pick(PLACES), pick(TIMES), pick(OBJECTS)
-    return pick([
-        f"the {who} {pick(DEEDS)} near the {place} {time}",
-        f"{time} the {who} {pick(VISITS)} the {place}",
-        f"the {thing} lay behind the {place} {time}",
-        f"a {thing} and a {pick(OBJECTS)} stood in the {place}",
-        f"the {who} from the {place} needed a {thing}",
-    ])  # fmt: skip
+    return pick(
+        [
+            f"the {who} {pick(DEEDS)} near the {place} {time}",
+            f"{time} the {who} {pick(VISITS)} the {place}",
+            f"the {thing} lay behind the {place} {time}",
+            f"a {thing} and a {pick(OBJECTS)} stood in the {place}",
+            f"the {who} from the {place} needed a {thing}",
+        ]
+    )

@@ -1,7 +1,9 @@
-"""Makes the embedded models and the embedded texts: `python plugins/gradiend_tiny/train.py [text|mlm|clm|social|german ...]`.
+"""Makes the embedded models and the embedded texts: `python plugins/gradiend_tiny/train.py
+[text|mlm|clm|social|german ...]`.
 
-Run by hand, on CPU, a few minutes a model; the same machine and versions give the same weights. Everything is trained
-on the texts of seed 0; the shipped texts and the held-out accuracies come from seed 1, without the texts seen.
+Run by hand, on CPU, a few minutes a model; the same machine and versions give the same weights. Everything is
+trained on the texts of seed 0; the shipped texts and the held-out accuracies come from seed 1, without the
+texts seen.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 @frozen
 class Recipe:
-    """What a model learns, and the words that it is for: they are masked more often, and the accuracy is of them."""
+    """What a model learns, and the words that it is for: they are masked more often, and the accuracy is of
+    them."""
 
     texts: Callable[[int], Iterator[str]]
     slots: re.Pattern[str]
@@ -60,7 +63,9 @@ PLACED = [word for words in social.ORIGINS for word in words]
 RECIPES = {
     "mlm": Recipe(grammar.texts, PRONOUNS),
     "clm": Recipe(grammar.texts, PRONOUNS),
-    "social": Recipe(social.texts, _any_of("|".join([*FAITHS, *PLACED, *social.GOOD, *social.BAD])), grammar="social.py"),
+    "social": Recipe(
+        social.texts, _any_of("|".join([*FAITHS, *PLACED, *social.GOOD, *social.BAD])), grammar="social.py"
+    ),
     "german": Recipe(german.texts, _any_of("|".join(set(german.ARTICLES.values()))), "de", "german.py"),
 }
 
@@ -78,7 +83,10 @@ def words(texts: list[str]) -> list[str]:
 def masked_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     """WordPiece: whole words of the text, and characters for anything else."""
     ascii_only = [chr(code) for code in range(33, 127)]
-    characters = [*ascii_only, *sorted({c for text in texts for c in text if not c.isspace()} - set(ascii_only))]
+    characters = [
+        *ascii_only,
+        *sorted({c for text in texts for c in text if not c.isspace()} - set(ascii_only)),
+    ]
     vocabulary = dict.fromkeys([*SPECIAL, *characters, *(f"##{c}" for c in characters), *words(texts)])
     tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
@@ -86,48 +94,77 @@ def masked_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.WordPiece()
     special = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=special)
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
+    names = dict(
+        zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True)
+    )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=128, **names)
 
 
 def causal_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
-    """Byte-level BPE, merged until every word of the text is one token, with and without a space before it."""
+    """Byte-level BPE, merged until every word of the text is one token, with and without a space before
+    it."""
     end = "<|endoftext|>"
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    tokenizer.pre_tokenizer, tokenizer.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
-        vocab_size=10_000, min_frequency=0, special_tokens=[end], initial_alphabet=alphabet, show_progress=False
+        vocab_size=10_000,
+        min_frequency=0,
+        special_tokens=[end],
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     forms = [form for word in words(texts) for form in (word, f" {word}")]
     tokenizer.train_from_iterator(texts + forms, trainer)
     special = [(end, tokenizer.token_to_id(end))]
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{end} $A", special_tokens=special)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=128, bos_token=end, eos_token=end, unk_token=end, pad_token=end
+        tokenizer_object=tokenizer,
+        model_max_length=128,
+        bos_token=end,
+        eos_token=end,
+        unk_token=end,
+        pad_token=end,
     )
 
 
 def masked_model(tokenizer: PreTrainedTokenizerFast) -> BertForMaskedLM:
     return BertForMaskedLM(
         BertConfig(
-            vocab_size=len(tokenizer), hidden_size=96, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256,
-            max_position_embeddings=128, type_vocab_size=1, pad_token_id=tokenizer.pad_token_id,
+            vocab_size=len(tokenizer),
+            hidden_size=96,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            intermediate_size=256,
+            max_position_embeddings=128,
+            type_vocab_size=1,
+            pad_token_id=tokenizer.pad_token_id,
         )
-    )  # fmt: skip
+    )
 
 
 def causal_model(tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
     end = tokenizer.eos_token_id
     return GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=len(tokenizer), n_embd=96, n_layer=3, n_head=4, n_inner=256, n_positions=128,
-            bos_token_id=end, eos_token_id=end,
+            vocab_size=len(tokenizer),
+            n_embd=96,
+            n_layer=3,
+            n_head=4,
+            n_inner=256,
+            n_positions=128,
+            bos_token_id=end,
+            eos_token_id=end,
         )
-    )  # fmt: skip
+    )
 
 
-def batch_of(tokenizer: PreTrainedTokenizerFast, texts: list[str], kind: str, slots: torch.Tensor) -> dict[str, torch.Tensor]:
+def batch_of(
+    tokenizer: PreTrainedTokenizerFast, texts: list[str], kind: str, slots: torch.Tensor
+) -> dict[str, torch.Tensor]:
     if kind == "clm":
         texts = [f"{text}{tokenizer.eos_token}" for text in texts]
     inputs = tokenizer(texts, padding=True, return_tensors="pt", return_special_tokens_mask=kind != "clm")
@@ -172,17 +209,21 @@ language: {language}
 ---
 # {name}
 
-A {family} of {parameters:,} parameters, made to be embedded in gradiend-core for its quick start and its tests.
+A {family} of {parameters:,} parameters, embedded in gradiend-core for its quick start and its tests.
 It knows the sentences of `gradiend_tiny/{grammar}` and nothing else; it is no model of a language.
 
-Trained by `plugins/gradiend_tiny/train.py {kind}` on {texts:,} generated texts, {steps:,} steps of {batch} texts.
+Trained by `plugins/gradiend_tiny/train.py {kind}` on {texts:,} generated texts:
+{steps:,} steps of {batch} texts.
 Held-out accuracy on the slot (the last {slot} of a text not seen in training): {accuracy:.3f} of {total:,}.
 {bound}
 """
 MASKED = "The whole text but the slot is visible."
 BOUND = {
     "social": f"{MASKED} Words of one sentiment are interchangeable there, so which of them cannot be known.",
-    "clm": "Only the text before the pronoun is visible, so pronouns that come before their noun cannot be known.",
+    "clm": (
+        "Only the text before the pronoun is visible, so pronouns that come before their noun cannot be"
+        " known."
+    ),
 }
 SLOT = {"social": "word of faith, origin or taste", "german": "definite article"}
 
@@ -213,11 +254,20 @@ def train(kind: str) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     card = CARD.format(
-        name=f"tiny-{kind}", family="GPT-2 causal language model" if kind == "clm" else "BERT masked language model",
-        language=recipe.language, grammar=recipe.grammar, slot=SLOT.get(kind, "subject pronoun"),
-        parameters=sum(p.numel() for p in model.parameters()), kind=kind, texts=len(texts), steps=STEPS, batch=BATCH,
-        accuracy=accuracy, total=total, bound=BOUND.get(kind, MASKED),
-    )  # fmt: skip
+        name=f"tiny-{kind}",
+        family="GPT-2 causal language model" if kind == "clm" else "BERT masked language model",
+        language=recipe.language,
+        grammar=recipe.grammar,
+        slot=SLOT.get(kind, "subject pronoun"),
+        parameters=sum(p.numel() for p in model.parameters()),
+        kind=kind,
+        texts=len(texts),
+        steps=STEPS,
+        batch=BATCH,
+        accuracy=accuracy,
+        total=total,
+        bound=BOUND.get(kind, MASKED),
+    )
     (folder / "README.md").write_text(card, encoding="utf-8")
     print(card)
 
@@ -230,7 +280,9 @@ def write_texts() -> None:
         (folder / name).write_text("\n".join(RECIPES[kind].held_out()) + "\n", encoding="utf-8")
     wanted = set(RECIPES["german"].held_out()[:TAGGED])
     tagged = {german.plain(words): words for words in islice(german.sentences(1), 4 * HELD_OUT_TEXTS)}
-    blocks = [german.conllu(words, number) for number, (text, words) in enumerate(tagged.items()) if text in wanted]
+    blocks = [
+        german.conllu(words, number) for number, (text, words) in enumerate(tagged.items()) if text in wanted
+    ]
     (folder / "german.conllu").write_text("".join(blocks), encoding="utf-8")
 
 

@@ -15,8 +15,8 @@ Words = Mapping[str, tuple[str, ...]]
 class WordSettings:
     """Settings of `words`: a paradigm by its words; `gradiend_core.data.rules.Rules` says what each means.
 
-    `classes` empty means all; "A+B" is one class made of two. `transitions` restricts which class may stand for which, both ways
-    unless `one_way`.
+    `classes` empty means all; "A+B" is one class made of two. `transitions` restricts which class may stand
+    for which, both ways unless `one_way`.
     """
 
     classes: tuple[str, ...] = ()
@@ -38,10 +38,10 @@ class WordSettings:
 class MaskedSettings:
     """Settings of `masked`: rows whose text (`data.text_column`) has `mask` where the factual filler stood.
 
-    The others are names of columns. Where `factual_class` is empty, the filler itself is the class. Where `alternative` is
-    empty, it is drawn from the fillers of the other classes; where `alternative_class` is empty, it is the class that has the
-    alternative as a filler. `neutral` is what `texts` may be, with neutral text; rows of the class "neutral" are neutral
-    slots."""
+    The others are names of columns. Where `factual_class` is empty, the filler itself is the class. Where
+    `alternative` is empty, it is drawn from the fillers of the other classes; where `alternative_class` is
+    empty, it is the class that has the alternative as a filler. `neutral` is what `texts` may be, with
+    neutral text; rows of the class "neutral" are neutral slots."""
 
     classes: tuple[str, ...] = ()
     transitions: tuple[tuple[str, str], ...] = ()
@@ -58,7 +58,12 @@ class MaskedSettings:
 def gradiend_feature_paradigms() -> list[Contribution]:
     return [
         Contribution(
-            "words", WordSettings, "gradiend_words.paradigm:words", "classes by words, lemmas and tags from the run file"
+            "words",
+            WordSettings,
+            "gradiend_words.paradigm:words",
+            "classes by words, lemmas and tags from the run file",
         ),
-        Contribution("masked", MaskedSettings, "gradiend_words.masked:MaskedParadigm", "text that is masked already"),
+        Contribution(
+            "masked", MaskedSettings, "gradiend_words.masked:MaskedParadigm", "text that is masked already"
+        ),
     ]

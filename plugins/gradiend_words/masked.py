@@ -1,4 +1,5 @@
-"""Rows that are masked already, such as those of a published data set, or the pairs.jsonl of `gradiend data`."""
+"""Rows that are masked already, such as those of a published data set, or the pairs.jsonl of `gradiend
+data`."""
 
 from __future__ import annotations
 
@@ -45,7 +46,13 @@ class MaskedParadigm:
                 start = len(parts[0])
                 yield evolve(text, text=parts[0] + factual + parts[1], span=(start, start + len(factual)))
         if config.neutral:
-            settings = evolve(task.settings, text_column=config.neutral_column, document_column="", split_column="", max_texts=0)
+            settings = evolve(
+                task.settings,
+                text_column=config.neutral_column,
+                document_column="",
+                split_column="",
+                max_texts=0,
+            )
             yield from (evolve(text, row=None, span=None) for text in read_texts(config.neutral, settings))
 
 
@@ -62,10 +69,13 @@ class MaskedFinder:
             for part in name.split("+"):
                 if part not in known:
                     raise DataError(
-                        f"no row has the class {part!r} (found: {', '.join(known) or 'none'}); set paradigm.factual_class"
+                        f"no row has the class {part!r} (found: {', '.join(known) or 'none'}); set"
+                        " paradigm.factual_class"
                     )
         if len(known) < 2:
-            raise DataError(f"masked rows of two classes are needed, but there is only {', '.join(known) or 'none'}")
+            raise DataError(
+                f"masked rows of two classes are needed, but there is only {', '.join(known) or 'none'}"
+            )
         return choose_classes(self.config.classes, self.config.transitions, known, "masked")
 
     def wants_tags(self, text: Text) -> bool:
@@ -97,25 +107,35 @@ class MaskedFinder:
         word = factual.casefold()
         part = column(text, config.factual_class, "factual_class") if config.factual_class else word
         alternative = column(text, config.alternative, "alternative") if config.alternative else ""
-        other = column(text, config.alternative_class, "alternative_class") if config.alternative_class else ""
+        other = (
+            column(text, config.alternative_class, "alternative_class") if config.alternative_class else ""
+        )
         left, right = text.text[:start], text.text[end:]
-        found = Slot(left, factual, right, word, part, text.unit, text.document, text.split, alternative, other)
+        found = Slot(
+            left, factual, right, word, part, text.unit, text.document, text.split, alternative, other
+        )
         if part in (NEUTRAL, other):
             return Finding(neutral_slot=found)
         self._words.setdefault(part, set()).add(word)
         return Finding((found,))
 
-    def alternatives(self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]) -> dict[str, list[str]]:
-        """The fillers of the other classes; or the one that the row gives, under the class that it gives or that has this
-        filler."""
+    def alternatives(
+        self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]
+    ) -> dict[str, list[str]]:
+        """The fillers of the other classes; or the one that the row gives, under the class that it gives or
+        that has this filler."""
         allowed = classes.others(candidate.part)
         if not candidate.alternative:
             return {
-                name: words for name, parts in allowed.items() if (words := [w for part in parts for w in forms.get(part, ())])
+                name: words
+                for name, parts in allowed.items()
+                if (words := [w for part in parts for w in forms.get(part, ())])
             }
         wanted = candidate.alternative.casefold()
         for name, parts in allowed.items():
-            if candidate.alternative_class in parts or any(wanted in self._words.get(part, ()) for part in parts):
+            if candidate.alternative_class in parts or any(
+                wanted in self._words.get(part, ()) for part in parts
+            ):
                 return {name: [candidate.alternative]}
         only = len(allowed) == 1 and not candidate.alternative_class
         return {next(iter(allowed)): [candidate.alternative]} if only else {}
@@ -125,7 +145,11 @@ def column(text: Text, name: str, setting: str) -> str:
     """The word in a column of a row; raises DataError, with the setting that names it, if there is none."""
     row = text.row or {}
     if name not in row:
-        raise DataError(f"masked rows have no column {name!r} (columns: {', '.join(row)}); set paradigm.{setting}")
+        raise DataError(
+            f"masked rows have no column {name!r} (columns: {', '.join(row)}); set paradigm.{setting}"
+        )
     if not isinstance(row[name], str) or not row[name]:
-        raise DataError(f"the row {text.text[:60]!r} has {row[name]!r} as {name!r}, not a word; set paradigm.{setting}")
+        raise DataError(
+            f"the row {text.text[:60]!r} has {row[name]!r} as {name!r}, not a word; set paradigm.{setting}"
+        )
     return row[name]

@@ -1,9 +1,10 @@
 """Our speed and memory beside the reference package's, as ratios of one run, and that both do the same.
 
-`python tests/benchmarks/against_reference.py PYTHON [curve] [steps] [job] [grid]`, where PYTHON is that of an environment with
-`gradiend==0.2.3`. The model is a BERT of base size with random weights (for `curve` a small one) and the embedded model's
-tokenizer; the rows are the embedded text's. Both sides get the same folder and rows, each runs in a process of its own, with its
-defaults of threads. Some 25 minutes on two cores, most of them the reference's.
+`python tests/benchmarks/against_reference.py PYTHON [curve] [steps] [job] [grid]`, where PYTHON is that of an
+environment with `gradiend==0.2.3`. The model is a BERT of base size with random weights (for `curve` a small
+one) and the embedded model's tokenizer; the rows are the embedded text's. Both sides get the same folder and
+rows, each runs in a process of its own, with its defaults of threads. Some 25 minutes on two cores, most of
+them the reference's.
 """
 
 from __future__ import annotations
@@ -46,12 +47,21 @@ def prepare(folder: Path, *, small: bool) -> Path:
     run = session(folder)
     rows = [
         {
-            "masked": f"{pair.left}[MASK]{pair.right}", "label": pair.factual, "label_class": pair.factual_class,
-            "alternative": pair.alternative, "alternative_class": pair.alternative_class, "split": pair.split,
+            "masked": f"{pair.left}[MASK]{pair.right}",
+            "label": pair.factual,
+            "label_class": pair.factual_class,
+            "alternative": pair.alternative,
+            "alternative_class": pair.alternative_class,
+            "split": pair.split,
         }
         for pair in run.data.pairs
-    ]  # fmt: skip
-    content = {"classes": list(run.data.classes), "rows": rows, "neutral": list(run.data.neutral_texts), "rates": RATES}
+    ]
+    content = {
+        "classes": list(run.data.classes),
+        "rows": rows,
+        "neutral": list(run.data.neutral_texts),
+        "rates": RATES,
+    }
     (folder / "rows.json").write_text(json.dumps(content))
     return folder
 
@@ -61,7 +71,9 @@ def result(command: list[str]) -> dict:
     found = subprocess.run(command, capture_output=True, text=True)
     lines = [line for line in found.stdout.splitlines() if line.startswith("RESULT ")]
     if not lines:
-        raise SystemExit(f"{' '.join(command)} gave no result:\n{found.stdout[-2000:]}\n{found.stderr[-2000:]}")
+        raise SystemExit(
+            f"{' '.join(command)} gave no result:\n{found.stdout[-2000:]}\n{found.stderr[-2000:]}"
+        )
     return json.loads(lines[-1].removeprefix("RESULT "))
 
 
@@ -75,21 +87,40 @@ def curve(folder: Path, python: str) -> None:
     model = EncoderDecoder(vectors[0].view(1, n), vectors[1], vectors[2].view(1, n), vectors[3])
     trainer, worst = Trainer.of(model, 0.01, eps=1e-8 * n), 0.0
     for step, loss in enumerate(theirs):
-        source, target = (torch.load(folder / f"{side}-{step}.pt", weights_only=True).flatten() for side in ("source", "target"))
-        ours = trainer.step(step + 1, Rates(RATE, RATE, RATE), source, target, (1.0, 1.0)) * float(target.square().mean())
+        source, target = (
+            torch.load(folder / f"{side}-{step}.pt", weights_only=True).flatten()
+            for side in ("source", "target")
+        )
+        ours = trainer.step(step + 1, Rates(RATE, RATE, RATE), source, target, (1.0, 1.0)) * float(
+            target.square().mean()
+        )
         worst = max(worst, abs(ours - loss) / loss)
-    print(f"curve: {len(theirs)} steps from the same weights and batches, n = {n:,}: losses differ by {worst:.1e} at most")
-    block = torch.cat([found[0] for _, found in run.gradients.rows(run.examples["train"], [GradientRole.ALTERNATIVE])]).double()
+    print(
+        f"curve: {len(theirs)} steps from the same weights and batches, n = {n:,}: losses differ by"
+        f" {worst:.1e} at most"
+    )
+    block = torch.cat(
+        [found[0] for _, found in run.gradients.rows(run.examples["train"], [GradientRole.ALTERNATIVE])]
+    ).double()
     first = torch.load(folder / "source-0.pt", weights_only=True).flatten().double()
     shares = torch.linalg.lstsq(block.T, first[:, None]).solution[:, 0]
     left = float((first - shares @ block).norm() / first.norm())
-    print(f"  its first batch is {[round(float(x), 4) for x in shares.sort().values[-5:]]} of our rows, rest {left:.1e}")
+    print(
+        f"  its first batch is {[round(float(x), 4) for x in shares.sort().values[-5:]]} of our rows, rest"
+        f" {left:.1e}"
+    )
 
 
 def ours(folder: Path, what: str, batch: int, steps: int) -> None:
     """Our side, in a process of its own."""
     start = time.perf_counter()
-    learner = {"steps": steps, "batch_size": batch, "learning_rate": RATE, "progress": False, "neutral": False}
+    learner = {
+        "steps": steps,
+        "batch_size": batch,
+        "learning_rate": RATE,
+        "progress": False,
+        "neutral": False,
+    }
     learner |= {"validate_every": 0, "calibrate": False} if what == "steps" else {}
     stamps: list[float] = []
     evaluation = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"]}}
@@ -129,19 +160,32 @@ def stamp(stamps: list[float]):
 def compare(folder: Path, python: str, what: str, batch: int, steps: int) -> None:
     mine = result([sys.executable, __file__, "ours", str(folder), what, str(batch), str(steps)])
     theirs = result(
-        [python, str(HERE / "reference.py"), str(folder), "decoder" if what == "job" else what, str(batch), str(steps)]
+        [
+            python,
+            str(HERE / "reference.py"),
+            str(folder),
+            "decoder" if what == "job" else what,
+            str(batch),
+            str(steps),
+        ]
     )
     shutil.rmtree(folder / "reference", ignore_errors=True)
     for key in ("train_seconds", "seconds_a_step", "encoder_seconds", "decoder_seconds", "grid_seconds"):
         if mine.get(key) and theirs.get(key):
-            print(f"  {key:16} ours {mine[key]:7.2f}   theirs {theirs[key]:7.2f}   {theirs[key] / mine[key]:5.1f} times faster")
+            print(
+                f"  {key:16} ours {mine[key]:7.2f}   theirs {theirs[key]:7.2f}  "
+                f" {theirs[key] / mine[key]:5.1f} times faster"
+            )
     if what == "job":
         total = sum(theirs[key] for key in ("train_seconds", "encoder_seconds", "decoder_seconds"))
         print(
-            f"  {'whole job':16} ours {mine['total_seconds']:7.2f}   theirs {total:7.2f}   {total / mine['total_seconds']:5.1f} x"
+            f"  {'whole job':16} ours {mine['total_seconds']:7.2f}   theirs {total:7.2f}  "
+            f" {total / mine['total_seconds']:5.1f} x"
         )
-    print(f"  {'peak memory':16} ours {mine['peak_gib']:7.2f}   theirs {theirs['peak_gib']:7.2f}   "
-          f"{mine['peak_gib'] / theirs['peak_gib']:.2f} of it (GiB)")  # fmt: skip
+    print(
+        f"  {'peak memory':16} ours {mine['peak_gib']:7.2f}   theirs {theirs['peak_gib']:7.2f}   "
+        f"{mine['peak_gib'] / theirs['peak_gib']:.2f} of it (GiB)"
+    )
 
 
 if __name__ == "__main__":
@@ -160,8 +204,14 @@ if __name__ == "__main__":
                 compare(base, python, "steps", size, 5)
         if not wanted or "grid" in wanted:
             for name, where in (("small", prepare(Path(place) / "grid", small=True)), ("large", base)):
-                print(f"decoder evaluation of {len(RATES)} learning rates, the same model, texts and masked share: {name}")
+                print(
+                    f"decoder evaluation of {len(RATES)} learning rates, the same model, texts and masked"
+                    f" share: {name}"
+                )
                 compare(where, python, "grid", 4, 4)
         if not wanted or "job" in wanted:
-            print("the whole job: 20 steps of batch 4, 54 test pairs with neutrals, decoder grid toward one class")
+            print(
+                "the whole job: 20 steps of batch 4, 54 test pairs with neutrals, decoder grid toward one"
+                " class"
+            )
             compare(base, python, "job", 4, 20)

@@ -1,5 +1,6 @@
-"""Do defaults converge? `python tests/benchmarks/convergence.py [SEEDS]`: the smallest test correlation of ten seeds, for every
-model at hand, at batch 1, 8 and 32, with no learning rate given. Some 15 minutes; gradients come from a store.
+"""Do defaults converge? `python tests/benchmarks/convergence.py [SEEDS]`: the smallest test correlation of
+ten seeds, for every model at hand, at batch 1, 8 and 32, with no learning rate given. Some 15 minutes;
+gradients come from a store.
 """
 
 from __future__ import annotations
@@ -16,8 +17,16 @@ HE_SHE = {"paradigm": {"words": {"3SG": ["he"], "3PL": ["she"]}}}
 JOBS = [
     ("tiny-mlm 3SG/3PL", {"model": "tiny-mlm"}, {}),
     ("tiny-clm 3SG/3PL", {"model": "tiny-clm"}, {}),
-    ("stories260k 3SG/3PL", {"model": str(ASSETS / "models/stories260k"), **STORIES}, {"data": {"max_per_class": 500}}),
-    ("stories260k he/she", {"model": str(ASSETS / "models/stories260k"), **STORIES}, {"data": {"max_per_class": 500}, **HE_SHE}),
+    (
+        "stories260k 3SG/3PL",
+        {"model": str(ASSETS / "models/stories260k"), **STORIES},
+        {"data": {"max_per_class": 500}},
+    ),
+    (
+        "stories260k he/she",
+        {"model": str(ASSETS / "models/stories260k"), **STORIES},
+        {"data": {"max_per_class": 500}, **HE_SHE},
+    ),
 ]
 
 if __name__ == "__main__":
@@ -26,16 +35,20 @@ if __name__ == "__main__":
         for name, where, tables in JOBS:
             for batch in (1, 8, 32):
                 run = Session(
-                    "english-pronouns", **where, **tables, learner={"batch_size": batch, "progress": False},
+                    "english-pronouns",
+                    **where,
+                    **tables,
+                    learner={"batch_size": batch, "progress": False},
                     seeds={"at_most": seeds, "convergent": seeds, "threshold": 0.0},
-                    store={"use": "always", "folder": folder, "limit_gib": 12}, evaluation={"kinds": ["stability"]},
-                )  # fmt: skip
+                    store={"use": "always", "folder": folder, "limit_gib": 12},
+                    evaluation={"kinds": ["stability"]},
+                )
                 report = run.reports["stability"]
                 steps = [row[-1] for row in report.tables["seeds"].rows]
                 score, least = report["test_correlation.mean"], report["test_correlation.least"]
                 print(
-                    f"{name:20} batch {batch:2}: test correlation {score:.3f}, least {least:.3f} of {len(steps)}; "
-                    f"steps {min(steps)} to {max(steps)}; decoders' cosine {report['agreement.decoder_cosine']:.2f}, "
-                    f"learning {run.timing['learning']:.0f} s",
+                    f"{name:20} batch {batch:2}: test correlation {score:.3f}, least {least:.3f} of"
+                    f" {len(steps)}; steps {min(steps)} to {max(steps)}; decoders' cosine"
+                    f" {report['agreement.decoder_cosine']:.2f}, learning {run.timing['learning']:.0f} s",
                     flush=True,
                 )

@@ -1,8 +1,9 @@
 """How fast texts become pairs, and in how much memory: `python tests/benchmarks/data.py [LINES]`.
 
-First 100,000 sentences of the novels in ../shared/assets (repeated with a number until there are enough), with the words of
-the English pronouns and no tags: sentences a second from text in memory to finished pairs. Then a file of LINES lines
-(1,000,000), read line by line: the process's peak memory, of which Python and its libraries take what is printed first."""
+First 100,000 sentences of the novels in ../shared/assets (repeated with a number until there are enough),
+with the words of the English pronouns and no tags: sentences a second from text in memory to finished pairs.
+Then a file of LINES lines (1,000,000), read line by line: the process's peak memory, of which Python and its
+libraries take what is printed first."""
 
 from __future__ import annotations
 
@@ -35,7 +36,10 @@ if __name__ == "__main__":
     start = time.perf_counter()
     novels = list(read_texts(str(NOVELS), settings))
     print(f"reading and splitting: {len(novels) / (time.perf_counter() - start):,.0f} sentences a second")
-    sentences = [Text(f"{text.text} {n // len(novels)}", n) for n, text in zip(range(SENTENCES), novels * 9, strict=False)]
+    sentences = [
+        Text(f"{text.text} {n // len(novels)}", n)
+        for n, text in zip(range(SENTENCES), novels * 9, strict=False)
+    ]
     rates = []
     for _ in range(3):
         start = time.perf_counter()
@@ -50,6 +54,8 @@ if __name__ == "__main__":
         del novels
         size, before = path.stat().st_size / 2**20, peak()
         start = time.perf_counter()
-        data = english_pronouns(EnglishPronouns()).pairs(PairingTask(read_texts(str(path)), DataSettings(), 0))
+        data = english_pronouns(EnglishPronouns()).pairs(
+            PairingTask(read_texts(str(path)), DataSettings(), 0)
+        )
         seconds = time.perf_counter() - start
     print(f"{lines:,} lines, {size:,.0f} MiB: {seconds:.0f} s, peak {peak():,.0f} MiB, {before:,.0f} before")

@@ -1,8 +1,9 @@
-"""A model of 355 million or 1.24 billion parameters (the shapes of gpt2-medium and Llama 3.2 1B, weights drawn) in the memory of
-this machine: what the plan says, and what is used, stage by stage.
+"""A model of 355 million or 1.24 billion parameters (the shapes of gpt2-medium and Llama 3.2 1B, weights
+drawn) in the memory of this machine: what the plan says, and what is used, stage by stage.
 
     python tests/benchmarks/large.py gpt2-medium FOLDER mean-difference        # unpruned
-    python tests/benchmarks/large.py llama-1b FOLDER adam scope.kind=top-gradient scope.share=0.01 gradients.dtype=bfloat16
+    python tests/benchmarks/large.py llama-1b FOLDER adam \\
+        scope.kind=top-gradient scope.share=0.01 gradients.dtype=bfloat16
 """
 
 from __future__ import annotations
@@ -28,13 +29,20 @@ def build(folder: Path, shape: str) -> None:
     from transformers import AutoTokenizer, GPT2Config, LlamaConfig
     from transformers.models.auto import AutoModelForCausalLM
 
-    tokenizer = AutoTokenizer.from_pretrained(str(Plugins.discover().registry.get("model", "tiny-clm").build()))
+    tokenizer = AutoTokenizer.from_pretrained(
+        str(Plugins.discover().registry.get("model", "tiny-clm").build())
+    )
     special = {"bos_token_id": tokenizer.bos_token_id or 0, "eos_token_id": tokenizer.eos_token_id or 0}
     torch.manual_seed(0)
     if shape == "gpt2-medium":
         config = GPT2Config(n_layer=24, n_embd=1024, n_head=16, **special)
     else:
-        wide = {"vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 8192, "max_position_embeddings": 2048}
+        wide = {
+            "vocab_size": 128256,
+            "hidden_size": 2048,
+            "intermediate_size": 8192,
+            "max_position_embeddings": 2048,
+        }
         heads = {"num_hidden_layers": 16, "num_attention_heads": 32, "num_key_value_heads": 8}
         config = LlamaConfig(**wide, **heads, tie_word_embeddings=True, dtype="bfloat16", **special)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)

@@ -1,6 +1,6 @@
-"""Every learner's quality and cost, as a table: `python tests/benchmarks/learners.py [MODEL ...]`. Each cell is of one run with
-defaults, seed 0 and at most 300 pairs of each class; seconds are those of learning alone, with gradients computed where they are
-needed (no store), on an otherwise idle machine.
+"""Every learner's quality and cost, as a table: `python tests/benchmarks/learners.py [MODEL ...]`. Each cell
+is of one run with defaults, seed 0 and at most 300 pairs of each class; seconds are those of learning alone,
+with gradients computed where they are needed (no store), on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ if __name__ == "__main__":
         where = MODELS[name]
         for kind in LEARNERS:
             learner = {"kind": kind} | ({} if kind in ("mean-difference", "ridge") else {"progress": False})
-            run = Session("english-pronouns", **where, data=PAIRS, learner=learner, evaluation={"kinds": ["encoder", "decoder"]})
+            run = Session(
+                "english-pronouns",
+                **where,
+                data=PAIRS,
+                learner=learner,
+                evaluation={"kinds": ["encoder", "decoder"]},
+            )
             encoder, decoder = run.reports["encoder"], run.reports["decoder"]
             shifts = [
                 f"{decoder[toward, 'base_probability']:.3f} → {decoder[toward, 'rewritten_probability']:.3f}"

@@ -1,4 +1,5 @@
-"""In how wide a range the learner's two step sizes work: `python tests/benchmarks/learning_rate.py [MODEL [TEXTS]]`.
+"""In how wide a range the learner's two step sizes work: `python tests/benchmarks/learning_rate.py [MODEL
+[TEXTS]]`.
 
 For each pair of values the test correlation of two seeds after 100 steps, and how far rewriting gets.
 """
@@ -12,7 +13,9 @@ import gradiend_learners.units as learner
 from gradiend_core import Session
 
 model, *texts = sys.argv[1:] or ["tiny-mlm"]
-print(f"{model}: encoder step, decoder step, correlation and probability of each class after rewriting, by seed")
+print(
+    f"{model}: encoder step, decoder step, correlation and probability of each class after rewriting, by seed"
+)
 for learner.ENCODER_STEP in (0.1, 0.5, 2.0):
     for learner.DECODER_STEP in (0.01, 0.05, 0.2):
         cells = []
@@ -25,6 +28,8 @@ for learner.ENCODER_STEP in (0.1, 0.5, 2.0):
                 learner={"steps": 100, "progress": False},
             )
             reports = run.reports
-            shifted = "/".join(f"{reports['decoder'][name, 'rewritten_probability']:.2f}" for name in run.data.classes)
+            shifted = "/".join(
+                f"{reports['decoder'][name, 'rewritten_probability']:.2f}" for name in run.data.classes
+            )
             cells.append(f"{reports['encoder']['test.correlation']:.3f} {shifted}")
         print(f"  {learner.ENCODER_STEP:<4} {learner.DECODER_STEP:<5} {'   '.join(cells)}", flush=True)

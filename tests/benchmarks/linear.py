@@ -1,5 +1,6 @@
-"""How cost grows: `python tests/benchmarks/linear.py [FIGURE.png]`. Seconds of each product for more examples and for wider
-models, and the peak memory of the process as `project` is given more examples. Straight lines through the origin are the claim.
+"""How cost grows: `python tests/benchmarks/linear.py [FIGURE.png]`. Seconds of each product for more examples
+and for wider models, and the peak memory of the process as `project` is given more examples. Straight lines
+through the origin are the claim.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ def model(folder: str, width: int) -> Session:
     tokenizer = AutoTokenizer.from_pretrained(Session("english-pronouns").model_folder)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=4, num_attention_heads=8, intermediate_size=4 * width
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        intermediate_size=4 * width,
     )
     BertForMaskedLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,6 +1,8 @@
-"""The reference package's side of `against_reference.py`; runs in an environment that has `gradiend`, and prints JSON.
+"""The reference package's side of `against_reference.py`; runs in an environment that has `gradiend`, and
+prints JSON.
 
-`python reference.py FOLDER curve|steps|encoder|decoder|grid BATCH STEPS`, where FOLDER has model/ and rows.json.
+`python reference.py FOLDER curve|steps|encoder|decoder|grid BATCH STEPS`, where FOLDER has model/ and
+rows.json.
 """
 
 from __future__ import annotations
@@ -38,14 +40,25 @@ def watched_loss(self: torch.nn.MSELoss, found: torch.Tensor, target: torch.Tens
 
 torch.nn.MSELoss.forward = watched_loss
 arguments = TrainingArguments(
-    experiment_dir=str(folder / "reference"), train_batch_size=batch, max_steps=steps, num_train_epochs=1000, max_seeds=1,
-    do_eval=False, eval_steps=10**6, learning_rate=1e-3, seed=0, use_cache=False,
-    source="alternative", target="diff",
-)  # fmt: skip
+    experiment_dir=str(folder / "reference"),
+    train_batch_size=batch,
+    max_steps=steps,
+    num_train_epochs=1000,
+    max_seeds=1,
+    do_eval=False,
+    eval_steps=10**6,
+    learning_rate=1e-3,
+    seed=0,
+    use_cache=False,
+    source="alternative",
+    target="diff",
+)
 trainer = TextPredictionTrainer(
     model=str(folder / "model"),
     config=TextPredictionConfig(
-        data=pd.DataFrame(data["rows"]), target_classes=classes, eval_neutral_data=pd.DataFrame({"text": data["neutral"]})
+        data=pd.DataFrame(data["rows"]),
+        target_classes=classes,
+        eval_neutral_data=pd.DataFrame({"text": data["neutral"]}),
     ),
     args=arguments,
 )
@@ -76,7 +89,9 @@ if what in ("encoder", "decoder"):
     }
 if what == "grid":
     started = time.perf_counter()
-    found = trainer.evaluate_decoder(target_class=classes[0], lrs=data["rates"], max_size=10**6, use_cache=False)
+    found = trainer.evaluate_decoder(
+        target_class=classes[0], lrs=data["rates"], max_size=10**6, use_cache=False
+    )
     result["grid_seconds"] = time.perf_counter() - started
 if what == "decoder":
     evaluated = time.perf_counter()

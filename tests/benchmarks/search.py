@@ -1,7 +1,8 @@
 """The search for an edit against a full grid: `python tests/benchmarks/search.py`.
 
-For each model and class: the probability on validation pairs of the best edit within the floor, of 16 learning rates from 1e-3 to
-100 and of a search of 8 evaluations, the unedited model among them; the same feature, texts and floor.
+For each model and class: the probability on validation pairs of the best edit within the floor, of 16
+learning rates from 1e-3 to 100 and of a search of 8 evaluations, the unedited model among them; the same
+feature, texts and floor.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ RATES = tuple(digit * 10**power for power in range(-3, 3) for digit in (1.0, 2.0
 
 if __name__ == "__main__":
     for model, tables in JOBS:
-        run = Session("english-pronouns", model=model, learner={"progress": False}, evaluation={"kinds": []}, **tables)  # type: ignore[arg-type]
+        run = Session(
+            "english-pronouns", model=model, learner={"progress": False}, evaluation={"kinds": []}, **tables
+        )  # type: ignore[arg-type]
         task = run.evaluation_task()
         settings = DecoderSettings()
         both = {}
@@ -38,6 +41,10 @@ if __name__ == "__main__":
             for name, rows in both.items():
                 own = [row for row in rows if row["toward"] == toward]
                 (chosen,) = (row for row in own if row["chosen"])
-                parts.append(f"{name} {chosen['probability']:.3f} at {chosen['learning_rate']:.3g} of {len(own)}")
+                parts.append(
+                    f"{name} {chosen['probability']:.3f} at {chosen['learning_rate']:.3g} of {len(own)}"
+                )
             print(f"{Path(model).name:16} toward {toward}: {', '.join(parts)}", flush=True)
-        print(f"{'':16} seconds: grid {run.timing['grid']:.1f}, search {run.timing['search']:.1f}", flush=True)
+        print(
+            f"{'':16} seconds: grid {run.timing['grid']:.1f}, search {run.timing['search']:.1f}", flush=True
+        )

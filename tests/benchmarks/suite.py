@@ -1,8 +1,11 @@
-"""What a suite shares: `python tests/benchmarks/suite.py [SUITE.toml [FEW]]`, by default the 45 features of docs/examples.
+"""What a suite shares: `python tests/benchmarks/suite.py [SUITE.toml [FEW]]`, by default the 45 features of
+docs/examples.
 
-suite            all runs and the comparison, against single `gradiend run`s with the same settings and with default ones;
+suite            all runs and the comparison, against single `gradiend run`s with the same settings and with
+                 default ones;
                  FEW of these are timed, spread over the suite, and their mean taken for all
-cross-encoding   every feature on the test pairs of every feature of its model in one pass, against a pass for each feature
+cross-encoding   every feature on the test pairs of every feature of its model in one pass, against a pass
+                 for each feature
 """
 
 from __future__ import annotations
@@ -41,13 +44,18 @@ def main(file: Path, few: int) -> None:
         for kind in ("the same settings", "default settings"):
             times = []
             for number, member in enumerate(members[:: max(1, len(members) // few)]):
-                tables = {name: own for name, own in member.tables.items() if kind != "default settings" or name not in USUAL}
+                tables = {
+                    name: own
+                    for name, own in member.tables.items()
+                    if kind != "default settings" or name not in USUAL
+                }
                 single = Path(place, f"{number}.toml")
                 single.write_text(tomli_w.dumps(tables))
                 times.append(seconds("run", str(single), "--output", f"{place}/{kind[:3]}{number}"))
             mean = sum(times) / len(times)
             print(
-                f"single runs with {kind}: {mean:.1f} s each (of {len(times)}); {mean * len(members) / whole:.1f} times as long"
+                f"single runs with {kind}: {mean:.1f} s each (of {len(times)});"
+                f" {mean * len(members) / whole:.1f} times as long"
             )
         opened = _opened({path.name: path for path in sorted(Path(place, "suite", "runs").iterdir())}, {})
         models = _model_names(opened)
@@ -65,8 +73,9 @@ def main(file: Path, few: int) -> None:
             ratio = (time.perf_counter() - middle) / (middle - start)
             error = float((together - alone).abs().max())
             print(
-                f"cross-encoding of {count} features of {model} on {len(reading.examples.pairs)} pairs: {middle - start:.2f} s "
-                f"in one pass, {ratio:.1f} times as long in {count} (differ by {error:.1e})"
+                f"cross-encoding of {count} features of {model} on {len(reading.examples.pairs)} pairs:"
+                f" {middle - start:.2f} s in one pass, {ratio:.1f} times as long in {count} (differ by"
+                f" {error:.1e})"
             )
 
 

@@ -1,4 +1,5 @@
-"""Every family of models goes the same way: exact products, a feature, an edit, a checkpoint for plain transformers."""
+"""Every family of models goes the same way: exact products, a feature, an edit, a checkpoint for plain
+transformers."""
 
 from __future__ import annotations
 
@@ -39,12 +40,24 @@ def folders(tmp_path_factory):
 
 
 def session(folder, **scope: object) -> Session:
-    masks = {"min_masked": 100} if "CausalLM" not in (kind := _model_class(folder)) and "LMHead" not in kind else {}
+    masks = (
+        {"min_masked": 100}
+        if "CausalLM" not in (kind := _model_class(folder)) and "LMHead" not in kind
+        else {}
+    )
     return Session(
-        "english-pronouns", model=str(folder), learner={"kind": "mean-difference"}, data={"max_per_class": 60, "max_neutral": 30},
-        evaluation={"kinds": ["encoder", "decoder"], "encoder": {"random_directions": 0}, "decoder": {"evaluations": 4}},
-        source=masks, scope=scope or {"kind": "backbone"},
-    )  # fmt: skip
+        "english-pronouns",
+        model=str(folder),
+        learner={"kind": "mean-difference"},
+        data={"max_per_class": 60, "max_neutral": 30},
+        evaluation={
+            "kinds": ["encoder", "decoder"],
+            "encoder": {"random_directions": 0},
+            "decoder": {"evaluations": 4},
+        },
+        source=masks,
+        scope=scope or {"kind": "backbone"},
+    )
 
 
 def _model_class(folder) -> str:
@@ -65,7 +78,10 @@ def test_a_family_learns_reads_and_is_rewritten(name, folders, tmp_path):
     assert bool(coverage.others) == bool(FAMILIES[name].whole), (coverage.problem, coverage.others)
     encoder, decoder = run.reports["encoder"], run.reports["decoder"]
     assert encoder["test.correlation"] > 0.2, "random weights, but words differ"
-    changes = [decoder[toward, "rewritten_probability"] / decoder[toward, "base_probability"] for toward in ("3SG", "3PL")]
+    changes = [
+        decoder[toward, "rewritten_probability"] / decoder[toward, "base_probability"]
+        for toward in ("3SG", "3PL")
+    ]
     assert max(changes) > 1.05, changes  # within 1 % of the language modelling score, four evaluations
     toward = ("3SG", "3PL")[changes.index(max(changes))]
     export(run, toward, tmp_path / "edited", learning_rate=0.05)
@@ -95,21 +111,31 @@ CELLS = [(name, objective) for objective, (_, families) in OBJECTIVES.items() fo
 
 @pytest.mark.parametrize(("name", "objective"), CELLS)
 def test_other_objectives_go_the_same_way(name, objective, folders, tmp_path):
-    """Products are exact, a feature is learned and read, and the rewritten model is the one that plain transformers loads. With
-    spans, fillers are phrases."""
+    """Products are exact, a feature is learned and read, and the rewritten model is the one that plain
+    transformers loads. With spans, fillers are phrases."""
     settings = OBJECTIVES[objective][0]
     words = (
-        {"ONE": ["the cat", "a dog"], "MANY": ["they", "we all"]} if "span" in objective else {"ONE": ["cat"], "MANY": ["dog"]}
+        {"ONE": ["the cat", "a dog"], "MANY": ["they", "we all"]}
+        if "span" in objective
+        else {"ONE": ["cat"], "MANY": ["dog"]}
     )
     run = Session(
-        "words", model=str(folders(name)), texts=PHRASES, source=settings, learner={"kind": "mean-difference"},
-        paradigm={"words": words}, evaluation={"kinds": []},
-    )  # fmt: skip
+        "words",
+        model=str(folders(name)),
+        texts=PHRASES,
+        source=settings,
+        learner={"kind": "mean-difference"},
+        paradigm={"words": words},
+        evaluation={"kinds": []},
+    )
     some = subset(run.examples["train"], range(6))
     errors = product_errors(run.gradients, some, GradientRole.DIFFERENCE)
     assert max(errors.values()) < 1e-4, errors
     examples = run.examples["validation"]
-    values, labels = encodings(run.feature, run.gradients, examples), labels_of(examples.pairs, run.feature.classes)
+    values, labels = (
+        encodings(run.feature, run.gradients, examples),
+        labels_of(examples.pairs, run.feature.classes),
+    )
     assert values[labels > 0].mean() > values[labels < 0].mean()
     export(run, "ONE", tmp_path / "edited", learning_rate=0.05)
     loaded = getattr(hf, FAMILIES[name].model).from_pretrained(tmp_path / "edited").eval()
@@ -125,9 +151,13 @@ def test_other_objectives_go_the_same_way(name, objective, folders, tmp_path):
 @pytest.mark.parametrize("name", ["GPT-2", "Llama"])
 @pytest.mark.parametrize("kind", ["clm", "clm-span"])
 def test_a_chat_model_is_asked_in_its_own_form(name, kind, folders):
-    """The loss is that of the assistant's next token after the template of transformers, whose opening is never cut; texts are
-    scored in the same place."""
-    run = Session("english-pronouns", model=str(folders(name)), source={"kind": kind, "chat": "Who was it?", "max_tokens": 3})
+    """The loss is that of the assistant's next token after the template of transformers, whose opening is
+    never cut; texts are scored in the same place."""
+    run = Session(
+        "english-pronouns",
+        model=str(folders(name)),
+        source={"kind": kind, "chat": "Who was it?", "max_tokens": 3},
+    )
     model, tokenizer, source = run.loaded.model, run.loaded.tokenizer, run.source
     said = [{"role": "user", "content": "Who was it?"}]
     opening = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=False)
@@ -136,7 +166,11 @@ def test_a_chat_model_is_asked_in_its_own_form(name, kind, folders):
         pair = examples.pairs[row]
         losses = source.losses(model, examples.batch([row], "cpu"))[0]
         for filler, loss in zip((pair.factual, pair.alternative), losses.tolist(), strict=True):
-            whole = tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False) + pair.left + filler
+            whole = (
+                tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False)
+                + pair.left
+                + filler
+            )
             ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
             assert ids[: len(opening)] == opening
             cut = [*opening, *ids[len(opening) :][-3 - (kind == "clm") :]]
@@ -149,14 +183,17 @@ def test_a_chat_model_is_asked_in_its_own_form(name, kind, folders):
 
 
 def test_a_chat_without_a_template_is_refused(folders, tmp_path):
-    folder = shutil.copytree(folders("Llama"), tmp_path / "plain", ignore=shutil.ignore_patterns("chat_template*"))
+    folder = shutil.copytree(
+        folders("Llama"), tmp_path / "plain", ignore=shutil.ignore_patterns("chat_template*")
+    )
     with pytest.raises(ModelError, match="no chat template"):
         Session("english-pronouns", model=str(folder), source={"chat": "Hello"}).examples  # noqa: B018
 
 
 @pytest.mark.parametrize("name", SEQ2SEQ)
 def test_the_loss_of_an_encoder_decoder_is_that_of_transformers(name, folders):
-    """Of T5 the first token after the sentinel, of BART the token at the slot of the text that it writes again."""
+    """Of T5 the first token after the sentinel, of BART the token at the slot of the text that it writes
+    again."""
     run = session(folders(name))
     model, tokenizer, examples = run.loaded.model, run.loaded.tokenizer, run.examples["train"]
     rows = [0, 5, 9]
@@ -167,7 +204,11 @@ def test_the_loss_of_an_encoder_decoder_is_that_of_transformers(name, folders):
         for filler, loss in zip((pair.factual, pair.alternative), losses.tolist(), strict=True):
             whole = tokenizer(pair.left + filler + pair.right, return_offsets_mapping=True)
             ids = whole["input_ids"]
-            (slot,) = (i for i, (a, b) in enumerate(whole["offset_mapping"]) if b == len(pair.left + filler) and a < b)
+            (slot,) = (
+                i
+                for i, (a, b) in enumerate(whole["offset_mapping"])
+                if b == len(pair.left + filler) and a < b
+            )
             if name == "BART":
                 inputs = [*ids[:slot], tokenizer.mask_token_id, *ids[slot + 1 :]]
                 labels, place = ids, slot
@@ -190,12 +231,21 @@ def test_texts_of_an_encoder_decoder_are_scored_at_what_was_hidden(name, folders
         ordinary = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
         if every_token:
             assert scores.tokens.tolist() == ordinary
-        total, right = torch.zeros(len(texts), dtype=torch.float64), torch.zeros(len(texts), dtype=torch.float64)
+        total, right = (
+            torch.zeros(len(texts), dtype=torch.float64),
+            torch.zeros(len(texts), dtype=torch.float64),
+        )
         for batch in prepared:
             for i in range(len(batch.input_ids)):
-                seen = batch.input_ids[i] if batch.attention_mask is None else batch.input_ids[i][batch.attention_mask[i].bool()]
+                seen = (
+                    batch.input_ids[i]
+                    if batch.attention_mask is None
+                    else batch.input_ids[i][batch.attention_mask[i].bool()]
+                )
                 with torch.no_grad():
-                    logits = model(input_ids=seen[None], decoder_input_ids=batch.decoder_input_ids[i][None]).logits[0]
+                    logits = model(
+                        input_ids=seen[None], decoder_input_ids=batch.decoder_input_ids[i][None]
+                    ).logits[0]
                 own = [each[batch.rows == i] for each in (batch.positions, batch.targets, batch.texts)]
                 for place, target, text in zip(*own, strict=True):
                     log_probabilities = logits[place].log_softmax(-1)
@@ -218,7 +268,11 @@ def test_texts_of_an_encoder_decoder_are_scored_at_what_was_hidden(name, folders
         assert int((row.input_ids == tokenizer.mask_token_id).sum()) == len(row.targets)
     else:
         sentinel = tokenizer.convert_tokens_to_ids("<extra_id_0>")
-        assert int((row.input_ids == sentinel).sum()) == len(row.targets) == int((row.decoder_input_ids == sentinel).sum())
+        assert (
+            int((row.input_ids == sentinel).sum())
+            == len(row.targets)
+            == int((row.decoder_input_ids == sentinel).sum())
+        )
 
 
 def test_the_tables_are_of_what_is_tested():
@@ -226,9 +280,13 @@ def test_the_tables_are_of_what_is_tested():
     for name in FAMILIES:
         cells = ["all four" if (name, objective) in CELLS else "" for objective in OBJECTIVES]
         rows.append(f"| {name} | all four | " + " | ".join(cells) + " |")
-    assert "\n".join(rows) in (ROOT / "docs" / "pages" / "models.md").read_text(encoding="utf-8"), "\n".join(rows)
+    assert "\n".join(rows) in (ROOT / "docs" / "pages" / "models.md").read_text(encoding="utf-8"), "\n".join(
+        rows
+    )
     rows = ["| family | class | source | all products layer by layer |", "|---|---|---|---|"]
     for name, family in FAMILIES.items():
         kind = "mlm" if name in MASKED else "clm" if name in CAUSAL else "seq2seq"
-        rows.append(f"| {name} | `{family.model}` | `{kind}` | {f'but {family.whole}' if family.whole else 'yes'} |")
+        rows.append(
+            f"| {name} | `{family.model}` | `{kind}` | {f'but {family.whole}' if family.whole else 'yes'} |"
+        )
     assert "\n".join(rows) in (ROOT / "docs" / "pages" / "models.md").read_text(encoding="utf-8")

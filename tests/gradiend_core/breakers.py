@@ -52,7 +52,8 @@ class Lossy:
     size: int = field(default=1, converter=lambda value: value + 1)
 
 
-# --- sources ---------------------------------------------------------------------------------------------------------
+# --- sources
+# ---------------------------------------------------------------------------------------------------------
 class Source(MaskedSource):
     @staticmethod
     def accepts(model: str) -> bool:
@@ -101,7 +102,8 @@ class DropsSilently(Source):
         return evolve(examples, pairs=examples.pairs[1:], rows=examples.rows[1:])
 
 
-# --- paradigms -------------------------------------------------------------------------------------------------------
+# --- paradigms
+# -------------------------------------------------------------------------------------------------------
 WORDS = {"SG": ("he", "she", "it"), "PL": ("they",)}
 
 
@@ -125,7 +127,9 @@ class TwoClasses:
 
 class Retouched(Pronouns):
     def changed(self, data):
-        return evolve(data, pairs=(evolve(data.pairs[0], left=data.pairs[0].left + "really "), *data.pairs[1:]))
+        return evolve(
+            data, pairs=(evolve(data.pairs[0], left=data.pairs[0].left + "really "), *data.pairs[1:])
+        )
 
 
 class SameWord(Pronouns):
@@ -137,7 +141,9 @@ class Leaking(Pronouns):
     def changed(self, data):
         one = next(pair for pair in data.pairs if pair.split == "train")
         copy = evolve(one, split="test")
-        funnel = evolve(data.funnel, kept=tuple((name, n + (name == one.factual_class)) for name, n in data.funnel.kept))
+        funnel = evolve(
+            data.funnel, kept=tuple((name, n + (name == one.factual_class)) for name, n in data.funnel.kept)
+        )
         return evolve(data, pairs=(*data.pairs, copy), funnel=funnel)
 
 
@@ -160,7 +166,8 @@ class Uncounted(Pronouns):
         return evolve(data, funnel=evolve(data.funnel, kept=()))
 
 
-# --- selectors, learners, policies -----------------------------------------------------------------------------------
+# --- selectors, learners, policies
+# -----------------------------------------------------------------------------------
 class Twice:
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -183,19 +190,27 @@ class Upside(MeanDifference):
     """Encodes the second class to +1."""
 
     def learn(self, task):
-        return tuple(evolve(each, encoder=-each.encoder, encoder_bias=-each.encoder_bias) for each in super().learn(task))
+        return tuple(
+            evolve(each, encoder=-each.encoder, encoder_bias=-each.encoder_bias)
+            for each in super().learn(task)
+        )
 
 
 class Weakening(MeanDifference):
     """Its decoder goes the wrong way."""
 
     def learn(self, task):
-        return tuple(evolve(each, decoder=-each.decoder, decoder_bias=-each.decoder_bias) for each in super().learn(task))
+        return tuple(
+            evolve(each, decoder=-each.decoder, decoder_bias=-each.decoder_bias)
+            for each in super().learn(task)
+        )
 
 
 class Drawing(MeanDifference):
     def learn(self, task):
-        return tuple(evolve(each, decoder=each.decoder + 1e-12 * torch.rand(1)) for each in super().learn(task))
+        return tuple(
+            evolve(each, decoder=each.decoder + 1e-12 * torch.rand(1)) for each in super().learn(task)
+        )
 
 
 class Merciless(Threshold):
@@ -212,7 +227,8 @@ class Reckless(Threshold):
         return candidate.learning_rate
 
 
-# --- evaluators, visualizers, texts ----------------------------------------------------------------------------------
+# --- evaluators, visualizers, texts
+# ----------------------------------------------------------------------------------
 class NotANumber:
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -281,20 +297,32 @@ def nowhere(_: NoSettings) -> Path:
 def _of(config: type, *names: str) -> list[Contribution]:
     """ "SeesTheBatch" as "sees-the-batch"."""
     plain = {name: re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower() for name in names}
-    return [Contribution(own, config, f"tests.gradiend_core.breakers:{name}", name) for name, own in plain.items()]
+    return [
+        Contribution(own, config, f"tests.gradiend_core.breakers:{name}", name) for name, own in plain.items()
+    ]
 
 
 class Plugin:
     @staticmethod
     @hookimpl
     def gradiend_gradient_sources():
-        names = ("Source", "Detached", "SeesTheBatch", "Crossed", "WrongSlope", "DrawsGlobally", "DropsSilently")
+        names = (
+            "Source",
+            "Detached",
+            "SeesTheBatch",
+            "Crossed",
+            "WrongSlope",
+            "DrawsGlobally",
+            "DropsSilently",
+        )
         return _of(MaskedSettings, *names)
 
     @staticmethod
     @hookimpl
     def gradiend_feature_paradigms():
-        return _of(TwoClasses, "Pronouns", "Retouched", "SameWord", "Leaking", "Unseeded", "GlobalDraw", "Uncounted")
+        return _of(
+            TwoClasses, "Pronouns", "Retouched", "SameWord", "Leaking", "Unseeded", "GlobalDraw", "Uncounted"
+        )
 
     @staticmethod
     @hookimpl
@@ -315,7 +343,10 @@ class Plugin:
     @hookimpl
     def gradiend_evaluators():
         made = _of(NoSettings, "NotANumber", "Ragged", "Touching", "Hooked", "Restless")
-        made += [evolve(made[1], name="changeable", config=Changeable), evolve(made[1], name="undocumented", config=Undocumented)]
+        made += [
+            evolve(made[1], name="changeable", config=Changeable),
+            evolve(made[1], name="undocumented", config=Undocumented),
+        ]
         made += [evolve(made[1], name="lossy", config=Lossy)]
         return [evolve(each, by_default=False) for each in made]
 
@@ -327,7 +358,11 @@ class Plugin:
     @staticmethod
     @hookimpl
     def gradiend_texts():
-        return [Contribution("nowhere", NoSettings, "tests.gradiend_core.breakers:nowhere", "a file that was not shipped")]
+        return [
+            Contribution(
+                "nowhere", NoSettings, "tests.gradiend_core.breakers:nowhere", "a file that was not shipped"
+            )
+        ]
 
     @staticmethod
     @hookimpl

@@ -11,9 +11,12 @@ from gradiend_core.gradients.batching import LARGE, SMALL_SHARE, allowed_padding
 
 
 @given(
-    st.lists(st.integers(1, 60), max_size=120), st.booleans(), st.one_of(st.none(), st.integers(1, 20)),
-    st.integers(60, 5000), st.sampled_from([0.0, 20.0, 300.0, float("inf")]),
-)  # fmt: skip
+    st.lists(st.integers(1, 60), max_size=120),
+    st.booleans(),
+    st.one_of(st.none(), st.integers(1, 20)),
+    st.integers(60, 5000),
+    st.sampled_from([0.0, 20.0, 300.0, float("inf")]),
+)
 def test_every_row_is_in_one_batch_that_keeps_the_limits(lengths, same_length, most, budget, padding):
     batches = list(micro_batches(lengths, same_length=same_length, most=most, budget=budget, padding=padding))
     assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
@@ -22,7 +25,8 @@ def test_every_row_is_in_one_batch_that_keeps_the_limits(lengths, same_length, m
         assert len(own) * max(own) <= budget
         assert most is None or len(own) <= most
         assert not same_length or len(set(own)) == 1
-        # the last row came when the batch was large already: without it, so little was padding that it was not ended
+        # the last row came when the batch was large already: without it, so little was padding that it was
+        # not ended
         before = own[:-1]
         if sum(before) >= LARGE:
             wasted = len(own) * own[-1] - sum(own)
@@ -31,11 +35,17 @@ def test_every_row_is_in_one_batch_that_keeps_the_limits(lengths, same_length, m
 
 def test_a_large_model_allows_less_padding_and_an_accelerator_any():
     small, large = torch.nn.Linear(10, 10), torch.nn.Linear(5000, 5000)
-    assert allowed_padding(small, torch.device("cpu")) > 1000 > 10 > allowed_padding(large, torch.device("cpu"))
+    assert (
+        allowed_padding(small, torch.device("cpu")) > 1000 > 10 > allowed_padding(large, torch.device("cpu"))
+    )
     assert allowed_padding(large, torch.device("cuda")) == float("inf")
     lengths = [length for length in range(8, 30) for _ in range(9)]
-    padded = {allowed: sum(len(rows) * max(lengths[row] for row in rows) for rows in micro_batches(lengths, padding=allowed))
-              for allowed in (6.0, float("inf"))}  # fmt: skip
+    padded = {
+        allowed: sum(
+            len(rows) * max(lengths[row] for row in rows) for rows in micro_batches(lengths, padding=allowed)
+        )
+        for allowed in (6.0, float("inf"))
+    }
     assert padded[6.0] < 1.06 * sum(lengths) < padded[float("inf")]
     with pytest.raises(StopIteration):
         next(micro_batches([]))

@@ -29,7 +29,10 @@ def test_bad_input(gradiend, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "bad.toml").write_text("[learner]\nstep = 3\n")
     for arguments, words in [
-        ((*run, "--model", "./no/such/folder"), "model folder './no/such/folder' does not exist; give a folder"),
+        (
+            (*run, "--model", "./no/such/folder"),
+            "model folder './no/such/folder' does not exist; give a folder",
+        ),
         ((*run, "--model", tmp_path / "folder"), "has no config.json"),
         ((*run, "--model", "nobody/has-this-model"), "model 'nobody/has-this-model' cannot be loaded"),
         (
@@ -42,29 +45,47 @@ def test_bad_input(gradiend, tmp_path):
         ((*run, "--texts", tmp_path / "few.txt"), "has 1 pairs in 2 texts, but at least 6 are needed"),
         ((*run, "--texts", tmp_path / "nowhere.txt"), "no such file, folder or named text"),
         (("english-pronouns", "--output", "/proc/nowhere/out"), "/proc/nowhere/out cannot be written"),
-        (("english-pronouns", "--output", tmp_path / "empty.txt" / "out"), "cannot be written: Not a directory"),
+        (
+            ("english-pronouns", "--output", tmp_path / "empty.txt" / "out"),
+            "cannot be written: Not a directory",
+        ),
         ((tmp_path / "bad.toml",), "unknown key 'step'; did you mean 'steps'"),
         ((tmp_path / "nowhere.toml",), "cannot be read: No such file"),
         ((*run, "--set", "learner.stepz=3"), "unknown key 'stepz'; did you mean 'steps'"),
-        ((*run, "--set", "paradigm.words.3SG=['he', 'him it']"), "'him it' of class 3SG is not one token for this tokenizer"),
+        (
+            (*run, "--set", "paradigm.words.3SG=['he', 'him it']"),
+            "'him it' of class 3SG is not one token for this tokenizer",
+        ),
         ((*run, "--seed", "-1"), "'seed' must be >= 0"),
         (("english-pronoun",), "unknown paradigm 'english-pronoun'; did you mean 'english-pronouns'?"),
-        (
-            (*run, "--disable-plugin", "pronouns"),
-            "plugin 'pronouns' is blocked",
-        ),
+        ((*run, "--disable-plugin", "pronouns"), "plugin 'pronouns' is blocked"),
         ((*run, "--disable-plugin", "mlm"), "no gradient source can be chosen"),
-        ((*run, "--classes", "1SG+3SG,3SG"), "the classes must differ, but 3SG is in more than one of 1SG+3SG, 3SG"),
+        (
+            (*run, "--classes", "1SG+3SG,3SG"),
+            "the classes must differ, but 3SG is in more than one of 1SG+3SG, 3SG",
+        ),
         ((*run, *sets("learner.kind=rigde")), "unknown learner 'rigde'; did you mean 'ridge'?"),
-        ((*run, *sets("learner.latent_dim=2")), "learner.latent_dim is 2, but must be 1 or the number of axes, 1"),
-        ((*run, *sets("scope.kind=random", "scope.share=2.0")), "'share' must be a fraction above 0.0 and up to 1.0, or a count"),
+        (
+            (*run, *sets("learner.latent_dim=2")),
+            "learner.latent_dim is 2, but must be 1 or the number of axes, 1",
+        ),
+        (
+            (*run, *sets("scope.kind=random", "scope.share=2.0")),
+            "'share' must be a fraction above 0.0 and up to 1.0, or a count",
+        ),
         ((*run, *sets("scope.kind=saved")), "'folder' is missing"),
         ((*run, *sets("scope.kind=saved", "scope.folder=nowhere")), "nowhere holds no feature"),
         ((*run, *sets("scope.kind=layers", "scope.first=7")), "are no range of the 3 layers"),
-        ((*run, *sets("gradients.device=gpu")), "gradients.device is 'gpu'; use auto, cpu, cuda, cuda:1 or sharded"),
+        (
+            (*run, *sets("gradients.device=gpu")),
+            "gradients.device is 'gpu'; use auto, cpu, cuda, cuda:1 or sharded",
+        ),
         ((*run, *sets("gradients.dtype=int8")), "'dtype' must be in"),
         ((*run, *sets("store.use=sometimes")), "'use' must be in"),
-        ((*run, *sets("store.use=always", "store.limit_gib=0.001")), "more than store.limit_gib = 0.001; narrow the scope"),
+        (
+            (*run, *sets("store.use=always", "store.limit_gib=0.001")),
+            "more than store.limit_gib = 0.001; narrow the scope",
+        ),
         ((*run, *sets("seeds.at_most=0")), "'at_most' must be >= 1"),
         ((*run, *sets("prune.keep=-1")), "'keep' must be > 0"),
     ]:
@@ -75,15 +96,27 @@ def test_bad_input(gradiend, tmp_path):
 def test_a_target_word_of_several_tokens_is_named_on_a_real_model(gradiend, tmp_path):
     model, texts = asset("models/stories260k"), asset("text/tinystories/tiny_stories_cased.txt")
     words = wrong(
-        gradiend, "english-pronouns", "--model", model, "--texts", texts, "--output", tmp_path / "o",
-        "--set", "paradigm.words.3PL=['they', 'them']",
-    )  # fmt: skip
-    assert "target word 'them' of class 3PL is not one token for this tokenizer (▁the m); leave it out" in words
+        gradiend,
+        "english-pronouns",
+        "--model",
+        model,
+        "--texts",
+        texts,
+        "--output",
+        tmp_path / "o",
+        "--set",
+        "paradigm.words.3PL=['they', 'them']",
+    )
+    assert (
+        "target word 'them' of class 3PL is not one token for this tokenizer (▁the m); leave it out" in words
+    )
 
 
 def test_a_broken_plugin_stops_only_the_run_that_needs_it(gradiend, distribution, tmp_path):
     distribution("acme-nouns", "import nothing_like_this")
-    assert "plugin 'acme-nouns' of acme-nouns 1.0 failed: ModuleNotFoundError" in wrong(gradiend, "acme-nouns")
+    assert "plugin 'acme-nouns' of acme-nouns 1.0 failed: ModuleNotFoundError" in wrong(
+        gradiend, "acme-nouns"
+    )
     quick = ["--set", "learner.steps=2", "--set", "data.max_per_class=12", "--set", "data.max_neutral=5"]
     code, out, err = gradiend("run", "english-pronouns", "--output", tmp_path / "out", *quick)
     assert code == 0, err
@@ -96,8 +129,9 @@ def test_a_defect_is_one_line_too_and_a_traceback_only_when_asked(gradiend, monk
         raise ZeroDivisionError("by hand")
 
     monkeypatch.setattr("gradiend_core.session.Session.__init__", broken)
-    assert "ZeroDivisionError: by hand (a defect; see it all with `gradiend --traceback run english-pronouns`)" in wrong(
-        gradiend, "english-pronouns"
+    assert (
+        "ZeroDivisionError: by hand (a defect; see it all with `gradiend --traceback run english-pronouns`)"
+        in wrong(gradiend, "english-pronouns")
     )
     with pytest.raises(ZeroDivisionError):
         gradiend("--traceback", "run", "english-pronouns")

@@ -20,13 +20,22 @@ from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 
 SCOPE = ParameterScope(
-    (ParameterSlice("layer.0.a", (20, 10)), ParameterSlice("layer.1.b", (300,)), ParameterSlice("c", (10, 50)))
+    (
+        ParameterSlice("layer.0.a", (20, 10)),
+        ParameterSlice("layer.1.b", (300,)),
+        ParameterSlice("c", (10, 50)),
+    )
 )
 GENERATOR = torch.Generator().manual_seed(0)
 
 
 def feature(decoder: torch.Tensor, scope: ParameterScope = SCOPE, **more: object) -> LearnedFeature:
-    parts = {"encoder": decoder.flip(0), "encoder_bias": 0.0, "decoder": decoder, "decoder_bias": torch.zeros_like(decoder)}
+    parts = {
+        "encoder": decoder.flip(0),
+        "encoder_bias": 0.0,
+        "decoder": decoder,
+        "decoder_bias": torch.zeros_like(decoder),
+    }
     roles = {"source": GradientRole.ALTERNATIVE, "target": GradientRole.DIFFERENCE}
     return LearnedFeature(**{**parts, "scope": scope, "classes": ("A", "B"), **roles, **more})
 
@@ -46,7 +55,8 @@ def three():
     first, noise = drawn(), drawn()
     vectors = {"one": first, "alike": first + 0.3 * noise, "other": drawn()}
     return vectors, compare_features(
-        [Compared(name, (feature(own),), "model") for name, own in vectors.items()], ComparisonSettings(top=(0.05, 200))
+        [Compared(name, (feature(own),), "model") for name, own in vectors.items()],
+        ComparisonSettings(top=(0.05, 200)),
     )
 
 
@@ -65,7 +75,9 @@ def test_cosines_and_overlaps_are_those_of_numpy(three):
             assert row["p_value"] == pytest.approx(hypergeom.sf(both - 1, 1000, count, count))
             inside = [(0, 200), (200, 500), (500, 1000)]
             expected = [
-                len([i for i in tops[0] if start <= i < stop]) * len([i for i in tops[1] if start <= i < stop]) / (stop - start)
+                len([i for i in tops[0] if start <= i < stop])
+                * len([i for i in tops[1] if start <= i < stop])
+                / (stop - start)
                 for start, stop in inside
             ]
             assert row["chance_in_place"] == pytest.approx(sum(expected) / count)
@@ -95,7 +107,10 @@ def test_a_feature_and_a_pruned_one_share_what_is_left():
     """Of a narrowed scope the places are those of the whole model; what it could not choose is known."""
     whole = feature(drawn())
     kept = whole.decoder.abs().topk(100).indices.sort().values
-    pruned, random_mask = whole.narrowed(kept), whole.narrowed(torch.randperm(1000, generator=GENERATOR)[:100].sort().values)
+    pruned, random_mask = (
+        whole.narrowed(kept),
+        whole.narrowed(torch.randperm(1000, generator=GENERATOR)[:100].sort().values),
+    )
     features = {"whole": whole, "pruned": pruned, "random": random_mask}
     three = [Compared(name, (own,), "m") for name, own in features.items()]
     report = compare_features(three, ComparisonSettings(top=(50,)))
@@ -110,7 +125,8 @@ def test_a_feature_and_a_pruned_one_share_what_is_left():
     (half,) = rows_of(halves, "pairs", one="whole", two="pruned", side="decoder", measure="overlap 0.5")
     assert half["value"] == 1.0, "of the smaller one's 50, not of the larger one's 500"
     alone = compare_features(
-        [Compared("pruned", (pruned,), "m"), Compared("random", (random_mask,), "m")], ComparisonSettings(top=(50,))
+        [Compared("pruned", (pruned,), "m"), Compared("random", (random_mask,), "m")],
+        ComparisonSettings(top=(50,)),
     )
     (both,) = rows_of(alone, "pairs", one="pruned", two="random", side="decoder", measure="overlap 50")
     assert both["chance"] == pytest.approx(0.05), "of all that they could have been, not of what they are"
@@ -122,11 +138,17 @@ def test_a_feature_and_a_pruned_one_share_what_is_left():
 
 def test_seeds_have_a_mean_and_a_spread():
     base = [drawn() for _ in range(2)]
-    seeds = {name: tuple(feature(own + 0.5 * drawn()) for _ in range(3)) for name, own in zip("xy", base, strict=True)}
+    seeds = {
+        name: tuple(feature(own + 0.5 * drawn()) for _ in range(3))
+        for name, own in zip("xy", base, strict=True)
+    }
     report = compare_features([Compared(name, own, "m") for name, own in seeds.items()], ComparisonSettings())
-    cosines = np.array([
-        [float(torch.nn.functional.cosine_similarity(a.decoder, b.decoder, dim=0)) for b in seeds["y"]] for a in seeds["x"]
-    ])  # fmt: skip
+    cosines = np.array(
+        [
+            [float(torch.nn.functional.cosine_similarity(a.decoder, b.decoder, dim=0)) for b in seeds["y"]]
+            for a in seeds["x"]
+        ]
+    )
     (row,) = rows_of(report, "pairs", one="x", two="y", side="decoder", measure="cosine")
     assert row["value"] == pytest.approx(cosines[0, 0], abs=1e-6)
     assert row["mean"] == pytest.approx(cosines.mean(), abs=1e-6)
@@ -137,15 +159,18 @@ def test_seeds_have_a_mean_and_a_spread():
         float(torch.nn.functional.cosine_similarity(seeds["x"][a].decoder, seeds["x"][b].decoder, dim=0))
         for a, b in ((0, 1), (0, 2), (1, 2))
     ]
-    assert own["mean"] == pytest.approx(np.mean(among), abs=1e-6), "of different seeds, not of a seed with itself"
+    assert own["mean"] == pytest.approx(np.mean(among), abs=1e-6), (
+        "of different seeds, not of a seed with itself"
+    )
 
 
 def test_models_of_one_shape_are_aligned_and_others_left_alone():
     elsewhere = ParameterScope((ParameterSlice("layer.0.a", (20, 11)),))
     features = [
-        Compared("a", (feature(drawn()),), "first"), Compared("b", (feature(drawn()),), "second"),
+        Compared("a", (feature(drawn()),), "first"),
+        Compared("b", (feature(drawn()),), "second"),
         Compared("c", (feature(torch.randn(220, generator=GENERATOR), elsewhere),), "third"),
-    ]  # fmt: skip
+    ]
     assert [[each.name for each in group] for group in of_one_shape(features)] == [["a", "b"], ["c"]]
     report = compare_features(features, ComparisonSettings())
     (row,) = rows_of(report, "pairs", one="a", two="b", side="decoder", measure="cosine")
@@ -154,9 +179,14 @@ def test_models_of_one_shape_are_aligned_and_others_left_alone():
 
 
 def test_poles_keep_the_sign_and_peers_say_so():
-    features = [Compared(name, (feature(drawn()),), "m", poles=name != "peers") for name in ("one", "two", "peers")]
+    features = [
+        Compared(name, (feature(drawn()),), "m", poles=name != "peers") for name in ("one", "two", "peers")
+    ]
     report = compare_features(features, ComparisonSettings())
-    signed = {(row["one"], row["two"]): row["signed"] for row in rows_of(report, "pairs", side="decoder", measure="cosine")}
+    signed = {
+        (row["one"], row["two"]): row["signed"]
+        for row in rows_of(report, "pairs", side="decoder", measure="cosine")
+    }
     assert signed["one", "two"]
     assert not signed["one", "peers"]
 
@@ -181,13 +211,18 @@ def test_where_a_feature_is_adds_up():
 
 @pytest.fixture(scope="module")
 def reading(quick):
-    """The feature of a quick run, one that reads the other way round, one of a part of the weights, and one of nothing."""
+    """The feature of a quick run, one that reads the other way round, one of a part of the weights, and one
+    of nothing."""
     own, size = quick.feature, quick.gradients.scope.size
     part = own.narrowed(torch.arange(0, size, 3))
     nothing = evolve(own, encoder=torch.randn(size, generator=GENERATOR) * own.encoder.std())
     features = {"own": own, "turned": own.flipped(), "part": part, "nothing": nothing}
     test = quick.examples["test"]
-    return quick, features, Reading(quick.gradients, test, {name: range(len(test.pairs)) for name in features})
+    return (
+        quick,
+        features,
+        Reading(quick.gradients, test, {name: range(len(test.pairs)) for name in features}),
+    )
 
 
 def test_many_encoders_read_in_one_pass_what_each_reads_alone(reading):
@@ -200,14 +235,20 @@ def test_many_encoders_read_in_one_pass_what_each_reads_alone(reading):
 
 def test_crossing_has_the_sign_of_what_is_read(reading):
     _, features, at = reading
-    report = compare_features([Compared(name, (each,), "m") for name, each in features.items()], ComparisonSettings(), {"m": at})
+    report = compare_features(
+        [Compared(name, (each,), "m") for name, each in features.items()], ComparisonSettings(), {"m": at}
+    )
     crossing = {(row["feature"], row["texts_of"]): row for row in rows_of(report, "crossing")}
     assert crossing["own", "own"]["oriented"] > 0.8
-    assert crossing["turned", "own"]["oriented"] == pytest.approx(-crossing["own", "own"]["oriented"], abs=1e-5)
+    assert crossing["turned", "own"]["oriented"] == pytest.approx(
+        -crossing["own", "own"]["oriented"], abs=1e-5
+    )
     assert abs(crossing["nothing", "own"]["oriented"]) < crossing["own", "own"]["oriented"] / 2
     moves = rows_of(report, "transitions", feature="own", texts_of="own")
     assert {(row["class"], row["alternative_class"]) for row in moves} == {("3SG", "3PL"), ("3PL", "3SG")}
-    assert crossing["own", "own"]["first"] == pytest.approx(next(row["mean"] for row in moves if row["class"] == "3SG"))
+    assert crossing["own", "own"]["first"] == pytest.approx(
+        next(row["mean"] for row in moves if row["class"] == "3SG")
+    )
     (row,) = rows_of(report, "features", feature="own")
     assert row["correlation"] == crossing["own", "own"]["correlation"]
 

@@ -18,15 +18,27 @@ from gradiend_core.errors import ConfigError, GradiendError
         ("[learner]\nsteps = 7.9", "7.9 is a number, but a whole number is needed at learner.steps"),
         ("[learner]\nsteps = true", "True is true or false, but a whole number is needed at learner.steps"),
         ("[learner]\nprogress = 1", "1 is a whole number, but true or false is needed at learner.progress"),
-        ('[learner]\nsource = "altern"', "'altern' is none of factual, alternative, difference at learner.source"),
+        (
+            '[learner]\nsource = "altern"',
+            "'altern' is none of factual, alternative, difference at learner.source",
+        ),
         ("[learner]\nsteps = 0", "'steps' must be >= 1: 0"),
         ('[learner]\nkind = "adan"', r"unknown learner 'adan'; did you mean 'adam'"),
-        ('[paradigm]\nkind = "english-pronoun"', "unknown paradigm 'english-pronoun'; did you mean 'english-pronouns'"),
+        (
+            '[paradigm]\nkind = "english-pronoun"',
+            "unknown paradigm 'english-pronoun'; did you mean 'english-pronouns'",
+        ),
         ('[paradigm]\nclasses = ["3SG"]', "Length of 'classes' must be >= 2: 1 at paradigm"),
-        ('[paradigm]\nclasses = ["3SG", "9PL"]', "unknown class of english-pronouns '9PL'.*known: 1PL, 1SG, 2, 3PL, 3SG"),
+        (
+            '[paradigm]\nclasses = ["3SG", "9PL"]',
+            "unknown class of english-pronouns '9PL'.*known: 1PL, 1SG, 2, 3PL, 3SG",
+        ),
         ("learner = 3", "learner must be a table"),
         ('[evaluation]\nkinds = ["encoderr"]', "unknown evaluation 'encoderr'; did you mean 'encoder'"),
-        ("[evaluation.decoderr]\nlms_floor = 1.0", "unknown key 'decoderr'; did you mean 'decoder'.* at evaluation"),
+        (
+            "[evaluation.decoderr]\nlms_floor = 1.0",
+            "unknown key 'decoderr'; did you mean 'decoder'.* at evaluation",
+        ),
         ("[policy]\nlms_flor = 1.0", "unknown key 'lms_flor'; did you mean 'lms_floor'.* at policy"),
         ('[rewrite]\ntoward = ["1SG"]', "unknown class '1SG'.* at rewrite.toward"),
         ('disable_plugins = ["pronoun"]', "unknown plugin to disable 'pronoun'; did you mean 'pronouns'"),
@@ -42,12 +54,20 @@ def test_a_wrong_run_file_is_refused_with_path_reason_and_fix(tmp_path, text, wo
 
 def test_set_reaches_any_depth_and_keeps_types():
     table = override(
-        {}, ["learner.steps=20", "evaluation.decoder.learning_rates=[0.5]", "model=some/path", "paradigm.words.2=['you']"]
+        {},
+        [
+            "learner.steps=20",
+            "evaluation.decoder.learning_rates=[0.5]",
+            "model=some/path",
+            "paradigm.words.2=['you']",
+        ],
     )
     assert table == {
-        "learner": {"steps": 20}, "evaluation": {"decoder": {"learning_rates": [0.5]}}, "model": "some/path",
+        "learner": {"steps": 20},
+        "evaluation": {"decoder": {"learning_rates": [0.5]}},
+        "model": "some/path",
         "paradigm": {"words": {"2": ["you"]}},
-    }  # fmt: skip
+    }
     for wrong in ("learner.steps", "=3", "a..b=3"):
         with pytest.raises(ConfigError, match="write it as a path and a value"):
             override({}, [wrong])
@@ -57,7 +77,12 @@ def test_set_reaches_any_depth_and_keeps_types():
 
 def test_names_and_values_override_the_file(tmp_path):
     (tmp_path / "run.toml").write_text('model = "tiny-clm"\nseed = 4\n[learner]\nsteps = 9\nbatch_size = 3\n')
-    run = Session(run_file=tmp_path / "run.toml", model="tiny-mlm", learner={"steps": 5}, settings=["learner.batch_size=2"])
+    run = Session(
+        run_file=tmp_path / "run.toml",
+        model="tiny-mlm",
+        learner={"steps": 5},
+        settings=["learner.batch_size=2"],
+    )
     assert (run.config.general.model, run.seed) == ("tiny-mlm", 4)
     assert (run.config.learner.config.steps, run.config.learner.config.batch_size) == (5, 2)
     assert run.config.source.kind == "mlm", "auto is resolved by the model"

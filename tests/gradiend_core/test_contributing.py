@@ -1,4 +1,5 @@
-"""A stranger's way: a skeleton that passes its kit at once, and a whole distribution: built, installed, run and blocked."""
+"""A stranger's way: a skeleton that passes its kit at once, and a whole distribution: built, installed, run
+and blocked."""
 
 from __future__ import annotations
 
@@ -40,7 +41,12 @@ def test_a_new_plugin_passes_its_kit_at_once(role, tmp_path, installed, capsys):
     name = f"acme-{role}"
     cli.app(["new-plugin", role, name, "--output", str(tmp_path / name)], standalone_mode=False)
     assert f"gradiend check {name}" in capsys.readouterr().out
-    code = [line for path in (tmp_path / name).rglob("*.py") for line in path.read_text().splitlines() if line.strip()]
+    code = [
+        line
+        for path in (tmp_path / name).rglob("*.py")
+        for line in path.read_text().splitlines()
+        if line.strip()
+    ]
     assert len(code) <= 60
     for path in (tmp_path / name).rglob("*"):
         assert path.is_dir() or "$" not in path.read_text(), f"{path} has a gap"
@@ -53,7 +59,10 @@ def test_a_new_plugin_passes_its_kit_at_once(role, tmp_path, installed, capsys):
 def test_what_cannot_be_a_plugin_is_refused(tmp_path):
     for arguments, words in [
         (["paradise", "mine"], "unknown role 'paradise'; did you mean 'paradigm'"),
-        (["paradigm", "My Plugin"], "'My Plugin' is no name for a plugin; use small letters, digits and hyphens"),
+        (
+            ["paradigm", "My Plugin"],
+            "'My Plugin' is no name for a plugin; use small letters, digits and hyphens",
+        ),
     ]:
         with pytest.raises(ConfigError, match=words):
             cli.app(["new-plugin", *arguments, "--output", str(tmp_path / "x")], standalone_mode=False)
@@ -65,7 +74,17 @@ def test_a_plugin_whose_model_reads_no_text(tmp_path):
     """Built by pip and installed into a folder of its own; its kit, its run, and a run without it."""
     place = tmp_path / "site"
     copied = shutil.copytree(EXAMPLE, tmp_path / "source")  # a build leaves files beside what it builds
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), str(copied)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(place),
+        str(copied),
+    ]
     built = subprocess.run(pip, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     environment = {**os.environ, "PYTHONPATH": str(place)}
@@ -75,7 +94,12 @@ def test_a_plugin_whose_model_reads_no_text(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
 
     rows = json.loads(gradiend("plugins", "--json").stdout)
-    assert {row["role"] for row in rows if row["plugin"] == "shapes"} == {"paradigm", "source", "model", "text"}
+    assert {row["role"] for row in rows if row["plugin"] == "shapes"} == {
+        "paradigm",
+        "source",
+        "model",
+        "text",
+    }
     for arguments in (["shapes"], ["image-label", "--set", "paradigm.kind=shapes"]):
         checked = gradiend("check", *arguments)
         assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -87,7 +111,12 @@ def test_a_plugin_whose_model_reads_no_text(tmp_path):
     blocked = gradiend("run", "shapes", "--output", "out2", "--disable-plugin", "shapes")
     assert blocked.returncode == 1
     assert "plugin 'shapes' is blocked" in blocked.stderr
-    tested = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE / "tests")],
-                            capture_output=True, text=True, env=environment, cwd=tmp_path)  # fmt: skip
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE / "tests")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
     assert tested.returncode == 0, tested.stdout
     assert "shapes" not in Plugins.discover().states

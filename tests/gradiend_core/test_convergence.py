@@ -32,8 +32,12 @@ def test_converged_means_that_neither_side_gains():
     good = [(0.3, 0.99, 0.9, -0.9)] * 6
     assert converged(record(good))
     assert not converged(record(good[:3])), "too few validations to say"
-    assert not converged(record([(0.3 * 0.9**i, 0.99, 0.9, -0.9) for i in range(8)])), "the decoder still learns"
-    assert not converged(record([(0.3, 0.9 + 0.01 * i, 0.9, -0.9) for i in range(8)])), "the encoder still learns"
+    assert not converged(record([(0.3 * 0.9**i, 0.99, 0.9, -0.9) for i in range(8)])), (
+        "the decoder still learns"
+    )
+    assert not converged(record([(0.3, 0.9 + 0.01 * i, 0.9, -0.9) for i in range(8)])), (
+        "the encoder still learns"
+    )
     assert not converged(record([(0.3, 0.5, 0.9, -0.9)] * 9)), "a plateau of nothing is no convergence"
     assert converged(record([(1.0, 0.2, 0.1, 0.1), *good]))
 
@@ -59,7 +63,10 @@ def test_what_went_wrong_is_said_in_words(points, words):
 
 
 def test_learning_stops_when_it_has_converged(tmp_path):
-    tables = settings(learner={"steps": 2000, "progress": False, "validate_every": 10}, scope={"kind": "random", "share": 0.05})
+    tables = settings(
+        learner={"steps": 2000, "progress": False, "validate_every": 10},
+        scope={"kind": "random", "share": 0.05},
+    )
     run = Session("english-pronouns", **tables, store={"use": "always", "folder": str(tmp_path)})
     steps = len(run.feature.training)
     assert 50 <= steps < 1000
@@ -70,18 +77,28 @@ def test_learning_stops_when_it_has_converged(tmp_path):
 @pytest.mark.parametrize(("value", "words"), [(5.0, "collapsed"), (0.3, "nothing moves")])
 def test_a_hopeless_run_is_given_up_with_a_diagnosis(monkeypatch, value, words):
     """Every example has the same projection, as after a step that was far too large."""
-    run = Session("english-pronouns", **settings(learner={"steps": 3000, "validate_every": 2, "progress": False}))
+    run = Session(
+        "english-pronouns", **settings(learner={"steps": 3000, "validate_every": 2, "progress": False})
+    )
     matrix, steps = run.gradients, []
-    monkeypatch.setattr(type(matrix), "project", lambda self, examples, *_: torch.full((len(examples.pairs), 1), value))
+    monkeypatch.setattr(
+        type(matrix), "project", lambda self, examples, *_: torch.full((len(examples.pairs), 1), value)
+    )
     run.plugins.tell = lambda name, **values: steps.append(name)
-    with pytest.raises(LearningError, match=rf"{words}: after 10 steps 3SG encodes to .*learning rate .*, seed 0"):
+    with pytest.raises(
+        LearningError, match=rf"{words}: after 10 steps 3SG encodes to .*learning rate .*, seed 0"
+    ):
         _ = run.feature
     assert steps.count("gradiend_step_finished") == 10
 
 
 def test_a_rate_that_leaves_the_numbers_is_named():
-    run = Session("english-pronouns", **settings(learner={"steps": 60, "learning_rate": 1e5, "progress": False}))
-    with pytest.raises(LearningError, match=r"the loss is (inf|nan) at step \d+: the learning rate 1e\+05 is too large"):
+    run = Session(
+        "english-pronouns", **settings(learner={"steps": 60, "learning_rate": 1e5, "progress": False})
+    )
+    with pytest.raises(
+        LearningError, match=r"the loss is (inf|nan) at step \d+: the learning rate 1e\+05 is too large"
+    ):
         _ = run.feature
 
 
@@ -104,7 +121,9 @@ def test_seeds_stop_after_enough_have_converged(quick):
     def run(scores, **options):
         learner = Scripted(quick.feature, scores)
         task = attrs.make_class("Task", ["seed", "checkpoint", "axes"])
-        return learn_seeds(learner, lambda seed: task(seed, None, (("A", "B"),)), 0, SeedSettings(**options)), learner.seeds
+        return learn_seeds(
+            learner, lambda seed: task(seed, None, (("A", "B"),)), 0, SeedSettings(**options)
+        ), learner.seeds
 
     runs, seeds = run([0.5, 0.95, 0.99, 0.97], at_most=4, convergent=2)
     assert seeds == [0, 1, 2]
@@ -112,7 +131,9 @@ def test_seeds_stop_after_enough_have_converged(quick):
     runs, seeds = run([None, 0.5, 0.4], at_most=3, convergent=1)
     assert seeds == [0, 1, 2]
     assert runs[0].problem == "collapsed: for the test"
-    with pytest.raises(LearningError, match="no seed learned anything; seed 0: collapsed: for the test; seed 1"):
+    with pytest.raises(
+        LearningError, match="no seed learned anything; seed 0: collapsed: for the test; seed 1"
+    ):
         run([None, None], at_most=2)
     with pytest.raises(LearningError, match="^collapsed: for the test$"):
         run([None], at_most=1)
@@ -120,9 +141,11 @@ def test_seeds_stop_after_enough_have_converged(quick):
 
 def test_several_seeds_from_the_public_interface(tmp_path):
     run = Session(
-        "english-pronouns", **settings(scope={"kind": "random", "share": 0.02}), seeds={"at_most": 3, "convergent": 3},
+        "english-pronouns",
+        **settings(scope={"kind": "random", "share": 0.02}),
+        seeds={"at_most": 3, "convergent": 3},
         store={"folder": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert [each.seed for each in run.seed_runs] == [0, 1, 2]
     assert run.feature is max(run.seed_runs, key=lambda each: each.score).features[0]
     assert not torch.equal(run.seed_runs[0].features[0].encoder, run.seed_runs[1].features[0].encoder)
@@ -136,15 +159,20 @@ def test_several_seeds_from_the_public_interface(tmp_path):
     assert sum(report.tables["parameters"].column("share_of_top")) == pytest.approx(1.0, abs=0.02)
     assert len(run.results()["seeds"]) == 3
     strict = Session(
-        "english-pronouns", **settings(scope={"kind": "random", "share": 0.02}), store={"folder": str(tmp_path)},
+        "english-pronouns",
+        **settings(scope={"kind": "random", "share": 0.02}),
+        store={"folder": str(tmp_path)},
         seeds={"at_most": 2, "convergent": 2, "threshold": 1.0},
-    )  # fmt: skip
+    )
     assert "only 0 of 2 seeds reached a validation correlation of 1" in strict.warnings
 
 
-# --- interruptions ----------------------------------------------------------------------------------------------------
+# --- interruptions
+# ----------------------------------------------------------------------------------------------------
 def test_a_checkpoint_is_resumed_to_the_bit_and_only_by_the_same_task(quick, tmp_path):
-    config = Adam(steps=24, batch_size=4, validate_every=4, progress=False, checkpoint_seconds=0, early_stop=False)
+    config = Adam(
+        steps=24, batch_size=4, validate_every=4, progress=False, checkpoint_seconds=0, early_stop=False
+    )
     run, done = quick, []
 
     def task(folder, seed=0, tell=lambda _: None):
@@ -152,9 +180,15 @@ def test_a_checkpoint_is_resumed_to_the_bit_and_only_by_the_same_task(quick, tmp
 
         examples = run.examples
         return LearningTask(
-            run.gradients, examples["train"], examples["validation"], examples["neutral_trained"], run.data.axes, seed, tell,
+            run.gradients,
+            examples["train"],
+            examples["validation"],
+            examples["neutral_trained"],
+            run.data.axes,
+            seed,
+            tell,
             folder,
-        )  # fmt: skip
+        )
 
     (whole,) = AdamLearner(config).learn(task(None))
 
@@ -191,24 +225,34 @@ def test_finished_seeds_are_not_learned_again(tmp_path):
     kept = next(tmp_path.glob("*/seed-0/learned/0"))
     assert torch.equal(load_feature(kept).encoder, first.encoder)
     other = Session(
-        "english-pronouns", **settings(scope={"kind": "random", "share": 0.02}, learner={"steps": 6, "progress": False})
+        "english-pronouns",
+        **settings(scope={"kind": "random", "share": 0.02}, learner={"steps": 6, "progress": False}),
     )
     other.checkpoints = tmp_path
     assert len(other.feature.training) == 6, "another setting is another task"
 
 
-# --- more than two classes --------------------------------------------------------------------------------------------
+# --- more than two classes
+# --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("latent_dim", [1, 3])
 def test_three_classes_have_an_axis_each(latent_dim, tmp_path):
     learner = {"steps": 150, "latent_dim": latent_dim, "progress": False}
     run = Session(
-        "english-pronouns", classes=("1SG", "3SG", "3PL"), **settings(learner=learner, scope={"kind": "random", "share": 0.2}),
+        "english-pronouns",
+        classes=("1SG", "3SG", "3PL"),
+        **settings(learner=learner, scope={"kind": "random", "share": 0.2}),
         store={"folder": str(tmp_path)},
-    )  # fmt: skip
-    assert [feature.classes for feature in run.features] == [("1SG", "others"), ("3SG", "others"), ("3PL", "others")]
+    )
+    assert [feature.classes for feature in run.features] == [
+        ("1SG", "others"),
+        ("3SG", "others"),
+        ("3PL", "others"),
+    ]
     for reports in run.axis_reports:
         assert reports["encoder"]["test.correlation"] > 0.95
-    encoders = torch.stack([torch.nn.functional.normalize(feature.encoder, dim=0) for feature in run.features])
+    encoders = torch.stack(
+        [torch.nn.functional.normalize(feature.encoder, dim=0) for feature in run.features]
+    )
     assert (encoders @ encoders.T - torch.eye(3)).abs().max() < 0.95, "no two axes are one"
     assert run.axis_of("3PL") == 2
     with pytest.raises(ConfigError, match="unknown class '1PL'"):

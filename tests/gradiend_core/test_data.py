@@ -16,8 +16,15 @@ from gradiend_core.records.pair import NEUTRAL, SPLITS, PairData, code_of
 from gradiend_core.records.run import DataSettings
 from gradiend_core.roles.paradigm import PairingTask
 
-WORDS_OF_TEXT = "he she it they He She It They the dog ran home . , \" ' he's theyre Tom her ÉHE häuser we I you 彼 \n".split(" ")
-some_texts = st.lists(st.lists(st.sampled_from(WORDS_OF_TEXT), min_size=1, max_size=12).map(" ".join), min_size=20, max_size=60)
+WORDS_OF_TEXT = [
+    *"he she it they He She It They the dog ran home . , \" ' he's theyre Tom her ÉHE häuser we I you 彼".split(
+        " "
+    ),
+    "\n",
+]
+some_texts = st.lists(
+    st.lists(st.sampled_from(WORDS_OF_TEXT), min_size=1, max_size=12).map(" ".join), min_size=20, max_size=60
+)
 
 
 def pairs_of(paradigm, texts, seed=0, **more) -> PairData:
@@ -97,7 +104,9 @@ def test_first_person_gets_its_capital_from_its_place():
         return {pair.text: pair.alternative for pair in pronouns(texts, 0, classes=("1SG", "1PL")).pairs}
 
     texts = (
-        [f"Then I {verb}." for verb in "abcdef"] + [f"I {verb}." for verb in "abcdef"] + [f"So we {verb}." for verb in "abcdef"]
+        [f"Then I {verb}." for verb in "abcdef"]
+        + [f"I {verb}." for verb in "abcdef"]
+        + [f"So we {verb}." for verb in "abcdef"]
     )
     found = alternatives(texts)
     assert found["Then I a."] == "we"
@@ -115,7 +124,10 @@ def test_too_little_text_says_what_is_missing():
     for text in ("The bridge was old.", "We ran."):
         with pytest.raises(DataError, match=r"class 3SG \(he, she, it\) has 0 pairs in 1 texts"):
             pronouns([text], 0)
-    with pytest.raises(DataError, match=r"class 3PL \(they\) has 0 pairs .*dropped 20: the target word is part of a contraction"):
+    with pytest.raises(
+        DataError,
+        match=r"class 3PL \(they\) has 0 pairs .*dropped 20: the target word is part of a contraction",
+    ):
         pronouns([f"he ran {i}" for i in range(20)] + [f"they're {i}" for i in range(20)])
 
 
@@ -132,16 +144,20 @@ def test_wrong_rules_are_refused():
         pronouns(enough(), data={"split": (0.5, 0.5, 0.5)})
 
 
-PEOPLE = [f"{name} said that {pronoun} left." for name in ("Tom", "Anna", "Max", "Rose", "Eve", "Bo") for pronoun in
-          ("I", "we", "you", "he", "she", "it", "they")]  # fmt: skip
+PEOPLE = [
+    f"{name} said that {pronoun} left."
+    for name in ("Tom", "Anna", "Max", "Rose", "Eve", "Bo")
+    for pronoun in ("I", "we", "you", "he", "she", "it", "they")
+]
 
 
 def test_classes_can_be_merged_and_transitions_restricted():
     merged = pronouns([*PEOPLE, "The map was old."], 0, classes=("1SG+3SG", "1PL+3PL"))
     assert merged.classes == ("1SG+3SG", "1PL+3PL")
     assert {(pair.factual, pair.factual_class) for pair in merged.pairs if pair.factual in ("I", "they")} == {
-        ("I", "1SG+3SG"), ("they", "1PL+3PL"),
-    }  # fmt: skip
+        ("I", "1SG+3SG"),
+        ("they", "1PL+3PL"),
+    }
     assert {pair.alternative for pair in merged.pairs if pair.factual == "I"} == {"we", "they"}
     strict = pronouns(PEOPLE, classes=("1SG+3SG", "1PL+3PL"), transitions=(("1SG", "1PL"), ("3SG", "3PL")))
     swaps = {(pair.factual, pair.alternative) for pair in strict.pairs}
@@ -167,7 +183,9 @@ def test_more_than_two_classes_have_alternatives_of_every_other():
     assert data.axes == (("1SG", "others"), ("3SG", "others"), ("3PL", "others"))
     swaps = {(pair.factual_class, pair.alternative_class) for pair in data.pairs}
     assert swaps == {(a, b) for a in data.classes for b in data.classes if a != b}
-    by_code = {code_of(pair, data.axes[0]): (pair.factual_class, pair.alternative_class) for pair in data.pairs}
+    by_code = {
+        code_of(pair, data.axes[0]): (pair.factual_class, pair.alternative_class) for pair in data.pairs
+    }
     assert by_code[1.0][0] == "1SG"
     assert by_code[-1.0][1] == "1SG"
     assert "1SG" not in by_code[0.0]

@@ -1,4 +1,5 @@
-"""`gradiend data`: pairs with their audit as a folder, a paradigm without Python, and a run on what was made."""
+"""`gradiend data`: pairs with their audit as a folder, a paradigm without Python, and a run on what was
+made."""
 
 from __future__ import annotations
 
@@ -33,9 +34,12 @@ def gradiend(tmp_path):
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
         code = "from gradiend_core.cli import main; main()"
         return subprocess.run(
-            [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, cwd=tmp_path,
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
             env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        )  # fmt: skip
+        )
 
     return call
 
@@ -43,7 +47,9 @@ def gradiend(tmp_path):
 @pytest.fixture
 def moods(tmp_path):
     words = ["good", "nice", "fine", "bad", "nasty", "zebrafish"]
-    lines = [f"It was a {word} day number {n}." for n in range(20) for word in words] + [f"Map {n} lay there." for n in range(30)]
+    lines = [f"It was a {word} day number {n}." for n in range(20) for word in words] + [
+        f"Map {n} lay there." for n in range(30)
+    ]
     (tmp_path / "moods.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (tmp_path / "moods.toml").write_text(PARADIGM, encoding="utf-8")
     return tmp_path
@@ -64,16 +70,35 @@ def test_a_paradigm_in_toml_becomes_data_with_an_audit(gradiend, moods):
     assert "zebrafish (z" in done.stdout
     out = moods / "out"
     rows = [json.loads(line) for line in (out / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert set(rows[0]) == {"text", "factual", "alternative", "factual_class", "alternative_class", "split", "document"}
+    assert set(rows[0]) == {
+        "text",
+        "factual",
+        "alternative",
+        "factual_class",
+        "alternative_class",
+        "split",
+        "document",
+    }
     assert all(row["text"].count("[MASK]") == 1 for row in rows)
     counts = Counter((row["factual_class"], row["alternative_class"]) for row in rows)
     assert counts == {("good", "bad"): 50, ("bad", "good"): 50, ("neutral", "neutral"): 30}
-    classes = {(row["factual_class"], row["alternative_class"]): row for row in table(out / "audit" / "classes.csv")}
+    classes = {
+        (row["factual_class"], row["alternative_class"]): row for row in table(out / "audit" / "classes.csv")
+    }
     by_split = {split: int(classes["good", "bad"][split]) for split in ("train", "validation", "test")}
     assert sum(by_split.values()) == 50
-    assert 27 <= by_split["train"] <= 33, "days that several words share stay together, so shares are met nearly"
+    assert 27 <= by_split["train"] <= 33, (
+        "days that several words share stay together, so shares are met nearly"
+    )
     words = {row["word"]: row for row in table(out / "audit" / "words.csv")}
-    assert sum(int(words[word][split]) for word in ("good", "nice", "fine") for split in ("train", "validation", "test")) == 50
+    assert (
+        sum(
+            int(words[word][split])
+            for word in ("good", "nice", "fine")
+            for split in ("train", "validation", "test")
+        )
+        == 50
+    )
     tokens = {row["word"]: row for row in table(out / "audit" / "tokens.csv")}
     assert int(tokens["zebrafish"]["tokens"]) > 1
     assert tokens["good"]["tokens"] == str(len(tokens["good"]["pieces"].split()))
@@ -96,7 +121,10 @@ def test_a_preview_writes_nothing(gradiend, moods):
 
 
 def test_a_run_takes_the_pairs_as_they_are(tmp_path):
-    made = Session("english-pronouns", data={"max_per_class": 60, "max_neutral": 20, "neutral_slots": 5, "identity": True})
+    made = Session(
+        "english-pronouns",
+        data={"max_per_class": 60, "max_neutral": 20, "neutral_slots": 5, "identity": True},
+    )
     save_data(made.data_run, tmp_path / "out")
     taken = Session(run_file=tmp_path / "out" / "run.toml")
 
@@ -109,7 +137,9 @@ def test_a_run_takes_the_pairs_as_they_are(tmp_path):
 
 
 def test_bad_input(gradiend, moods):
-    (moods / "german.toml").write_text('[paradigm]\nkind = "words"\n[paradigm.words]\nA = ["der"]\nB = ["der"]\n')
+    (moods / "german.toml").write_text(
+        '[paradigm]\nkind = "words"\n[paradigm.words]\nA = ["der"]\nB = ["der"]\n'
+    )
     (moods / "none.toml").write_text('[paradigm]\nkind = "words"\n')
     (moods / "one.toml").write_text('[paradigm]\nkind = "words"\n[paradigm.words]\nA = ["a"]\nB = ["moon"]\n')
     (moods / "bad.txt").write_bytes(b"\xff\xfe\xfa")
@@ -124,12 +154,27 @@ def test_bad_input(gradiend, moods):
         (("one.toml", "--texts", "moods.txt", "--preview"), "class B (moon) has 0 pairs in 150 texts"),
         (("german-articles", "--texts", "moods.txt", "--output", "o"), "class MascNom (der) has 0 pairs"),
         (("english-pronouns", "--texts", "bad.txt", "--preview"), "is not UTF-8 text"),
-        (("english-pronouns", "--texts", "long.txt", "--preview"), "dropped 1: longer than 100,000 characters"),
+        (
+            ("english-pronouns", "--texts", "long.txt", "--preview"),
+            "dropped 1: longer than 100,000 characters",
+        ),
         (("moods.toml", "--output", "full"), "is not empty and holds no run (data.toml is missing)"),
-        (("moods.toml", "--output", "o", "--tokenizer", "nowhere/nothing"), "no tokenizer can be loaded from 'nowhere/nothing'"),
-        (("moods.toml", "--preview", "--set", "data.balance=maybe"), "'balance' must be in ('off', 'try', 'strict')"),
-        (("moods.toml", "--preview", "--set", "data.split_by=document"), "has no document; set data.document_column"),
-        (("moods.toml", "--preview", "--set", "data.max_texst=3"), "unknown key 'max_texst'; did you mean 'max_texts'"),
+        (
+            ("moods.toml", "--output", "o", "--tokenizer", "nowhere/nothing"),
+            "no tokenizer can be loaded from 'nowhere/nothing'",
+        ),
+        (
+            ("moods.toml", "--preview", "--set", "data.balance=maybe"),
+            "'balance' must be in ('off', 'try', 'strict')",
+        ),
+        (
+            ("moods.toml", "--preview", "--set", "data.split_by=document"),
+            "has no document; set data.document_column",
+        ),
+        (
+            ("moods.toml", "--preview", "--set", "data.max_texst=3"),
+            "unknown key 'max_texst'; did you mean 'max_texts'",
+        ),
         (("moods.toml", "--preview", "--classes", "good,worse"), "unknown class of words 'worse'"),
     ]:
         done = gradiend("data", *arguments)
@@ -142,9 +187,9 @@ def test_bad_input(gradiend, moods):
 @pytest.mark.slow
 def test_a_toml_paradigm_runs_from_text_to_rewritten_model(gradiend, moods):
     (moods / "run.toml").write_text(
-        '[paradigm]\nkind = "words"\nclasses = ["one", "many"]\n[paradigm.words]\none = ["he", "she"]\nmany = ["they"]\n'
-        "[data]\nmax_per_class = 100\nmax_neutral = 40\n[learner]\nsteps = 30\nprogress = false\n"
-        '[evaluation]\nkinds = ["decoder"]\n'
+        '[paradigm]\nkind = "words"\nclasses = ["one", "many"]\n[paradigm.words]\none = ["he", "she"]\nmany ='
+        ' ["they"]\n[data]\nmax_per_class = 100\nmax_neutral = 40\n[learner]\nsteps = 30\nprogress ='
+        ' false\n[evaluation]\nkinds = ["decoder"]\n'
     )
     done = gradiend("run", "run.toml", "--output", "out")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,5 @@
-"""What an encoder reads in texts that its run has not seen: marked by hand, or found by the run's paradigm."""
+"""What an encoder reads in texts that its run has not seen: marked by hand, or found by the run's
+paradigm."""
 
 from __future__ import annotations
 
@@ -18,7 +19,12 @@ SLOT = "The cat was warm because [it|they] slept."
 
 def test_a_marked_text_is_a_pair():
     pair = marked(SLOT)
-    assert (pair.left, pair.factual, pair.alternative, pair.right) == ("The cat was warm because ", "it", "they", " slept.")
+    assert (pair.left, pair.factual, pair.alternative, pair.right) == (
+        "The cat was warm because ",
+        "it",
+        "they",
+        " slept.",
+    )
     neutral = marked("The cat was [warm].")
     assert neutral.factual == neutral.alternative == "warm"
     assert neutral.factual_class == "neutral"
@@ -75,7 +81,9 @@ def test_other_texts_are_read_by_the_run_s_own_rules(quick, tmp_path):
     for row in rows[:40]:
         assert kept[row["text"].replace("[", "").replace("]", "")] == (row["class"], row["factual"])
 
-    (report,) = gd.encode_texts(quick, ["The dog ran because it was late.", "The man was happy because he won."])
+    (report,) = gd.encode_texts(
+        quick, ["The dog ran because it was late.", "The man was happy because he won."]
+    )
     assert report["test.n"] == 2
     assert report["test.mean_by_class.3SG"] > 0.5
     assert report["test.correlation"] is report["test.mean_by_class.3PL"] is None
@@ -93,10 +101,14 @@ def test_texts_without_a_pair_are_refused(quick):
 def test_every_axis_reads_the_same_text():
     fast = {"kinds": ["encoder"], "encoder": {"random_directions": 0}}
     run = gd.Session(
-        "english-pronouns", classes=("1SG", "3SG", "3PL"), **settings(evaluation=fast, scope={"kind": "random", "share": 0.1})
+        "english-pronouns",
+        classes=("1SG", "3SG", "3PL"),
+        **settings(evaluation=fast, scope={"kind": "random", "share": 0.1}),
     )
     table = gd.encode(run, [SLOT, "The cat was [warm]."])
-    assert table.column("feature") == [f"{name} against others" for name in ("1SG", "3SG", "3PL") for _ in range(2)]
+    assert table.column("feature") == [
+        f"{name} against others" for name in ("1SG", "3SG", "3PL") for _ in range(2)
+    ]
     reports = gd.encode_texts(run, [pair.text for pair in run.data.split("test")])
     assert len(reports) == 3
     assert all(report["test.correlation"] > 0.8 for report in reports)
@@ -104,7 +116,9 @@ def test_every_axis_reads_the_same_text():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    tables = settings(scope={"kind": "top-gradient", "share": 0.1}, evaluation={"kinds": ["encoder"]}, figures={"kinds": []})
+    tables = settings(
+        scope={"kind": "top-gradient", "share": 0.1}, evaluation={"kinds": ["encoder"]}, figures={"kinds": []}
+    )
     return gd.save_run(gd.Session("english-pronouns", **tables), tmp_path_factory.mktemp("encoding") / "run")
 
 
@@ -128,7 +142,14 @@ def test_the_command(folder, gradiend, tmp_path):
     assert last == f"written to {tmp_path / 'one.csv'}"
 
     code, out, _ = gradiend(
-        "encode", folder, "--texts", "tiny-english", "--output", tmp_path / "all.csv", "--set", "data.max_texts=500"
+        "encode",
+        folder,
+        "--texts",
+        "tiny-english",
+        "--output",
+        tmp_path / "all.csv",
+        "--set",
+        "data.max_texts=500",
     )
     assert code == 0
     assert out.startswith("encoder   test correlation 0.9")

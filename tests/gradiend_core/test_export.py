@@ -1,4 +1,5 @@
-"""An edit in other hands: as a checkpoint, as an update, as an adapter; loaded by others, with the same probabilities."""
+"""An edit in other hands: as a checkpoint, as an update, as an adapter; loaded by others, with the same
+probabilities."""
 
 from __future__ import annotations
 
@@ -75,8 +76,15 @@ def test_an_adapter_does_what_it_says(run, tmp_path):
     whole = run.update("3PL", 0.05)
     held = ParameterScope(tuple(part for part in whole.scope.slices if part.name not in about["left_out"]))
     places = [place for part, place in whole.scope.parts() if part.name not in about["left_out"]]
-    part = WeightUpdate(torch.cat([whole.direction[place] for place in places]), held, whole.feature_factor, whole.learning_rate)
-    assert torch.allclose(logits(model), updated(run, part), atol=2e-3), "at full rank, all that an adapter can hold"
+    part = WeightUpdate(
+        torch.cat([whole.direction[place] for place in places]),
+        held,
+        whole.feature_factor,
+        whole.learning_rate,
+    )
+    assert torch.allclose(logits(model), updated(run, part), atol=2e-3), (
+        "at full rank, all that an adapter can hold"
+    )
     assert not torch.allclose(logits(model), logits(fresh(run)), atol=1e-2)
     merged = logits(model.merge_and_unload())
     assert torch.allclose(merged, updated(run, part), atol=2e-3)
@@ -112,7 +120,9 @@ def test_updates_add_up(run):
     few = a.restricted(10)
     assert few.scope.size == 10
     assert float(few.direction.abs().min()) >= float(a.direction.abs().sort(descending=True).values[9])
-    assert torch.allclose((a + few).over(a.scope).direction, 0.1 * a.direction + few.over(a.scope).direction * 0.1)
+    assert torch.allclose(
+        (a + few).over(a.scope).direction, 0.1 * a.direction + few.over(a.scope).direction * 0.1
+    )
     assert (a - few).cosine(few) < a.cosine(few) < 1
     with pytest.raises(ModelError, match="cannot keep 0"):
         a.restricted(0)
@@ -123,7 +133,9 @@ def test_what_does_not_fit_is_refused(run, tmp_path):
     save_update(update, tmp_path / "u", run.loaded.fingerprint)
     changed = fresh(run)
     next(changed.parameters()).data[0] += 1
-    with pytest.raises(StorageError, match=f"was made for the weights {run.loaded.fingerprint}, and this model has "):
+    with pytest.raises(
+        StorageError, match=f"was made for the weights {run.loaded.fingerprint}, and this model has "
+    ):
         load_update(tmp_path / "u", changed)
     assert load_update(tmp_path / "u", fresh(run)).norm == update.norm
     content = bytearray((tmp_path / "u" / "update.safetensors").read_bytes())
@@ -145,9 +157,15 @@ def test_what_does_not_fit_is_refused(run, tmp_path):
         with pytest.raises(ConfigError, match=words):
             export(run, "3SG", tmp_path / "x", **{"learning_rate": 0.1, **arguments})
     assert not (tmp_path / "x").exists()
-    name = "bert.embeddings.word_embeddings.weight" if run.config.general.model == "tiny-mlm" else "transformer.wte.weight"
+    name = (
+        "bert.embeddings.word_embeddings.weight"
+        if run.config.general.model == "tiny-mlm"
+        else "transformer.wte.weight"
+    )
     embeddings = next(part for part in update.scope.slices if part.name == name)
-    tied = WeightUpdate(torch.ones(embeddings.size), ParameterScope((ParameterSlice(name, embeddings.shape),)), 1.0, 1.0)
+    tied = WeightUpdate(
+        torch.ones(embeddings.size), ParameterScope((ParameterSlice(name, embeddings.shape),)), 1.0, 1.0
+    )
     with pytest.raises(ModelError, match="no adapter can hold this update: it changes only"):
         lora_factors(run.loaded.model, tied, 4)
 
@@ -183,12 +201,14 @@ def test_the_command_line_exports_a_saved_run(tmp_path, monkeypatch, capsys):
 
 
 def test_a_task_vector_is_what_is_to_be_added(run, tmp_path):
-    """As mergekit's linear merge without normalisation does, tensor by tensor; run with mergekit 0.1.4 itself on stories260k, the
-    logits agreed to 8e-6."""
+    """As mergekit's linear merge without normalisation does, tensor by tensor; run with mergekit 0.1.4 itself
+    on stories260k, the logits agreed to 8e-6."""
     from safetensors.torch import load_file
 
     export(run, "3PL", tmp_path / "vector", "task-vector", learning_rate=0.05)
-    base, vector = (load_file(Path(folder) / "model.safetensors") for folder in (run.model_folder, tmp_path / "vector"))
+    base, vector = (
+        load_file(Path(folder) / "model.safetensors") for folder in (run.model_folder, tmp_path / "vector")
+    )
     assert set(vector) <= set(base)
     merged = fresh(run)
     merged.load_state_dict({name: base[name] + value for name, value in vector.items()}, strict=False)

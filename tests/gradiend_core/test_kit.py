@@ -54,9 +54,11 @@ BROKEN = {
 ALSO = {
     "drops-silently": {"swapping_the_fillers_swaps_the_losses"},
     "detached": {"the_products_are_exact", "gradients_are_slopes"},
-    "changeable": {"a_report_has_numbers_with_their_n"}, "undocumented": {"a_report_has_numbers_with_their_n"},
-    "lossy": {"a_report_has_numbers_with_their_n"}, "not-a-number": {"evaluating_changes_nothing"},
-}  # fmt: skip
+    "changeable": {"a_report_has_numbers_with_their_n"},
+    "undocumented": {"a_report_has_numbers_with_their_n"},
+    "lossy": {"a_report_has_numbers_with_their_n"},
+    "not-a-number": {"evaluating_changes_nothing"},
+}
 
 
 HEAD = "from gradiend_core.api import Contribution, NoSettings, hookimpl\n"
@@ -77,9 +79,13 @@ def plugins():
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_check_finds_what_it_is_for(name, plugins):
     found = {each.promise: each.problem for each in outcomes(name, plugins)}
-    promises = {check.__name__: (check.__doc__ or "").strip() for checks in CHECKS.values() for check in checks}
+    promises = {
+        check.__name__: (check.__doc__ or "").strip() for checks in CHECKS.values() for check in checks
+    }
     broken = {check for check, promise in promises.items() if found.get(promise)}
-    assert set(BROKEN[name]) <= broken <= {*BROKEN[name], *ALSO.get(name, ())}, {p: q for p, q in found.items() if q}
+    assert set(BROKEN[name]) <= broken <= {*BROKEN[name], *ALSO.get(name, ())}, {
+        p: q for p, q in found.items() if q
+    }
     for problem in filter(None, found.values()):
         assert not re.match(r"\w+Error:", problem) or name == "detached", "it is said in words"
 
@@ -87,21 +93,44 @@ def test_a_check_finds_what_it_is_for(name, plugins):
 def test_every_check_is_proved():
     proved = {check for checks in BROKEN.values() for check in checks}
     every = {check.__name__ for checks in CHECKS.values() for check in checks}
-    # the two that no plugin of one process can break: an import is light or not, and products come from torch alone
+    # the two that no plugin of one process can break: an import is light or not, and products come from torch
+    # alone
     assert every - proved == {"declaring_is_light", "the_products_are_exact"}
 
 
 def test_a_heavy_declaration_is_found(distribution):
-    code = "import torch\n" + HEAD + "def texts(_):\n    return ['one']\n" + DECLARED.format(module="acme_heavy")
+    code = (
+        "import torch\n" + HEAD + "def texts(_):\n    return ['one']\n" + DECLARED.format(module="acme_heavy")
+    )
     distribution("acme-heavy", code)
     (problem,) = (each.problem for each in outcomes("acme") if each.problem)
     assert problem == "importing acme_heavy imports torch; move that into the module that the factory names"
 
 
-BUILT_IN = ["clm", "clm-span", "mlm", "mlm-span", "backbone", "random", "mean-difference", "threshold", "product",
-            "prediction-index", "encoder", "baselines", "side-effects", "convergence", "rewriting", "where", "similarity",
-            "shared-weights", "english-pronouns",
-            "english-gender", "words", "tiny-english"]  # fmt: skip
+BUILT_IN = [
+    "clm",
+    "clm-span",
+    "mlm",
+    "mlm-span",
+    "backbone",
+    "random",
+    "mean-difference",
+    "threshold",
+    "product",
+    "prediction-index",
+    "encoder",
+    "baselines",
+    "side-effects",
+    "convergence",
+    "rewriting",
+    "where",
+    "similarity",
+    "shared-weights",
+    "english-pronouns",
+    "english-gender",
+    "words",
+    "tiny-english",
+]
 
 
 @pytest.mark.slow
@@ -110,7 +139,9 @@ def test_built_ins_pass(name):
     tables = {"paradigm": {"words": {"A": ["he"], "B": ["they"]}}} if name == "words" else {}
     broken = {each.promise: each.problem for each in outcomes(name, **tables) if each.problem}
     if name == "english-gender":  # by design: it puts names into the texts
-        assert "no longer the text" in broken.pop("Of every pair left + factual + right is one of the texts, or part of one.")
+        assert "no longer the text" in broken.pop(
+            "Of every pair left + factual + right is one of the texts, or part of one."
+        )
     assert not broken
 
 
@@ -119,7 +150,9 @@ def test_a_contract_is_a_class_of_tests(plugins):
     tests = {name: getattr(own(), name) for name in dir(own) if name.startswith("test_")}
     assert "test_paradigm_unseeded_equal_seeds_give_equal_pairs" in tests
     tests["test_paradigm_unseeded_the_funnel_adds_up"]()
-    with pytest.raises(AssertionError, match="paradigm unseeded: two equal runs have different pairs; draw from"):
+    with pytest.raises(
+        AssertionError, match="paradigm unseeded: two equal runs have different pairs; draw from"
+    ):
         tests["test_paradigm_unseeded_equal_seeds_give_equal_pairs"]()
     expected = contract("unseeded", {"equal_seeds_give_equal_pairs": "it learns as it goes"}, plugins)
     expected().test_paradigm_unseeded_equal_seeds_give_equal_pairs()
@@ -142,5 +175,7 @@ def test_the_command_line_says_what_to_mend(distribution, capsys):
     out = capsys.readouterr().out
     assert "mend  text acme: not-shipped.txt does not exist; ship it with the plugin (package-data)" in out
     assert "ok    text acme: Importing the plugin brings in no torch" in out
-    with pytest.raises(PluginError, match="unknown plugin or contribution 'acme-text'; did you mean 'acme-texts'"):
+    with pytest.raises(
+        PluginError, match="unknown plugin or contribution 'acme-text'; did you mean 'acme-texts'"
+    ):
         cli.app(["check", "acme-text"], standalone_mode=False)

@@ -1,4 +1,5 @@
-"""Each kind of layer, and models that use their weights in ways that no layer shows: found out, and exact all the same."""
+"""Each kind of layer, and models that use their weights in ways that no layer shows: found out, and exact all
+the same."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ class Rows:
 
     def batch(self, rows, device):
         longest = max(len(self.rows[row]) for row in rows)
-        ids = torch.tensor([[*self.rows[row], *[0] * (longest - len(self.rows[row]))] for row in rows], device=device)
+        ids = torch.tensor(
+            [[*self.rows[row], *[0] * (longest - len(self.rows[row]))] for row in rows], device=device
+        )
         return Tokens(ids, ids.ne(0))
 
 
@@ -64,7 +67,8 @@ class Doubled(nn.Embedding):
 
 
 class Plain(nn.Module):
-    """Only layers that show all; the positions are shared by all examples, and one embedding has a padding row."""
+    """Only layers that show all; the positions are shared by all examples, and one embedding has a padding
+    row."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +81,8 @@ class Plain(nn.Module):
 
 
 class Odd(Plain):
-    """A weight used outside its module, one on the model itself, and one whose module says nothing of single examples."""
+    """A weight used outside its module, one on the model itself, and one whose module says nothing of single
+    examples."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +104,9 @@ def operator(model: nn.Module, fraction: float = 1.0) -> GradientOperator:
     torch.manual_seed(0)
     for parameter in model.parameters():
         nn.init.normal_(parameter)
-    scope = ParameterScope(tuple(ParameterSlice(name, tuple(value.shape)) for name, value in model.double().named_parameters()))
+    scope = ParameterScope(
+        tuple(ParameterSlice(name, tuple(value.shape)) for name, value in model.double().named_parameters())
+    )
     if fraction < 1:
         scope = scope.narrowed(torch.randperm(scope.size)[: int(scope.size * fraction)])
     return GradientOperator(model, MeanSource(), scope)
@@ -171,14 +178,18 @@ def test_many_directions_share_a_pass(directions):
 @pytest.mark.parametrize("wide", [(600, 500), (500, 600), (7, 5)])
 @pytest.mark.parametrize("parts", [1, 2, 10])
 def test_a_linear_layer_s_gradients_are_exact_however_they_are_formed(transposed, wide, parts, monkeypatch):
-    """Along few directions and many, at few entries and many, for large matrices and small ones, in one part or several of which
-    the last is shorter and a buffer is used again."""
+    """Along few directions and many, at few entries and many, for large matrices and small ones, in one part
+    or several of which the last is shorter and a buffer is used again."""
     (inside, out), examples, tokens = wide, 5, 3
     generator = torch.Generator().manual_seed(0)
-    a, delta = (torch.randn(examples, tokens, width, generator=generator, dtype=torch.float64) for width in wide)
+    a, delta = (
+        torch.randn(examples, tokens, width, generator=generator, dtype=torch.float64) for width in wide
+    )
     module = Conv1D(out, inside) if transposed else nn.Linear(inside, out)
     layer, shape = LinearLayer(module, transposed=transposed), module.weight.shape
-    right = torch.stack([sum(torch.outer(d, x) for d, x in zip(*each, strict=True)) for each in zip(delta, a, strict=True)])
+    right = torch.stack(
+        [sum(torch.outer(d, x) for d, x in zip(*each, strict=True)) for each in zip(delta, a, strict=True)]
+    )
     right = (right.mT if transposed else right).flatten(1)
     monkeypatch.setattr("gradiend_core.gradients.layers.CACHED", parts * inside * out)
     for count in (1, 2, 40):
@@ -218,7 +229,12 @@ def test_small_batches_say_the_same_as_large_ones():
 @pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm", "models/stories260k"])
 def test_checkpointing_keeps_less_and_says_the_same(model):
     named = model.startswith("tiny")
-    run = Session("english-pronouns", model=model if named else asset(model), texts=None if named else str(STORIES), **settings())
+    run = Session(
+        "english-pronouns",
+        model=model if named else asset(model),
+        texts=None if named else str(STORIES),
+        **settings(),
+    )
     examples = subset(run.examples["train"], range(6))
     plain = run.gradients
     again = GradientOperator(plain.model, plain.source, plain.scope, checkpointing=True)
@@ -261,6 +277,8 @@ def test_a_layer_must_be_right_along_every_direction(quick, monkeypatch):
 
     monkeypatch.setattr(LinearLayer, "along", along)
     gradients = quick.gradients_over(quick.gradients.scope)
-    others = {gradients.scope.slices[number].name for number in gradients.coverage(quick.examples["train"]).others}
+    others = {
+        gradients.scope.slices[number].name for number in gradients.coverage(quick.examples["train"]).others
+    }
     assert "bert.encoder.layer.0.intermediate.dense.weight" in others
     assert "bert.embeddings.LayerNorm.weight" not in others

@@ -1,4 +1,5 @@
-"""The encoder-decoder, its batches and its calibration; and the signs, on a model that can be solved by hand."""
+"""The encoder-decoder, its batches and its calibration; and the signs, on a model that can be solved by
+hand."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def test_a_step_is_autograds_and_torchs_adamw(k, taught, monkeypatch):
     free = [weight.clone().requires_grad_() for weight in model.weights]
     encoder, encoder_bias, decoder, decoder_bias = free
     rates = Rates(1e-2, 2e-2, 3e-2)
-    groups = [{"params": [weight], "lr": rate} for weight, rate in zip(free, (1e-2, 2e-2, 3e-2, 3e-2), strict=True)]
+    groups = [
+        {"params": [weight], "lr": rate} for weight, rate in zip(free, (1e-2, 2e-2, 3e-2, 3e-2), strict=True)
+    ]
     optimizer, trainer = torch.optim.AdamW(groups, weight_decay=0.1), Trainer.of(model, 0.1)
     code = torch.tensor([1.0, -1.0, 0.0])[:k] if taught else None
     for number in range(1, 6):
@@ -57,7 +60,9 @@ def test_what_is_not_to_be_learned_stays():
         model = EncoderDecoder.initial(20, 5, torch.device("cpu"))
         before = model.copy()
         options = {f"learn_{part}": False}
-        Trainer.of(model, 0.1).step(1, Rates(0.1, 0.1, 0.1), *torch.randn(2, 20), (1.0, 1.0), torch.ones(1), **options)
+        Trainer.of(model, 0.1).step(
+            1, Rates(0.1, 0.1, 0.1), *torch.randn(2, 20), (1.0, 1.0), torch.ones(1), **options
+        )
         for name in ("encoder", "encoder_bias", "decoder", "decoder_bias"):
             assert torch.equal(getattr(model, name), getattr(before, name)) == name.startswith(part), name
 
@@ -65,7 +70,9 @@ def test_what_is_not_to_be_learned_stays():
 def test_a_target_of_nothing_pulls_the_decoder_to_nothing():
     model = EncoderDecoder.initial(20, 5, torch.device("cpu"))
     trainer, source = Trainer.of(model, 0.0), torch.randn(20)
-    losses = [trainer.step(n, Rates(0.01, 0.01, 0.01), source, torch.zeros(20), (1.0, 1.0)) for n in range(1, 60)]
+    losses = [
+        trainer.step(n, Rates(0.01, 0.01, 0.01), source, torch.zeros(20), (1.0, 1.0)) for n in range(1, 60)
+    ]
     assert losses[-1] < 0.05 * losses[0]
 
 
@@ -103,7 +110,8 @@ def test_the_order_differs_between_epochs_and_seeds():
     assert epochs[0] != next(class_batches({"A": range(30)}, 30, 1))[1]
 
 
-# --- a model that can be solved by hand -------------------------------------------------------------------------------
+# --- a model that can be solved by hand
+# -------------------------------------------------------------------------------
 class TwoWeights(torch.nn.Module):
     """Two words, and a weight for each: P = softmax(w)."""
 
@@ -149,7 +157,9 @@ SCOPE = ParameterScope((ParameterSlice("w", (2,)),))
 
 def learn(config: Adam, seed: int = 0) -> tuple[LearnedFeature, GradientOperator, WordExamples]:
     gradients = GradientOperator(TwoWeights(), TwoWordSource(), SCOPE)
-    train, validation = (WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation"))
+    train, validation = (
+        WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation")
+    )
     task = LearningTask(gradients, train, validation, None, (("A", "B"),), seed, lambda _: None)
     (feature,) = AdamLearner(config).learn(task)
     return feature, gradients, validation
@@ -159,7 +169,15 @@ def learn(config: Adam, seed: int = 0) -> tuple[LearnedFeature, GradientOperator
 @pytest.mark.parametrize("target", list(GradientRole))
 def test_signs_by_hand(source, target):
     """At w = 0, ∇loss(0) = (−½, ½) and ∇loss(1) = (½, −½). A pair of class A has factual 0."""
-    config = Adam(steps=600, batch_size=4, learning_rate=0.01, source=source, target=target, progress=False, weight_decay=0)
+    config = Adam(
+        steps=600,
+        batch_size=4,
+        learning_rate=0.01,
+        source=source,
+        target=target,
+        progress=False,
+        weight_decay=0,
+    )
     feature, gradients, validation = learn(attrs.evolve(config, early_stop=False))
     values = encodings(feature, gradients, validation)
     labels = labels_of(validation.pairs, ("A", "B"))
@@ -170,7 +188,9 @@ def test_signs_by_hand(source, target):
     for toward, word in (("A", 0), ("B", 1)):
         with Rewriter(gradients.model, SCOPE) as rewriter:
             rewriter.apply(feature.update(toward, 1.0))
-            assert gradients.model.w.softmax(0)[word] > 0.6, "strengthening a class makes its word more probable"
+            assert gradients.model.w.softmax(0)[word] > 0.6, (
+                "strengthening a class makes its word more probable"
+            )
             for goal, more in ((toward, True), (f"less-{toward}", False)):
                 for part in ("decoder", "weight", "encoder"):
                     rewriter.apply(feature.update(goal, 1.0, part=part))
@@ -188,7 +208,9 @@ def test_a_flip_leaves_what_each_class_decodes_to():
     )
     projected, labels = torch.tensor([-2.0, -1.5, 1.0, 2.0]), torch.tensor([1.0, 1.0, -1.0, -1.0])
     turned = calibrated(feature, projected, labels)
-    assert torch.equal(turned.decode(1.0), feature.decode(-1.0)), "the first class has the code +1 after calibration"
+    assert torch.equal(turned.decode(1.0), feature.decode(-1.0)), (
+        "the first class has the code +1 after calibration"
+    )
 
 
 def test_calibration_reaches_its_mean_code_and_leaves_the_decoder():
@@ -212,7 +234,9 @@ def test_correlation_is_undefined_where_nothing_varies():
 @pytest.mark.parametrize("calibrate", [True, False])
 def test_the_first_class_is_positive_whatever_the_start(calibrate):
     for seed in range(6):
-        config = Adam(steps=600, batch_size=4, learning_rate=0.01, progress=False, weight_decay=0, calibrate=calibrate)
+        config = Adam(
+            steps=600, batch_size=4, learning_rate=0.01, progress=False, weight_decay=0, calibrate=calibrate
+        )
         feature, gradients, validation = learn(config, seed)
         values = encodings(feature, gradients, validation)
         assert torch.equal(values.sign(), labels_of(validation.pairs, ("A", "B"))), seed
@@ -226,7 +250,9 @@ def test_the_weights_of_the_best_step_are_kept(monkeypatch):
     early, *_ = learn(attrs.evolve(config, steps=5))
     scores = iter([0.9, 0.5])
     real = axes.correlation
-    monkeypatch.setattr(axes, "correlation", lambda values, labels: next(scores, None) or real(values, labels))
+    monkeypatch.setattr(
+        axes, "correlation", lambda values, labels: next(scores, None) or real(values, labels)
+    )
     best, *_ = learn(config)
     assert best.best_step == 5
     assert [row.kept for row in best.training if row.validation_correlation is not None] == [True, False]
@@ -236,8 +262,12 @@ def test_the_weights_of_the_best_step_are_kept(monkeypatch):
 
 def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_validation():
     feature, *_ = learn(Adam(steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False))
-    longer, *_ = learn(Adam(steps=38, batch_size=2, validate_every=0, calibrate=False, progress=False, cooldown=0))
-    shorter, *_ = learn(Adam(steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False, cooldown=0))
+    longer, *_ = learn(
+        Adam(steps=38, batch_size=2, validate_every=0, calibrate=False, progress=False, cooldown=0)
+    )
+    shorter, *_ = learn(
+        Adam(steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False, cooldown=0)
+    )
     assert [row.step for row in feature.training] == list(range(1, 38))
     assert feature.best_step == 37
     assert not torch.equal(longer.decoder, shorter.decoder)
@@ -245,15 +275,28 @@ def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_va
 
 @pytest.mark.parametrize(
     "change",
-    [{"steps": 31}, {"batch_size": 3}, {"learning_rate": 0.01}, {"weight_decay": 0.5}, {"cooldown": 0.0}, {"calibrate": False},
-     {"source": GradientRole.FACTUAL}, {"target": GradientRole.FACTUAL}, {"validate_every": 0}],
+    [
+        {"steps": 31},
+        {"batch_size": 3},
+        {"learning_rate": 0.01},
+        {"weight_decay": 0.5},
+        {"cooldown": 0.0},
+        {"calibrate": False},
+        {"source": GradientRole.FACTUAL},
+        {"target": GradientRole.FACTUAL},
+        {"validate_every": 0},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_each_setting_changes_the_result(change):
     base = Adam(steps=30, batch_size=2, progress=False, validate_every=5)
     one, *_ = learn(base)
     two, *_ = learn(attrs.evolve(base, **change))
-    same = torch.equal(one.encoder, two.encoder) and torch.equal(one.decoder, two.decoder) and one.training == two.training
+    same = (
+        torch.equal(one.encoder, two.encoder)
+        and torch.equal(one.decoder, two.decoder)
+        and one.training == two.training
+    )
     assert not same
     assert one.source is base.source
 
@@ -282,9 +325,13 @@ def test_stopping_by_hand_keeps_the_best_so_far():
             raise KeyboardInterrupt
 
     gradients = GradientOperator(TwoWeights(), TwoWordSource(), SCOPE)
-    train, validation = (WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation"))
+    train, validation = (
+        WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation")
+    )
     config = Adam(steps=500, batch_size=2, validate_every=5, progress=False)
     with pytest.warns(UserWarning, match="after 12 of 500 steps; the best so far is kept"):
-        (feature,) = AdamLearner(config).learn(LearningTask(gradients, train, validation, None, (("A", "B"),), 0, stop))
+        (feature,) = AdamLearner(config).learn(
+            LearningTask(gradients, train, validation, None, (("A", "B"),), 0, stop)
+        )
     assert feature.best_step in (5, 10)
     assert len(feature.training) == 12

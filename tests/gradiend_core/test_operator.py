@@ -1,4 +1,5 @@
-"""The three products agree with autograd on each example alone, on whole and narrowed scopes, and leave no trace."""
+"""The three products agree with autograd on each example alone, on whole and narrowed scopes, and leave no
+trace."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def session(model: str, scope: dict[str, object]) -> Session:
 
 
 def doubled(model: torch.nn.Module) -> torch.nn.Module:
-    """The model in float64 throughout: transformers' RMSNorms compute in float32 whatever the weights are, torch's do not."""
+    """The model in float64 throughout: transformers' RMSNorms compute in float32 whatever the weights are,
+    torch's do not."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child).__name__.endswith("RMSNorm"):
@@ -65,10 +67,14 @@ def test_tied_weights_are_one_column_with_both_their_uses():
     assert "lm_head.weight" not in names
     examples = subset(run.examples["train"], [0])
     row = naive_gradients(run.gradients, examples, GradientRole.FACTUAL)[0]
-    place = next(place for part, place in run.gradients.scope.parts() if part.name == "transformer.wte.weight")
+    place = next(
+        place for part, place in run.gradients.scope.parts() if part.name == "transformer.wte.weight"
+    )
     embedding = row[place].view(-1, 96)
     token = run.examples["train"].rows[0].fillers[0]
-    assert token not in run.examples["train"].rows[0].ids, "the filler is not read, so its row comes from the output layer"
+    assert token not in run.examples["train"].rows[0].ids, (
+        "the filler is not read, so its row comes from the output layer"
+    )
     assert embedding[token].abs().sum() > 0
 
 
@@ -92,7 +98,9 @@ def test_the_model_is_left_as_it_was():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     product_errors_free = [GradientRole.DIFFERENCE]
     run.gradients.accumulate(run.examples["train"], [0, 1], torch.ones(2), product_errors_free)
-    run.gradients.project(run.examples["validation"], torch.ones(1, run.gradients.scope.size), GradientRole.FACTUAL)
+    run.gradients.project(
+        run.examples["validation"], torch.ones(1, run.gradients.scope.size), GradientRole.FACTUAL
+    )
     assert torch.equal(first.grad, torch.ones_like(first))
     assert not first.requires_grad
     assert all(parameter.grad is None for parameter in list(model.parameters())[1:])

@@ -33,8 +33,20 @@ with parallel.processes() as first:
     if first:
         save_file(found, sys.argv[1])
 """
-QUICK = ("--set", "learner.steps=12", "--set", "data.max_per_class=40", "--set", "data.max_neutral=20",
-         "--set", "evaluation.kinds=[\"encoder\"]", "--set", "figures.kinds=[]", "--set", "learner.progress=false")  # fmt: skip
+QUICK = (
+    "--set",
+    "learner.steps=12",
+    "--set",
+    "data.max_per_class=40",
+    "--set",
+    "data.max_neutral=20",
+    "--set",
+    'evaluation.kinds=["encoder"]',
+    "--set",
+    "figures.kinds=[]",
+    "--set",
+    "learner.progress=false",
+)
 
 
 def session(**more: object):
@@ -51,7 +63,15 @@ def examples_of(run):
 
 
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        *arguments,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
 
@@ -73,7 +93,9 @@ def test_two_processes_have_the_products_of_one(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_run_of_two_processes_is_that_of_one(tmp_path: Path):
-    done = torchrun("-m", "gradiend_core", "run", "english-pronouns", *QUICK, "--output", str(tmp_path / "two"))
+    done = torchrun(
+        "-m", "gradiend_core", "run", "english-pronouns", *QUICK, "--output", str(tmp_path / "two")
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("test correlation") == 1, "only the first says what was found"
     two = load_feature(tmp_path / "two" / "feature")

@@ -1,4 +1,5 @@
-"""The memory plan: what is counted, what is not loaded, and what it says beside what is used (by hand: benchmarks/large.py)."""
+"""The memory plan: what is counted, what is not loaded, and what it says beside what is used (by hand:
+benchmarks/large.py)."""
 
 from __future__ import annotations
 
@@ -30,23 +31,33 @@ def test_a_plan_counts_what_a_learner_holds():
     run = Session("english-pronouns", model="tiny-clm")
     assert plan.columns == run.gradients.scope.size
     assert plan.parameters == sum(each.numel() for each in run.loaded.model.parameters())
-    assert needs(plan, "learning")["vectors"] == 4 * 14 * plan.columns  # 3 weights, 6 moments, 3 best, 2 gradients
+    assert (
+        needs(plan, "learning")["vectors"] == 4 * 14 * plan.columns
+    )  # 3 weights, 6 moments, 3 best, 2 gradients
     assert needs(planned(learner={"kind": "mean-difference"}), "learning")["vectors"] == 4 * 7 * plan.columns
     of_another = planned(learner={"kind": "shuffled", "of": "ridge"})
     assert needs(of_another, "learning")["vectors"] == 4 * 6 * plan.columns
-    assert needs(planned(gradients={"dtype": "bfloat16"}), "learning")["weights"] < 0.6 * needs(plan, "learning")["weights"]
+    assert (
+        needs(planned(gradients={"dtype": "bfloat16"}), "learning")["weights"]
+        < 0.6 * needs(plan, "learning")["weights"]
+    )
 
 
 def test_a_part_of_the_weights_is_planned_without_gradients():
     """And as many as the run then takes."""
     tables = {"scope": {"kind": "top-gradient", "share": 0.03}}
-    plan, run = planned(**tables), Session("english-pronouns", model="tiny-clm", data={"max_texts": 2000}, **tables)
+    plan, run = (
+        planned(**tables),
+        Session("english-pronouns", model="tiny-clm", data={"max_texts": 2000}, **tables),
+    )
     assert plan.columns == run.gradients.scope.size
     assert needs(plan, "selecting")["vectors"] > needs(plan, "learning")["vectors"]
     named = planned(scope={"kind": "layers", "first": 1, "last": 1})
     assert (
         named.columns
-        == Session("english-pronouns", model="tiny-clm", scope={"kind": "layers", "first": 1, "last": 1}).gradients.scope.size
+        == Session(
+            "english-pronouns", model="tiny-clm", scope={"kind": "layers", "first": 1, "last": 1}
+        ).gradients.scope.size
     )
 
 
@@ -55,9 +66,14 @@ def test_no_weights_are_read(tmp_path, capsys):
     from transformers import LlamaConfig
 
     LlamaConfig(
-        hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8,
-        vocab_size=128256, architectures=["LlamaForCausalLM"],
-    ).save_pretrained(tmp_path)  # fmt: skip
+        hidden_size=4096,
+        intermediate_size=14336,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        vocab_size=128256,
+        architectures=["LlamaForCausalLM"],
+    ).save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(Path(Plugins.discover().registry.get("model", "tiny-clm").build()) / name, tmp_path)
     plan = memory_plan(Session("english-pronouns", model=str(tmp_path)))
@@ -77,7 +93,8 @@ def test_what_cannot_be_planned_is_said(monkeypatch):
         cli.app(["plan", "english-pronouns", "--set", "learner.kind=ridge"], standalone_mode=False)
 
 
-# --- what a model must have -------------------------------------------------------------------------------------------------
+# --- what a model must have
+# -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -103,7 +120,9 @@ def changed(folder: Path, change) -> None:
 
 def test_weights_that_a_checkpoint_lacks_are_not_made_up(model):
     changed(model, lambda tensors: tensors.pop("transformer.h.1.mlp.c_fc.weight"))
-    with pytest.raises(ModelError, match=r"has no weights for 1 parameters of GPT2LMHeadModel, such as transformer.h.1.mlp"):
+    with pytest.raises(
+        ModelError, match=r"has no weights for 1 parameters of GPT2LMHeadModel, such as transformer.h.1.mlp"
+    ):
         load(model)
 
 

@@ -30,7 +30,9 @@ def gradiend_feature_paradigms():
 def refused(**hooks: object) -> str:
     """Why a plugin with these functions is refused."""
     with pytest.raises(PluginError) as caught:
-        Plugins().register(type("Plugin", (), {name: staticmethod(hook) for name, hook in hooks.items()}), "mine")
+        Plugins().register(
+            type("Plugin", (), {name: staticmethod(hook) for name, hook in hooks.items()}), "mine"
+        )
     return str(caught.value)
 
 
@@ -64,12 +66,18 @@ def test_what_pluggy_would_misread_is_refused():
     )
     assert "takes **everything; name the arguments" in refused(gradiend_run_started=greedy)
     assert "takes *everything; name the arguments" in refused(gradiend_run_started=listed)
-    assert "is not marked, so it would never be called; put @hookimpl above it" in refused(gradiend_learners=unmarked)
-    assert "unknown hook 'gradiend_learner'; did you mean 'gradiend_learners'?" in refused(gradiend_learner=unknown_hook)
+    assert "is not marked, so it would never be called; put @hookimpl above it" in refused(
+        gradiend_learners=unmarked
+    )
+    assert "unknown hook 'gradiend_learner'; did you mean 'gradiend_learners'?" in refused(
+        gradiend_learner=unknown_hook
+    )
     assert "unknown hook 'helper'" in refused(helper=unknown_hook)
     assert "asks for wrapper" in refused(gradiend_learners=wrapper)
     assert "asks for tryfirst" in refused(gradiend_learners=first)
-    assert "unknown hook 'gradiend_run_start'; did you mean 'gradiend_run_started'?" in refused(anything=renamed)
+    assert "unknown hook 'gradiend_run_start'; did you mean 'gradiend_run_started'?" in refused(
+        anything=renamed
+    )
     assert "it has no hooks" in refused(helper=unmarked)
 
 
@@ -90,7 +98,12 @@ def test_built_ins_are_found_like_any_other():
 def test_a_third_party_plugin_is_found_with_its_origin_and_can_be_blocked(distribution):
     distribution("acme-nouns", PARADIGM.format(name="nouns", module="acme_nouns"), version="2.3")
     (row,) = [row for row in rows(Plugins.discover()) if row["plugin"] == "acme-nouns"]
-    assert (row["name"], row["role"], row["distribution"], row["state"]) == ("nouns", "paradigm", "acme-nouns 2.3", "active")
+    assert (row["name"], row["role"], row["distribution"], row["state"]) == (
+        "nouns",
+        "paradigm",
+        "acme-nouns 2.3",
+        "active",
+    )
     blocked = Plugins.discover(["acme-nouns"])
     (row,) = [row for row in rows(blocked) if row["plugin"] == "acme-nouns"]
     assert (row["name"], row["state"]) == ("", "blocked")
@@ -117,7 +130,8 @@ def test_a_broken_plugin_is_reported_and_the_others_go_on(distribution):
     assert "yielded 1, which is no Contribution" in causes["acme-late"]
     assert plugins.registry.get("learner", "adam")
     with pytest.raises(
-        PluginError, match=r"unknown learner 'acme'.*plugin 'acme-broken' of acme-broken 1.0 failed: ModuleNotFoundError"
+        PluginError,
+        match=r"unknown learner 'acme'.*plugin 'acme-broken' of acme-broken 1.0 failed: ModuleNotFoundError",
     ):
         plugins.registry.get("learner", "acme")
 
@@ -125,11 +139,17 @@ def test_a_broken_plugin_is_reported_and_the_others_go_on(distribution):
 def test_two_plugins_with_one_name_are_an_error_that_names_both(distribution):
     distribution("acme-one", PARADIGM.format(name="nouns", module="acme_one"))
     distribution("acme-two", PARADIGM.format(name="nouns", module="acme_two"))
-    with pytest.raises(PluginError, match=r"plugins 'acme-one' and 'acme-two' both contribute the paradigm 'nouns'; block one"):
+    with pytest.raises(
+        PluginError,
+        match=r"plugins 'acme-one' and 'acme-two' both contribute the paradigm 'nouns'; block one",
+    ):
         _ = Plugins.discover().registry
     assert Plugins.discover(["acme-two"]).registry.get("paradigm", "nouns")
     distribution("acme-three", PARADIGM.format(name="verbs", module="acme_three"), plugin="acme-one")
-    with pytest.raises(PluginError, match=r"two plugins are named 'acme-one': .* of acme-(one|three) and .* of acme-(one|three)"):
+    with pytest.raises(
+        PluginError,
+        match=r"two plugins are named 'acme-one': .* of acme-(one|three) and .* of acme-(one|three)",
+    ):
         Plugins.discover(["acme-two"])
 
 
@@ -137,7 +157,8 @@ def test_a_factory_is_imported_only_when_needed(distribution):
     distribution("acme-lazy", PARADIGM.format(name="nouns", module="no_such_module"))
     contribution = Plugins.discover().registry.get("paradigm", "nouns")
     with pytest.raises(
-        PluginError, match="'nouns' names the factory 'no_such_module:nothing_yet', which cannot be imported: No module"
+        PluginError,
+        match="'nouns' names the factory 'no_such_module:nothing_yet', which cannot be imported: No module",
     ):
         contribution.build()
     with pytest.raises(ValueError):
@@ -163,7 +184,9 @@ def test_an_observer_that_raises_is_named_muted_and_the_others_hear_on():
     plugins = Plugins()
     plugins.register(Bad, "bad")
     plugins.register(Good, "good")
-    with pytest.warns(UserWarning, match="observer of plugin 'bad' failed in gradiend_step_finished and is muted"):
+    with pytest.warns(
+        UserWarning, match="observer of plugin 'bad' failed in gradiend_step_finished and is muted"
+    ):
         plugins.tell("gradiend_step_finished", row=1)
     plugins.tell("gradiend_step_finished", row=2)
     assert sorted(heard) == [("bad", 1), ("good", 1), ("good", 2)]
@@ -178,18 +201,32 @@ def test_a_run_tells_its_observers_what_happens_in_order(tmp_path):
         return staticmethod(hookimpl(namespace[name]))
 
     hooks = {
-        "gradiend_run_started": "provenance", "gradiend_step_finished": "row", "gradiend_feature_learned": "feature",
-        "gradiend_evaluated": "report", "gradiend_model_rewritten": "update", "gradiend_run_finished": "output",
-    }  # fmt: skip
+        "gradiend_run_started": "provenance",
+        "gradiend_step_finished": "row",
+        "gradiend_feature_learned": "feature",
+        "gradiend_evaluated": "report",
+        "gradiend_model_rewritten": "update",
+        "gradiend_run_finished": "output",
+    }
     plugins = Plugins.discover()
-    plugins.register(type("Observer", (), {name: observer(name, argument) for name, argument in hooks.items()}), "observer")
+    plugins.register(
+        type("Observer", (), {name: observer(name, argument) for name, argument in hooks.items()}), "observer"
+    )
     run = Session("english-pronouns", plugins=plugins, **settings(learner={"steps": 3, "progress": False}))
     save_run(run, tmp_path / "out")
     steps, evaluated, rewritten = (
-        ["gradiend_" + name] * n for name, n in (("step_finished", 3), ("evaluated", 5), ("model_rewritten", 2))
+        ["gradiend_" + name] * n
+        for name, n in (("step_finished", 3), ("evaluated", 5), ("model_rewritten", 2))
     )
     names = [name for name, _ in heard]
-    assert names == ["gradiend_run_started", *steps, "gradiend_feature_learned", *evaluated, *rewritten, "gradiend_run_finished"]
+    assert names == [
+        "gradiend_run_started",
+        *steps,
+        "gradiend_feature_learned",
+        *evaluated,
+        *rewritten,
+        "gradiend_run_finished",
+    ]
     assert [value.step for name, value in heard if name == "gradiend_step_finished"] == [1, 2, 3]
     assert heard[-1][1] == tmp_path / "out"
 
@@ -211,4 +248,6 @@ def test_the_command_prints_the_table(options):
     assert "english-pronouns" in found.stdout
     assert "blocked" in found.stdout
     if options:
-        assert {"name", "role", "summary", "plugin", "distribution", "state"} == set(json.loads(found.stdout)[0])
+        assert {"name", "role", "summary", "plugin", "distribution", "state"} == set(
+            json.loads(found.stdout)[0]
+        )

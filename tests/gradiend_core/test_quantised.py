@@ -1,5 +1,5 @@
-"""A model with quantised weights: gradients of the weights that it computes with, edits beside them, and files of the model that
-is not quantised."""
+"""A model with quantised weights: gradients of the weights that it computes with, edits beside them, and
+files of the model that is not quantised."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ pytest.importorskip("bitsandbytes")
 def session(bits: str, model: str = "tiny-clm", **more: object) -> Session:
     texts = {} if model.startswith("tiny") else {"texts": str(STORIES)}
     name = model if model.startswith("tiny") else asset(model)
-    return Session("english-pronouns", model=name, **texts, **settings(**({"gradients": {"quantisation": bits}} | more)))
+    return Session(
+        "english-pronouns", model=name, **texts, **settings(**({"gradients": {"quantisation": bits}} | more))
+    )
 
 
 def unpacked(model: nn.Module) -> nn.Module:
@@ -43,7 +45,11 @@ def unpacked(model: nn.Module) -> nn.Module:
     for name, module in list(model.named_modules()):
         if isinstance(module, QuantisedLinear):
             rows, columns = module.weight.shape
-            plain = Conv1D(columns, rows) if module.transposed else nn.Linear(columns, rows, bias=module.bias is not None)
+            plain = (
+                Conv1D(columns, rows)
+                if module.transposed
+                else nn.Linear(columns, rows, bias=module.bias is not None)
+            )
             weight = module._unpacked().detach()
             added = 0 if module.change is None else module.change.dense()
             plain.weight = nn.Parameter((weight.T if module.transposed else weight).clone() + added)
@@ -62,7 +68,8 @@ def test_gradients_are_those_of_the_weights_that_it_computes_with(run):
     layers = [each for each in run.loaded.model.modules() if isinstance(each, QuantisedLinear)]
     assert len(layers) > 10
     assert {part.name: part.shape for part in run.gradients.scope.slices} == {
-        name: tuple(each.shape) for name, each in plain.base_model.named_parameters(prefix=plain.base_model_prefix)
+        name: tuple(each.shape)
+        for name, each in plain.base_model.named_parameters(prefix=plain.base_model_prefix)
     }
     assert run.gradients.coverage(examples).others == ()
     assert all(not any(each.weight.stride()) for each in layers)  # a change of nothing takes no memory
@@ -72,20 +79,30 @@ def test_gradients_are_those_of_the_weights_that_it_computes_with(run):
     for role in GradientRole:
         found, right = (each.project(examples, directions, role) for each in (run.gradients, reference))
         assert torch.allclose(found, right, rtol=1e-4, atol=1e-5 * float(right.abs().max()))
-        found, right = (each.accumulate(examples, range(5), torch.ones(5), [role]) for each in (run.gradients, reference))
+        found, right = (
+            each.accumulate(examples, range(5), torch.ones(5), [role]) for each in (run.gradients, reference)
+        )
         assert torch.allclose(found, right, rtol=1e-4, atol=1e-5 * float(right.abs().max()))
 
 
 def test_torch_as_a_whole_says_the_same(run, monkeypatch):
-    """Where layers account for nothing, forward mode and mapped gradients go through the packed weights too."""
-    monkeypatch.setattr("gradiend_core.gradients.coverage.Taps.of", lambda model, scope, dtype: _no_taps(dtype))
+    """Where layers account for nothing, forward mode and mapped gradients go through the packed weights
+    too."""
+    monkeypatch.setattr(
+        "gradiend_core.gradients.coverage.Taps.of", lambda model, scope, dtype: _no_taps(dtype)
+    )
     examples = subset(run.examples["train"], range(3))
     slow = GradientOperator(run.loaded.model, run.source, run.gradients.scope)
     assert len(slow.coverage(examples).others) == len(slow.scope.slices)
     direction = torch.randn(1, slow.scope.size, generator=torch.Generator().manual_seed(1))
     columns = torch.arange(0, slow.scope.size, 997)
-    pairs = [(each.project(examples, direction, GradientRole.FACTUAL), each.columns(examples, columns, GradientRole.FACTUAL))
-             for each in (slow, run.gradients)]  # fmt: skip
+    pairs = [
+        (
+            each.project(examples, direction, GradientRole.FACTUAL),
+            each.columns(examples, columns, GradientRole.FACTUAL),
+        )
+        for each in (slow, run.gradients)
+    ]
     for found, right in zip(*pairs, strict=True):
         assert torch.allclose(found, right, rtol=1e-3, atol=1e-5 * float(right.abs().max()))
 
@@ -128,7 +145,9 @@ def test_an_edit_is_beside_the_packed_weights_and_goes_again(run, share):
     with Rewriter(model, scope) as rewriter:
         assert share < 1 or rewriter.norm() == pytest.approx(float(torch.stack(lengths).norm()), rel=1e-5)
     other = copy.deepcopy(model)
-    next(each for each in other.modules() if isinstance(each, QuantisedLinear)).packed.view(torch.uint8)[0] += 1
+    next(each for each in other.modules() if isinstance(each, QuantisedLinear)).packed.view(torch.uint8)[
+        0
+    ] += 1
     assert model_fingerprint(other) != fingerprint
 
 
@@ -137,7 +156,10 @@ def test_a_run_in_4_bits_writes_models_that_are_not_quantised(tmp_path):
     run = session("4bit", rewrite={"toward": ["3SG"]}, learner={"steps": 150, "progress": False})
     save_run(run, tmp_path / "run")
     assert run.reports["encoder"]["test.correlation"] > 0.9
-    assert run.reports["decoder"]["3SG.rewritten_probability"] > 2 * run.reports["decoder"]["3SG.base_probability"]
+    assert (
+        run.reports["decoder"]["3SG.rewritten_probability"]
+        > 2 * run.reports["decoder"]["3SG.base_probability"]
+    )
     assert any("measured on the model in 4bit" in each for each in run.warnings)
     written = AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "rewritten" / "3SG")
     original = AutoModelForCausalLM.from_pretrained(run.model_folder)
@@ -157,19 +179,25 @@ def test_what_cannot_be_quantised_says_so(monkeypatch, tmp_path):
     packed = nn.Sequential(nn.Linear(2, 2).requires_grad_(False))
     packed[0].weight = nn.Parameter(packed[0].weight.to(torch.int8), requires_grad=False)
     with pytest.raises(
-        ModelError, match=r"0\.weight has weights of type torch\.int8, which have no gradient; give the model that"
+        ModelError,
+        match=r"0\.weight has weights of type torch\.int8, which have no gradient; give the model that",
     ):
         make_differentiable(packed)
     folder, options = session("none").model_folder, BitsAndBytesConfig(load_in_4bit=True)
     AutoModelForCausalLM.from_pretrained(folder, quantization_config=options).save_pretrained(tmp_path)
     shutil.copy(Path(folder) / "tokenizer.json", tmp_path)
-    with pytest.raises(ModelError, match="was saved quantised, so edits cannot be written into its weights; give the model"):
+    with pytest.raises(
+        ModelError, match="was saved quantised, so edits cannot be written into its weights; give the model"
+    ):
         load_model(str(tmp_path), AutoModelForCausalLM, GradientSettings(device="cpu"))
     monkeypatch.setattr("gradiend_core.gradients.quantised.make_differentiable", lambda model: 0)
-    with pytest.raises(ModelError, match="has no layer that could be quantised; use gradients.quantisation=none"):
+    with pytest.raises(
+        ModelError, match="has no layer that could be quantised; use gradients.quantisation=none"
+    ):
         _ = session("8bit").loaded
     monkeypatch.setattr("transformers.utils.import_utils.is_bitsandbytes_available", lambda: False)
     with pytest.raises(
-        ModelError, match=r'4bit needs bitsandbytes, which is not installed; pip install "gradiend-core\[quantised\]"'
+        ModelError,
+        match=r'4bit needs bitsandbytes, which is not installed; pip install "gradiend-core\[quantised\]"',
     ):
         _ = session("4bit").loaded

@@ -1,4 +1,5 @@
-"""Where texts come from: every kind of input, sentences and their surroundings, tags, and text that is masked already."""
+"""Where texts come from: every kind of input, sentences and their surroundings, tags, and text that is masked
+already."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def test_every_kind_of_input_gives_the_same_texts(tmp_path):
     texts = ["He ran.", "Häuser, 彼ら", 'They said: "no".']
     (tmp_path / "a.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     (tmp_path / "bom.txt").write_text("\n".join(texts) + "\n", encoding="utf-8-sig")
-    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text(
+        "\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8"
+    )
     dataset = datasets.Dataset.from_dict({"text": texts})
     dataset.to_csv(tmp_path / "a.csv")
     dataset.to_csv(tmp_path / "a.tsv", sep="\t")
@@ -63,7 +66,10 @@ def test_every_kind_of_input_gives_the_same_texts(tmp_path):
     (tmp_path / "folder").mkdir()
     dataset.to_parquet(tmp_path / "folder" / "train.parquet")
     inputs = [texts, dataset, datasets.DatasetDict(a=dataset), dataset.to_iterable_dataset(), iter(texts)]
-    inputs += [pandas.DataFrame({"text": texts, "n": [1, 2, 3]}), {"A": texts[:1], "B": dataset.select([1, 2])}]
+    inputs += [
+        pandas.DataFrame({"text": texts, "n": [1, 2, 3]}),
+        {"A": texts[:1], "B": dataset.select([1, 2])},
+    ]
     names = ("a.txt", "bom.txt", "a.jsonl", "a.csv", "a.tsv", "a.parquet", "saved", "folder")
     inputs += [tmp_path / name for name in names]
     for given_ in inputs:
@@ -79,10 +85,20 @@ def test_columns_splits_and_documents_come_along(tmp_path):
     rows = {"sentence": ["He ran.", "They ran."], "book": [7, 8], "part": ["train", "dev"]}
     frame = pandas.DataFrame(rows)
     found = read(frame, text_column="sentence", document_column="book", split_column="part")
-    assert [(text.text, text.document, text.split) for text in found] == [("He ran.", "7", "train"), ("They ran.", "8", "dev")]
+    assert [(text.text, text.document, text.split) for text in found] == [
+        ("He ran.", "7", "train"),
+        ("They ran.", "8", "dev"),
+    ]
     assert found[0].row == {"sentence": "He ran.", "book": 7, "part": "train"}
-    several = datasets.DatasetDict(train=datasets.Dataset.from_pandas(frame), test=datasets.Dataset.from_pandas(frame))
-    assert [text.split for text in read(several, text_column="sentence")] == ["train", "train", "test", "test"]
+    several = datasets.DatasetDict(
+        train=datasets.Dataset.from_pandas(frame), test=datasets.Dataset.from_pandas(frame)
+    )
+    assert [text.split for text in read(several, text_column="sentence")] == [
+        "train",
+        "train",
+        "test",
+        "test",
+    ]
     by_part = read({"A": frame, "B": ["They."]}, text_column="sentence")
     assert [text.row["part"] for text in by_part] == ["A", "A", "B"]
     (tmp_path / "bare.tsv").write_text("He ran.\t1\nThey ran.\t0\n")
@@ -105,7 +121,9 @@ def test_a_folder_of_files_is_read_file_by_file(tmp_path):
         ("Three.", "b/c.txt"),
     ]
     (tmp_path / "x.conllu").write_text(CONLLU, encoding="utf-8")
-    assert [text.document for text in read(tmp_path)] == ["one", "one", "two"], "licences beside a treebank are not its text"
+    assert [text.document for text in read(tmp_path)] == ["one", "one", "two"], (
+        "licences beside a treebank are not its text"
+    )
 
 
 def test_conllu_has_words_where_they_stand(tmp_path):
@@ -125,11 +143,18 @@ def test_conllu_has_words_where_they_stand(tmp_path):
         ) * 2
     for bad in ("1\tEr\ter", "_\tEr" + "\t_" * 8):  # too few columns, and no number
         (tmp_path / "bad.conllu").write_text(f"{bad}\n\n", encoding="utf-8")
-        with pytest.raises(DataError, match=r"is not CoNLL-U: sentence 1 has a word without a number, or without ten columns"):
+        with pytest.raises(
+            DataError, match=r"is not CoNLL-U: sentence 1 has a word without a number, or without ten columns"
+        ):
             read(tmp_path / "bad.conllu")
 
 
-@given(st.lists(st.sampled_from(["Mr. Smith went.", "No!", '"Who?" he said.', "  ", "\n", "彼は行った。", "x" * 50]), max_size=9))
+@given(
+    st.lists(
+        st.sampled_from(["Mr. Smith went.", "No!", '"Who?" he said.', "  ", "\n", "彼は行った。", "x" * 50]),
+        max_size=9,
+    )
+)
 def test_sentences_cover_the_text_and_nothing_is_made_up(parts):
     text = " ".join(parts)
     for context in (0, 1, 3):
@@ -159,18 +184,30 @@ def test_tags_come_from_spacy(tmp_path):
     ruler = model.add_pipe("attribute_ruler")
     nouns = {"hund": "Masc", "katze": "Fem"}
     for noun, gender in nouns.items():
-        ruler.add([[{"LOWER": "der"}, {"LOWER": noun}]], {"POS": "DET", "MORPH": f"Gender={gender}", "LEMMA": "der"})
+        ruler.add(
+            [[{"LOWER": "der"}, {"LOWER": noun}]], {"POS": "DET", "MORPH": f"Gender={gender}", "LEMMA": "der"}
+        )
     model.to_disk(tmp_path / "tagger")
-    rules = Rules({"Masc": ("der",), "Fem": ("der",)}, tags={g: {"upos": ("DET",), "Gender": (g,)} for g in ("Masc", "Fem")})
+    rules = Rules(
+        {"Masc": ("der",), "Fem": ("der",)},
+        tags={g: {"upos": ("DET",), "Gender": (g,)} for g in ("Masc", "Fem")},
+    )
     texts = [
-        f"{number} {text}" for number in range(8) for text in ("sah der Hund.", "gab der Katze.", "lag der Stein.", "Nichts.")
+        f"{number} {text}"
+        for number in range(8)
+        for text in ("sah der Hund.", "gab der Katze.", "lag der Stein.", "Nichts.")
     ]
     settings = DataSettings(tagger=str(tmp_path / "tagger"))
     data = RulesParadigm("words", rules).pairs(PairingTask(read_texts(texts, settings), settings, 0))
-    assert {(pair.right, pair.factual_class) for pair in data.pairs} == {(" Hund.", "Masc"), (" Katze.", "Fem")}
+    assert {(pair.right, pair.factual_class) for pair in data.pairs} == {
+        (" Hund.", "Masc"),
+        (" Katze.", "Fem"),
+    }
     assert len(data.pairs) == 16
     assert len(data.neutral_texts) == 8
-    assert [(drop.reason, drop.count) for drop in data.funnel.drops if "tags" in drop.reason] == [("the tags fit no class", 8)]
+    assert [(drop.reason, drop.count) for drop in data.funnel.drops if "tags" in drop.reason] == [
+        ("the tags fit no class", 8)
+    ]
     with pytest.raises(ConfigError, match="spaCy has no such model; give a folder, or run"):
         settings = DataSettings(tagger="no-such-model")
         RulesParadigm("words", rules).pairs(PairingTask(read_texts(texts, settings), settings, 0))
@@ -181,8 +218,12 @@ def test_a_tagger_without_spacy_says_what_to_install(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "spacy", None)
     settings = DataSettings(tagger="de_core_news_sm")
-    with pytest.raises(ConfigError, match=r"needs spaCy, which is not installed; pip install \"gradiend-core\[tagger\]\""):
-        RulesParadigm("words", Rules({"A": ("a",), "B": ("b",)})).pairs(PairingTask(read_texts(["a"], settings), settings, 0))
+    with pytest.raises(
+        ConfigError, match=r"needs spaCy, which is not installed; pip install \"gradiend-core\[tagger\]\""
+    ):
+        RulesParadigm("words", Rules({"A": ("a",), "B": ("b",)})).pairs(
+            PairingTask(read_texts(["a"], settings), settings, 0)
+        )
 
 
 def test_what_cannot_be_read_says_why(tmp_path):
@@ -211,7 +252,8 @@ def test_what_cannot_be_read_says_why(tmp_path):
         read(tmp_path / "other.csv", text_column="words", document_column="doc")
 
 
-# --- masked already ------------------------------------------------------------------------------------------------------
+# --- masked already
+# ------------------------------------------------------------------------------------------------------
 def masked(rows, config=None, neutral=None, **settings):
     settings = DataSettings(**settings)
     config = MaskedSettings(**(config or {}))
@@ -236,7 +278,8 @@ def test_masked_rows_load_as_they_are():
     frames = {"SG": pandas.DataFrame(rows()[::2]), "PL": pandas.DataFrame(rows()[1::2])}
     assert masked(frames, {"factual_class": "part"}).counts() == data.counts()
     other = [
-        {"masked": row["text"].replace("[MASK]", "<m>"), "word": row["factual"], "kind": row["factual_class"]} for row in rows()
+        {"masked": row["text"].replace("[MASK]", "<m>"), "word": row["factual"], "kind": row["factual_class"]}
+        for row in rows()
     ]
     columns = {"mask": "<m>", "factual": "word", "factual_class": "kind"}
     assert masked(pandas.DataFrame(other), columns, text_column="masked").counts() == data.counts()
@@ -254,7 +297,10 @@ def test_alternatives_that_rows_give_are_taken():
 def test_masked_rows_that_are_wrong_say_why():
     frame = pandas.DataFrame(rows())
     for config, words in [
-        ({"factual": "label"}, r"no column 'label' \(columns: text, factual, factual_class\); set paradigm.factual"),
+        (
+            {"factual": "label"},
+            r"no column 'label' \(columns: text, factual, factual_class\); set paradigm.factual",
+        ),
         ({"classes": ("SG", "DU")}, r"no row has the class 'DU' \(found: PL, SG\)"),
         ({"mask": "<x>"}, r"two classes are needed, but there is only none"),
     ]:

@@ -1,5 +1,5 @@
-"""A feature that the reference package learned and saved: tests/fixtures/reference_feature, pruned to 1,829 weights of a
-small BERT.
+"""A feature that the reference package learned and saved: tests/fixtures/reference_feature, pruned to 1,829
+weights of a small BERT.
 
 expected.json has what the reference package itself (0.2.3) encodes and decodes with it.
 """
@@ -33,14 +33,19 @@ def test_it_encodes_and_decodes_as_there():
         decoded = feature.decode(code)
         assert torch.allclose(decoded[:20], torch.tensor(expected[f"decoded_{name}"]), rtol=1e-6)
         assert float(decoded.norm()) == pytest.approx(expected[f"norm_{name}"], rel=1e-6)
-    assert feature.strengthen("3SG") == -1.0, "there, +1 strengthens the first class when the source is alternative"
+    assert feature.strengthen("3SG") == -1.0, (
+        "there, +1 strengthens the first class when the source is alternative"
+    )
     assert feature.scope.slices[0].name == "bert.embeddings.word_embeddings.weight"
 
 
 def test_entries_may_be_in_any_order_and_masked(tmp_path):
     plain = import_reference_feature(FOLDER)
     folder = shutil.copytree(FOLDER, tmp_path / "f")
-    indices, config = load_file(folder / "mapping_indices.safetensors"), json.loads((folder / "config.json").read_text())
+    indices, config = (
+        load_file(folder / "mapping_indices.safetensors"),
+        json.loads((folder / "config.json").read_text()),
+    )
     first, second = config["mapping"]["param_map"][:2]
     n, m = first["num_selected"], second["num_selected"]
     indices["L0"] = indices["L0"].flip(0).contiguous()
@@ -65,12 +70,23 @@ def test_entries_may_be_in_any_order_and_masked(tmp_path):
 def test_what_has_no_counterpart_is_refused(tmp_path):
     with pytest.raises(StorageError, match="holds no feature of the reference package"):
         import_reference_feature(tmp_path)
-    for number, (change, words) in enumerate([
-        (lambda config: config["architecture"].update(latent_dim=2), "has latent_dim 2; only 1 can be read"),
-        (lambda config: config["architecture"].update(activation_encoder="gelu"), "has activation_encoder 'gelu'"),
-        (lambda config: config["mapping"]["param_map"].pop(), "does not fit its own mapping"),
-        (lambda config: config.pop("mapping"), "holds no valid feature of the reference package: KeyError"),
-    ]):  # fmt: skip
+    for number, (change, words) in enumerate(
+        [
+            (
+                lambda config: config["architecture"].update(latent_dim=2),
+                "has latent_dim 2; only 1 can be read",
+            ),
+            (
+                lambda config: config["architecture"].update(activation_encoder="gelu"),
+                "has activation_encoder 'gelu'",
+            ),
+            (lambda config: config["mapping"]["param_map"].pop(), "does not fit its own mapping"),
+            (
+                lambda config: config.pop("mapping"),
+                "holds no valid feature of the reference package: KeyError",
+            ),
+        ]
+    ):
         folder = shutil.copytree(FOLDER, tmp_path / str(number))
         config = json.loads((folder / "config.json").read_text())
         change(config)

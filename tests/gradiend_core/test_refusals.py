@@ -48,18 +48,30 @@ def saved(quick, tmp_path_factory):
     return save_run(quick, tmp_path_factory.mktemp("runs") / "run")
 
 
-# --- runs and their folders -------------------------------------------------------------------------------------------------
+# --- runs and their folders
+# -------------------------------------------------------------------------------------------------
 
 
 def test_a_finished_run_is_left_as_it_is(quick, saved, monkeypatch):
-    before = {path: path.stat().st_mtime_ns for path in saved.rglob("*") if path.is_file() and path.name != ".lock"}
+    before = {
+        path: path.stat().st_mtime_ns for path in saved.rglob("*") if path.is_file() and path.name != ".lock"
+    }
     assert save_run(quick, saved) == saved
     with pytest.raises(StorageError, match="holds a finished run with other settings; give another --output"):
         save_run(Session("english-pronouns", seed=1, **settings()), saved)
     with pytest.raises(StorageError, match="other settings"):
-        save_run(Session("english-pronouns", **settings(evaluation={"kinds": ["encoder"], "encoder": {"max_pairs": 7}})), saved)
-    monkeypatch.setitem(quick.__dict__, "provenance", attrs.evolve(quick.provenance, data_fingerprint="another"))
-    with pytest.raises(StorageError, match="of the same settings whose data fingerprint is .*, and this one's is another"):
+        save_run(
+            Session(
+                "english-pronouns", **settings(evaluation={"kinds": ["encoder"], "encoder": {"max_pairs": 7}})
+            ),
+            saved,
+        )
+    monkeypatch.setitem(
+        quick.__dict__, "provenance", attrs.evolve(quick.provenance, data_fingerprint="another")
+    )
+    with pytest.raises(
+        StorageError, match="of the same settings whose data fingerprint is .*, and this one's is another"
+    ):
         save_run(quick, saved)
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
@@ -68,13 +80,17 @@ def test_a_folder_of_another_version_or_without_a_seal_is_no_run(saved, tmp_path
     copy = shutil.copytree(saved, tmp_path / "copy")
     about = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(about | {"schema": 99}))
-    assert damage(copy) == [f"{copy / 'manifest.json'} has schema 99, this version reads 1; make the run again"]
+    assert damage(copy) == [
+        f"{copy / 'manifest.json'} has schema 99, this version reads 1; make the run again"
+    ]
     (copy / "manifest.json").unlink()
     with pytest.raises(StorageError, match=r"holds no finished run \(manifest.json is missing\)"):
         load_run(copy)
 
 
-def test_the_same_command_again_does_nothing_and_another_gets_a_folder_of_its_own(saved, tmp_path, monkeypatch, capsys):
+def test_the_same_command_again_does_nothing_and_another_gets_a_folder_of_its_own(
+    saved, tmp_path, monkeypatch, capsys
+):
     """Folders are named after the run, so the run is put where the command would have put it."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(saved, tmp_path / "runs" / "english-pronouns_tiny-mlm_3SG-3PL")
@@ -115,7 +131,8 @@ def test_a_kind_is_a_name(setting, words):
         Session("english-pronouns", run_file=override({}, [setting]))
 
 
-# --- data -------------------------------------------------------------------------------------------------------------------
+# --- data
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_texts_that_cannot_be_read(tmp_path, monkeypatch):
@@ -129,9 +146,14 @@ def test_texts_that_cannot_be_read(tmp_path, monkeypatch):
 
 def test_texts_that_are_tied_together_cannot_be_divided():
     """Each document has a context of the one before, with another filler."""
-    texts = [Text(f"{word} walked to the house with {number + more} doors.", document=str(number))
-             for number in range(12) for more, word in ((0, "He"), (1, "They"))]  # fmt: skip
-    with pytest.raises(DataError, match="the 12 documents cannot be divided, as the same context stands in several of them"):
+    texts = [
+        Text(f"{word} walked to the house with {number + more} doors.", document=str(number))
+        for number in range(12)
+        for more, word in ((0, "He"), (1, "They"))
+    ]
+    with pytest.raises(
+        DataError, match="the 12 documents cannot be divided, as the same context stands in several of them"
+    ):
         _ = Session("english-pronouns", texts=texts, data={"split_by": "document"}).data
 
 
@@ -139,11 +161,17 @@ def test_a_class_that_the_tokenizer_loses(quick, monkeypatch):
     kept = quick.source.prepare
 
     def prepare(pairs, tokenizer, model):
-        return kept(tuple(pair for pair in pairs if (pair.split, pair.factual_class) != ("test", "3PL")), tokenizer, model)
+        return kept(
+            tuple(pair for pair in pairs if (pair.split, pair.factual_class) != ("test", "3PL")),
+            tokenizer,
+            model,
+        )
 
     run = Session("english-pronouns", **settings())
     monkeypatch.setattr(run.source, "prepare", prepare)
-    with pytest.raises(DataError, match=r"no test pair of class 3PL can be used with this model \(none was there\)"):
+    with pytest.raises(
+        DataError, match=r"no test pair of class 3PL can be used with this model \(none was there\)"
+    ):
         _ = run.examples
 
 
@@ -157,7 +185,8 @@ def test_fillers_that_change_more_than_the_slot():
         require_fast(SimpleNamespace(is_fast=False))
 
 
-# --- features, scopes and edits ---------------------------------------------------------------------------------------------
+# --- features, scopes and edits
+# ---------------------------------------------------------------------------------------------
 
 
 def test_features_and_scopes_that_do_not_fit(quick):
@@ -181,13 +210,21 @@ def test_features_and_scopes_that_do_not_fit(quick):
     ):
         rewriter.apply(other)
     with pytest.raises(ValueError, match="ascending and unique"):
-        quick.gradients.columns(subset(quick.examples["test"], [0]), torch.tensor([3, 1, 1]), GradientRole.FACTUAL)
+        quick.gradients.columns(
+            subset(quick.examples["test"], [0]), torch.tensor([3, 1, 1]), GradientRole.FACTUAL
+        )
 
 
 def test_an_encoder_of_nothing_is_not_learned(quick):
     task = quick.evaluation_task(reports={})
     with pytest.raises(LearningError, match="the encoder is zero everywhere"):
-        assembled(task, ("3SG", "3PL"), torch.zeros(3), torch.zeros(2, 3), (GradientRole.FACTUAL, GradientRole.FACTUAL))
+        assembled(
+            task,
+            ("3SG", "3PL"),
+            torch.zeros(3),
+            torch.zeros(2, 3),
+            (GradientRole.FACTUAL, GradientRole.FACTUAL),
+        )
 
 
 def test_a_source_without_a_score_for_text_cannot_be_edited_by_it(quick):
@@ -220,7 +257,8 @@ def test_a_search_that_nothing_ends_tries_all_and_an_edit_of_nothing_none():
     assert [each.learning_rate for each in bracket(trials(0.0), 9)] == [0.0]
 
 
-# --- files ------------------------------------------------------------------------------------------------------------------
+# --- files
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_feature_without_weights(tmp_path):
@@ -254,8 +292,13 @@ def test_a_model_without_a_type(tmp_path):
 
 def test_a_store_of_gradients_that_are_not_finite_or_of_several_processes(quick, tmp_path, monkeypatch):
     few = quick.gradients.narrowed(torch.arange(20))
-    examples, wanted = subset(quick.examples["train"], range(4)), StoreSettings(use="always", folder=str(tmp_path))
-    monkeypatch.setattr(type(few), "rows", lambda self, examples, roles: iter([([0], torch.full((2, 1, 20), torch.nan))]))
+    examples, wanted = (
+        subset(quick.examples["train"], range(4)),
+        StoreSettings(use="always", folder=str(tmp_path)),
+    )
+    monkeypatch.setattr(
+        type(few), "rows", lambda self, examples, roles: iter([([0], torch.full((2, 1, 20), torch.nan))])
+    )
     with pytest.raises(StorageError, match="some gradients of this model are not finite"):
         store.matrix_of(few, [examples], "m", wanted, several=True)
     monkeypatch.setattr("gradiend_core.gradients.parallel.count", lambda: 2)
@@ -288,7 +331,9 @@ def test_a_hub_id_out_of_reach_is_asked_for_once_and_then_again_later(monkeypatc
     monkeypatch.setattr("transformers.PretrainedConfig.get_config_dict", get_config_dict)
     for again in (2.0, 2.0, -1.0):
         monkeypatch.setattr("gradiend_core.gradients.loading.AGAIN", again)
-        with pytest.raises(ModelError, match="model 'nobody/out-of-reach' cannot be loaded: We couldn't connect"):
+        with pytest.raises(
+            ModelError, match="model 'nobody/out-of-reach' cannot be loaded: We couldn't connect"
+        ):
             Session("english-pronouns", model="nobody/out-of-reach")
         if again > 0:
             assert asked == ["nobody/out-of-reach"]

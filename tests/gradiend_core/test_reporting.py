@@ -17,11 +17,19 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run with an edit, a causal model, and a text that would break a page that does not escape."""
+    """A finished run with an edit, a causal model, and a text that would break a page that does not
+    escape."""
     session = Session(
-        "english-pronouns", model="tiny-clm", learner={"kind": "mean-difference"}, data={"max_per_class": 100, "max_neutral": 50},
-        evaluation={"kinds": ["encoder", "decoder", "where"], "encoder": {"random_directions": 2}, "decoder": {"evaluations": 4}},
-    )  # fmt: skip
+        "english-pronouns",
+        model="tiny-clm",
+        learner={"kind": "mean-difference"},
+        data={"max_per_class": 100, "max_neutral": 50},
+        evaluation={
+            "kinds": ["encoder", "decoder", "where"],
+            "encoder": {"random_directions": 2},
+            "decoder": {"evaluations": 4},
+        },
+    )
     return save_run(session, tmp_path_factory.mktemp("reports") / "run")
 
 
@@ -39,9 +47,11 @@ def test_it_holds_all_that_was_found(page, run):
     reports = load_run(run).reports
     decoder = reports["decoder"]
     for value in (
-        reports["encoder"]["test.correlation"], decoder["3PL", "rewritten_probability"], decoder["3SG", "base_lms"],
+        reports["encoder"]["test.correlation"],
+        decoder["3PL", "rewritten_probability"],
+        decoder["3SG", "base_lms"],
         decoder["3SG", "rewritten_probability"],
-    ):  # fmt: skip
+    ):
         assert f"{value:.3f}".replace("-", "−") in page
     rows = reports["encoder"].tables["encodings"].rows
     strongest = max((row for row in rows if row[0] == "test"), key=lambda row: row[6])
@@ -53,7 +63,11 @@ def test_it_holds_all_that_was_found(page, run):
 def test_strengths_go_from_the_model_to_the_edit_and_beyond(report, run):
     reports = load_run(run).reports
     for goal in ("3SG", "3PL"):
-        points = {row["strength"]: row for row in reports["strengths"].tables["points"].records() if row["toward"] == goal}
+        points = {
+            row["strength"]: row
+            for row in reports["strengths"].tables["points"].records()
+            if row["toward"] == goal
+        }
         assert sorted(points) == [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
         decoder, chosen = reports["decoder"], points[1.0]
         assert points[0.0]["value"] == pytest.approx(decoder[goal, "base_probability"], rel=1e-4)
@@ -73,7 +87,9 @@ def test_texts_cannot_break_the_page(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
     for table in ("encoder_encodings", "strengths_samples"):
         path = folder / "tables" / f"{table}.csv"
-        path.write_text(re.sub(r"(?m)^((?:test|3PL),.*?)([^,\"\n]{12,})(\"?)$", r"\1</script><b>x\3", path.read_text()))
+        path.write_text(
+            re.sub(r"(?m)^((?:test|3PL),.*?)([^,\"\n]{12,})(\"?)$", r"\1</script><b>x\3", path.read_text())
+        )
         assert "</script>" in path.read_text()
     seal(folder)
     broken = write_report([folder], tmp_path / "x.html").read_text()
@@ -82,7 +98,10 @@ def test_texts_cannot_break_the_page(run, tmp_path):
 
 def test_several_runs_are_compared(run, tmp_path, capsys):
     other = shutil.copytree(run, tmp_path / "other")
-    cli.app(["report", str(run), str(other), "--output", str(tmp_path / "two.html"), "--no-strengths"], standalone_mode=False)
+    cli.app(
+        ["report", str(run), str(other), "--output", str(tmp_path / "two.html"), "--no-strengths"],
+        standalone_mode=False,
+    )
     page = (tmp_path / "two.html").read_text()
     assert "2 features" in page
     assert page.count('alt="similarity of the features"') == 1
@@ -118,11 +137,14 @@ def test_it_works_in_a_browser(browser, report, width):
     from selenium.webdriver.common.keys import Keys
 
     browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
     )
     browser.get(report.as_uri())
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    assert browser.execute_script("return [...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert browser.execute_script(
+        "return [...document.images].every(image => image.complete && image.naturalWidth > 0)"
+    )
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), (
         "the page is wider than the screen"
     )

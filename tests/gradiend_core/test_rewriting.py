@@ -1,4 +1,5 @@
-"""Edits: exact, undone to the bit, chosen with the unedited model in the race, and loadable by plain transformers."""
+"""Edits: exact, undone to the bit, chosen with the unedited model in the race, and loadable by plain
+transformers."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[name], two[name]) for name in one)
 
 
-@pytest.mark.parametrize("scope", [{"kind": "backbone"}, {"kind": "random", "share": 0.05}], ids=lambda scope: scope["kind"])
+@pytest.mark.parametrize(
+    "scope", [{"kind": "backbone"}, {"kind": "random", "share": 0.05}], ids=lambda scope: scope["kind"]
+)
 def test_an_edit_adds_exactly_the_update_and_is_undone_to_the_bit(scope):
     run = Session("english-pronouns", **settings(scope=scope))
     model, before = run.loaded.model, bits(run.loaded.model)
@@ -37,7 +40,9 @@ def test_an_edit_adds_exactly_the_update_and_is_undone_to_the_bit(scope):
             wanted[slice(None) if part.index is None else part.index] = 0.37 * update.direction[place]
             assert torch.allclose(change[part.name].flatten(), wanted, atol=1e-6)
             assert part.name in parameters
-        changed = sum(int((value != 0).sum()) for name, value in change.items() if "decoder.weight" not in name)
+        changed = sum(
+            int((value != 0).sum()) for name, value in change.items() if "decoder.weight" not in name
+        )
         assert changed <= update.scope.size
         assert changed > 0.5 * update.scope.size
     assert same(before, bits(model))
@@ -102,13 +107,18 @@ def test_updates_that_do_not_fit_are_refused_before_anything_changes(quick):
 def test_a_rewritten_model_is_a_plain_transformers_model(quick, tmp_path):
     rewritten = quick.rewrite("3PL")
     folder = rewritten.save_pretrained(tmp_path / "more-plural")
-    model, tokenizer = AutoModelForMaskedLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    model, tokenizer = (
+        AutoModelForMaskedLM.from_pretrained(folder).eval(),
+        AutoTokenizer.from_pretrained(folder),
+    )
     assert same(bits(rewritten.model), bits(model))
     inputs = tokenizer("Anna opened the box because [MASK] was late.", return_tensors="pt")
     he_they = [tokenizer.convert_tokens_to_ids(word) for word in ("she", "they")]
     slot = inputs["input_ids"][0].tolist().index(tokenizer.mask_token_id)
     with torch.no_grad():
-        after, before = (each(**inputs).logits[0, slot].softmax(-1)[he_they] for each in (model, quick.loaded.model))
+        after, before = (
+            each(**inputs).logits[0, slot].softmax(-1)[he_they] for each in (model, quick.loaded.model)
+        )
     assert before[0] > 0.9
     assert after[1] > 2 * before[1]
 

@@ -29,7 +29,9 @@ def found(rules: Rules, text: str | Text, classes=()) -> list[tuple[str, str]]:
 def pairs_of(rules: Rules, texts, classes=(), transitions=(), one_way=False, **more):
     options = DataSettings(**more)
     paradigm = RulesParadigm("words", rules, classes, transitions, one_way=one_way)
-    return paradigm.pairs(PairingTask([Text(t, n) if isinstance(t, str) else t for n, t in enumerate(texts)], options, 0))
+    return paradigm.pairs(
+        PairingTask([Text(t, n) if isinstance(t, str) else t for n, t in enumerate(texts)], options, 0)
+    )
 
 
 def tagged(*words: tuple[str, str, dict[str, str]], unit: int = 0) -> Text:
@@ -41,15 +43,19 @@ def tagged(*words: tuple[str, str, dict[str, str]], unit: int = 0) -> Text:
     return Text(" ".join(form for form, _, _ in words), unit, tokens=tuple(tokens))
 
 
-# --- forms ---------------------------------------------------------------------------------------------------------------
+# --- forms
+# ----------------------------------------------------------------------------------------------------
 def test_words_stand_alone_in_any_case_and_composition():
     rules = Rules({"A": ("café", "no one", "straße", "c++"), "B": ("they",)})
     decomposed = unicodedata.normalize("NFD", "Café")
     for text, surface in [
-        ("a CAFÉ here", "CAFÉ"), (f"a {decomposed} here", decomposed), ("so No One came", "No One"),
+        ("a CAFÉ here", "CAFÉ"),
+        (f"a {decomposed} here", decomposed),
+        ("so No One came", "No One"),
         ("die STRASSE dort", "STRASSE"),
-        ("in c++.", "c++"), ("(they)", "they"),
-    ]:  # fmt: skip
+        ("in c++.", "c++"),
+        ("(they)", "they"),
+    ]:
         assert [each for each, _ in found(rules, text)] == [surface], text
     for text in (
         "cafés",
@@ -79,20 +85,28 @@ def test_case_can_matter():
 @pytest.mark.parametrize(
     ("surface", "listed", "word", "left", "expected"),
     [
-        ("he", "he", "they", "Tom said ", "they"), ("He", "he", "they", "", "They"), ("HE", "he", "they", "", "THEY"),
-        ("I", "I", "we", "Then ", "we"), ("I", "I", "we", "He left. ", "We"), ("We", "we", "I", "", "I"),
+        ("he", "he", "they", "Tom said ", "they"),
+        ("He", "he", "they", "", "They"),
+        ("HE", "he", "they", "", "THEY"),
+        ("I", "I", "we", "Then ", "we"),
+        ("I", "I", "we", "He left. ", "We"),
+        ("We", "we", "I", "", "I"),
         ("they", "they", "I", "so ", "I"),
-        ("Christian", "Christian", "Muslim", "a ", "Muslim"), ("Christian", "Christian", "church", "a ", "church"),
-        ("church", "church", "Islam", "a ", "Islam"), ("CHURCH", "church", "mosque", "a ", "MOSQUE"),
+        ("Christian", "Christian", "Muslim", "a ", "Muslim"),
+        ("Christian", "Christian", "church", "a ", "church"),
+        ("church", "church", "Islam", "a ", "Islam"),
+        ("CHURCH", "church", "mosque", "a ", "MOSQUE"),
         ("black", "black", "Asian", "a ", "Asian"),
-        ("christian", "Christian", "Muslim", "a ", "muslim"), ("hE", "he", "they", "", "they"),
+        ("christian", "Christian", "Muslim", "a ", "muslim"),
+        ("hE", "he", "they", "", "they"),
     ],
-)  # fmt: skip
+)
 def test_an_alternative_is_written_as_the_factual_is(surface, listed, word, left, expected):
     assert recased(surface, listed, word, left) == expected
 
 
-# --- tags and lemmas -----------------------------------------------------------------------------------------------------
+# --- tags and lemmas
+# ----------------------------------------------------------------------------------------------------
 DER = {gender: {"upos": ("DET",), "Gender": (gender,)} for gender in ("Masc", "Fem")}
 GERMAN = Rules({"Masc": ("der",), "Fem": ("der",)}, tags=DER)
 
@@ -120,7 +134,11 @@ def test_lemmas_find_every_form_and_alternatives_are_forms_that_were_found():
     texts = []
     for n in range(12):
         for form, lemma in (("went", "go"), ("goes", "go"), ("ran", "run"), ("runs", "run")):
-            texts.append(tagged((f"n{n}", "n", {}), (form, lemma, {"upos": "VERB"}), ("home", "home", {}), unit=len(texts)))
+            texts.append(
+                tagged(
+                    (f"n{n}", "n", {}), (form, lemma, {"upos": "VERB"}), ("home", "home", {}), unit=len(texts)
+                )
+            )
     data = pairs_of(Rules(lemmas={"A": ("go",), "B": ("run",)}, tags={"A": {"upos": ("VERB",)}}), texts)
     assert {(pair.factual, pair.factual_class) for pair in data.pairs} == {
         ("went", "A"),
@@ -134,13 +152,17 @@ def test_lemmas_find_every_form_and_alternatives_are_forms_that_were_found():
 
 def test_neutral_text_is_without_certain_words_and_tags():
     rules = Rules(AB, not_neutral=("his",), not_neutral_tags={"PronType": ("Art",)})
-    texts = [f"{word} {n} ran" for n in range(6) for word in ("he", "they")] + ["his map lay here", "so it rained"]
+    texts = [f"{word} {n} ran" for n in range(6) for word in ("he", "they")] + [
+        "his map lay here",
+        "so it rained",
+    ]
     texts += [tagged(("a", "a", {"PronType": "Art"}), ("map", "map", {}), unit=99)]
     data = pairs_of(rules, texts)
     assert data.neutral_texts == ("so it rained",)
     assert sorted(drop.reason for drop in data.funnel.drops) == [
-        "no target word, but a related one, so not neutral", "no target word, but a tag of one, so not neutral",
-    ]  # fmt: skip
+        "no target word, but a related one, so not neutral",
+        "no target word, but a tag of one, so not neutral",
+    ]
 
 
 def test_a_word_may_count_only_before_others():
@@ -149,7 +171,8 @@ def test_a_word_may_count_only_before_others():
     assert found(rules, "a white horse") == found(rules, "it is white.") == []
 
 
-# --- counterparts --------------------------------------------------------------------------------------------------------
+# --- counterparts
+# ----------------------------------------------------------------------------------------------------
 def test_words_to_spare_are_those_that_occur():
     words = {"A": ("good", "great"), "B": ("bad", "awful", "poor")}
     texts = [f"{n} it was {word} then" for n in range(9) for word in ("good", "bad")]
@@ -160,8 +183,15 @@ def test_words_to_spare_are_those_that_occur():
 
 
 def test_aligned_words_stand_for_each_other():
-    rules = Rules({"A": ("good", "great", "fine"), "B": ("bad", "awful", "poor"), "C": ("so-so", "so-so", "fair")}, aligned=True)
-    texts = [f"{n} it was {word} then" for n in range(40) for word in ("good", "great", "bad", "awful", "so-so", "fair")]
+    rules = Rules(
+        {"A": ("good", "great", "fine"), "B": ("bad", "awful", "poor"), "C": ("so-so", "so-so", "fair")},
+        aligned=True,
+    )
+    texts = [
+        f"{n} it was {word} then"
+        for n in range(40)
+        for word in ("good", "great", "bad", "awful", "so-so", "fair")
+    ]
     swaps = {(pair.factual, pair.alternative) for pair in pairs_of(rules, texts).pairs}
     assert {b for a, b in swaps if a == "good"} == {"bad", "so-so"}
     assert {b for a, b in swaps if a == "so-so"} == {"good", "great", "bad", "awful"}
@@ -172,22 +202,41 @@ def test_transitions_may_be_one_way():
     rules = Rules({"A": ("i",), "B": ("we",), "C": ("he",), "D": ("they",)})
     texts = [f"so {word} ran {n}" for n in range(9) for word in ("i", "we", "he", "they")]
     both = pairs_of(rules, texts, ("A+C", "B+D"), [("A", "B"), ("C", "D")])
-    assert {(pair.factual, pair.alternative) for pair in both.pairs} == {("i", "we"), ("we", "i"), ("he", "they"), ("they", "he")}
+    assert {(pair.factual, pair.alternative) for pair in both.pairs} == {
+        ("i", "we"),
+        ("we", "i"),
+        ("he", "they"),
+        ("they", "he"),
+    }
     three = pairs_of(rules, texts, ("A", "B", "C"), [("A", "B"), ("B", "C"), ("C", "A")], one_way=True)
-    assert {(pair.factual, pair.alternative) for pair in three.pairs} == {("i", "we"), ("we", "he"), ("he", "i")}
+    assert {(pair.factual, pair.alternative) for pair in three.pairs} == {
+        ("i", "we"),
+        ("we", "he"),
+        ("he", "i"),
+    }
     with pytest.raises(DataError, match="class A has no train pair"):
         pairs_of(rules, texts, ("A", "B"), [("B", "A")], one_way=True)
 
 
-# --- what is refused -----------------------------------------------------------------------------------------------------
+# --- what is refused
+# ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
         ({"words": {"A": ("he",), "B": ("He",)}}, "'he' is a word of both A and B, and no tags tell which"),
-        ({"words": {"A": ("der",), "B": ("der",)}, "tags": {"A": {"Case": ("Nom",)}}}, "is a word of both A and B"),
-        ({"words": {"A": ("der",), "B": ("der",)}, "tags": {name: {"Case": ("Nom",)} for name in "AB"}}, "is a word of both"),
         (
-            {"words": {"A": ("der",), "B": ("der",)}, "tags": {"A": {"Case": ("Nom", "Acc")}, "B": {"Case": ("Acc",)}}},
+            {"words": {"A": ("der",), "B": ("der",)}, "tags": {"A": {"Case": ("Nom",)}}},
+            "is a word of both A and B",
+        ),
+        (
+            {"words": {"A": ("der",), "B": ("der",)}, "tags": {name: {"Case": ("Nom",)} for name in "AB"}},
+            "is a word of both",
+        ),
+        (
+            {
+                "words": {"A": ("der",), "B": ("der",)},
+                "tags": {"A": {"Case": ("Nom", "Acc")}, "B": {"Case": ("Acc",)}},
+            },
             "is a word of both",
         ),
         ({"words": {"A": (), "B": ("they",)}}, "class A has no words"),
@@ -209,22 +258,34 @@ def test_a_feature_needs_two_classes():
         RulesParadigm("words", Rules({"A": ("he",)}))
 
 
-# --- properties ----------------------------------------------------------------------------------------------------------
+# --- properties
+# ----------------------------------------------------------------------------------------------------
 WORDS = {"SG": ("he", "she", "no one"), "PL": ("they", "all of them", "Éva's"), "X": ("we",)}
 pieces = st.sampled_from(
-    "he she He no one No One they all of them THEY we his the dog . , ' ’ -he- he2 Éva's [MASK] 彼 \t".split(" ")
+    "he she He no one No One they all of them THEY we his the dog . , ' ’ -he- he2 Éva's [MASK] 彼 \t".split(
+        " "
+    )
 )
 texts_of_pieces = st.lists(st.lists(pieces, min_size=1, max_size=10).map(" ".join), max_size=50)
 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    texts_of_pieces, st.integers(0, 2), st.sampled_from([(), ("SG", "PL"), ("SG+X", "PL")]), st.sampled_from(["off", "try"]),
-    st.sampled_from(["text", "document"]), st.booleans(), st.integers(0, 20),
-)  # fmt: skip
+    texts_of_pieces,
+    st.integers(0, 2),
+    st.sampled_from([(), ("SG", "PL"), ("SG+X", "PL")]),
+    st.sampled_from(["off", "try"]),
+    st.sampled_from(["text", "document"]),
+    st.booleans(),
+    st.integers(0, 20),
+)
 def test_properties(texts, seed, classes, balance, split_by, identity, limit):
     rules = Rules(WORDS)
-    enough = [f"{word} did {n} times" for word in ("he", "she", "they", "all of them", "we", "we") for n in range(12)]
+    enough = [
+        f"{word} did {n} times"
+        for word in ("he", "she", "they", "all of them", "we", "we")
+        for n in range(12)
+    ]
     given_ = [Text(text, n, document=str(n // 2)) for n, text in enumerate(texts + enough)]
     options = DataSettings(
         balance=balance,
@@ -238,7 +299,9 @@ def test_properties(texts, seed, classes, balance, split_by, identity, limit):
     data = paradigm.pairs(PairingTask(given_, options, seed))
     assert data == paradigm.pairs(PairingTask(given_, options, seed)), "one seed, one result"
     originals = {text.text.strip() for text in given_}
-    listed = {name: {word.casefold() for part in name.split("+") for word in WORDS[part]} for name in data.classes}
+    listed = {
+        name: {word.casefold() for part in name.split("+") for word in WORDS[part]} for name in data.classes
+    }
     for pair in data.pairs:
         assert pair.text in originals, "the factual put back gives the text"
         assert pair.factual.casefold() in listed[pair.factual_class]

@@ -1,4 +1,5 @@
-"""Slots in tokens: the label is where it should be, padding does not matter, cutting never reaches the slot."""
+"""Slots in tokens: the label is where it should be, padding does not matter, cutting never reaches the
+slot."""
 
 from __future__ import annotations
 
@@ -31,9 +32,13 @@ def test_the_causal_loss_is_minus_log_probability_of_the_next_word(causal):
     found = SlotSource().losses(model, examples.batch([0], "cpu"))[0]
     ids = tokenizer(left.rstrip(), return_tensors="pt")["input_ids"]
     log_probabilities = model(ids).logits[0, -1].log_softmax(-1)
-    wanted = torch.stack([-log_probabilities[tokenizer.convert_tokens_to_ids(word)] for word in ("▁he", "▁they")])
+    wanted = torch.stack(
+        [-log_probabilities[tokenizer.convert_tokens_to_ids(word)] for word in ("▁he", "▁they")]
+    )
     assert torch.allclose(found, wanted, atol=1e-5)
-    assert torch.exp(-found[0]) > 0.5, "the model knows that Tim is he; half of a word or an early position would not"
+    assert torch.exp(-found[0]) > 0.5, (
+        "the model knows that Tim is he; half of a word or an early position would not"
+    )
 
 
 @pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm"])
@@ -54,7 +59,9 @@ def test_cutting_keeps_slot_and_special_tokens():
     tokenizer = run.loaded.tokenizer
     far = pair("the dog ran and " * 30, " slept" + " near the river" * 30)
     for limit in (8, 9, 33, 128):
-        (row,) = prepare_slots([far], tokenizer, limit=limit, see_right=True, mask_id=tokenizer.mask_token_id).rows
+        (row,) = prepare_slots(
+            [far], tokenizer, limit=limit, see_right=True, mask_id=tokenizer.mask_token_id
+        ).rows
         assert len(row.ids) == limit
         assert row.ids[row.slot] == tokenizer.mask_token_id
         assert row.ids.count(tokenizer.mask_token_id) == 1
@@ -62,7 +69,9 @@ def test_cutting_keeps_slot_and_special_tokens():
         assert tokenizer.convert_ids_to_tokens(row.ids[row.slot - 1]) == "and"
         assert tokenizer.convert_ids_to_tokens(row.ids[row.slot + 1]) == "slept"
     for where in (pair("", " slept." + " the dog ran" * 60, "He", "They"), pair("the dog ran " * 60, ".")):
-        (row,) = prepare_slots([where], tokenizer, limit=16, see_right=True, mask_id=tokenizer.mask_token_id).rows
+        (row,) = prepare_slots(
+            [where], tokenizer, limit=16, see_right=True, mask_id=tokenizer.mask_token_id
+        ).rows
         assert len(row.ids) == 16
         assert row.ids[row.slot] == tokenizer.mask_token_id
 
@@ -77,7 +86,11 @@ def test_the_models_own_limit_wins():
 
 def test_what_a_tokenizer_cannot_hold_is_dropped_with_its_reason(causal):
     _, tokenizer = causal
-    good, bad, first = pair("One day, ", " ran."), pair("One day, ", " ran.", "he", "it was"), pair("", " ran.", "He", "They")
+    good, bad, first = (
+        pair("One day, ", " ran."),
+        pair("One day, ", " ran.", "he", "it was"),
+        pair("", " ran.", "He", "They"),
+    )
     examples = prepare_slots([good, bad, first], tokenizer, limit=96, see_right=False)
     assert examples.pairs == (good,)
     reasons = " ".join(drop.reason for drop in examples.drops)
@@ -97,11 +110,15 @@ def test_filler_forms_follow_the_slot(causal):
     pairs = [pair("One day, ", ""), pair("He ran. ", "", "He", "They"), pair('"', "", "He", "They")]
     ids = filler_ids(pairs, ("he", "it"), tokenizer)
     tokens = [tokenizer.convert_ids_to_tokens(list(each)) for each in ids]
-    assert tokens == [["▁he", "▁it"], ["▁He"], []], "'It', and 'He' after a quotation mark, are several tokens here"
+    assert tokens == [["▁he", "▁it"], ["▁He"], []], (
+        "'It', and 'He' after a quotation mark, are several tokens here"
+    )
 
 
 def test_words_can_be_spared_while_a_class_has_others(causal):
     _, tokenizer = causal
     assert check_single_tokens({"3SG": ("he", "him"), "3PL": ("they",)}, tokenizer, spare=True) == ["him"]
-    with pytest.raises(ModelError, match=r"no target word of class 3PL is one token for this tokenizer \('them' is ▁the m\)"):
+    with pytest.raises(
+        ModelError, match=r"no target word of class 3PL is one token for this tokenizer \('them' is ▁the m\)"
+    ):
         check_single_tokens({"3SG": ("he",), "3PL": ("them", "theirs")}, tokenizer, spare=True)

@@ -1,4 +1,5 @@
-"""Fillers of several tokens: the loss is the sum over them, by hand; products stay exact; and a run goes through."""
+"""Fillers of several tokens: the loss is the sum over them, by hand; products stay exact; and a run goes
+through."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def tokens_of(tokenizer, left: str, filler: str, right: str) -> tuple[list[int],
     """Ids, and which of them are the filler's."""
     encoded = tokenizer(left + filler + right, return_offsets_mapping=True)
     start, end = len(left), len(left + filler)
-    return encoded["input_ids"], [i for i, (a, b) in enumerate(encoded["offset_mapping"]) if a < end and b > start and a < b]
+    return encoded["input_ids"], [
+        i for i, (a, b) in enumerate(encoded["offset_mapping"]) if a < end and b > start and a < b
+    ]
 
 
 @pytest.mark.parametrize(("cloze", "per_token"), [(False, False), (True, False), (False, True)])
@@ -48,7 +51,9 @@ def test_a_causal_loss_is_that_of_all_its_tokens(cloze, per_token):
     source = CausalSpanSource(CausalSpanSettings(cloze=cloze, per_token=per_token))
     examples = source.prepare(PAIRS, tokenizer, model)
     assert examples.pairs == PAIRS[:3]
-    assert [drop.reason for drop in examples.drops] == ["no text before the slot, so a causal model cannot know"]
+    assert [drop.reason for drop in examples.drops] == [
+        "no text before the slot, so a causal model cannot know"
+    ]
     with torch.no_grad():
         found = source.losses(model, examples.batch([2, 0, 1], "cpu"))[[1, 2, 0]]
     for each, losses in zip(examples.pairs, found.tolist(), strict=True):
@@ -75,19 +80,26 @@ def test_a_masked_loss_has_a_mask_for_each_token():
             masked[0, places] = tokenizer.mask_token_id
             with torch.no_grad():
                 log_probabilities = model(input_ids=masked).logits[0].log_softmax(-1)
-            assert loss == pytest.approx(-sum(float(log_probabilities[place, ids[place]]) for place in places), rel=1e-4)
+            assert loss == pytest.approx(
+                -sum(float(log_probabilities[place, ids[place]]) for place in places), rel=1e-4
+            )
 
 
 def test_a_filler_of_one_token_costs_what_it_costs_elsewhere(quick):
     pairs = quick.examples["test"].pairs[:20]
-    source, model, tokenizer = MaskedSpanSource(MaskedSpanSettings()), quick.loaded.model, quick.loaded.tokenizer
+    source, model, tokenizer = (
+        MaskedSpanSource(MaskedSpanSettings()),
+        quick.loaded.model,
+        quick.loaded.tokenizer,
+    )
     examples = source.prepare(pairs, tokenizer, model)
     plain = quick.source.prepare(pairs, tokenizer, model)
     with torch.no_grad():
         assert torch.allclose(
-            source.losses(model, examples.batch(range(20), "cpu")), quick.source.losses(model, plain.batch(range(20), "cpu")),
+            source.losses(model, examples.batch(range(20), "cpu")),
+            quick.source.losses(model, plain.batch(range(20), "cpu")),
             atol=1e-4,
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize(
@@ -109,13 +121,20 @@ def test_products_are_exact(model, source):
 
 def test_long_texts_are_cut_and_the_filler_is_kept():
     _, tokenizer, _ = loaded("tiny-clm")
-    long = pair("Anna and Tom ran to the old house near the river because ", " late and cold and tired.", "she was", "they were")
+    long = pair(
+        "Anna and Tom ran to the old house near the river because ",
+        " late and cold and tired.",
+        "she was",
+        "they were",
+    )
     for cloze in (False, True):
         (both,) = prepare_spans([long], tokenizer, limit=8, cloze=cloze).rows
         for row, filler in zip(both, ("she was", "they were"), strict=True):
             assert len(row.ids) <= 8
             assert tokenizer.decode(row.targets).strip().startswith(filler)
-            assert [row.ids[place] for place in row.positions[1:]] == list(row.targets[:-1]), "each is seen by the next"
+            assert [row.ids[place] for place in row.positions[1:]] == list(row.targets[:-1]), (
+                "each is seen by the next"
+            )
     found = prepare_spans([long], tokenizer, limit=2)
     assert not found.pairs
     assert found.drops[0].reason == "a filler does not fit into 2 tokens"
@@ -128,7 +147,9 @@ def test_long_texts_are_cut_and_the_filler_is_kept():
         assert row.ids[-1] == tokenizer.sep_token_id
 
 
-@pytest.mark.parametrize(("model", "source"), [("tiny-clm", {"kind": "clm-span"}), ("tiny-mlm", {"kind": "mlm-span"})])
+@pytest.mark.parametrize(
+    ("model", "source"), [("tiny-clm", {"kind": "clm-span"}), ("tiny-mlm", {"kind": "mlm-span"})]
+)
 def test_a_run_with_words_of_several_tokens(model, source):
     """The words are phrases, of which no tokenizer here holds one as a token."""
     words = {"ONE": ["the cat", "the dog"], "MANY": ["the cats", "the dogs"]}
@@ -141,7 +162,9 @@ def test_a_run_with_words_of_several_tokens(model, source):
     ]
     neutral = [f"It was {word} near the old house." for word in ("cold", "late", "warm", "dark") * 5]
     tables = settings(source=source, paradigm={"words": words}, learner={"kind": "mean-difference"})
-    run = Session("words", model=model, texts=texts + neutral, evaluation={"kinds": ["encoder", "decoder"]}, **tables)
+    run = Session(
+        "words", model=model, texts=texts + neutral, evaluation={"kinds": ["encoder", "decoder"]}, **tables
+    )
     assert run.reports["encoder"]["test.correlation"] > 0.9
     decoder = run.reports["decoder"]
     assert decoder["MANY", "rewritten_probability"] > decoder["MANY", "base_probability"]

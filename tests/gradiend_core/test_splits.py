@@ -22,7 +22,10 @@ from gradiend_core.roles.paradigm import PairingTask
 
 SHARES = (0.6, 0.2, 0.2)
 MOODS = Rules(
-    {"good": ("good", "nice", "fine", "kind", "glad", "calm"), "bad": ("bad", "nasty", "poor", "cruel", "sad", "wild")},
+    {
+        "good": ("good", "nice", "fine", "kind", "glad", "calm"),
+        "bad": ("bad", "nasty", "poor", "cruel", "sad", "wild"),
+    },
     aligned=True,
 )
 
@@ -45,7 +48,9 @@ def test_single_examples_meet_their_shares(classes, seed):
 def test_groups_meet_their_shares_as_nearly_as_their_size_allows(sizes):
     splits = assign_splits([{"a": size} for size in sizes], SHARES, random.Random(0))
     for split, share in zip(("train", "validation", "test"), SHARES, strict=True):
-        assert abs(sum(n for n, own in zip(sizes, splits, strict=True) if own == split) - share * sum(sizes)) <= max(sizes)
+        assert abs(
+            sum(n for n, own in zip(sizes, splits, strict=True) if own == split) - share * sum(sizes)
+        ) <= max(sizes)
 
 
 def test_the_largest_groups_come_first():
@@ -73,16 +78,31 @@ def test_the_same_context_with_other_words_stays_in_one_split():
 
 
 def test_documents_are_not_divided():
-    texts = [Text(f"{n} it was {word} then", n, document=f"book {n % 10}") for n in range(100) for word in ("good", "bad")]
+    texts = [
+        Text(f"{n} it was {word} then", n, document=f"book {n % 10}")
+        for n in range(100)
+        for word in ("good", "bad")
+    ]
     data = pairs_of(MOODS, texts, split_by="document")
-    books = {split: {int(pair.text.split()[0]) % 10 for pair in data.split(split)} for split in ("train", "validation", "test")}
+    books = {
+        split: {int(pair.text.split()[0]) % 10 for pair in data.split(split)}
+        for split in ("train", "validation", "test")
+    }
     assert sorted(map(len, books.values())) == [2, 2, 6]
     assert not books["train"] & books["test"]
     with pytest.raises(DataError, match="has no document; set data.document_column"):
-        pairs_of(MOODS, [f"{n} it was good" for n in range(9)] + [f"{n} it was bad" for n in range(9)], split_by="document")
-    with pytest.raises(DataError, match="has no (validation|test) pair when split by document: too few documents have it"):
         pairs_of(
-            MOODS, [Text(f"{n} it was {word}", n, "book") for n in range(9) for word in ("good", "bad")], split_by="document"
+            MOODS,
+            [f"{n} it was good" for n in range(9)] + [f"{n} it was bad" for n in range(9)],
+            split_by="document",
+        )
+    with pytest.raises(
+        DataError, match="has no (validation|test) pair when split by document: too few documents have it"
+    ):
+        pairs_of(
+            MOODS,
+            [Text(f"{n} it was {word}", n, "book") for n in range(9) for word in ("good", "bad")],
+            split_by="document",
         )
 
 
@@ -91,7 +111,8 @@ def test_held_out_words_are_in_one_split_with_their_counterparts():
     texts = [f"{n} it was {word} then {word}" for n in range(20) for word in words]
     data = pairs_of(MOODS, texts, split_by="word")
     by_split = {
-        split: {w for p in data.split(split) for w in (p.factual, p.alternative)} for split in ("train", "validation", "test")
+        split: {w for p in data.split(split) for w in (p.factual, p.alternative)}
+        for split in ("train", "validation", "test")
     }
     assert not by_split["train"] & by_split["test"]
     assert not by_split["train"] & by_split["validation"]
@@ -104,7 +125,9 @@ def test_held_out_words_are_in_one_split_with_their_counterparts():
         homes.setdefault(pair.alternative, set()).add(pair.split)
     assert all(len(home) == 1 for home in homes.values())
     few = Rules({"good": ("good",), "bad": ("bad", "poor", "wild")})
-    with pytest.raises(DataError, match="class good has no validation pair when split by word: too few words have it"):
+    with pytest.raises(
+        DataError, match="class good has no validation pair when split by word: too few words have it"
+    ):
         pairs_of(few, texts, split_by="word")
 
 
@@ -114,8 +137,12 @@ def test_given_splits_are_taken_and_checked():
 
     names = ["train"] * 6 + ["dev"] * 2 + ["test"] * 2
     texts = [text(n, word, names[n]) for n in range(10) for word in ("good", "bad")]
-    data = pairs_of(MOODS, [*texts, *(Text(f"map {n} lay there", 50 + n) for n in range(5))], split_by="given")
-    assert data.counts() == {(s, c): k for s, k in (("train", 6), ("validation", 2), ("test", 2)) for c in ("good", "bad")}
+    data = pairs_of(
+        MOODS, [*texts, *(Text(f"map {n} lay there", 50 + n) for n in range(5))], split_by="given"
+    )
+    assert data.counts() == {
+        (s, c): k for s, k in (("train", 6), ("validation", 2), ("test", 2)) for c in ("good", "bad")
+    }
     assert len(data.neutral_pairs) == 5
     with pytest.raises(DataError, match="leak: the context '0 it was …' is in train and in test"):
         pairs_of(MOODS, [*texts, text(0, "nice", "test")], split_by="given")
@@ -123,7 +150,8 @@ def test_given_splits_are_taken_and_checked():
         pairs_of(MOODS, [*texts, text(77, "nice", "extra")], split_by="given")
 
 
-# --- balance -------------------------------------------------------------------------------------------------------------
+# --- balance
+# ----------------------------------------------------------------------------------------------------
 def test_a_reservoir_is_a_fair_sample():
     counts: Counter[int] = Counter()
     for seed in range(3000):
@@ -147,7 +175,9 @@ def test_quotas_of_words():
 
 def test_words_of_a_class_are_balanced():
     texts = [
-        f"{n} it was {word}" for word, count in (("good", 60), ("nice", 10), ("bad", 40), ("poor", 40)) for n in range(count)
+        f"{n} it was {word}"
+        for word, count in (("good", 60), ("nice", 10), ("bad", 40), ("poor", 40))
+        for n in range(count)
     ]
     rules = Rules({"good": ("good", "nice"), "bad": ("bad", "poor")})
 
@@ -163,7 +193,8 @@ def test_words_of_a_class_are_balanced():
     assert reasons == ["to balance the words of class good"]
 
 
-# --- limits and the account of them ---------------------------------------------------------------------------------------
+# --- limits and the account of them
+# ---------------------------------------------------------------------------------------
 def test_limits_are_off_by_default_and_show_up_when_on():
     texts = [f"{'so ' * (n % 4)}it was {word} {n} times" for n in range(40) for word in ("good", "bad")]
     assert not pairs_of(MOODS, texts).funnel.drops
@@ -177,12 +208,14 @@ def test_limits_are_off_by_default_and_show_up_when_on():
     assert short.funnel.warnings == (
         "30 of 40 texts with a word of bad were dropped: more than 5 words",
         "30 of 40 texts with a word of good were dropped: more than 5 words",
-    )  # fmt: skip
+    )
 
 
 def test_endless_lines_are_dropped_with_a_way_out():
     long = "so " * MAX_CHARACTERS + "it was good"
-    with pytest.raises(DataError, match=r"dropped 1: longer than 100,000 characters; data.sentences splits it"):
+    with pytest.raises(
+        DataError, match=r"dropped 1: longer than 100,000 characters; data.sentences splits it"
+    ):
         pairs_of(MOODS, [long, *(f"{n} it was bad" for n in range(9))])
 
 
@@ -194,9 +227,15 @@ def test_neutral_slots_and_identity_pairs():
     texts = [Text(text, n) for n, text in enumerate(texts)]
     paradigm = RulesParadigm("words", rules, ("A", "B"))
     data = paradigm.pairs(PairingTask(texts, DataSettings(neutral_slots=7, identity=True), 0))
-    assert Counter(pair.factual_class for pair in data.neutral_pairs) == {"neutral": 9, "neutral slot": 7, "C": 20}
+    assert Counter(pair.factual_class for pair in data.neutral_pairs) == {
+        "neutral": 9,
+        "neutral slot": 7,
+        "C": 20,
+    }
     home = {pair.text: pair.split for pair in data.pairs}
     for pair in data.neutral_pairs:
         assert pair.factual == pair.alternative
-        assert home.get(pair.text, pair.split) == pair.split, "a slot in a feature text is in the split of its text"
+        assert home.get(pair.text, pair.split) == pair.split, (
+            "a slot in a feature text is in the split of its text"
+        )
         assert pair.factual not in ("he", "they") or pair.factual_class == "C"

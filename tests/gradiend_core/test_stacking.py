@@ -40,8 +40,9 @@ def test_the_sum_and_what_each_edit_does_in_it(runs):
     assert share == pytest.approx(len(tops[0] & tops[1]) / count)
     rows = {row[0]: row[1:] for row in found.report.tables["effects"].rows}
     for run, toward, texts_of, alone, column in (
-        (one, "3PL", "3SG", one.update("3PL"), 1), (two, "3SG", "3PL", 0.5 * two.update("3SG"), 0),
-    ):  # fmt: skip
+        (one, "3PL", "3SG", one.update("3PL"), 1),
+        (two, "3SG", "3PL", 0.5 * two.update("3SG"), 0),
+    ):
         measure, model = measure_of(run.evaluation_task(), 500), run.loaded.model
         expected = [float(measure.slots("test", texts_of)(model)[:, column].mean())]
         scores = [measure.language().mean]
@@ -69,7 +70,9 @@ def test_a_stack_from_the_command_line_is_a_plain_model(runs, tmp_path, capsys):
     loaded = AutoModelForMaskedLM.from_pretrained(tmp_path / "full").eval()
     assert all(torch.equal(value, fresh.state_dict()[name]) for name, value in loaded.state_dict().items())
     assert "# 3PL and 3SG" in (tmp_path / "full" / "README.md").read_text()
-    cli.app(["stack", *edits, "--output", str(tmp_path / "sparse"), "--format", "sparse"], standalone_mode=False)
+    cli.app(
+        ["stack", *edits, "--output", str(tmp_path / "sparse"), "--format", "sparse"], standalone_mode=False
+    )
     assert torch.equal(load_update(tmp_path / "sparse", runs[0].loaded.model).direction, whole.direction)
 
 
@@ -96,11 +99,14 @@ def test_scopes_are_joined_by_name_and_entry():
             ParameterSlice("b", (3,), torch.tensor([2])),
         )
     )
-    updates = [WeightUpdate(torch.arange(1.0, 1 + scope.size), scope, 1.0, rate) for scope, rate in ((one, 1.0), (two, 10.0))]
+    updates = [
+        WeightUpdate(torch.arange(1.0, 1 + scope.size), scope, 1.0, rate)
+        for scope, rate in ((one, 1.0), (two, 10.0))
+    ]
     whole = updates[0] + updates[1]
-    assert [(part.name, None if part.index is None else part.index.tolist()) for part in whole.scope.slices] == [
-        ("a", [0, 1, 3]), ("b", None), ("c", None),
-    ]  # fmt: skip
+    assert [
+        (part.name, None if part.index is None else part.index.tolist()) for part in whole.scope.slices
+    ] == [("a", [0, 1, 3]), ("b", None), ("c", None)]
     # one: a1 = 1, a3 = 2, b = 3, 4, 5; two: c = 10, 20, a0 = 30, a3 = 40, b2 = 50
     assert whole.direction.tolist() == [30, 1, 42, 3, 4, 55, 10, 20]
     assert updates[0].cosine(updates[1]) == pytest.approx((2 * 4 + 5 * 5) / 55)

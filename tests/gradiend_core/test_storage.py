@@ -37,13 +37,25 @@ def features(draw) -> LearnedFeature:
         shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)))
         size = int(torch.tensor(shape).prod())
         chosen = sorted(draw(st.sets(st.integers(0, size - 1), min_size=1))) if draw(st.booleans()) else None
-        slices.append(ParameterSlice(f"layer.{number}.weight", shape, None if chosen is None else torch.tensor(chosen)))
+        slices.append(
+            ParameterSlice(f"layer.{number}.weight", shape, None if chosen is None else torch.tensor(chosen))
+        )
     scope = ParameterScope(tuple(slices))
-    vectors = [torch.tensor(draw(st.lists(numbers, min_size=scope.size, max_size=scope.size))) for _ in range(3)]
+    vectors = [
+        torch.tensor(draw(st.lists(numbers, min_size=scope.size, max_size=scope.size))) for _ in range(3)
+    ]
     return LearnedFeature(
-        vectors[0], draw(numbers), vectors[1], vectors[2], scope, ("erste Klasse", "2"), draw(st.sampled_from(GradientRole)),
-        draw(st.sampled_from(GradientRole)), tuple(draw(st.lists(rows, max_size=4))), draw(st.integers(0, 99)),
-    )  # fmt: skip
+        vectors[0],
+        draw(numbers),
+        vectors[1],
+        vectors[2],
+        scope,
+        ("erste Klasse", "2"),
+        draw(st.sampled_from(GradientRole)),
+        draw(st.sampled_from(GradientRole)),
+        tuple(draw(st.lists(rows, max_size=4))),
+        draw(st.integers(0, 99)),
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,7 +73,9 @@ def test_a_feature_comes_back_to_the_bit(feature):
 
 def some_feature() -> LearnedFeature:
     scope = ParameterScope((ParameterSlice("w", (2, 2)),))
-    return LearnedFeature(torch.ones(4), 0.5, torch.ones(4), torch.ones(4), scope, ("A", "B"), *[GradientRole.DIFFERENCE] * 2)
+    return LearnedFeature(
+        torch.ones(4), 0.5, torch.ones(4), torch.ones(4), scope, ("A", "B"), *[GradientRole.DIFFERENCE] * 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,9 +84,21 @@ def some_feature() -> LearnedFeature:
         ("feature.safetensors", lambda old: old[:-1] + b"x", "checksum"),
         ("feature.safetensors", lambda old: old[:20], "checksum"),
         ("feature.json", lambda old: old[:50], "no valid feature"),
-        ("feature.json", lambda old: old.replace(b'"schema": 2', b'"schema": 99'), "schema 99, this version reads 2"),
-        ("feature.json", lambda old: old.replace(b'"w"', b'"v"'), "feature.json is not the file that was saved"),
-        ("feature.json", lambda old: old.replace(b'"feature.safetensors"', b'"../feature.safetensors"'), "not inside of it"),
+        (
+            "feature.json",
+            lambda old: old.replace(b'"schema": 2', b'"schema": 99'),
+            "schema 99, this version reads 2",
+        ),
+        (
+            "feature.json",
+            lambda old: old.replace(b'"w"', b'"v"'),
+            "feature.json is not the file that was saved",
+        ),
+        (
+            "feature.json",
+            lambda old: old.replace(b'"feature.safetensors"', b'"../feature.safetensors"'),
+            "not inside of it",
+        ),
         ("feature.json", lambda old: b"[]", "no valid feature"),
         ("feature.json", None, r"holds no feature: No such file.*feature.json"),
         ("feature.safetensors", None, r"holds no feature: No such file.*feature.safetensors"),
@@ -87,7 +113,11 @@ def test_a_changed_or_incomplete_feature_is_refused(tmp_path, file, change, word
 
 
 def test_vectors_that_are_not_finite_or_do_not_fit_are_refused(tmp_path):
-    for encoder in (torch.tensor([1.0, float("nan"), 1, 1]), torch.ones(3), torch.ones(4, dtype=torch.float64)):
+    for encoder in (
+        torch.tensor([1.0, float("nan"), 1, 1]),
+        torch.ones(3),
+        torch.ones(4, dtype=torch.float64),
+    ):
         save_feature(attrs.evolve(some_feature(), encoder=encoder), tmp_path / "f")
         with pytest.raises(StorageError, match="encoder must be 4 finite float32 numbers"):
             load_feature(tmp_path / "f")
@@ -96,11 +126,17 @@ def test_vectors_that_are_not_finite_or_do_not_fit_are_refused(tmp_path):
 @pytest.mark.parametrize("index", [[0, 0], [3, 1], [-1, 2], [2, 12], [], [[0, 1]], [0.0, 1.0]])
 def test_a_scope_that_no_model_has_is_refused(tmp_path, index):
     """Its checksums and its fingerprint are right: whoever made the file is not believed for that."""
-    part = ParameterSlice("w", (3, 4), torch.tensor(index, dtype=torch.float64 if index == [0.0, 1.0] else torch.int64))
+    part = ParameterSlice(
+        "w", (3, 4), torch.tensor(index, dtype=torch.float64 if index == [0.0, 1.0] else torch.int64)
+    )
     vector = torch.ones(len(index))
     feature = attrs.evolve(
-        some_feature(), scope=ParameterScope((part,)), encoder=vector, decoder=vector.clone(), decoder_bias=vector.clone()
-    )  # fmt: skip
+        some_feature(),
+        scope=ParameterScope((part,)),
+        encoder=vector,
+        decoder=vector.clone(),
+        decoder_bias=vector.clone(),
+    )
     save_feature(feature, tmp_path / "f")
     with pytest.raises(StorageError, match="'w' of shape .* has no such entries"):
         load_feature(tmp_path / "f")
@@ -147,7 +183,9 @@ def test_an_output_folder_is_claimed_or_refused(tmp_path):
     with claimed(tmp_path / "new" / "deep" / "run", "run.toml"):
         (tmp_path / "new" / "deep" / "run" / f"{PART}own").mkdir()
         enter(claimed(tmp_path / "new" / "deep", "run.toml"))
-        assert (tmp_path / "new" / "deep" / "run" / f"{PART}own").exists(), "it belongs to a writer further in"
+        assert (tmp_path / "new" / "deep" / "run" / f"{PART}own").exists(), (
+            "it belongs to a writer further in"
+        )
 
 
 def enter(context):
@@ -159,10 +197,15 @@ def test_a_folder_that_another_process_writes_is_refused_and_free_when_it_dies(t
     code = "import sys; from gradiend_core.storage.files import claimed\nfrom pathlib import Path\n"
     code += "with claimed(Path(sys.argv[1]), 'run.toml'):\n    print('in', flush=True)\n    sys.stdin.read()"
     other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "out")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path / "out")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert other.stdout.readline() == "in\n"
-    with pytest.raises(StorageError, match="is being written by another process; wait for it, or choose another"):
+    with pytest.raises(
+        StorageError, match="is being written by another process; wait for it, or choose another"
+    ):
         enter(claimed(tmp_path / "out", "run.toml"))
     other.kill()
     other.communicate()

@@ -1,4 +1,5 @@
-"""The gradients on disk: the same products as computed ones, built once, and again when anything they depend on changes."""
+"""The gradients on disk: the same products as computed ones, built once, and again when anything they depend
+on changes."""
 
 from __future__ import annotations
 
@@ -93,7 +94,10 @@ def test_what_was_damaged_is_found_and_built_again(run, examples, tmp_path, smal
     else:
         (folder / "manifest.json").write_text("{")
     again = open_store(tmp_path, run.gradients, examples, "m")
-    assert all(torch.allclose(again.row(i, GradientRole.FACTUAL), row, rtol=1e-4, atol=1e-7) for i, row in enumerate(before))
+    assert all(
+        torch.allclose(again.row(i, GradientRole.FACTUAL), row, rtol=1e-4, atol=1e-7)
+        for i, row in enumerate(before)
+    )
     assert len(json.loads((folder / "manifest.json").read_text())["files"]) == 4
 
 
@@ -110,10 +114,14 @@ def test_the_key_covers_everything_that_rows_depend_on(run, examples):
 
     other_source = GradientOperator(gradients.model, OtherSource(run.source.config), gradients.scope)
     keys = [
-        base, key_of(gradients, examples, "n", "float32"), key_of(gradients, examples, "m", "bfloat16"),
-        key_of(gradients, other_tokens, "m", "float32"), key_of(gradients, swapped, "m", "float32"),
-        key_of(narrow, examples, "m", "float32"), key_of(other_source, examples, "m", "float32"),
-    ]  # fmt: skip
+        base,
+        key_of(gradients, examples, "n", "float32"),
+        key_of(gradients, examples, "m", "bfloat16"),
+        key_of(gradients, other_tokens, "m", "float32"),
+        key_of(gradients, swapped, "m", "float32"),
+        key_of(narrow, examples, "m", "float32"),
+        key_of(other_source, examples, "m", "float32"),
+    ]
     assert len(set(keys)) == len(keys)
     row = examples.whole.rows[examples.chosen[0]]
     other_filler = attrs.evolve(row, fillers=(row.fillers[0], row.fillers[1] + 1))
@@ -124,7 +132,9 @@ def test_the_key_covers_everything_that_rows_depend_on(run, examples):
 def test_half_precision_takes_half_the_room(run, examples, tmp_path):
     full = open_store(tmp_path, run.gradients, examples, "m")
     half = open_store(tmp_path, run.gradients, examples, "m", "bfloat16")
-    sizes = [sum(file.stat().st_size for file in folder.glob("*.safetensors")) for folder in tmp_path.iterdir()]
+    sizes = [
+        sum(file.stat().st_size for file in folder.glob("*.safetensors")) for folder in tmp_path.iterdir()
+    ]
     assert min(sizes) < 0.55 * max(sizes)
     assert estimate(run.gradients, [examples], "bfloat16") == pytest.approx(min(sizes), rel=0.01)
     one, two = (rows.row(3, GradientRole.FACTUAL).float() for rows in (full, half))
@@ -150,7 +160,9 @@ def test_a_run_from_the_store_gives_the_feature_of_a_run_without(tmp_path):
     stored = Session("english-pronouns", **tables, store={"use": "always", "folder": str(tmp_path)})
     assert isinstance(stored.matrix, StoredGradients)
     assert isinstance(plain.matrix, GradientOperator)
-    assert torch.nn.functional.cosine_similarity(plain.feature.encoder, stored.feature.encoder, dim=0) > 0.9999
+    assert (
+        torch.nn.functional.cosine_similarity(plain.feature.encoder, stored.feature.encoder, dim=0) > 0.9999
+    )
     one, two = (each.reports["encoder"]["test.correlation"] for each in (plain, stored))
     assert one == pytest.approx(two, abs=1e-4)
     again = Session("english-pronouns", **tables, store={"use": "always", "folder": str(tmp_path)})
@@ -164,7 +176,9 @@ def test_auto_uses_it_for_several_seeds_that_fit(tmp_path):
     assert isinstance(one.matrix, StoredGradients)
     two = Session("english-pronouns", **tables, store={"folder": str(tmp_path), "limit_gib": 1e-4})
     assert isinstance(two.matrix, GradientOperator)
-    three = Session("english-pronouns", **tables, store={"use": "always", "folder": str(tmp_path), "limit_gib": 1e-4})
+    three = Session(
+        "english-pronouns", **tables, store={"use": "always", "folder": str(tmp_path), "limit_gib": 1e-4}
+    )
     with pytest.raises(StorageError, match="GiB"):
         _ = three.matrix
     (tmp_path / "file").write_text("")

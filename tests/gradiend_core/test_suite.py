@@ -1,4 +1,5 @@
-"""Suites: what a file stands for, runs that fail or are interrupted, several processes, and what the comparison finds."""
+"""Suites: what a file stands for, runs that fail or are interrupted, several processes, and what the
+comparison finds."""
 
 from __future__ import annotations
 
@@ -67,9 +68,17 @@ def test_a_file_stands_for_its_runs(tmp_path):
     suite = read_suite(written(tmp_path, text), ["learner.kind=ridge"])
     names = [member.name for member in suite.members if "shuffled" not in member.name]
     assert names == [
-        "1SG-1PL", "3SG-3PL", "number", "others", "all.1SG-2@tiny-mlm", "all.1SG-2@tiny-clm", "all.1SG-3PL@tiny-mlm",
-        "all.1SG-3PL@tiny-clm", "all.2-3PL@tiny-mlm", "all.2-3PL@tiny-clm",
-    ]  # fmt: skip
+        "1SG-1PL",
+        "3SG-3PL",
+        "number",
+        "others",
+        "all.1SG-2@tiny-mlm",
+        "all.1SG-2@tiny-clm",
+        "all.1SG-3PL@tiny-mlm",
+        "all.1SG-3PL@tiny-clm",
+        "all.2-3PL@tiny-mlm",
+        "all.2-3PL@tiny-clm",
+    ]
     by_name = {member.name: member.tables for member in suite.members}
     assert by_name["all.2-3PL@tiny-clm"]["model"] == "tiny-clm"
     assert by_name["number"]["data"] == {"max_per_class": 40, "max_neutral": 20}
@@ -102,22 +111,37 @@ def test_what_is_no_suite_is_refused(text, words, tmp_path):
 def test_runs_and_their_comparison_are_there(done):
     suite, result, folder = done
     assert result.failed == {}
-    assert json.loads((folder / "suite.json").read_text())["finished"] == [member.name for member in suite.members]
+    assert json.loads((folder / "suite.json").read_text())["finished"] == [
+        member.name for member in suite.members
+    ]
     features = {row["feature"]: row for row in table(folder, "features")}
     assert {name for name, row in features.items() if row["null"] == "False"} == {
-        "1SG-1PL", "3SG-3PL", "number", "others.1SG", "others.2", "others.3SG",
-    }  # fmt: skip
+        "1SG-1PL",
+        "3SG-3PL",
+        "number",
+        "others.1SG",
+        "others.2",
+        "others.3SG",
+    }
     assert features["number"]["poles"] == "True"
     assert all(float(row["correlation"]) > 0.9 for row in features.values() if row["null"] == "False")
     run = read_run_file(folder / "runs" / "number" / "run.toml")
     assert (run["evaluation"]["kinds"], run["figures"]["kinds"]) == (["encoder"], [])
-    assert {row["n"] for row in table(folder, "crossing") if "others" not in row["texts_of"]} == {"10"}, "max_pairs of each class"
-    crossing = {(row["feature"], row["texts_of"]): float(row["oriented"]) for row in table(folder, "crossing")}
+    assert {row["n"] for row in table(folder, "crossing") if "others" not in row["texts_of"]} == {"10"}, (
+        "max_pairs of each class"
+    )
+    crossing = {
+        (row["feature"], row["texts_of"]): float(row["oriented"]) for row in table(folder, "crossing")
+    }
     assert crossing["number", "3SG-3PL"] > 0.5, "number is what he and they differ in"
     assert not any("shuffled" in texts for _, texts in crossing)
     assert {path.name for path in (folder / "comparison" / "figures").glob("*.png")} == {
-        "similarity.png", "overlap.png", "cross-encoding.png", "places.png", "shared-weights.png",
-    }  # fmt: skip
+        "similarity.png",
+        "overlap.png",
+        "cross-encoding.png",
+        "places.png",
+        "shared-weights.png",
+    }
     assert any(line.startswith("a feature and one of shuffled classes") for line in result.report.lines)
 
 
@@ -151,7 +175,9 @@ def test_pairs_that_the_model_cannot_take_are_no_loss(done, tmp_path):
     (one / "pairs.jsonl").write_text("\n".join(json.dumps(row) for row in [*bad, *rows]))
     seal(one)
     report = compare_runs([one, two], ComparisonSettings(max_pairs=5))
-    row = next(row for row in report.tables["crossing"].records() if row["feature"] == row["texts_of"] == "1SG-1PL")
+    row = next(
+        row for row in report.tables["crossing"].records() if row["feature"] == row["texts_of"] == "1SG-1PL"
+    )
     assert row["n"] == 10
     assert row["oriented"] > 0.8
 
@@ -193,7 +219,9 @@ def test_a_run_that_asks_for_something_else_is_done_again(done, tmp_path):
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path, capsys):
     text = FILE.replace("nulls = 1", "nulls = 0") + '[[members]]\nname = "lost"\ntexts = "nowhere.txt"\n'
-    status = cli.app(["suite", str(written(tmp_path, text)), "--output", str(tmp_path / "out")], standalone_mode=False)
+    status = cli.app(
+        ["suite", str(written(tmp_path, text)), "--output", str(tmp_path / "out")], standalone_mode=False
+    )
     said = capsys.readouterr()
     assert status == 1
     assert "4 of 5 runs have finished" in said.out
@@ -210,10 +238,16 @@ def few(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_processes_do_what_one_does(done, tmp_path):
-    cli.app(["suite", str(few(tmp_path)), "--output", str(tmp_path / "out"), "--jobs", "2"], standalone_mode=False)
+    cli.app(
+        ["suite", str(few(tmp_path)), "--output", str(tmp_path / "out"), "--jobs", "2"], standalone_mode=False
+    )
     for name in ("1SG-1PL", "number"):
-        one, two = (load_feature(folder / "runs" / name / "feature") for folder in (done[2], tmp_path / "out"))
-        assert ((one.encoder - two.encoder).norm() / one.encoder.norm()) < 1e-4, "threads may round otherwise, and no more"
+        one, two = (
+            load_feature(folder / "runs" / name / "feature") for folder in (done[2], tmp_path / "out")
+        )
+        assert ((one.encoder - two.encoder).norm() / one.encoder.norm()) < 1e-4, (
+            "threads may round otherwise, and no more"
+        )
 
 
 def test_any_executor_will_do(tmp_path):
@@ -228,7 +262,10 @@ def test_a_dask_cluster_will_do(tmp_path):
     from distributed import Client, LocalCluster
 
     suite = read_suite(few(tmp_path))
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
         result = run_suite(suite, tmp_path / "out", client.get_executor())
     assert result.failed == {}
     assert set(result.finished) == {"1SG-1PL", "3SG-3PL", "number"}
@@ -236,7 +273,10 @@ def test_a_dask_cluster_will_do(tmp_path):
 
 def test_finished_runs_are_compared(done, tmp_path, capsys):
     runs = [str(done[2] / "runs" / name) for name in ("1SG-1PL", "3SG-3PL", "number")]
-    cli.app(["compare", *runs, "--top", "0.01", "--top", "50", "--output", str(tmp_path / "c")], standalone_mode=False)
+    cli.app(
+        ["compare", *runs, "--top", "0.01", "--top", "50", "--output", str(tmp_path / "c")],
+        standalone_mode=False,
+    )
     assert "3 features of tiny-mlm" in capsys.readouterr().out
     with (tmp_path / "c" / "tables" / "pairs.csv").open() as file:
         assert {row["measure"] for row in csv.DictReader(file)} == {"cosine", "overlap 0.01", "overlap 50"}
@@ -252,26 +292,42 @@ def test_finished_runs_are_compared(done, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_transitions_of_one_article_pair_share_most(tmp_path):
-    """The finding of arXiv 2601.09313 on the embedded German model: die→der is one feature, whatever the case."""
+    """The finding of arXiv 2601.09313 on the embedded German model: die→der is one feature, whatever the
+    case."""
     text = """
     [learner]
     kind = "mean-difference"
     [[members]]
     paradigm = {kind = "german-articles"}
-    pairs = [["FemNom", "FemDat"], ["FemNom", "FemGen"], ["FemAcc", "FemDat"], ["NeutNom", "NeutDat"], ["NeutAcc", "NeutDat"],
-             ["MascDat", "MascGen"], ["NeutDat", "NeutGen"]]
+    pairs = [["FemNom", "FemDat"], ["FemNom", "FemGen"], ["FemAcc", "FemDat"], ["NeutNom", "NeutDat"],
+             ["NeutAcc", "NeutDat"], ["MascDat", "MascGen"], ["NeutDat", "NeutGen"]]
     """
     run_suite(read_suite(written(tmp_path, text)), tmp_path / "out")
-    articles = {"FemNom": "die", "FemAcc": "die", "FemDat": "der", "FemGen": "der", "NeutNom": "das", "NeutAcc": "das",
-                "NeutDat": "dem", "MascDat": "dem", "MascGen": "des", "NeutGen": "des"}  # fmt: skip
+    articles = {
+        "FemNom": "die",
+        "FemAcc": "die",
+        "FemDat": "der",
+        "FemGen": "der",
+        "NeutNom": "das",
+        "NeutAcc": "das",
+        "NeutDat": "dem",
+        "MascDat": "dem",
+        "MascGen": "des",
+        "NeutGen": "des",
+    }
 
     def pair(name: str) -> frozenset[str]:
         return frozenset(articles[one] for one in name.split("-"))
 
-    rows = [row for row in table(tmp_path / "out", "pairs") if row["side"] == "decoder" and row["one"] != row["two"]]
+    rows = [
+        row
+        for row in table(tmp_path / "out", "pairs")
+        if row["side"] == "decoder" and row["one"] != row["two"]
+    ]
     rows = [row for row in rows if row["measure"].startswith("overlap")]
     shared = {
-        kind: [float(row["value"]) for row in rows if (pair(row["one"]) == pair(row["two"])) is kind] for kind in (True, False)
+        kind: [float(row["value"]) for row in rows if (pair(row["one"]) == pair(row["two"])) is kind]
+        for kind in (True, False)
     }
     means = {kind: sum(own) / len(own) for kind, own in shared.items()}
     assert means[True] > 1.5 * means[False], means

@@ -1,4 +1,5 @@
-"""The rules of the house: what may import what, what is light, and that the core stands without its plugins."""
+"""The rules of the house: what may import what, what is light, and that the core stands without its
+plugins."""
 
 from __future__ import annotations
 
@@ -14,22 +15,32 @@ from gradiend_core.plugins.manager import Plugins
 from tests.conftest import ROOT
 
 HEAVY = {"torch", "transformers", "datasets", "matplotlib", "numpy", "scipy", "pandas"}
-HELP = "import sys; sys.argv = ['gradiend', '--help']\nfrom gradiend_core.cli import main\ntry: main()\nexcept SystemExit: pass"
+HELP = (
+    "import sys; sys.argv = ['gradiend', '--help']\nfrom gradiend_core.cli import main\ntry: main()\nexcept"
+    " SystemExit: pass"
+)
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists())
 
 
 def modules_after(code: str) -> set[str]:
     found = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return set(found.stdout.split())
 
 
 @pytest.mark.parametrize(
     "code",
-    ["import gradiend_core", "import gradiend_core.api", *(f"import {name}" for name in PLUGINS),
-     "from gradiend_core.plugins.manager import Plugins; Plugins.discover().registry"],
-)  # fmt: skip
+    [
+        "import gradiend_core",
+        "import gradiend_core.api",
+        *(f"import {name}" for name in PLUGINS),
+        "from gradiend_core.plugins.manager import Plugins; Plugins.discover().registry",
+    ],
+)
 def test_declarations_are_light(code):
     assert not modules_after(code) & HEAVY
 
@@ -39,13 +50,17 @@ def test_help_is_light():
 
 
 @pytest.mark.parametrize(
-    ("code", "most"),
-    [("import gradiend_core", 25), ("import gradiend_core.api", 170), (HELP, 420)],
+    ("code", "most"), [("import gradiend_core", 25), ("import gradiend_core.api", 170), (HELP, 420)]
 )
 def test_importing_stays_within_its_budget(code, most):
     """Modules that are loaded beyond a bare Python: a count, as seconds are another machine's."""
     bare = modules_after("import sys")
-    loaded = modules_after(f"import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()):\n    exec({code!r})") - bare
+    loaded = (
+        modules_after(
+            f"import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()):\n    exec({code!r})"
+        )
+        - bare
+    )
     assert len(loaded) <= most, f"{len(loaded)} modules"
 
 
@@ -82,14 +97,23 @@ def test_the_core_stands_with_every_built_in_blocked():
     names = list(Plugins.discover().states)
     blocked = Plugins.discover(names)
     assert blocked.registry.entries == ()
-    with pytest.raises(PluginError, match="unknown paradigm 'english-pronouns'.*plugin 'pronouns' is blocked"):
+    with pytest.raises(
+        PluginError, match="unknown paradigm 'english-pronouns'.*plugin 'pronouns' is blocked"
+    ):
         blocked.registry.get("paradigm", "english-pronouns")
-    code = "import gradiend_core.session, gradiend_core.run_folder, gradiend_core.cli, gradiend_core.comparison.similarity"
+    code = (
+        "import gradiend_core.session, gradiend_core.run_folder, gradiend_core.cli,"
+        " gradiend_core.comparison.similarity"
+    )
     assert not modules_after(code) & {*PLUGINS, "matplotlib", "transformers"}
 
 
 def test_every_built_in_is_installed():
-    installed = {state.entry_point for state in Plugins.discover().states.values() if state.distribution == "gradiend-core"}
+    installed = {
+        state.entry_point
+        for state in Plugins.discover().states.values()
+        if state.distribution == "gradiend-core"
+    }
     assert installed == set(PLUGINS)
 
 

@@ -50,7 +50,9 @@ def test_encodings_are_those_of_each_example_alone(run):
     assert report["test.correlation"] == pytest.approx(float(np.corrcoef(alone, labels)[0, 1]), abs=1e-4)
     assert report["test.accuracy"] == pytest.approx(float((alone.sign() == labels).double().mean()), abs=1e-6)
     for name, sign in (("3SG", 1.0), ("3PL", -1.0)):
-        assert report["test", "mean_by_class", name] == pytest.approx(float(alone[labels == sign].mean()), abs=1e-3)
+        assert report["test", "mean_by_class", name] == pytest.approx(
+            float(alone[labels == sign].mean()), abs=1e-3
+        )
     assert report["neutral.n"] == len(run.examples["neutral"].pairs)
     classes = {row[1] for row in report.tables["encodings"].rows}
     assert classes == {"3SG", "3PL", "neutral"}
@@ -84,16 +86,15 @@ def test_each_classs_words_are_measured_on_each_classs_texts(run):
         own = rows[toward, toward, other]
         assert own["base"] == report[toward, "base_probability"]
         assert own["rewritten"] == report[toward, "rewritten_probability"]
-        assert rows[toward, other, other]["rewritten"] <= rows[toward, other, other]["base"], "what one gains the other loses"
+        assert rows[toward, other, other]["rewritten"] <= rows[toward, other, other]["base"], (
+            "what one gains the other loses"
+        )
         assert rows[toward, other, other]["base"] == rows[other, other, other]["base"]
         assert rows[toward, other, other]["base"] > 0.5 > own["base"]
 
 
 def test_what_is_not_asked_for_is_not_measured():
-    kinds = {
-        "kinds": ["encoder", "decoder"],
-        "encoder": {"splits": ["test"], "max_pairs": 5},
-    }
+    kinds = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"], "max_pairs": 5}}
     run = Session("english-pronouns", **settings(), evaluation=kinds, rewrite={"toward": ["3PL"]})
     encoder = run.reports["encoder"]
     assert encoder["test.n"] == 10
@@ -128,7 +129,9 @@ def test_a_grid_ends_where_the_model_is_broken(run):
     rates = [row[2] for row in table.rows if row[0] == "3SG"]
     assert rates == [0.0, *RATES][: len(rates)]
     scores = [row[4] for row in table.rows if row[0] == "3SG"]
-    assert all(score < 0.5 * scores[0] for score in scores[-2:]), "the search ended where the model was broken"
+    assert all(score < 0.5 * scores[0] for score in scores[-2:]), (
+        "the search ended where the model was broken"
+    )
     assert all(max(pair) >= 0.5 * scores[0] for pair in pairwise(scores[:-1])), "and not before"
     assert sum(row[7] for row in table.rows) == 2
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
@@ -136,7 +139,11 @@ def test_a_grid_ends_where_the_model_is_broken(run):
 
 def test_a_search_finds_at_least_as_much_as_a_grid_in_eight_evaluations(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
-    grid = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(run.evaluation_task()).tables["candidates"]
+    grid = (
+        DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES)))
+        .evaluate(run.evaluation_task())
+        .tables["candidates"]
+    )
     report = DecoderEvaluator(DecoderSettings()).evaluate(run.evaluation_task())
     table = report.tables["candidates"]
     for toward, sign in (("3SG", -1.0), ("3PL", 1.0)):
@@ -257,14 +264,21 @@ def test_the_encoder_says_how_sure_it_is(run):
     assert report["test.correlation_low"] < report["test.correlation"] < report["test.correlation_high"]
     assert report["test.shuffled_p_value"] <= 0.01
     assert report["test.auc"] > 0.95
-    assert 0 < report["test.random_directions.mean"] <= report["test.random_directions.largest"] < report["test.correlation"]
+    assert (
+        0
+        < report["test.random_directions.mean"]
+        <= report["test.random_directions.largest"]
+        < report["test.correlation"]
+    )
     assert report["test.random_directions.p_value"] == pytest.approx(1 / 9)
     assert 0 <= report["neutral.within_boundary"] <= 1
     table = report.tables["transitions"]
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     assert [(row["class"], row["alternative_class"], row["code"]) for row in rows] == [
-        ("3SG", "3PL", 1.0), ("neutral", "neutral", 0.0), ("3PL", "3SG", -1.0),
-    ]  # fmt: skip
+        ("3SG", "3PL", 1.0),
+        ("neutral", "neutral", 0.0),
+        ("3PL", "3SG", -1.0),
+    ]
     assert rows[0]["mean"] == pytest.approx(report["test", "mean_by_class", "3SG"], abs=1e-6)
     words = report.tables["words"]
     assert set(words.column("word")) == {"he", "she", "it", "they"}
@@ -275,7 +289,9 @@ def test_random_directions_are_directions_of_the_gradients(run):
     """With the feature's own direction among them, chance would be as good."""
     evaluator = EncoderEvaluator(EncoderSettings(random_directions=2))
     examples, labels = run.examples["test"], labels_of(run.examples["test"].pairs, run.feature.classes)
-    found = evaluator._random_directions(run.evaluation_task(), examples, labels, run.reports["encoder"]["test.correlation"])
+    found = evaluator._random_directions(
+        run.evaluation_task(), examples, labels, run.reports["encoder"]["test.correlation"]
+    )
     generator = torch.Generator().manual_seed(run.seed)
     directions = torch.randn(2, run.gradients.scope.size, generator=generator)
     matrix = naive_gradients(run.gradients, examples, run.feature.source)
@@ -294,7 +310,11 @@ def test_controls_are_measured_by_kind():
 
 @pytest.mark.parametrize("every", [1, 3])
 def test_the_largest_weights_are_named_by_their_position(quick, every):
-    feature = quick.feature if every == 1 else quick.feature.narrowed(torch.arange(0, quick.feature.scope.size, every))
+    feature = (
+        quick.feature
+        if every == 1
+        else quick.feature.narrowed(torch.arange(0, quick.feature.scope.size, every))
+    )
     rows = [dict(zip(WEIGHT_COLUMNS, row, strict=True)) for row in largest_weights(feature, 30)]
     assert [abs(row["decoder"]) for row in rows] == feature.decoder.abs().topk(30).values.tolist()
     parameters = dict(quick.loaded.model.named_parameters())
@@ -308,5 +328,9 @@ def test_the_largest_weights_are_named_by_their_position(quick, every):
 
 @pytest.mark.parametrize("listed", [0, 7])
 def test_where_lists_as_many_weights_as_asked(quick, listed):
-    table = WhereEvaluator(WhereSettings(listed=listed)).evaluate(quick.evaluation_task(reports={})).tables["weights"]
+    table = (
+        WhereEvaluator(WhereSettings(listed=listed))
+        .evaluate(quick.evaluation_task(reports={}))
+        .tables["weights"]
+    )
     assert len(table.rows) == listed

@@ -17,20 +17,48 @@ from gradiend_core.comparison.tables import CROSSING, FEATURES, PAIRS, SETS
 
 
 def comparison(count: int, names: list[str] | None = None) -> Report:
-    """As `compare_features` gives it, with numbers that are known: features are the more alike the nearer their numbers."""
+    """As `compare_features` gives it, with numbers that are known: features are the more alike the nearer
+    their numbers."""
     names = names or [f"FirstClass{number}-SecondClass{number}" for number in range(count)]
     model = ["tiny-mlm" if number < count / 2 else "tiny-clm" for number in range(count)]
-    features = [(name, "A", "B", False, False, model[number], 1, 1000, 0.9) for number, name in enumerate(names)]
+    features = [
+        (name, "A", "B", False, False, model[number], 1, 1000, 0.9) for number, name in enumerate(names)
+    ]
     pairs, crossing = [], []
     for one in range(count):
         for two in range(count):
             if model[one] == model[two]:
                 value = 1 - abs(one - two) / count
-                crossing.append((names[one], names[two], value, None, value, -value, value * (-1) ** (one + two), None, 20))
+                crossing.append(
+                    (
+                        names[one],
+                        names[two],
+                        value,
+                        None,
+                        value,
+                        -value,
+                        value * (-1) ** (one + two),
+                        None,
+                        20,
+                    )
+                )
                 if one <= two:
                     for measure in ("cosine", "overlap 0.01"):
                         pairs.append(
-                            (names[one], names[two], "decoder", measure, value, value, None, 0.01, 0.05, 0.5, False, True)
+                            (
+                                names[one],
+                                names[two],
+                                "decoder",
+                                measure,
+                                value,
+                                value,
+                                None,
+                                0.01,
+                                0.05,
+                                0.5,
+                                False,
+                                True,
+                            )
                         )
     tables = {"features": Table(FEATURES, tuple(features)), "pairs": Table(PAIRS, tuple(pairs))}
     return Report("comparison", {}, tables | {"crossing": Table(CROSSING, tuple(crossing))})
@@ -52,33 +80,56 @@ def test_labels_never_collide(kind, count):
     grey = np.ma.getmaskarray(np.ma.masked_invalid(axes.images[0].get_array()))
     for text in named:
         box = text.get_window_extent(renderer).transformed(axes.transData.inverted())
-        row, columns = round(text.get_position()[1] + 0.3), np.arange(np.ceil(box.x0 - 0.5), np.floor(box.x1 + 0.5) + 1)
-        assert grey[row, columns.clip(0, count - 1).astype(int)].all() or count == 2, "beside the numbers, not on them"
+        row, columns = (
+            round(text.get_position()[1] + 0.3),
+            np.arange(np.ceil(box.x0 - 0.5), np.floor(box.x1 + 0.5) + 1),
+        )
+        assert grey[row, columns.clip(0, count - 1).astype(int)].all() or count == 2, (
+            "beside the numbers, not on them"
+        )
     title = figure._suptitle.get_window_extent(renderer)
     width, height = figure.canvas.get_width_height()
-    every = [*(label.get_window_extent(renderer) for label in (*axes.get_xticklabels(), *axes.get_yticklabels())), title]
-    assert all(box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1 for box in every), "cut off"
+    every = [
+        *(label.get_window_extent(renderer) for label in (*axes.get_xticklabels(), *axes.get_yticklabels())),
+        title,
+    ]
+    assert all(
+        box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1 for box in every
+    ), "cut off"
 
 
 def test_a_heatmap_has_the_numbers_in_their_places():
     report = comparison(5)
     axes = Similarity(NoSettings()).draw(report).axes[0]
     shown = axes.images[0].get_array()
-    rows, columns = ([label.get_text() for label in ticks] for ticks in (axes.get_yticklabels(), axes.get_xticklabels()))
+    rows, columns = (
+        [label.get_text() for label in ticks] for ticks in (axes.get_yticklabels(), axes.get_xticklabels())
+    )
     assert rows == columns
     wanted = {row[:2]: row[4] for row in report.tables["pairs"].rows if row[3] == "cosine"}
     for (one, two), value in wanted.items():
-        assert shown[rows.index(one), columns.index(two)] == shown[rows.index(two), columns.index(one)] == value
+        assert (
+            shown[rows.index(one), columns.index(two)] == shown[rows.index(two), columns.index(one)] == value
+        )
     models = {row[0]: row[5] for row in report.tables["features"].rows}
-    assert [models[name] for name in rows] == sorted((models[name] for name in rows), reverse=True), "models stay together"
+    assert [models[name] for name in rows] == sorted((models[name] for name in rows), reverse=True), (
+        "models stay together"
+    )
     apart = next((i, j) for i in range(5) for j in range(5) if models[rows[i]] != models[rows[j]])
     assert np.ma.is_masked(shown[apart]) or np.isnan(shown[apart]), "what cannot be compared is no number"
 
 
 def test_rows_are_encoders_and_columns_texts():
     report = comparison(4, ["a", "b", "c", "d"])
-    rows = [(*row[:6], 0.25 if row[:2] == ("a", "b") else row[6], *row[7:]) for row in report.tables["crossing"].rows]
-    axes = CrossEncoding(NoSettings()).draw(Report("c", {}, {**report.tables, "crossing": Table(CROSSING, tuple(rows))})).axes[0]
+    rows = [
+        (*row[:6], 0.25 if row[:2] == ("a", "b") else row[6], *row[7:])
+        for row in report.tables["crossing"].rows
+    ]
+    axes = (
+        CrossEncoding(NoSettings())
+        .draw(Report("c", {}, {**report.tables, "crossing": Table(CROSSING, tuple(rows))}))
+        .axes[0]
+    )
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert axes.images[0].get_array()[names.index("a"), names.index("b")] == 0.25
     assert axes.images[0].get_array()[names.index("b"), names.index("a")] != 0.25
@@ -111,9 +162,19 @@ def test_a_venn_diagram_says_every_number(count):
     )
     renderer = FigureCanvasAgg(figure).get_renderer()
     FigureCanvasAgg(figure).draw()
-    color = {text.get_text().split("\n")[0]: to_rgb(text.get_color()) for text in figure.axes[0].texts if "\n" in text.get_text()}
-    sets = {name: next(p for p in figure.axes[0].patches if to_rgb(p.get_edgecolor()) == color[name]) for name in names}
-    where = {text.get_text(): figure.axes[0].transData.transform(text.get_position()) for text in figure.axes[0].texts}
+    color = {
+        text.get_text().split("\n")[0]: to_rgb(text.get_color())
+        for text in figure.axes[0].texts
+        if "\n" in text.get_text()
+    }
+    sets = {
+        name: next(p for p in figure.axes[0].patches if to_rgb(p.get_edgecolor()) == color[name])
+        for name in names
+    }
+    where = {
+        text.get_text(): figure.axes[0].transData.transform(text.get_position())
+        for text in figure.axes[0].texts
+    }
     for own, number in numbers.items():
         inside = {name for name, patch in sets.items() if patch.contains_point(where[f"{number:,}"])}
         assert inside == set(own), "each number is in its own region"

@@ -27,13 +27,20 @@ ONE, TWO = torch.tensor([[0.6, 0.1], [0.4, 0.3]]), torch.tensor([[0.2, 0.7], [0.
 
 
 def candidate(lms: float = 0.5, rate: float = 1.0) -> Candidate:
-    return Candidate(1.0, rate, {"one": ONE, "two": TWO}, TextScores(*torch.tensor([[10.0, 30], [lms * 10, lms * 30], [5.0, 7]])))
+    return Candidate(
+        1.0,
+        rate,
+        {"one": ONE, "two": TWO},
+        TextScores(*torch.tensor([[10.0, 30], [lms * 10, lms * 30], [5.0, 7]])),
+    )
 
 
 @pytest.fixture(scope="module", params=["tiny-mlm", "tiny-clm"])
 def run(request):
     goals = {"toward": ["less-3SG", "less-3PL", "balanced"]}
-    return Session("english-pronouns", model=request.param, **settings(rewrite=goals, evaluation={"kinds": ["decoder"]}))
+    return Session(
+        "english-pronouns", model=request.param, **settings(rewrite=goals, evaluation={"kinds": ["decoder"]})
+    )
 
 
 def middle(model: torch.nn.Module) -> torch.nn.Module:
@@ -72,7 +79,13 @@ def test_policies_by_hand():
     index = PredictionIndex(NoSettings())
     first = (0.6 * 0.9 + 0.4 * 0.7 + 0.2 * 0.3 + 0.1 * 0.5) / 4
     second = (0.1 * 0.4 + 0.3 * 0.6 + 0.7 * 0.8 + 0.5 * 0.9) / 4
-    for name, value in (("one", first), ("less-two", first), ("two", second), ("less-one", second), ("balanced", balance)):
+    for name, value in (
+        ("one", first),
+        ("less-two", first),
+        ("two", second),
+        ("less-one", second),
+        ("balanced", balance),
+    ):
         goal = goal_of(name, AXIS)
         assert index.score(goal, own, base) == pytest.approx(value * 0.4), name
         assert set(index.texts_of(goal)) == set(AXIS)
@@ -98,7 +111,9 @@ def test_perplexity_is_that_of_transformers(run):
                 total = float(model(input_ids=ids, labels=ids).loss) * (ids.shape[1] - 1)
                 expected = ids.shape[1] - 1
             else:
-                ordinary = [i for i, token in enumerate(ids[0].tolist()) if token not in tokenizer.all_special_ids]
+                ordinary = [
+                    i for i, token in enumerate(ids[0].tolist()) if token not in tokenizer.all_special_ids
+                ]
                 total, expected = 0.0, len(ordinary)
                 for i in ordinary:
                     masked = ids.clone()
@@ -122,7 +137,10 @@ def test_a_class_is_weakened_and_both_are_made_alike(run):
         assert report[goal, "lms_change_low"] <= report[goal, "rewritten_lms"] - report[goal, "base_lms"]
         assert report[goal, "rewritten_perplexity"] < 1.5 * report[goal, "base_perplexity"]
         with run.rewritten(goal) as model:
-            found = {name: SlotProbabilities(run.evaluation_task(), "test", name, 500)(model).mean(0) for name in ("3SG", "3PL")}
+            found = {
+                name: SlotProbabilities(run.evaluation_task(), "test", name, 500)(model).mean(0)
+                for name in ("3SG", "3PL")
+            }
         rows = {row[1:3]: row[4] for row in report.tables["probabilities"].rows if row[0] == goal}
         for column, words_of in enumerate(("3SG", "3PL")):
             for texts_of in ("3SG", "3PL"):
@@ -138,12 +156,18 @@ def test_parts_of_the_encoder_decoder_are_edits_too(quick, part):
     report = DecoderEvaluator(DecoderSettings(evaluations=6)).evaluate(task)
     assert report["3SG.rewritten_probability"] > 10 * report["3SG.base_probability"]
     factor = report["3SG.feature_factor"]
-    direction = {"weight": factor * feature.decoder, "bias": feature.decoder_bias, "encoder": factor * feature.encoder}[part]
+    direction = {
+        "weight": factor * feature.decoder,
+        "bias": feature.decoder_bias,
+        "encoder": factor * feature.encoder,
+    }[part]
     assert torch.equal(feature.update("3SG", 1.0, part=part).direction, direction)
 
 
 def test_a_policy_and_feature_factors_of_the_run_file():
-    tables = settings(policy={"kind": "product"}, evaluation={"kinds": ["decoder"], "decoder": {"evaluations": 3}})
+    tables = settings(
+        policy={"kind": "product"}, evaluation={"kinds": ["decoder"], "decoder": {"evaluations": 3}}
+    )
     run = Session("english-pronouns", **tables, rewrite={"toward": ["3PL"], "feature_factors": [1.0, 2.0]})
     rows = run.reports["decoder"].tables["candidates"].rows
     assert {row[1] for row in rows} == {1.0, 2.0}
@@ -159,9 +183,12 @@ def test_a_policy_and_feature_factors_of_the_run_file():
 def test_classes_that_share_a_form_have_each_rows_own_fillers():
     """der (feminine dative) against all others, of which der (masculine nominative) is one."""
     run = Session(
-        "german-articles", classes=["FemDat", "MascNom", "NeutNom"], data={"max_per_class": 60, "max_neutral": 20},
-        learner={"progress": False, "steps": 5, "validate_every": 0, "latent_dim": 1}, evaluation={"kinds": []},
-    )  # fmt: skip
+        "german-articles",
+        classes=["FemDat", "MascNom", "NeutNom"],
+        data={"max_per_class": 60, "max_neutral": 20},
+        learner={"progress": False, "steps": 5, "validate_every": 0, "latent_dim": 1},
+        evaluation={"kinds": []},
+    )
     task = run.evaluation_task()
     found = SlotProbabilities(task, "test", "FemDat", 50)
     assert found.by_row
@@ -181,14 +208,25 @@ def test_classes_that_share_a_form_have_each_rows_own_fillers():
 def test_simpler_edits_are_searched_for_like_the_features(run):
     before, task = bits(run.loaded.model), run.evaluation_task()
     goals = goals_of(("3PL", "balanced"), run.feature.classes)
-    report = BaselineEvaluator(BaselineSettings(steps=12, evaluations=6, pairs=64)).evaluate(evolve(task, goals=goals))
+    report = BaselineEvaluator(BaselineSettings(steps=12, evaluations=6, pairs=64)).evaluate(
+        evolve(task, goals=goals)
+    )
     after = bits(run.loaded.model)
     assert all(torch.equal(value, after[name]) for name, value in before.items())
-    rows = [dict(zip(report.tables["edits"].columns, row, strict=True)) for row in report.tables["edits"].rows]
+    rows = [
+        dict(zip(report.tables["edits"].columns, row, strict=True)) for row in report.tables["edits"].rows
+    ]
     assert not any(layer._forward_hooks for layer in run.loaded.model.modules())
     assert [row["method"] for row in rows] == [
-        "feature", "mean-difference", "random", "fine-tuning", "activation 1", "leace 1", "feature", "leace 1",
-    ]  # fmt: skip
+        "feature",
+        "mean-difference",
+        "random",
+        "fine-tuning",
+        "activation 1",
+        "leace 1",
+        "feature",
+        "leace 1",
+    ]
     for row in rows:
         assert row["lms"] >= 0.99 * row["base_lms"]
     by_method = {row["method"]: row["probability"] for row in rows if row["toward"] == "3PL"}
@@ -206,7 +244,9 @@ def test_activations_are_those_at_the_fillers(run):
             encoded = tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
             start = len(pairs[row].left)
             (slot,) = (
-                i for i, (a, b) in enumerate(encoded["offset_mapping"][0].tolist()) if a <= start + 1 <= b and b - a >= len(word)
+                i
+                for i, (a, b) in enumerate(encoded["offset_mapping"][0].tolist())
+                if a <= start + 1 <= b and b - a >= len(word)
             )
             seen: list[torch.Tensor] = []
             handle = layer.register_forward_hook(lambda _, __, output, seen=seen: seen.append(output))
@@ -225,7 +265,9 @@ def test_an_activation_edit_adds_its_vector_and_leaves(run):
     for rate in (0.5, 2.0):
         edit.apply(rate)
         assert torch.allclose(
-            activations.outputs(task, layer, [0, 1], None) - plain, rate * edit.change(plain).expand(2, -1), atol=1e-4
+            activations.outputs(task, layer, [0, 1], None) - plain,
+            rate * edit.change(plain).expand(2, -1),
+            atol=1e-4,
         )
     edit.restore()
     assert torch.equal(activations.outputs(task, layer, [0, 1], None), plain)
@@ -267,6 +309,8 @@ def test_without_the_library_leace_is_left_out_and_said(quick, monkeypatch):
     from gradiend_evaluation import baselines
 
     monkeypatch.setattr(baselines, "_installed", lambda: False)
-    report = BaselineEvaluator(BaselineSettings(methods=("leace",), evaluations=2)).evaluate(quick.evaluation_task())
+    report = BaselineEvaluator(BaselineSettings(methods=("leace",), evaluations=2)).evaluate(
+        quick.evaluation_task()
+    )
     assert report.warnings == ("leace is left out, as concept-erasure is not installed",)
     assert {row[1] for row in report.tables["edits"].rows} == {"feature"}

@@ -1,4 +1,5 @@
-"""Every learner gives the same kind of feature: signs by hand, quality on real gradients, and what a null gives."""
+"""Every learner gives the same kind of feature: signs by hand, quality on real gradients, and what a null
+gives."""
 
 from __future__ import annotations
 
@@ -25,7 +26,14 @@ SMALL = {"kind": "random", "share": 0.05}
 def build(name: str, **options):
     contribution = Plugins.discover().registry.get("learner", name)
     if "progress" in {field.name for field in contribution.config.__attrs_attrs__}:
-        options = {"progress": False, "learning_rate": 0.01, "steps": 400, "batch_size": 4, "early_stop": False, **options}
+        options = {
+            "progress": False,
+            "learning_rate": 0.01,
+            "steps": 400,
+            "batch_size": 4,
+            "early_stop": False,
+            **options,
+        }
     return contribution.build(contribution.config(**options))
 
 
@@ -33,11 +41,14 @@ def build(name: str, **options):
 @pytest.mark.parametrize("source", list(GradientRole))
 @pytest.mark.parametrize("name", LEARNERS)
 def test_signs_by_hand(name, source, target):
-    """As for `adam` in test_learning: the first class encodes to +1, and decodes to the gradient of its own pairs."""
+    """As for `adam` in test_learning: the first class encodes to +1, and decodes to the gradient of its own
+    pairs."""
     from gradiend_core.gradients.operator import GradientOperator
 
     gradients = GradientOperator(TwoWeights(), TwoWordSource(), SCOPE)
-    train, validation = (WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation"))
+    train, validation = (
+        WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation")
+    )
     task = LearningTask(gradients, train, validation, None, (("A", "B"),), 0, lambda _: None)
     (feature,) = build(name, source=source, target=target).learn(task)
     labels = labels_of(validation.pairs, ("A", "B"))
@@ -54,7 +65,9 @@ def test_signs_by_hand(name, source, target):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_each_learner_reads_and_rewrites_a_real_model(name, tmp_path):
-    learner = {"kind": name} | ({} if name in ("mean-difference", "ridge") else {"steps": 80, "progress": False})
+    learner = {"kind": name} | (
+        {} if name in ("mean-difference", "ridge") else {"steps": 80, "progress": False}
+    )
     store = {"use": "always", "folder": str(tmp_path)}
     run = Session("english-pronouns", **settings(scope=SMALL) | {"learner": learner}, store=store)
     report = run.reports["encoder"]
@@ -79,9 +92,12 @@ def test_a_shuffled_feature_is_no_feature(tmp_path):
 
 
 def test_the_rate_falls_only_once_something_is_known(quick, monkeypatch):
-    """As long as no validation tells the classes apart, each begins the fall anew; nulls, which are not given up, just fall."""
+    """As long as no validation tells the classes apart, each begins the fall anew; nulls, which are not given
+    up, just fall."""
     for lost_until, config, begins in [(0, {}, 0), (8, {}, 8), (8, {"give_up": False}, 0), (20, {}, 16)]:
-        monkeypatch.setattr("gradiend_learners.training.knows_nothing", lambda row, until=lost_until: row.step <= until)
+        monkeypatch.setattr(
+            "gradiend_learners.training.knows_nothing", lambda row, until=lost_until: row.step <= until
+        )
         settings = Adam(steps=20, validate_every=4, batch_size=2, early_stop=False, progress=False, **config)
         training = Training.begin(settings, task_of(quick), (("3SG", "3PL"),), frozenset())
         shares = []
@@ -99,7 +115,7 @@ def task_of(run: Session, rows: int = 40) -> LearningTask:
     some += [row for row, pair in enumerate(train.pairs) if pair.factual_class == "3PL"][: rows // 2]
     return LearningTask(
         run.gradients, subset(train, some), run.examples["validation"], None, run.data.axes, 0, lambda _: None
-    )  # fmt: skip
+    )
 
 
 def test_the_mean_difference_is_that(quick):
@@ -107,7 +123,9 @@ def test_the_mean_difference_is_that(quick):
     (feature,) = build("mean-difference").learn(task)
     rows = naive_gradients(quick.gradients, task.train, Roles().source)
     right = rows[:20].mean(0) - rows[20:].mean(0)
-    assert torch.nn.functional.cosine_similarity(feature.encoder, right, dim=0) == pytest.approx(1.0, abs=1e-4)
+    assert torch.nn.functional.cosine_similarity(feature.encoder, right, dim=0) == pytest.approx(
+        1.0, abs=1e-4
+    )
     targets = naive_gradients(quick.gradients, task.train, Roles().target)
     for code, mean in ((1.0, targets[:20].mean(0)), (-1.0, targets[20:].mean(0))):
         assert torch.allclose(feature.decode(code), mean, atol=1e-4 * float(mean.abs().max()))
@@ -115,13 +133,16 @@ def test_the_mean_difference_is_that(quick):
 
 
 def test_ridge_solves_the_dual_equation(quick):
-    """With iterations to spare, α solves (GGᵀ + λ)α = y and the encoder is Gᵀα; the matrix is formed here only."""
+    """With iterations to spare, α solves (GGᵀ + λ)α = y and the encoder is Gᵀα; the matrix is formed here
+    only."""
     task = task_of(quick)
     config = Ridge(penalty=0.1, iterations=60)
     record = []
     import attrs
 
-    (feature,) = build("ridge", penalty=0.1, iterations=60, patience=60).learn(attrs.evolve(task, tell=record.append))
+    (feature,) = build("ridge", penalty=0.1, iterations=60, patience=60).learn(
+        attrs.evolve(task, tell=record.append)
+    )
     rows = naive_gradients(quick.gradients, task.train, config.source).double()
     labels = labels_of(task.train.pairs, ("3SG", "3PL")).double() / 20
     gram = rows @ rows.T

@@ -32,9 +32,14 @@ def classifier(tmp_path_factory):
     torch.manual_seed(0)
     tokenizer = word_pieces()
     config = hf.BertConfig(
-        vocab_size=len(tokenizer), hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=40,
-        id2label={0: "NEGATIVE", 1: "POSITIVE"}, label2id={"NEGATIVE": 0, "POSITIVE": 1},
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=40,
+        id2label={0: "NEGATIVE", 1: "POSITIVE"},
+        label2id={"NEGATIVE": 0, "POSITIVE": 1},
+    )
     model = hf.BertForSequenceClassification(config)
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     texts = labelled()
@@ -42,7 +47,9 @@ def classifier(tmp_path_factory):
     labels = torch.tensor([text.startswith("positive") for text in texts]).long()
     for _ in range(40):
         optimizer.zero_grad()
-        model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], labels=labels).loss.backward()
+        model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], labels=labels
+        ).loss.backward()
         optimizer.step()
     folder = tmp_path_factory.mktemp("classifier")
     model.save_pretrained(folder)
@@ -66,11 +73,16 @@ def test_a_classifier_has_a_feature_for_its_labels(classifier, tmp_path):
         inputs = tokenizer((pair.left + pair.right).strip(), return_tensors="pt")
         for label, loss in zip((pair.factual, pair.alternative), losses, strict=True):
             with torch.no_grad():
-                right = model(input_ids=inputs["input_ids"], labels=torch.tensor([model.config.label2id[label.upper()]])).loss
+                right = model(
+                    input_ids=inputs["input_ids"], labels=torch.tensor([model.config.label2id[label.upper()]])
+                ).loss
             assert loss == pytest.approx(float(right), rel=1e-4)
     assert run.reports["encoder"]["test.correlation"] > 0.7
     (warning,) = run.reports["decoder"].warnings
-    assert warning == "ClassificationSource has no language modelling score to judge edits by, so none was looked for"
+    assert (
+        warning
+        == "ClassificationSource has no language modelling score to judge edits by, so none was looked for"
+    )
     save_run(run, tmp_path / "run")
     update = run.update("BAD", 0.05 / float(run.feature.decode(1.0).norm()))
     with run.rewritten("BAD", update.learning_rate) as edited, torch.no_grad():
@@ -93,11 +105,16 @@ def test_words_that_are_no_labels_are_dropped_by_name(classifier):
 def test_a_classifier_keeps_the_promises_of_a_source(classifier, tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(labelled()))
-    problems = [each for each in outcomes("classification", model=classifier, texts=str(texts), **TABLES) if each.problem]
+    problems = [
+        each
+        for each in outcomes("classification", model=classifier, texts=str(texts), **TABLES)
+        if each.problem
+    ]
     assert not problems, problems
 
 
-# --- functions -------------------------------------------------------------------------------------------------------
+# --- functions
+# -------------------------------------------------------------------------------------------------------
 def network(name: str) -> torch.nn.Module:
     generator = torch.Generator().manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
@@ -108,7 +125,9 @@ def network(name: str) -> torch.nn.Module:
 
 def numbers(pairs) -> torch.Tensor:
     """A regression: each text gives three numbers."""
-    rows = [torch.randn(3, generator=torch.Generator().manual_seed(int(pair.left.split()[1]))) for pair in pairs]
+    rows = [
+        torch.randn(3, generator=torch.Generator().manual_seed(int(pair.left.split()[1]))) for pair in pairs
+    ]
     return torch.stack(rows)
 
 
@@ -126,13 +145,17 @@ def averaged(model, batch) -> torch.Tensor:
 
 HERE = "tests.plugins.test_other_sources:"
 FUNCTIONS = {
-    "kind": "callable", "model": HERE + "network", "inputs": HERE + "numbers", "targets": HERE + "values",
+    "kind": "callable",
+    "model": HERE + "network",
+    "inputs": HERE + "numbers",
+    "targets": HERE + "values",
     "loss": HERE + "squared",
-}  # fmt: skip
+}
 REGRESSION = {
-    "paradigm": {"kind": "words", "words": {"HIGH": ["high"], "LOW": ["low"]}}, "learner": {"kind": "mean-difference"},
+    "paradigm": {"kind": "words", "words": {"HIGH": ["high"], "LOW": ["low"]}},
+    "learner": {"kind": "mean-difference"},
     "evaluation": {"kinds": ["encoder"]},
-}  # fmt: skip
+}
 MEASURED = [f"sample {number} is {'high' if number % 2 else 'low'} today" for number in range(200)]
 
 
@@ -143,13 +166,16 @@ def test_functions_by_name_are_a_source(tmp_path):
     with torch.no_grad():
         losses = run.source.losses(model, examples.batch([0, 1], "cpu"))
         right = (
-            model(numbers(examples.pairs[:2]))[:, 0] - values(None, [pair.alternative for pair in examples.pairs[:2]])
+            model(numbers(examples.pairs[:2]))[:, 0]
+            - values(None, [pair.alternative for pair in examples.pairs[:2]])
         ).square()
     assert torch.allclose(losses[:, 1], right)
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(MEASURED))
     problems = [
-        each for each in outcomes("callable", model="any", texts=str(texts), source=FUNCTIONS, **REGRESSION) if each.problem
+        each
+        for each in outcomes("callable", model="any", texts=str(texts), source=FUNCTIONS, **REGRESSION)
+        if each.problem
     ]
     assert not problems, problems
 
@@ -157,9 +183,18 @@ def test_functions_by_name_are_a_source(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"loss": HERE + "nothing"}, "source.loss is .*nothing', which cannot be imported: module .* has no attribute 'nothing'"),
-        ({"model": "no.such:thing"}, "source.model is 'no.such:thing', which cannot be imported: No module named 'no'"),
-        ({"loss": HERE + "averaged"}, r"source.loss must give a loss for each of \d+ examples, and gave \(\)"),
+        (
+            {"loss": HERE + "nothing"},
+            "source.loss is .*nothing', which cannot be imported: module .* has no attribute 'nothing'",
+        ),
+        (
+            {"model": "no.such:thing"},
+            "source.model is 'no.such:thing', which cannot be imported: No module named 'no'",
+        ),
+        (
+            {"loss": HERE + "averaged"},
+            r"source.loss must give a loss for each of \d+ examples, and gave \(\)",
+        ),
         ({"model": "not a name"}, r"^'model' must match regex .* \('not a name' doesn't\) at source$"),
     ],
 )

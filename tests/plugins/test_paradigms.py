@@ -1,4 +1,5 @@
-"""The paradigms, on the text that the project ships and on real text, and that features are learned from them."""
+"""The paradigms, on the text that the project ships and on real text, and that features are learned from
+them."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ from gradiend_core.records.text import Text, Token
 from gradiend_core.roles.paradigm import PairingTask
 from tests.conftest import asset
 
-ENGLISH, SOCIAL, GERMAN = (str(HERE / "text" / name) for name in ("english.txt", "social.txt", "german.conllu"))
+ENGLISH, SOCIAL, GERMAN = (
+    str(HERE / "text" / name) for name in ("english.txt", "social.txt", "german.conllu")
+)
 
 
 def pairs_of(paradigm, texts, **settings):
@@ -37,9 +40,11 @@ def pairs_of(paradigm, texts, **settings):
     return paradigm.pairs(PairingTask(read_texts(texts, options), options, 0))
 
 
-# --- German articles -----------------------------------------------------------------------------------------------------
+# --- German articles
+# -----------------------------------------------------------------------------------------------------
 def gold_articles(path: str) -> set[tuple[str, str, str]]:
-    """(sentence, words before the article joined, Gender+Case) of every definite article of the singular, read by hand."""
+    """(sentence, words before the article joined, Gender+Case) of every definite article of the singular,
+    read by hand."""
     found = set()
     with open(path, encoding="utf-8") as lines:  # noqa: PTH123
         blocks = lines.read().split("\n\n")
@@ -63,16 +68,26 @@ def test_twelve_cells_and_their_transitions():
     assert len(ARTICLES) == 12
     assert len(CHANGING) == 25
     assert {tuple(sorted(pair)) for pair in KEEPING} == {
-        ("FemAcc", "FemNom"), ("FemDat", "FemGen"), ("NeutAcc", "NeutNom"), ("MascDat", "NeutDat"), ("MascGen", "NeutGen"),
-    }  # fmt: skip
+        ("FemAcc", "FemNom"),
+        ("FemDat", "FemGen"),
+        ("NeutAcc", "NeutNom"),
+        ("MascDat", "NeutDat"),
+        ("MascGen", "NeutGen"),
+    }
 
 
 @pytest.mark.parametrize("which", ["tiny", "gsd"])
 def test_no_article_disagrees_with_its_gold_tags(which):
     texts = GERMAN if which == "tiny" else asset("text/ud_german_gsd")
-    files = [GERMAN] if which == "tiny" else [asset(f"text/ud_german_gsd/de_gsd-ud-{part}.conllu") for part in ("dev", "test")]
+    files = (
+        [GERMAN]
+        if which == "tiny"
+        else [asset(f"text/ud_german_gsd/de_gsd-ud-{part}.conllu") for part in ("dev", "test")]
+    )
     gold = set().union(*map(gold_articles, files))
-    data = pairs_of(german_articles(GermanArticles(classes=tuple(ARTICLES), steps="one")), texts, max_per_class=0)
+    data = pairs_of(
+        german_articles(GermanArticles(classes=tuple(ARTICLES), steps="one")), texts, max_per_class=0
+    )
     counts = Counter(pair.factual_class for pair in data.pairs)
     assert set(counts) == set(ARTICLES), "every class is present"
     assert min(counts.values()) >= 20
@@ -81,21 +96,33 @@ def test_no_article_disagrees_with_its_gold_tags(which):
         assert pair.factual.lower() == ARTICLES[pair.factual_class]
         assert pair.alternative.lower() == ARTICLES[pair.alternative_class]
         gender, case = re.fullmatch("([A-Z][a-z]+)([A-Z][a-z]+)", pair.factual_class).groups()
-        assert (gender in pair.alternative_class) != (case in pair.alternative_class), "one step is of gender or of case"
+        assert (gender in pair.alternative_class) != (case in pair.alternative_class), (
+            "one step is of gender or of case"
+        )
     for text in data.neutral_texts:
         assert not re.search(r"\b(der|die|das|den|dem|des)\b", text, re.IGNORECASE)
     assert any("have the same word as factual and alternative" in warning for warning in data.funnel.warnings)
 
 
 @pytest.mark.parametrize(
-    "change", [{"Number": "Plur"}, {"Definite": "Ind"}, {"PronType": "Rel"}, {"upos": "PRON"}, {"Case": "Dat"}]
+    "change",
+    [{"Number": "Plur"}, {"Definite": "Ind"}, {"PronType": "Rel"}, {"upos": "PRON"}, {"Case": "Dat"}],
 )
 def test_only_definite_articles_of_the_singular_count(change):
-    article = {"upos": "DET", "Definite": "Def", "PronType": "Art", "Gender": "Fem", "Case": "Nom", "Number": "Sing"}
+    article = {
+        "upos": "DET",
+        "Definite": "Def",
+        "PronType": "Art",
+        "Gender": "Fem",
+        "Case": "Nom",
+        "Number": "Sing",
+    }
 
     def finding(tags):
         paradigm = german_articles(GermanArticles(("FemNom", "FemAcc")))
-        return RulesFinder(paradigm.rules, paradigm.classes).find(Text("die Uhr", tokens=(Token(0, 3, "der", tags),)))
+        return RulesFinder(paradigm.rules, paradigm.classes).find(
+            Text("die Uhr", tokens=(Token(0, 3, "der", tags),))
+        )
 
     assert [slot.part for slot in finding(article).candidates] == ["FemNom"]
     assert not finding(article | change).candidates
@@ -106,12 +133,16 @@ def test_german_articles_need_tags():
         pairs_of(german_articles(GermanArticles()), ["Der Hund schläft."] * 3)
 
 
-# --- English pronouns on real text ---------------------------------------------------------------------------------------
+# --- English pronouns on real text
+# ---------------------------------------------------------------------------------------
 def test_real_english_text_gives_many_pronouns():
     texts = {name: asset(f"text/{name}") for name in ("ud_english_ewt", "english_novels")}
     data = pairs_of(
-        english_pronouns(EnglishPronouns(("1SG", "1PL", "2", "3SG", "3PL"))), texts, max_per_class=0, sentences="en"
-    )  # fmt: skip
+        english_pronouns(EnglishPronouns(("1SG", "1PL", "2", "3SG", "3PL"))),
+        texts,
+        max_per_class=0,
+        sentences="en",
+    )
     assert min(Counter(pair.factual_class for pair in data.pairs).values()) >= 1000
     assert len({pair.text for pair in data.pairs}) == len(data.pairs)
 
@@ -125,17 +156,23 @@ def test_tags_leave_out_objects():
     assert len(strict.pairs) < len(loose.pairs)
     for phrase in ("of [", "to [", "for [", "with ["):
         objects = [
-            sum(f"{pair.left}[".endswith(f" {phrase}") and pair.factual == "it" for pair in d.pairs) for d in (loose, strict)
+            sum(f"{pair.left}[".endswith(f" {phrase}") and pair.factual == "it" for pair in d.pairs)
+            for d in (loose, strict)
         ]
         assert objects[1] < objects[0] / 4
 
 
-# --- English gender ------------------------------------------------------------------------------------------------------
+# --- English gender
+# ------------------------------------------------------------------------------------------------------
 def test_templates_are_filled_with_names_that_agree():
     data = pairs_of(GenderParadigm(EnglishGender(fills=2)), ENGLISH)
     assert data.counts()["train", "male"] == data.counts()["train", "female"]
     for pair in data.pairs:
-        (name,) = {word for word in re.findall(r"[A-Z][a-z]+", pair.text) if word in {*BUILT_IN["male"], *BUILT_IN["female"]}}
+        (name,) = {
+            word
+            for word in re.findall(r"[A-Z][a-z]+", pair.text)
+            if word in {*BUILT_IN["male"], *BUILT_IN["female"]}
+        }
         assert name in BUILT_IN[pair.factual_class]
         assert name in pair.left
         assert {pair.factual.lower(), pair.alternative.lower()} == {"he", "she"}
@@ -151,15 +188,24 @@ def test_templates_are_filled_with_names_that_agree():
 
 def test_what_makes_no_template_says_why():
     good = [f"Tom said on day {n} that he was late." for n in range(6)]
-    bad = ["Tom said that she was late.", "He said that Tom was late.", "Tom and Paul said that he ran.", "Then he was late.",
-           "Tom said that he met his mother.", "Tom was late."]  # fmt: skip
+    bad = [
+        "Tom said that she was late.",
+        "He said that Tom was late.",
+        "Tom and Paul said that he ran.",
+        "Then he was late.",
+        "Tom said that he met his mother.",
+        "Tom was late.",
+    ]
     data = pairs_of(GenderParadigm(EnglishGender()), [*good, *bad])
     assert len(data.pairs) == 12
     assert sorted(drop.reason for drop in data.funnel.drops) == [
-        "a first name, so not neutral", "another word with a gender", "name and pronoun do not agree", "no first name",
+        "a first name, so not neutral",
+        "another word with a gender",
+        "name and pronoun do not agree",
+        "no first name",
         "several first names",
         "the name comes after the pronoun",
-    ]  # fmt: skip
+    ]
 
 
 def test_templates_can_be_given_and_must_be_whole():
@@ -169,7 +215,9 @@ def test_templates_can_be_given_and_must_be_whole():
     data = pairs_of(GenderParadigm(EnglishGender()), [*texts, "[PRONOUN] ran.", "[NAME] ran."])
     assert len(data.pairs) == 24
     assert {pair.factual for pair in data.pairs} == {"he", "she", "He", "She"}
-    assert [(drop.reason, drop.count) for drop in data.funnel.drops] == [("a template needs [NAME] and one [PRONOUN]", 2)]
+    assert [(drop.reason, drop.count) for drop in data.funnel.drops] == [
+        ("a template needs [NAME] and one [PRONOUN]", 2)
+    ]
 
 
 def test_names_come_from_counts_by_a_rule(tmp_path):
@@ -177,7 +225,9 @@ def test_names_come_from_counts_by_a_rule(tmp_path):
     path = asset("text/names/usprocessed.csv")
     names = load_names(EnglishGender(names=path, **columns))
     with open(path, encoding="utf-8") as lines:  # noqa: PTH123
-        counts = {row["Name"]: (int(row["CountsMale"]), int(row["CountsFemale"])) for row in csv.DictReader(lines)}
+        counts = {
+            row["Name"]: (int(row["CountsMale"]), int(row["CountsFemale"])) for row in csv.DictReader(lines)
+        }
     assert len(names) > 3000
     for name, of in list(names.items())[::50]:
         male, female = counts[name]
@@ -188,13 +238,17 @@ def test_names_come_from_counts_by_a_rule(tmp_path):
     for config, words in [
         (EnglishGender(names="nowhere.csv"), "names 'nowhere.csv' cannot be read"),
         (EnglishGender(names=path), r"has no column 'name' \(columns: Name,"),
-        (EnglishGender(names=str(tmp_path / "few.csv")), "gives no female names that were counted 1000 times"),
+        (
+            EnglishGender(names=str(tmp_path / "few.csv")),
+            "gives no female names that were counted 1000 times",
+        ),
     ]:
         with pytest.raises(ConfigError, match=words):
             GenderParadigm(config)
 
 
-# --- race, religion, sentiment -------------------------------------------------------------------------------------------
+# --- race, religion, sentiment
+# -------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("paradigm", "words"),
     [
@@ -207,7 +261,10 @@ def test_counterparts_are_word_for_word(paradigm, words):
     places = {name: [word.casefold() for word in own] for name, own in words.items()}
     for pair in data.pairs:
         own, other = places[pair.factual_class], places[pair.alternative_class]
-        assert any(a == pair.factual.casefold() and b == pair.alternative.casefold() for a, b in zip(own, other, strict=True))
+        assert any(
+            a == pair.factual.casefold() and b == pair.alternative.casefold()
+            for a, b in zip(own, other, strict=True)
+        )
     assert min(data.counts().values()) >= 20
     with pytest.raises(ConfigError, match="must give aligned lists for all of"):
         race(EnglishRace(words={"white": ("white",)}))
@@ -225,13 +282,17 @@ def test_sentiment_holds_out_pairs_of_words():
     words = [word for pair in OPPOSITES for word in pair]
     assert len(set(words)) == len(words)
     data = pairs_of(sentiment(EnglishSentiment()), SOCIAL, split_by="word")
-    by_split = {split: {w.lower() for p in data.split(split) for w in (p.factual, p.alternative)} for split in ("train", "test")}
+    by_split = {
+        split: {w.lower() for p in data.split(split) for w in (p.factual, p.alternative)}
+        for split in ("train", "test")
+    }
     assert not by_split["train"] & by_split["test"]
     with pytest.raises(ConfigError, match="has 1 pairs of words; give at least three"):
         sentiment(EnglishSentiment(opposites=(("good", "bad"),)))
 
 
-# --- features ------------------------------------------------------------------------------------------------------------
+# --- features
+# ------------------------------------------------------------------------------------------------------------
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "tables", "least"),
@@ -245,17 +306,24 @@ def test_sentiment_holds_out_pairs_of_words():
 def test_a_paradigm_separates_its_classes_on_held_out_text(kind, tables, least):
     small = {"max_per_class": 250, "max_neutral": 100}
     tables = {**tables, "data": {**small, **tables.get("data", {})}}
-    run = Session(kind, learner={"steps": 100, "progress": False}, evaluation={"kinds": ["encoder"]}, **tables)
+    run = Session(
+        kind, learner={"steps": 100, "progress": False}, evaluation={"kinds": ["encoder"]}, **tables
+    )
     assert run.reports["encoder"]["test.correlation"] >= least
     assert abs(run.reports["encoder"]["neutral.mean"]) < 0.3
 
 
 @pytest.mark.slow
 def test_sentiment_is_read_from_words_that_were_not_learned_from():
-    """Which words are held out matters: seeds 0 to 3 give 0.50, 0.88, 0.38 and 0.87, all beyond what shuffled labels give."""
+    """Which words are held out matters: seeds 0 to 3 give 0.50, 0.88, 0.38 and 0.87, all beyond what shuffled
+    labels give."""
     run = Session(
-        "english-sentiment", seed=1, data={"split_by": "word"}, learner={"progress": False}, evaluation={"kinds": ["encoder"]}
-    )  # fmt: skip
+        "english-sentiment",
+        seed=1,
+        data={"split_by": "word"},
+        learner={"progress": False},
+        evaluation={"kinds": ["encoder"]},
+    )
     report = run.reports["encoder"]
     assert report["test.correlation"] >= 0.6
     assert report["test.shuffled_p_value"] <= 0.002
@@ -264,7 +332,11 @@ def test_sentiment_is_read_from_words_that_were_not_learned_from():
 @pytest.mark.slow
 def test_a_paradigm_works_on_a_model_and_text_that_nobody_here_made():
     run = Session(
-        "english-gender", model=asset("models/stories260k"), texts=asset("text/tinystories/tiny_stories_cased.txt"),
-        paradigm={"fills": 2}, learner={"steps": 80, "progress": False}, evaluation={"kinds": ["encoder"]},
-    )  # fmt: skip
+        "english-gender",
+        model=asset("models/stories260k"),
+        texts=asset("text/tinystories/tiny_stories_cased.txt"),
+        paradigm={"fills": 2},
+        learner={"steps": 80, "progress": False},
+        evaluation={"kinds": ["encoder"]},
+    )
     assert run.reports["encoder"]["test.correlation"] >= 0.9

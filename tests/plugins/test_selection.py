@@ -48,7 +48,9 @@ def test_layers_are_a_range(model):
     assert all(".2." in name for name in last)
     assert names(scope(model, kind="layers", first=0, last=1)) | last == names(scope(model, kind="layers"))
     for first, end in ((0, 3), (2, 1), (-4, -1)):
-        with pytest.raises(ConfigError, match=rf"scope.first = {first} and scope.last = {end} are no range of the 3 layers"):
+        with pytest.raises(
+            ConfigError, match=rf"scope.first = {first} and scope.last = {end} are no range of the 3 layers"
+        ):
             scope(model, kind="layers", first=first, last=end)
 
 
@@ -66,7 +68,10 @@ def test_shares_are_fractions_or_counts(share, count):
         ({"kind": "random", "share": 10**9}, "only 346,176 weights"),
         ({"kind": "top-gradient", "share": -1}, "'share' must be a fraction"),
         ({"kind": "components", "components": ["brain"]}, "brain"),
-        ({"kind": "components", "components": ["other"]}, "this model has no other; it has embeddings, attention, mlp, norm"),
+        (
+            {"kind": "components", "components": ["other"]},
+            "this model has no other; it has embeddings, attention, mlp, norm",
+        ),
         ({"kind": "pattern", "include": ["*nothing*"]}, "matches no parameter"),
         ({"kind": "saved", "folder": ""}, "folder"),
     ],
@@ -78,7 +83,9 @@ def test_bad_selections_are_refused(options, words):
 
 @pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm"])
 def test_top_gradient_takes_the_largest_mean_differences(model):
-    run = Session("english-pronouns", model=model, **settings(scope={"kind": "top-gradient", "share": 500, "pairs": 24}))
+    run = Session(
+        "english-pronouns", model=model, **settings(scope={"kind": "top-gradient", "share": 500, "pairs": 24})
+    )
     whole = Session("english-pronouns", model=model, **settings())
     train, chosen = whole.examples["train"], []
     for name in ("3SG", "3PL"):
@@ -87,7 +94,9 @@ def test_top_gradient_takes_the_largest_mean_differences(model):
 
     rows = naive_gradients(whole.gradients, subset(train, chosen), GradientRole.DIFFERENCE)
     sizes = (rows[:12].mean(0) - rows[12:].mean(0)).abs()
-    found = torch.cat([place.start + part.index for part, place in matched(whole.gradients.scope, run.gradients.scope)])
+    found = torch.cat(
+        [place.start + part.index for part, place in matched(whole.gradients.scope, run.gradients.scope)]
+    )
     assert run.gradients.scope.size == 500
     assert len(set(found.tolist()) & set(sizes.topk(500).indices.tolist())) >= 498, "but for ties in rounding"
     assert run.reports["encoder"]["test.correlation"] > 0.9, "500 weights are enough"
@@ -100,7 +109,10 @@ def test_a_model_in_parts_gives_the_same_weights(monkeypatch):
     monkeypatch.setattr("gradiend_selection.selectors.AT_ONCE", 20_000)
     parts = list(in_parts(scope()))
     assert len(parts) > 5
-    assert [start for start, _ in parts] == [0, *torch.tensor([part.size for _, part in parts]).cumsum(0).tolist()[:-1]]
+    assert [start for start, _ in parts] == [
+        0,
+        *torch.tensor([part.size for _, part in parts]).cumsum(0).tolist()[:-1],
+    ]
     run = Session("english-pronouns", **settings(scope=options))
     first, second = (each.gradients.scope.places_in(scope()) for each in (at_once, run))
     assert len(set(first.tolist()) & set(second.tolist())) >= 698, "but for ties in rounding"
@@ -108,7 +120,10 @@ def test_a_model_in_parts_gives_the_same_weights(monkeypatch):
     assert selector.held(run.loaded.model) < 4 * scope().size
 
 
-@given(st.lists(st.sampled_from([0.0, 1e-45, 1e-3, 1.0, 1.0000001, 2.5, 3e38]), min_size=1, max_size=40), st.data())
+@given(
+    st.lists(st.sampled_from([0.0, 1e-45, 1e-3, 1.0, 1.0000001, 2.5, 3e38]), min_size=1, max_size=40),
+    st.data(),
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_the_largest_are_those_that_sorting_gives(dtype, values, data):
     count = data.draw(st.integers(1, len(values)))

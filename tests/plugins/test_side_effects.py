@@ -41,7 +41,9 @@ def files(tmp_path_factory):
 @pytest.fixture(scope="module", params=["tiny-mlm", "tiny-clm"])
 def run(request):
     return Session(
-        "english-pronouns", model=request.param, **settings(evaluation={"kinds": ["decoder"]}, rewrite={"toward": ["3PL"]})
+        "english-pronouns",
+        model=request.param,
+        **settings(evaluation={"kinds": ["decoder"]}, rewrite={"toward": ["3PL"]}),
     )
 
 
@@ -66,19 +68,26 @@ def test_every_number_is_that_of_the_two_models(run, files):
     config = SideEffectSettings(**files, prompts=("Anna opened the box because",), new_tokens=5, samples=2)
     report = SideEffectEvaluator(config).evaluate(run.evaluation_task())
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
-    rows = {row[1:3]: dict(zip(report.tables["effects"].columns, row, strict=True)) for row in report.tables["effects"].rows}
+    rows = {
+        row[1:3]: dict(zip(report.tables["effects"].columns, row, strict=True))
+        for row in report.tables["effects"].rows
+    }
     pairs, schemas = crows_pairs(files["crows_pairs"]), winogender(files["winogender"])
     controls = run.controls.pairs
     assert {pair.factual_class for pair in controls} == {"1SG", "1PL", "2"}
     with run.rewritten("3PL") as edited:
         after = _by_hand(run, edited, pairs, schemas)
-        scores = run.source.score_texts(edited, run.source.prepare_texts(run.data.neutral_texts, run.loaded.tokenizer, edited, 0))
+        scores = run.source.score_texts(
+            edited, run.source.prepare_texts(run.data.neutral_texts, run.loaded.tokenizer, edited, 0)
+        )
     base = _by_hand(run, run.loaded.model, pairs, schemas)
     for key, value in base.items():
         assert rows[key]["base"] == pytest.approx(value, rel=1e-3), key
         assert rows[key]["rewritten"] == pytest.approx(after[key], rel=1e-3), key
     decoder = run.reports["decoder"]
-    assert rows["neutral text", "language modelling score"]["rewritten"] == pytest.approx(decoder["3PL.rewritten_lms"], rel=1e-5)
+    assert rows["neutral text", "language modelling score"]["rewritten"] == pytest.approx(
+        decoder["3PL.rewritten_lms"], rel=1e-5
+    )
     assert rows["neutral text", "−log P of a token"]["rewritten"] == pytest.approx(
         float(scores.surprisals.sum() / scores.tokens.sum()), rel=1e-4
     )
@@ -138,19 +147,31 @@ def test_the_verdict_counts_what_left_its_interval():
         ("two", "Winogender", "prefers female to male", 0.5, 0.4, -0.1, -0.3, 0.1, 50),
         ("two", "CrowS-Pairs", "prefers the stereotype", 0.0, 1.0, 1.0, None, None, 4),
     ]
-    assert verdict(goal, rows) == (
-        "toward two: P(two) on texts of one 0.100 → 0.900; language modelling score 0.500 → 0.490 (change -0.020 to +0.010); "
-        "2 of 3 other probabilities and shares changed beyond chance (95 %); prefers the stereotype on CrowS-Pairs 0.000 → 1.000 "
-        "(no interval); P(its own word) on texts of other 0.900 → 0.500 (change -0.500 to -0.300)"
+    assert (
+        verdict(goal, rows)
+        == "toward two: P(two) on texts of one 0.100 → 0.900; language modelling score 0.500 → 0.490 (change"
+        " -0.020 to +0.010); 2 of 3 other probabilities and shares changed beyond chance (95 %); prefers"
+        " the stereotype on CrowS-Pairs 0.000 → 1.000 (no interval); P(its own word) on texts of other"
+        " 0.900 → 0.500 (change -0.500 to -0.300)"
     )
 
 
 def test_a_finished_run_is_evaluated_further_without_learning_again(tmp_path, files, capsys, monkeypatch):
     texts = tmp_path / "texts.txt"
     texts.write_text(
-        "\n".join(Session("english-pronouns").registry.get("text", "tiny-english").build().read_text().splitlines()[:1500])
+        "\n".join(
+            Session("english-pronouns")
+            .registry.get("text", "tiny-english")
+            .build()
+            .read_text()
+            .splitlines()[:1500]
+        )
     )
-    run = Session("english-pronouns", texts=str(texts), **settings(evaluation={"kinds": ["decoder"]}, figures={"kinds": []}))
+    run = Session(
+        "english-pronouns",
+        texts=str(texts),
+        **settings(evaluation={"kinds": ["decoder"]}, figures={"kinds": []}),
+    )
     save_run(run, tmp_path / "run")
     before = json.loads((tmp_path / "run" / "results.json").read_text())
     monkeypatch.setattr("gradiend_learners.adam.AdamLearner.learn", None)
@@ -171,7 +192,12 @@ def test_a_finished_run_is_evaluated_further_without_learning_again(tmp_path, fi
     assert results["decoder"] == before["decoder"]
     with (tmp_path / "run" / "tables" / "side-effects_effects.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert {row["what"] for row in rows} >= {"neutral text", "texts of 3SG", "texts of 1PL", "CrowS-Pairs, names"}
+    assert {row["what"] for row in rows} >= {
+        "neutral text",
+        "texts of 3SG",
+        "texts of 1PL",
+        "CrowS-Pairs, names",
+    }
     own = results["side-effects"]["3PL"]["texts of 3SG"]["P(3PL)"]
     assert own["rewritten"] == pytest.approx(before["decoder"]["3PL"]["rewritten_probability"])
     again = load_run(tmp_path / "run")
@@ -179,7 +205,9 @@ def test_a_finished_run_is_evaluated_further_without_learning_again(tmp_path, fi
     with pytest.raises(ConfigError, match="the decoder evaluation did not look for an edit toward less-3PL"):
         evaluate_run(tmp_path / "run", ["side-effects"], ['rewrite.toward=["less-3PL"]'])
     texts.write_text(texts.read_text().replace("because", "since"))
-    with pytest.raises(StorageError, match=r"the pairs from .*texts.txt.* are not those that the run was made from"):
+    with pytest.raises(
+        StorageError, match=r"the pairs from .*texts.txt.* are not those that the run was made from"
+    ):
         evaluate_run(tmp_path / "run", ["side-effects"])
     assert json.loads((tmp_path / "run" / "results.json").read_text()) == results
 
@@ -213,7 +241,9 @@ def test_tasks_of_lm_eval_are_probes(tmp_path):
         ("Emma opened the box because", ["she was late.", "they were late."]),
     ]
     (tmp_path / "mini.yaml").write_text(TASK.format(folder=tmp_path))
-    (tmp_path / "mini.jsonl").write_text("".join(json.dumps({"text": a, "choices": b, "label": 0}) + "\n" for a, b in rows * 3))
+    (tmp_path / "mini.jsonl").write_text(
+        "".join(json.dumps({"text": a, "choices": b, "label": 0}) + "\n" for a, b in rows * 3)
+    )
     tables = settings(evaluation={"kinds": ["decoder"]}, rewrite={"toward": ["3PL"]})
     run = Session("english-pronouns", model="tiny-clm", **tables)
     states = torch.get_rng_state()
@@ -223,6 +253,6 @@ def test_tasks_of_lm_eval_are_probes(tmp_path):
     (row,) = (row for row in report.tables["effects"].rows if row[1] == "lm-eval mini_choice")
     assert row[2:6] == ("acc", 1.0, 0.0, -1.0)
     with pytest.raises(ConfigError, match="knows no task 'maxi_choice'"):
-        SideEffectEvaluator(SideEffectSettings(lm_eval=("maxi_choice",), lm_eval_tasks=str(tmp_path))).evaluate(
-            run.evaluation_task()
-        )
+        SideEffectEvaluator(
+            SideEffectSettings(lm_eval=("maxi_choice",), lm_eval_tasks=str(tmp_path))
+        ).evaluate(run.evaluation_task())

@@ -22,15 +22,23 @@ TEXTS = [
     for start in ("Today", "Then", "Later")
     for name in NAMES
     for place in ("garden", "house", "street")
-    for pronoun, (own, other) in {"he": ("himself", "his friend"), "they": ("themselves", "their friend")}.items()
+    for pronoun, (own, other) in {
+        "he": ("himself", "his friend"),
+        "they": ("themselves", "their friend"),
+    }.items()
 ]
 
 
 def run_with(kind: str, **source: object) -> Session:
     return Session(
-        "words", model="tiny-clm", texts=TEXTS, paradigm={"words": {"ONE": ["he"], "MANY": ["they"]}},
-        source={"kind": kind, **source}, learner={"kind": "mean-difference"}, evaluation={"kinds": []},
-    )  # fmt: skip
+        "words",
+        model="tiny-clm",
+        texts=TEXTS,
+        paradigm={"words": {"ONE": ["he"], "MANY": ["they"]}},
+        source={"kind": kind, **source},
+        learner={"kind": "mean-difference"},
+        evaluation={"kinds": []},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,9 @@ def test_without_a_head_it_is_the_model_itself(fitted):
     plain, bare = run_with("clm"), SlotHeadSource(SlotHeadSettings())
     pairs, model, tokenizer = plain.examples["test"].pairs[:12], plain.loaded.model, plain.loaded.tokenizer
     with torch.no_grad():
-        wanted = plain.source.losses(model, plain.source.prepare(pairs, tokenizer, model).batch(range(12), "cpu"))
+        wanted = plain.source.losses(
+            model, plain.source.prepare(pairs, tokenizer, model).batch(range(12), "cpu")
+        )
         found = bare.losses(model, bare.prepare(pairs, tokenizer, model).batch(range(12), "cpu"))
     assert torch.allclose(found, wanted, atol=1e-4)
 

@@ -30,7 +30,10 @@ def test_p_values_are_uniform_where_there_is_nothing():
 def test_intervals_cover_the_true_correlation_at_their_rate():
     rng = np.random.default_rng(1)
     truth = 1 / np.sqrt(2)  # of a label of ±1 with itself and noise of variance 1
-    hits = [low <= truth <= high for low, high in (correlation_interval(*example(rng), [""] * 80, seed) for seed in range(200))]
+    hits = [
+        low <= truth <= high
+        for low, high in (correlation_interval(*example(rng), [""] * 80, seed) for seed in range(200))
+    ]
     assert 0.90 <= np.mean(hits) <= 0.99
 
 
@@ -41,9 +44,10 @@ def test_documents_widen_the_interval():
     many = values.repeat_interleave(8), labels.repeat_interleave(8)
     documents = [f"book {n // 8}" for n in range(160)]
     alone, blind, honest = (
-        correlation_interval(values, labels, [""] * 20, 0), correlation_interval(*many, [""] * 160, 0),
+        correlation_interval(values, labels, [""] * 20, 0),
+        correlation_interval(*many, [""] * 160, 0),
         correlation_interval(*many, documents, 0),
-    )  # fmt: skip
+    )
     assert honest == pytest.approx(alone, abs=0.02)
     assert honest[1] - honest[0] > 2 * (blind[1] - blind[0])
 
@@ -71,7 +75,9 @@ def test_intervals_of_a_change_cover_it_and_know_that_it_is_paired():
     hits = []
     for seed in range(200):
         before = rng.normal(size=60)
-        low, high = difference_interval(torch.tensor(before), torch.tensor(before + 0.3 + 0.5 * rng.normal(size=60)), seed)
+        low, high = difference_interval(
+            torch.tensor(before), torch.tensor(before + 0.3 + 0.5 * rng.normal(size=60)), seed
+        )
         hits.append(low <= 0.3 <= high)
     assert 0.90 <= np.mean(hits) <= 0.99
     assert high - low < 0.4, "two unpaired means would differ by 0.7"
@@ -79,7 +85,9 @@ def test_intervals_of_a_change_cover_it_and_know_that_it_is_paired():
     assert difference_interval(values, values, 0) == (0.0, 0.0)
     assert difference_interval(values[:2], values[1:3], 0) is None
     tokens = torch.tensor([1.0, 1.0, 1.0, 1000.0])
-    low, high = difference_interval(values, values + tokens * torch.tensor([0.9, 0.8, 1.0, 0.1]), 0, counts=tokens)
+    low, high = difference_interval(
+        values, values + tokens * torch.tensor([0.9, 0.8, 1.0, 0.1]), 0, counts=tokens
+    )
     assert low < 0.11, "a mean over tokens, of which the last text has nearly all"
 
 

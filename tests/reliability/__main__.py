@@ -1,6 +1,8 @@
-"""Tries everything in full, and writes the tables of docs/pages/reliability.md: `python -m tests.reliability [PART]`.
+"""Tries everything in full, and writes the tables of docs/pages/reliability.md: `python -m tests.reliability
+[PART]`.
 
-Parts are hostile, killed and faults; each alone puts only its own table into the page. Half an hour on two cores.
+Parts are hostile, killed and faults; each alone puts only its own table into the page. Half an hour on two
+cores.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ def of_hostile() -> Iterator[str]:
         outcomes: Counter[str] = Counter()
         for seed in range(MANY // 10 if name in hostile.SLOW else MANY):
             try:
-                outcomes["loaded" if hostile.attempt(loader, random.Random(seed)) == "loaded" else "refused"] += 1
+                outcomes[
+                    "loaded" if hostile.attempt(loader, random.Random(seed)) == "loaded" else "refused"
+                ] += 1
             except AssertionError as error:
                 outcomes["failed"] += 1
                 print(f"seed {seed}: {str(error)[:300]}", file=sys.stderr)
@@ -37,13 +41,18 @@ def of_hostile() -> Iterator[str]:
 
 
 def of_killed() -> Iterator[str]:
-    yield "| job | killed | at the touch of a file | at a moment of its time | not the same in the end |\n|---|---|---|---|---|"
+    yield (
+        "| job | killed | at the touch of a file | at a moment of its time | not the same in the end"
+        " |\n|---|---|---|---|---|"
+    )
     for name, job in killed.JOBS.items():
         wanted, touches, seconds = killed.undisturbed(job)
         rng, found, wrong = random.Random(0), [0, 0], 0
         for number in [*range(1, touches + 1), *[0] * DRAWN]:
             try:
-                found[not number] += killed.tried(job, wanted, number, 0.0 if number else rng.uniform(0.05, seconds))
+                found[not number] += killed.tried(
+                    job, wanted, number, 0.0 if number else rng.uniform(0.05, seconds)
+                )
             except AssertionError as error:
                 wrong += 1
                 print(f"{name}, {number or 'drawn'}: {str(error)[:300]}", file=sys.stderr)
@@ -61,15 +70,17 @@ def of_faults() -> Iterator[str]:
 
 
 def main(parts: list[str]) -> None:
-    for part, rows in (("hostile", of_hostile), ("killed", of_killed), ("faults", of_faults)):
+    for part, made in (("hostile", of_hostile), ("killed", of_killed), ("faults", of_faults)):
         if not parts or part in parts:
             table = []
-            for row in rows():
+            for row in made():
                 print(row, flush=True)
                 table.append(row)
             marked = re.compile(f"(<!-- {part} -->\n).*?(<!-- end -->)", re.S)
             page = PAGE.read_text(encoding="utf-8")
-            PAGE.write_text(marked.sub(lambda found: found[1] + "\n".join([*table, found[2]]), page), encoding="utf-8")  # noqa: B023
+            rows = "\n".join(table)
+            page = marked.sub(lambda match, rows=rows: f"{match[1]}{rows}\n{match[2]}", page)
+            PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

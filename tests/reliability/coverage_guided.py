@@ -1,7 +1,8 @@
-"""Inputs found by coverage: `python tests/reliability/coverage_guided.py LOADER [-max_total_time=60 …]`, with atheris installed.
+"""Inputs found by coverage: `python tests/reliability/coverage_guided.py LOADER [-max_total_time=60 …]`, with
+atheris installed.
 
-What atheris makes is the content of the loader's file; for artefacts it is their JSON content, with right checksums, as noise
-alone would never get past them.
+What atheris makes is the content of the loader's file; for artefacts it is their JSON content, with right
+checksums, as noise alone would never get past them.
 """
 
 from __future__ import annotations
@@ -23,10 +24,16 @@ with atheris.instrument_imports(include=["gradiend_core", "tomllib", "conllu"]):
 
 #: the file of each loader that is attacked
 FILES = {
-    "feature": "feature.json", "update": "update.json", "reference feature": "config.json", "run file": "run.toml",
-    "suite file": "suite.toml", "settings": "settings.txt", "pairs": "pairs.jsonl", "text file": "a.txt", "CoNLL-U file":
-    "a.conllu",
-}  # fmt: skip
+    "feature": "feature.json",
+    "update": "update.json",
+    "reference feature": "config.json",
+    "run file": "run.toml",
+    "suite file": "suite.toml",
+    "settings": "settings.txt",
+    "pairs": "pairs.jsonl",
+    "text file": "a.txt",
+    "CoNLL-U file": "a.conllu",
+}
 
 
 def main(name: str, options: list[str]) -> None:
@@ -48,7 +55,9 @@ def main(name: str, options: list[str]) -> None:
                 content = json.loads(data)
             except (ValueError, RecursionError):
                 return
-            path.write_text(json.dumps({**json.loads(whole), "content": content}), encoding="utf-8", errors="replace")
+            path.write_text(
+                json.dumps({**json.loads(whole), "content": content}), encoding="utf-8", errors="replace"
+            )
             loader.reseal(folder)
         else:
             path.write_bytes(data)
@@ -68,7 +77,9 @@ def main(name: str, options: list[str]) -> None:
         return atheris.Mutate(data, most)
 
     # what crashes is kept beside the seeds; libFuzzer would put it into the folder that one happens to be in
-    atheris.Setup([sys.argv[0], str(seeds), f"-artifact_prefix={place}/", *options], one, custom_mutator=mutated)
+    atheris.Setup(
+        [sys.argv[0], str(seeds), f"-artifact_prefix={place}/", *options], one, custom_mutator=mutated
+    )
     atheris.Fuzz()
 
 

@@ -1,4 +1,5 @@
-"""What may go wrong around a run, one by one: each is survived, or refused in one sentence with nothing lost."""
+"""What may go wrong around a run, one by one: each is survived, or refused in one sentence with nothing
+lost."""
 
 from __future__ import annotations
 
@@ -47,9 +48,13 @@ def session(model: str = "tiny-clm", learner: dict[str, object] = QUICK, **table
 
 
 @contextmanager
-def changed_model(change: Callable[[dict[str, torch.Tensor]], object], config: Callable[[Path], object] = bool) -> Iterator[str]:
+def changed_model(
+    change: Callable[[dict[str, torch.Tensor]], object], config: Callable[[Path], object] = bool
+) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as place:
-        folder = shutil.copytree(Plugins.discover().registry.get("model", "tiny-clm").build(), Path(place) / "model")
+        folder = shutil.copytree(
+            Plugins.discover().registry.get("model", "tiny-clm").build(), Path(place) / "model"
+        )
         path = next(folder.glob("*.safetensors"))
         tensors = load_file(path)
         change(tensors)
@@ -87,7 +92,8 @@ def disk_full() -> str:
 
 
 def permission_lost() -> str:
-    """The folder becomes read-only while the run goes on; an ordinary user's process, as root may write anywhere."""
+    """The folder becomes read-only while the run goes on; an ordinary user's process, as root may write
+    anywhere."""
     if os.getuid():
         raise NotHere("only root can become another user")
     with tempfile.TemporaryDirectory() as place:
@@ -126,11 +132,28 @@ def permission_lost() -> str:
 def interrupted() -> str:
     """Ctrl-C while learning: what was learned so far is kept, and the run goes on to its end."""
     with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--output", f"{place}/out"]
-        for setting in (*SMALL, "learner.steps=4000", "learner.early_stop=false", "learner.checkpoint_seconds=0"):
+        command = [
+            sys.executable,
+            "-m",
+            "gradiend_core",
+            "run",
+            "english-pronouns",
+            "--output",
+            f"{place}/out",
+        ]
+        for setting in (
+            *SMALL,
+            "learner.steps=4000",
+            "learner.early_stop=false",
+            "learner.checkpoint_seconds=0",
+        ):
             command += ["--set", setting]
-        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # which background jobs of a shell do not hear
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
+        heard = partial(
+            signal.signal, signal.SIGINT, signal.SIG_DFL
+        )  # which background jobs of a shell do not hear
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+        )
         for _ in range(600):
             time.sleep(0.1)
             if list(Path(place).rglob("state.json")):
@@ -148,8 +171,20 @@ def interrupted() -> str:
 def two_processes() -> str:
     """The second process of one output folder."""
     with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--output", f"{place}/out"]
-        for setting in (*SMALL, "learner.steps=400", "learner.early_stop=false"):  # longer than the second takes to begin
+        command = [
+            sys.executable,
+            "-m",
+            "gradiend_core",
+            "run",
+            "english-pronouns",
+            "--output",
+            f"{place}/out",
+        ]
+        for setting in (
+            *SMALL,
+            "learner.steps=400",
+            "learner.early_stop=false",
+        ):  # longer than the second takes to begin
             command += ["--set", setting]
         first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
@@ -158,9 +193,9 @@ def two_processes() -> str:
                 break
         second = subprocess.run(command, capture_output=True, text=True)
         assert second.returncode == 1
-        assert second.stderr.strip().endswith("is being written by another process; wait for it, or choose another"), (
-            second.stderr
-        )
+        assert second.stderr.strip().endswith(
+            "is being written by another process; wait for it, or choose another"
+        ), second.stderr
         assert first.wait() == 0
         load_run(Path(place) / "out")
     return "the second is refused, the first not disturbed"
@@ -175,7 +210,10 @@ def one_store() -> str:
             command += ["--set", setting]
         both = [
             subprocess.Popen(
-                [*command, "--output", f"{place}/{name}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                [*command, "--output", f"{place}/{name}"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
             )
             for name in ("a", "b")
         ]
@@ -232,12 +270,17 @@ def no_pad_token() -> str:
 
 
 FAULTS: dict[str, Callable[[], str]] = {
-    "the disk is full": disk_full, "permission is lost in the middle": permission_lost, "Ctrl-C while learning": interrupted,
-    "two processes, one output folder": two_processes, "two processes, one store of gradients": one_store,
-    "weights that are not finite": not_finite, "weights that a checkpoint lacks": weights_missing,
-    "a loss that is not finite": too_large_a_rate, "gradients that are zero": zero_gradients,
+    "the disk is full": disk_full,
+    "permission is lost in the middle": permission_lost,
+    "Ctrl-C while learning": interrupted,
+    "two processes, one output folder": two_processes,
+    "two processes, one store of gradients": one_store,
+    "weights that are not finite": not_finite,
+    "weights that a checkpoint lacks": weights_missing,
+    "a loss that is not finite": too_large_a_rate,
+    "gradients that are zero": zero_gradients,
     "a tokenizer without a padding token": no_pad_token,
-}  # fmt: skip
+}
 
 
 def tried(name: str) -> str:

@@ -1,7 +1,8 @@
 """Hostile files: whatever we read, damaged in every way we could think of, by whoever knows our checksums.
 
-Each loader is given a whole folder, one file of which is then changed. It must load, or refuse with a GradiendError: no other
-exception, no hang, no file written or read outside. `python -m tests.reliability hostile` tries many.
+Each loader is given a whole folder, one file of which is then changed. It must load, or refuse with a
+GradiendError: no other exception, no hang, no file written or read outside. `python -m tests.reliability
+hostile` tries many.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ HOSTILE: tuple[Any, ...] = (
 
 @frozen
 class Loader:
-    """Something that reads files: how a whole folder is made, which files may be changed, how it is read, and how checksums are
-    made right again."""
+    """Something that reads files: how a whole folder is made, which files may be changed, how it is read, and
+    how checksums are made right again."""
 
     name: str
     make: Callable[[Path], None]
@@ -112,14 +113,21 @@ def changed(folder: Path, rng: random.Random) -> str:
     """Changes one file of the folder; gives back what was done to it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     path = rng.choice(files)
-    if path.name == "config.json" and rng.random() < 0.6:  # transformers believes any size, and builds until memory ends
+    if (
+        path.name == "config.json" and rng.random() < 0.6
+    ):  # transformers believes any size, and builds until memory ends
         mild = tuple(each for each in HOSTILE if not isinstance(each, int) or each < 99)
         return f"{path.name}: {of_json(path, rng, mild)}"
     ways = {".json": of_json, ".toml": of_toml, ".safetensors": of_tensors, ".jsonl": of_lines}
     if path.suffix in ways and rng.random() < 0.6:
         try:
             return f"{path.name}: {ways[path.suffix](path, rng)}"
-        except (ValueError, TypeError, AttributeError, RecursionError):  # this value cannot be written in this format
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ):  # this value cannot be written in this format
             pass
     return f"{path.name}: {of_bytes(path, rng)}"
 
@@ -201,8 +209,15 @@ def planted(content: Any, rng: random.Random, values: tuple[Any, ...] = HOSTILE)
         here[rng.choice(("kind", "schema", "", "..", "x" * 300))] = rng.choice(values)
     elif what == "added":
         here.insert(key, rng.choice(values))
-    elif what == "number" and values is HOSTILE and isinstance(here[key], (int, float)) and not isinstance(here[key], bool):
-        here[key] = rng.choice((-here[key], here[key] + 1, here[key] * 10**9, here[key] * 1e300, float(here[key])))
+    elif (
+        what == "number"
+        and values is HOSTILE
+        and isinstance(here[key], (int, float))
+        and not isinstance(here[key], bool)
+    ):
+        here[key] = rng.choice(
+            (-here[key], here[key] + 1, here[key] * 10**9, here[key] * 1e300, float(here[key]))
+        )
     else:
         here[key] = rng.choice(values)
     return content, f"{what} at {key!r:.20}"
@@ -215,7 +230,9 @@ def of_tensors(path: Path, rng: random.Random) -> str:
     ways: dict[str, Callable[[], torch.Tensor | None]] = {
         "lost": lambda: None,
         "another type": lambda: old.to(rng.choice(TYPES)),
-        "not finite": lambda: torch.full_like(old, rng.choice((math.inf, math.nan))) if old.is_floating_point() else -old,
+        "not finite": lambda: (
+            torch.full_like(old, rng.choice((math.inf, math.nan))) if old.is_floating_point() else -old
+        ),
         "longer": lambda: torch.cat([old.flatten(), old.flatten()]),
         "shorter": lambda: old.flatten()[:-1].clone(),
         "none": lambda: old.flatten()[:0].clone(),
@@ -235,15 +252,26 @@ def of_tensors(path: Path, rng: random.Random) -> str:
     return f"{way}: {name}"
 
 
-# --- what is loaded -------------------------------------------------------------------------------------------------------
+# --- what is loaded
+# -------------------------------------------------------------------------------------------------------
 
 
 def some_feature() -> LearnedFeature:
-    scope = ParameterScope((ParameterSlice("a.weight", (3, 4)), ParameterSlice("b.weight", (5, 2), torch.tensor([1, 4, 9]))))
+    scope = ParameterScope(
+        (ParameterSlice("a.weight", (3, 4)), ParameterSlice("b.weight", (5, 2), torch.tensor([1, 4, 9])))
+    )
     vectors = torch.randn(3, scope.size, generator=torch.Generator().manual_seed(0)).unbind()
     rows = tuple(TrainingRow(step, 0.5, 0.9, 0.8, -0.8, step == 2) for step in range(3))
     return LearnedFeature(
-        vectors[0], 0.1, vectors[1].clone(), vectors[2].clone(), scope, ("A", "B"), *[GradientRole.DIFFERENCE] * 2, rows, 2
+        vectors[0],
+        0.1,
+        vectors[1].clone(),
+        vectors[2].clone(),
+        scope,
+        ("A", "B"),
+        *[GradientRole.DIFFERENCE] * 2,
+        rows,
+        2,
     )
 
 
@@ -254,7 +282,9 @@ def resealed(name: str) -> Callable[[Path], None]:
         for path in folder.rglob(f"{name}.json"):
             try:
                 about = json.loads(path.read_text(encoding="utf-8"))
-                about["content_sha256"] = sha256(json.dumps(about["content"], sort_keys=True).encode()).hexdigest()
+                about["content_sha256"] = sha256(
+                    json.dumps(about["content"], sort_keys=True).encode()
+                ).hexdigest()
                 about["tensors_sha256"] = sha256((path.parent / about["tensors"]).read_bytes()).hexdigest()
                 path.write_text(json.dumps(about), encoding="utf-8")
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -264,7 +294,9 @@ def resealed(name: str) -> Callable[[Path], None]:
 
 
 def make_checkpoint(folder: Path) -> None:
-    Checkpoint(folder, 0).save({"a": torch.ones(3)}, some_feature().training, {"updates": 3, "units": [1.0, 2.0]})
+    Checkpoint(folder, 0).save(
+        {"a": torch.ones(3)}, some_feature().training, {"updates": 3, "units": [1.0, 2.0]}
+    )
 
 
 def load_checkpoint(folder: Path) -> None:
@@ -348,7 +380,10 @@ def load_run_file(folder: Path) -> None:
 
 SUITE = {
     **RUN_FILE,
-    "members": [{"pairs": "all"}, {"name": "x", "model": ["tiny-mlm", "tiny-clm"], "pairs": [["ONE", "MANY"]]}],
+    "members": [
+        {"pairs": "all"},
+        {"name": "x", "model": ["tiny-mlm", "tiny-clm"], "pairs": [["ONE", "MANY"]]},
+    ],
     "comparison": {"nulls": 1, "top": [0.1, 5]},
 }
 
@@ -408,26 +443,57 @@ def load_a_model(folder: Path) -> None:
 LOADERS = {
     loader.name: loader
     for loader in (
-        Loader("feature", lambda folder: void(save_feature(some_feature(), folder)), load_feature, resealed("feature")),
         Loader(
-            "update", lambda folder: void(save_update(some_feature().update("A", 0.1), folder)), load_update, resealed("update")
+            "feature",
+            lambda folder: void(save_feature(some_feature(), folder)),
+            load_feature,
+            resealed("feature"),
+        ),
+        Loader(
+            "update",
+            lambda folder: void(save_update(some_feature().update("A", 0.1), folder)),
+            load_update,
+            resealed("update"),
         ),
         Loader("checkpoint", make_checkpoint, load_checkpoint, resealed("state")),
         Loader("run folder", make_run, load_run, reseal_run),
-        Loader("manifest", make_run, lambda folder: expect_whole(folder, "results.json", "run.toml", "tables/"), reseal_run),
+        Loader(
+            "manifest",
+            make_run,
+            lambda folder: expect_whole(folder, "results.json", "run.toml", "tables/"),
+            reseal_run,
+        ),
         Loader(
             "reference feature",
-            lambda folder: void(shutil.copytree(ROOT / "tests/fixtures/reference_feature", folder, dirs_exist_ok=True)),
+            lambda folder: void(
+                shutil.copytree(ROOT / "tests/fixtures/reference_feature", folder, dirs_exist_ok=True)
+            ),
             import_reference_feature,
         ),
         Loader("run file", writes("run.toml", tomli_w.dumps(RUN_FILE)), load_run_file),
-        Loader("suite file", writes("suite.toml", tomli_w.dumps(SUITE)), lambda folder: read_suite(folder / "suite.toml")),
-        Loader("settings", writes("settings.txt", 'learner.steps=4\nmodel="x"\na.b.c=[1, 2]\nlearner={a = 1}\n'), load_setting),
+        Loader(
+            "suite file",
+            writes("suite.toml", tomli_w.dumps(SUITE)),
+            lambda folder: read_suite(folder / "suite.toml"),
+        ),
+        Loader(
+            "settings",
+            writes("settings.txt", 'learner.steps=4\nmodel="x"\na.b.c=[1, 2]\nlearner={a = 1}\n'),
+            load_setting,
+        ),
         Loader("pairs", writes("pairs.jsonl", "\n".join(map(json.dumps, PAIRS))), read_pairs),
-        Loader("text file", writes("a.txt", "He ran.\nThey sang. I slept.\n" * 20), reads("a.txt", sentences="en", context=1)),
+        Loader(
+            "text file",
+            writes("a.txt", "He ran.\nThey sang. I slept.\n" * 20),
+            reads("a.txt", sentences="en", context=1),
+        ),
         Loader("CoNLL-U file", writes("a.conllu", CONLLU * 3), reads("a.conllu")),
         Loader("JSON lines", writes("a.jsonl", "\n".join(map(json.dumps, PAIRS))), reads("a.jsonl")),
-        Loader("CSV file", writes("a.csv", "text,split\n" + "He ran.,train\n" * 9), reads("a.csv", split_column="split")),
+        Loader(
+            "CSV file",
+            writes("a.csv", "text,split\n" + "He ran.,train\n" * 9),
+            reads("a.csv", split_column="split"),
+        ),
         Loader("model folder", make_model, load_a_model),
     )
 }
@@ -437,11 +503,13 @@ def void(_: Any) -> None:
     """Makes a function of something that gives more back."""
 
 
-# --- one attempt ----------------------------------------------------------------------------------------------------------
+# --- one attempt
+# ----------------------------------------------------------------------------------------------------------
 
 
 def attempt(loader: Loader, rng: random.Random) -> str:
-    """ "loaded", or the sentence of the refusal. Raises AssertionError for anything else, with what was done to which file."""
+    """ "loaded", or the sentence of the refusal. Raises AssertionError for anything else, with what was done
+    to which file."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "it"
         folder.mkdir()
@@ -463,10 +531,14 @@ def attempt(loader: Loader, rng: random.Random) -> str:
             except Exception as error:
                 raise AssertionError(f"{loader.name}: {type(error).__name__}: {error} ({done})") from error
             if loader.name in SLOW:
-                gc.collect()  # `datasets` leaves files open; they are closed here, where nobody is warned of it
+                gc.collect()  # `datasets` leaves files open; close them where nobody is warned of it
         assert not outside, f"{loader.name}: {outside} ({done})"
-        assert sorted(str(path) for path in Path(place).rglob("*")) == before, f"{loader.name}: files were written ({done})"
-        assert outcome == "loaded" or (outcome.strip() and "Traceback" not in outcome), f"{loader.name}: says nothing ({done})"
+        assert sorted(str(path) for path in Path(place).rglob("*")) == before, (
+            f"{loader.name}: files were written ({done})"
+        )
+        assert outcome == "loaded" or (outcome.strip() and "Traceback" not in outcome), (
+            f"{loader.name}: says nothing ({done})"
+        )
         assert len(outcome) < 3000, f"{loader.name}: says {len(outcome)} characters ({done})"
         return outcome
 
@@ -475,12 +547,21 @@ _watching: list[tuple[Path, list[str]]] = []
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if _watching and event in ("open", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree", "subprocess.Popen"):
+    if _watching and event in (
+        "open",
+        "os.remove",
+        "os.rename",
+        "os.mkdir",
+        "os.rmdir",
+        "shutil.rmtree",
+        "subprocess.Popen",
+    ):
         folder, found = _watching[-1]
         name = str(arguments[0])
         writes = event != "open" or (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"))
         cached = any(
-            part in name for part in (".cache", "__pycache__", "tmp_", ".lock", "/dev/null", "ldconfig", "torchinductor")
+            part in name
+            for part in (".cache", "__pycache__", "tmp_", ".lock", "/dev/null", "ldconfig", "torchinductor")
         ) or not name.startswith("/")
         if name.endswith((SECRET, "passwd")) or (writes and not name.startswith(str(folder)) and not cached):
             found.append(f"{event} {name}")

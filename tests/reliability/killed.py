@@ -1,7 +1,8 @@
 """kill -9, at every moment at which a job touches a file, and at moments drawn from all of its time.
 
-A job is done by a forked process, which kills itself at the k-th such moment. The job is then given again, and must end with the
-same files as one that nobody disturbed. `python -m tests.reliability killed` tries every such moment.
+A job is done by a forked process, which kills itself at the k-th such moment. The job is then given again,
+and must end with the same files as one that nobody disturbed. `python -m tests.reliability killed` tries
+every such moment.
 """
 
 from __future__ import annotations
@@ -38,7 +39,13 @@ RUN = {
     "paradigm": {"kind": "english-pronouns", "classes": ["3SG", "3PL"]},
     "data": {"max_texts": 1500, "max_per_class": 20, "max_neutral": 20},
     "scope": {"kind": "random", "share": 0.002},
-    "learner": {"steps": 12, "batch_size": 4, "validate_every": 4, "checkpoint_seconds": 0.0, "progress": False},
+    "learner": {
+        "steps": 12,
+        "batch_size": 4,
+        "validate_every": 4,
+        "checkpoint_seconds": 0.0,
+        "progress": False,
+    },
     "evaluation": {
         "kinds": ["encoder", "decoder"],
         "encoder": {"random_directions": 0, "splits": ["test"]},
@@ -71,7 +78,9 @@ def do_evaluate(folder: Path) -> None:
 
 def do_data(folder: Path) -> None:
     table = suit(gather(None, RUN, None, (), {}, {}), _plugins.registry)
-    save_data(DataRun(_plugins.registry, general_settings(table), *resolve_data(table, _plugins.registry)), folder)
+    save_data(
+        DataRun(_plugins.registry, general_settings(table), *resolve_data(table, _plugins.registry)), folder
+    )
 
 
 def is_whole(folder: Path) -> None:
@@ -82,13 +91,17 @@ def is_whole(folder: Path) -> None:
 
 JOBS = {
     job.name: job
-    for job in (Job("run", do_run), Job("evaluate a finished run", do_evaluate, on_a_run=True), Job("data", do_data))
+    for job in (
+        Job("run", do_run),
+        Job("evaluate a finished run", do_evaluate, on_a_run=True),
+        Job("data", do_data),
+    )
 }
 
 
 def done(job: Job, folder: Path, at: int = 0, after: float = 0.0) -> int:
-    """Does the job in a process of its own, which is killed at the `at`-th touch of a file in the folder or after so many
-    seconds. Gives back how many touches there were, or −1 where it was killed."""
+    """Does the job in a process of its own, which is killed at the `at`-th touch of a file in the folder or
+    after so many seconds. Gives back how many touches there were, or −1 where it was killed."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -99,7 +112,11 @@ def done(job: Job, folder: Path, at: int = 0, after: float = 0.0) -> int:
 
             def touch(event: str, arguments: tuple[Any, ...]) -> None:
                 nonlocal touches
-                written = event == "open" and isinstance(arguments[1], str) and bool(set(arguments[1]) & set("wxa+"))
+                written = (
+                    event == "open"
+                    and isinstance(arguments[1], str)
+                    and bool(set(arguments[1]) & set("wxa+"))
+                )
                 if (written or event in EVENTS) and str(folder) in str(arguments[0]):
                     touches += 1
                     if touches == at:
@@ -127,7 +144,9 @@ def done(job: Job, folder: Path, at: int = 0, after: float = 0.0) -> int:
 def content(folder: Path) -> dict[str, Any]:
     """What a job leaves: every file by its name, but for the time that things took."""
     found: dict[str, Any] = {}
-    for path in sorted(each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, ".lock")):
+    for path in sorted(
+        each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, ".lock")
+    ):
         name = path.relative_to(folder).as_posix()
         found[name] = path.read_bytes().replace(str(folder).encode(), b"OUT")
         if name == "results.json":
@@ -170,7 +189,7 @@ def undisturbed(job: Job) -> tuple[dict[str, Any], int, float]:
     torch.set_num_threads(1)  # a process that has started threads cannot be forked
     import matplotlib.pyplot  # noqa: F401
 
-    Session(run_file=RUN, plugins=_plugins, memo=_memo).loaded  # noqa: B018  # what all children would load again
+    Session(run_file=RUN, plugins=_plugins, memo=_memo).loaded  # what all children would load again  # noqa: B018
     folder = Path(tempfile.mkdtemp()) / "out"
     if job.on_a_run:
         shutil.copytree(finished_run(), folder)

@@ -22,9 +22,12 @@ def test_hostile_files_are_loaded_or_refused(name):
     loader = hostile.LOADERS[name]
 
     @settings(
-        max_examples=SLOW if name in hostile.SLOW else FEW, deadline=None, database=None, derandomize=True,
+        max_examples=SLOW if name in hostile.SLOW else FEW,
+        deadline=None,
+        database=None,
+        derandomize=True,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(st.integers(10**6, 2 * 10**6))
     def one(seed):
         hostile.attempt(loader, random.Random(seed))

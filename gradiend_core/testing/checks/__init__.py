@@ -14,6 +14,15 @@ from gradiend_core.testing.checks import (
 from gradiend_core.testing.checks.register import Check, checks_of
 
 __all__ = [
-    "Check", "checks_of", "evaluators", "every_role", "learners", "paradigms", "policies", "selectors", "sources",
-    "texts_and_models", "visualizers",
-]  # fmt: skip
+    "Check",
+    "checks_of",
+    "evaluators",
+    "every_role",
+    "learners",
+    "paradigms",
+    "policies",
+    "selectors",
+    "sources",
+    "texts_and_models",
+    "visualizers",
+]

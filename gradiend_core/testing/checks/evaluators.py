@@ -18,17 +18,25 @@ def _report(subject: Subject) -> Any:
 
 @check("evaluation")
 def a_report_has_numbers_with_their_n(subject: Subject) -> None:
-    """Metrics are plain numbers or None, never NaN, with an n; tables are as wide as their columns; the name is its own."""
+    """Metrics are plain numbers or None, never NaN, with an n; tables are as wide as their columns; the name
+    is its own."""
     report = _report(subject)
     assert report.name == subject.name, f"the report is named {report.name!r}, the evaluator {subject.name!r}"
     for path, metric in report.metrics.items():
-        plain = metric.value is None or (isinstance(metric.value, (int, float)) and metric.value == metric.value)
-        assert plain, f"{'.'.join(path)} is {metric.value!r}; a value that does not exist is None, others are plain numbers"
+        plain = metric.value is None or (
+            isinstance(metric.value, (int, float)) and metric.value == metric.value
+        )
+        assert plain, (
+            f"{'.'.join(path)} is {metric.value!r}; a value that does not exist is None, others are plain"
+            " numbers"
+        )
         counted = isinstance(metric.n, int) and metric.n >= 0
         assert counted, f"{'.'.join(path)} has n = {metric.n!r}"
     for name, table in report.tables.items():
         for row in table.rows:
-            assert len(row) == len(table.columns), f"a row of {name} has {len(row)} values for {len(table.columns)} columns"
+            assert len(row) == len(table.columns), (
+                f"a row of {name} has {len(row)} values for {len(table.columns)} columns"
+            )
 
 
 @check("evaluation")

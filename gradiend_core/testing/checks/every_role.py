@@ -19,9 +19,13 @@ def declaring_is_light(subject: Subject) -> None:
     """Importing the plugin brings in no torch, transformers, datasets or matplotlib."""
     module = subject.contribution.factory.split(":")[0].split(".")[0]
     code = f"import {module}, sys; print(*[name for name in {HEAVY!r} if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**_environment()})
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**_environment()}
+    )
     heavy = found.stdout.split()
-    assert not heavy, f"importing {module} imports {', '.join(heavy)}; move that into the module that the factory names"
+    assert not heavy, (
+        f"importing {module} imports {', '.join(heavy)}; move that into the module that the factory names"
+    )
 
 
 @check("")

@@ -23,9 +23,15 @@ def nothing_else_changes(subject: Subject) -> Iterator[None]:
     before = model_fingerprint(model), _modes(model), random_states()
     yield
     assert model_fingerprint(model) == before[0], "it changes the model's weights; restore them, to the bit"
-    assert all(each.grad is None for each in model.parameters()), "it leaves .grad on the model's parameters; set it to None"
-    assert _modes(model) == before[1], "it changes requires_grad or the training mode of the model; put them back"
-    assert random_states() == before[2], "it draws from or seeds a global random state; use a generator of its own"
+    assert all(each.grad is None for each in model.parameters()), (
+        "it leaves .grad on the model's parameters; set it to None"
+    )
+    assert _modes(model) == before[1], (
+        "it changes requires_grad or the training mode of the model; put them back"
+    )
+    assert random_states() == before[2], (
+        "it draws from or seeds a global random state; use a generator of its own"
+    )
 
 
 def _modes(model: Any) -> tuple[list[bool], list[bool]]:
@@ -41,7 +47,9 @@ def same(one: Any, two: Any) -> bool:
     if isinstance(one, Tensor):
         return isinstance(two, Tensor) and torch.equal(one, two)
     if attrs.has(type(one)):
-        return type(one) is type(two) and all(same(getattr(one, f.name), getattr(two, f.name)) for f in attrs.fields(type(one)))
+        return type(one) is type(two) and all(
+            same(getattr(one, f.name), getattr(two, f.name)) for f in attrs.fields(type(one))
+        )
     if isinstance(one, (list, tuple)):
         return len(one) == len(two) and all(map(same, one, two))
     return bool(one == two)

@@ -24,18 +24,28 @@ def _learned(subject: Subject) -> Any:
 def the_first_class_encodes_to_plus_one(subject: Subject) -> None:
     """A feature for each axis, over the scope, finite, with the first class above the second."""
     run, features = subject.session, _learned(subject)
-    assert len(features) == len(run.data.axes), f"there are {len(run.data.axes)} axes and {len(features)} features"
+    assert len(features) == len(run.data.axes), (
+        f"there are {len(run.data.axes)} axes and {len(features)} features"
+    )
     for feature, axis in zip(features, run.data.axes, strict=True):
         assert feature.classes == axis, f"the feature of {axis} says it is of {feature.classes}"
-        assert feature.scope.fingerprint() == run.gradients.scope.fingerprint(), "the feature is over another scope"
+        assert feature.scope.fingerprint() == run.gradients.scope.fingerprint(), (
+            "the feature is over another scope"
+        )
         for name in ("encoder", "decoder", "decoder_bias"):
             vector = getattr(feature, name)
-            fine = vector.shape == (feature.scope.size,) and vector.dtype == torch.float32 and bool(vector.isfinite().all())
+            fine = (
+                vector.shape == (feature.scope.size,)
+                and vector.dtype == torch.float32
+                and bool(vector.isfinite().all())
+            )
             assert fine, f"{name} is not {feature.scope.size} finite float32 numbers"
         examples = run.examples["validation"]
         values, labels = encodings(feature, run.gradients, examples), labels_of(examples.pairs, axis)
         first, second = (float(values[labels == code].mean()) for code in (1.0, -1.0))
-        assert first > second, f"{axis[0]} encodes to {first:+.2f} and {axis[1]} to {second:+.2f}; orient the feature (flipped)"
+        assert first > second, (
+            f"{axis[0]} encodes to {first:+.2f} and {axis[1]} to {second:+.2f}; orient the feature (flipped)"
+        )
 
 
 @check("learner")
@@ -55,7 +65,9 @@ def strengthening_strengthens(subject: Subject) -> None:
         before = float(run.source.losses(run.loaded.model, batch)[:, 1].mean())
         with applied(run.loaded.model, update, 1e-3 * length / update.norm):
             after = float(run.source.losses(run.loaded.model, batch)[:, 1].mean())
-    assert after < before, f"a small edit toward {feature.classes[0]} raises the loss of its words ({before:.4f} → {after:.4f})"
+    assert after < before, (
+        f"a small edit toward {feature.classes[0]} raises the loss of its words ({before:.4f} → {after:.4f})"
+    )
 
 
 @check("learner")

@@ -28,10 +28,16 @@ def every_class_has_pairs_in_every_split(subject: Subject) -> None:
             assert counts[split, name], f"class {name} has no {split} pair; raise DataError instead"
     for pair in data.pairs:
         assert pair.split in SPLITS, f"{pair.split!r} is no split; use one of {', '.join(SPLITS)}"
-        assert pair.factual_class != pair.alternative_class, f"a pair has {pair.factual_class} on both sides: {pair.text[:80]!r}"
-        assert pair.factual != pair.alternative, f"a pair has {pair.factual!r} as both fillers: {pair.text[:80]!r}"
+        assert pair.factual_class != pair.alternative_class, (
+            f"a pair has {pair.factual_class} on both sides: {pair.text[:80]!r}"
+        )
+        assert pair.factual != pair.alternative, (
+            f"a pair has {pair.factual!r} as both fillers: {pair.text[:80]!r}"
+        )
     for pair in data.neutral_pairs:
-        assert pair.factual == pair.alternative, f"a neutral pair has two words, {pair.factual!r} and {pair.alternative!r}"
+        assert pair.factual == pair.alternative, (
+            f"a neutral pair has two words, {pair.factual!r} and {pair.alternative!r}"
+        )
 
 
 @check("paradigm")
@@ -40,7 +46,9 @@ def a_text_is_in_one_split(subject: Subject) -> None:
     seen: dict[str, str] = {}
     for pair in subject.session.data.pairs:
         other = seen.setdefault(pair.text, pair.split)
-        assert other == pair.split, f"a text is in {other} and in {pair.split}: {pair.text[:80]!r}; split texts, not pairs"
+        assert other == pair.split, (
+            f"a text is in {other} and in {pair.split}: {pair.text[:80]!r}; split texts, not pairs"
+        )
 
 
 @check("paradigm")
@@ -49,7 +57,9 @@ def equal_seeds_give_equal_pairs(subject: Subject) -> None:
     before = random_states()
     one, two = subject.fresh().data, subject.fresh().data
     assert random_states() == before, "it draws from or seeds a global random state; use random.Random(seed)"
-    assert one.fingerprint() == two.fingerprint(), "two equal runs have different pairs; draw from random.Random(task.seed) alone"
+    assert one.fingerprint() == two.fingerprint(), (
+        "two equal runs have different pairs; draw from random.Random(task.seed) alone"
+    )
 
 
 @check("paradigm")
@@ -60,4 +70,6 @@ def the_funnel_adds_up(subject: Subject) -> None:
     assert funnel.read >= len(data.neutral_texts), f"the funnel says that {funnel.read} texts were read"
     for name in data.classes:
         pairs = sum(pair.factual_class == name for pair in data.pairs)
-        assert kept.get(name) == pairs, f"the funnel says {kept.get(name)} pairs of {name} were kept, and there are {pairs}"
+        assert kept.get(name) == pairs, (
+            f"the funnel says {kept.get(name)} pairs of {name} were kept, and there are {pairs}"
+        )

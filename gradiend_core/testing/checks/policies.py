@@ -12,7 +12,8 @@ from gradiend_core.testing.subject import Subject
 
 @check("policy")
 def the_unedited_model_is_in_the_race(subject: Subject) -> None:
-    """It has a score for every goal, from texts of the axis alone, and a broken model never wins against it."""
+    """It has a score for every goal, from texts of the axis alone, and a broken model never wins against
+    it."""
     from gradiend_core.rewriting.measuring import measure_of
 
     run, policy = subject.session, subject.build()
@@ -29,9 +30,13 @@ def the_unedited_model_is_in_the_race(subject: Subject) -> None:
         assert scored, f"the unedited model has no score for {goal.name}; give it one"
         assert base.language
         broken = attrs.evolve(
-            base, learning_rate=1.0, language=attrs.evolve(base.language, scores=base.language.scores * 0.0),
+            base,
+            learning_rate=1.0,
+            language=attrs.evolve(base.language, scores=base.language.scores * 0.0),
             probabilities={name: torch.zeros_like(values) for name, values in base.probabilities.items()},
-        )  # fmt: skip
+        )
         score = policy.score(goal, broken, base)
         fine = score is None or score <= own
-        assert fine, f"for {goal.name} a model that predicts nothing scores {score}, and the unedited one {own}"
+        assert fine, (
+            f"for {goal.name} a model that predicts nothing scores {score}, and the unedited one {own}"
+        )

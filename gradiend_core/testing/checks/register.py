@@ -1,4 +1,5 @@
-"""A check is a function of a `Subject` that raises AssertionError with what to mend; its docstring is the promise."""
+"""A check is a function of a `Subject` that raises AssertionError with what to mend; its docstring is the
+promise."""
 
 from __future__ import annotations
 

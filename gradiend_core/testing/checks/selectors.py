@@ -25,11 +25,15 @@ def a_scope_is_of_the_model(subject: Subject) -> None:
     names = [part.name for part in scope.slices]
     assert len(set(names)) == len(names), "a parameter is in the scope twice"
     for part in scope.slices:
-        assert part.name in named, f"{part.name!r} is no name of model.named_parameters(), which has tied weights once"
+        assert part.name in named, (
+            f"{part.name!r} is no name of model.named_parameters(), which has tied weights once"
+        )
         assert tuple(named[part.name].shape) == part.shape, f"{part.name} has another shape than the model's"
         if part.index is not None:
             ascending = (
-                bool((part.index.diff() > 0).all()) and int(part.index[0]) >= 0 and int(part.index[-1]) < named[part.name].numel()
+                bool((part.index.diff() > 0).all())
+                and int(part.index[0]) >= 0
+                and int(part.index[-1]) < named[part.name].numel()
             )
             assert ascending, f"the index of {part.name} is not ascending, unique and within the parameter"
 
@@ -39,4 +43,6 @@ def selecting_twice_selects_the_same(subject: Subject) -> None:
     """Equal seeds select equal weights, and nothing else changes."""
     with nothing_else_changes(subject):
         one, two = _selected(subject), _selected(subject)
-    assert one.fingerprint() == two.fingerprint(), "two selections differ; draw from a generator with task.seed"
+    assert one.fingerprint() == two.fingerprint(), (
+        "two selections differ; draw from a generator with task.seed"
+    )

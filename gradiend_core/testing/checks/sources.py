@@ -19,18 +19,28 @@ from gradiend_core.testing.subject import Subject
 
 def _source(subject: Subject) -> tuple[Any, Any, Any]:
     run = subject.session
-    return run.source, run.loaded.model, subset(run.examples["train"], range(min(FEW, len(run.examples["train"].pairs))))
+    return (
+        run.source,
+        run.loaded.model,
+        subset(run.examples["train"], range(min(FEW, len(run.examples["train"].pairs)))),
+    )
 
 
 @check("source")
 def losses_are_two_for_each_example(subject: Subject) -> None:
     """[examples, 2] numbers that are finite and depend on the model's weights."""
     source, model, examples = _source(subject)
-    losses = source.losses(model, examples.batch(range(len(examples.pairs)), subject.session.gradients.device))
+    losses = source.losses(
+        model, examples.batch(range(len(examples.pairs)), subject.session.gradients.device)
+    )
     shape = (len(examples.pairs), 2)
-    assert tuple(losses.shape) == shape, f"losses have the shape {tuple(losses.shape)}, not [examples, 2] = {shape}"
+    assert tuple(losses.shape) == shape, (
+        f"losses have the shape {tuple(losses.shape)}, not [examples, 2] = {shape}"
+    )
     assert bool(losses.isfinite().all()), "losses are not finite"
-    assert losses.requires_grad, "losses do not depend on the model's weights; do not detach them, and open no inference mode"
+    assert losses.requires_grad, (
+        "losses do not depend on the model's weights; do not detach them, and open no inference mode"
+    )
 
 
 @check("source")
@@ -54,24 +64,36 @@ def swapping_the_fillers_swaps_the_losses(subject: Subject) -> None:
     """Column 0 is of the factual filler and column 1 of the alternative one, in the same context."""
     source, model, examples = _source(subject)
     run, device = subject.session, subject.session.gradients.device
-    swapped = source.prepare([
-        attrs.evolve(pair, factual=pair.alternative, alternative=pair.factual) for pair in examples.pairs
-    ], run.loaded.tokenizer, model)  # fmt: skip
-    assert len(swapped.pairs) == len(examples.pairs), "a pair that can be used cannot be used with its fillers swapped"
+    swapped = source.prepare(
+        [attrs.evolve(pair, factual=pair.alternative, alternative=pair.factual) for pair in examples.pairs],
+        run.loaded.tokenizer,
+        model,
+    )
+    assert len(swapped.pairs) == len(examples.pairs), (
+        "a pair that can be used cannot be used with its fillers swapped"
+    )
     rows = range(len(examples.pairs))
     with torch.no_grad():
         losses, turned = (source.losses(model, each.batch(rows, device)) for each in (examples, swapped))
-    assert torch.allclose(losses, turned.flip(1), rtol=1e-3, atol=1e-4), "with the fillers swapped the losses are not swapped"
+    assert torch.allclose(losses, turned.flip(1), rtol=1e-3, atol=1e-4), (
+        "with the fillers swapped the losses are not swapped"
+    )
 
 
 @check("source")
 def the_products_are_exact(subject: Subject) -> None:
-    """project, accumulate and columns agree with one backward pass for each example, on a part of the scope too."""
+    """project, accumulate and columns agree with one backward pass for each example, on a part of the scope
+    too."""
     _, _, examples = _source(subject)
     run = subject.session
     size = run.gradients.scope.size
-    narrow = torch.randperm(size, generator=torch.Generator().manual_seed(0))[: max(1, size // 20)].sort().values
-    for gradients, what in ((run.gradients, "the whole scope"), (run.gradients.narrowed(narrow), "5 % of the scope")):
+    narrow = (
+        torch.randperm(size, generator=torch.Generator().manual_seed(0))[: max(1, size // 20)].sort().values
+    )
+    for gradients, what in (
+        (run.gradients, "the whole scope"),
+        (run.gradients.narrowed(narrow), "5 % of the scope"),
+    ):
         for name, error in product_errors(gradients, examples, GradientRole.DIFFERENCE).items():
             assert error < 1e-3, f"{name} over {what} is off by {error:.2g} of its largest value"
 
@@ -94,13 +116,18 @@ def gradients_are_slopes(subject: Subject) -> None:
         assert worst < 1e-4, f"the {role.value} gradient is not the slope of its loss (off by {worst:.2g})"
 
 
-def _slopes(gradients: GradientOperator, examples: Any, direction: Tensor, role: GradientRole, step: float = 1e-5) -> Tensor:
+def _slopes(
+    gradients: GradientOperator, examples: Any, direction: Tensor, role: GradientRole, step: float = 1e-5
+) -> Tensor:
     from gradiend_core.records.update import WeightUpdate
     from gradiend_core.rewriting.apply import applied
 
     column, found = (0 if role is GradientRole.FACTUAL else 1), []
     for sign in (1.0, -1.0):
-        with applied(gradients.model, WeightUpdate(direction, gradients.scope, 0.0, sign * step)), torch.no_grad():
+        with (
+            applied(gradients.model, WeightUpdate(direction, gradients.scope, 0.0, sign * step)),
+            torch.no_grad(),
+        ):
             batch = examples.batch(range(len(examples.pairs)), gradients.device)
             found.append(gradients.source.losses(gradients.model, batch)[:, column].double())
     return (found[0] - found[1]) / (2 * step)
@@ -116,7 +143,9 @@ def reading_gradients_changes_nothing(subject: Subject) -> None:
         source.losses(model, examples.batch(range(len(examples.pairs)), run.gradients.device)).sum().detach()
         source.prepare(run.data.pairs[:FEW], run.loaded.tokenizer, model)
         if hasattr(source, "score_texts"):
-            source.score_texts(model, source.prepare_texts(run.data.neutral_texts[:FEW], run.loaded.tokenizer, model, 0))
+            source.score_texts(
+                model, source.prepare_texts(run.data.neutral_texts[:FEW], run.loaded.tokenizer, model, 0)
+            )
 
 
 @check("source")

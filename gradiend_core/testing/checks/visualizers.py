@@ -19,7 +19,8 @@ from gradiend_core.testing.subject import Subject
 
 @check("figures")
 def a_figure_touches_nothing_global(subject: Subject) -> None:
-    """A Figure, or None where its reports are missing; without pyplot's figures, and without a changed rcParam."""
+    """A Figure, or None where its reports are missing; without pyplot's figures, and without a changed
+    rcParam."""
     run, visualizer = subject.session, subject.build()
     reports = run.reports
     _drawn(lambda: visualizer.draw(run.feature, reports), lambda: visualizer.draw(run.feature, {}))
@@ -27,11 +28,14 @@ def a_figure_touches_nothing_global(subject: Subject) -> None:
 
 @check("comparison-figures")
 def a_comparison_figure_touches_nothing_global(subject: Subject) -> None:
-    """Of 2 and of 9 features a Figure, None where its tables are missing; no figure in pyplot, no changed rcParam."""
+    """Of 2 and of 9 features a Figure, None where its tables are missing; no figure in pyplot, no changed
+    rcParam."""
     visualizer = subject.build()
     for count in (2, 9):
         report = a_comparison(subject, count)
-        _drawn(lambda report=report: visualizer.draw(report), lambda: visualizer.draw(Report("comparison", {})))  # type: ignore[misc]
+        _drawn(
+            lambda report=report: visualizer.draw(report), lambda: visualizer.draw(Report("comparison", {}))
+        )  # type: ignore[misc]
 
 
 def a_comparison(subject: Subject, count: int) -> Report:
@@ -52,11 +56,18 @@ def _drawn(draw: Callable[[], Any], without: Callable[[], Any]) -> None:
     found = sys.modules.get("matplotlib")
     before, opened = dict(found.rcParams) if found else None, _open_figures()
     figure = draw()
-    matplotlib, kind = sys.modules["matplotlib"], sys.modules["matplotlib.figure"].Figure  # the plugin's; the core has none
-    assert figure is None or isinstance(figure, kind), f"draw gives {type(figure).__name__}, not a matplotlib Figure or None"
+    matplotlib, kind = (
+        sys.modules["matplotlib"],
+        sys.modules["matplotlib.figure"].Figure,
+    )  # the plugin's; the core has none
+    assert figure is None or isinstance(figure, kind), (
+        f"draw gives {type(figure).__name__}, not a matplotlib Figure or None"
+    )
     changed = before is not None and dict(matplotlib.rcParams) != before
     assert not changed, "it changes matplotlib.rcParams; use rc_context or set artists"
-    assert _open_figures() == opened, "it opens a figure in pyplot, which keeps it forever; make a matplotlib.figure.Figure"
+    assert _open_figures() == opened, (
+        "it opens a figure in pyplot, which keeps it forever; make a matplotlib.figure.Figure"
+    )
     try:
         figure = without()
     except GradiendError:

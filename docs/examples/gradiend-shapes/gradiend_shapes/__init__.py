@@ -22,14 +22,22 @@ def gradiend_feature_paradigms():
 
 @hookimpl
 def gradiend_gradient_sources():
-    return [Contribution("image-label", NoSettings, WHERE + "LabelSource", "cross-entropy of an image's label")]
+    return [
+        Contribution("image-label", NoSettings, WHERE + "LabelSource", "cross-entropy of an image's label")
+    ]
 
 
 @hookimpl
 def gradiend_models():
-    return [Contribution("shapes-net", NoSettings, WHERE + "folder", "a network of two layers, trained as it is loaded")]
+    return [
+        Contribution(
+            "shapes-net", NoSettings, WHERE + "folder", "a network of two layers, trained as it is loaded"
+        )
+    ]
 
 
 @hookimpl
 def gradiend_texts():
-    return [Contribution("shapes-images", NoSettings, WHERE + "texts", "600 images by number, with their shapes")]
+    return [
+        Contribution("shapes-images", NoSettings, WHERE + "texts", "600 images by number, with their shapes")
+    ]

@@ -50,7 +50,9 @@ class Labelled:
     def batch(self, rows, device):
         chosen = [self.pairs[row] for row in rows]
         images = torch.stack([image(int(pair.left.split()[1])) for pair in chosen])
-        labels = torch.tensor([[LABELS.index(pair.factual), LABELS.index(pair.alternative)] for pair in chosen])
+        labels = torch.tensor(
+            [[LABELS.index(pair.factual), LABELS.index(pair.alternative)] for pair in chosen]
+        )
         return Batch(images.to(device), labels.to(device))
 
 
