@@ -20,10 +20,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 import gradiend_core
 from gradiend_core import hookspecs
-from gradiend_core.config.converter import unstructure
 from gradiend_core.config.runfile import OWN, SEVERAL, SINGLE
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import ROLES
+from gradiend_core.records.converter import unstructure
 from gradiend_core.records.run import ComparisonSettings, GeneralSettings
 
 

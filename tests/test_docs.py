@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gradiend_core import cli, read_suite
-from gradiend_core.session import Session
+from gradiend_core.run.session import Session
 from tests.conftest import ROOT
 from tests.plugins.test_side_effects import CROWS, WINOGENDER
 

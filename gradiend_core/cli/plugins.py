@@ -28,7 +28,7 @@ def plugins(
 
     view = Table(box=None, padding=(0, 2, 0, 0))
     for column in COLUMNS:
-        view.add_column(column, overflow="fold", no_wrap=column in ("name", "role", "plugin", "state"))
+        view.add_column(column, overflow="fold", no_wrap=column in ("name", "kind", "plugin", "state"))
     for row in table:
         view.add_row(*(row[column] for column in COLUMNS))
     Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(view)
@@ -37,17 +37,19 @@ def plugins(
 def check(
     name: Annotated[str, typer.Argument(help="A plugin, or one of its contributions.")],
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of the run that it is tried in.")
+        list[str],
+        typer.Option("--set", metavar="PATH=VALUE", help="Settings of the run that it is tried in."),
     ] = [],
 ) -> None:
-    """Does a plugin keep the promises of its roles? What does not hold is said, with what to mend."""
+    """Does a plugin keep the promises? What does not hold is said, with what to mend."""
     from gradiend_core.config.runfile import override
     from gradiend_core.testing.kit import outcomes
 
     broken = 0
     for each in outcomes(name, **override({}, settings)):
         print(
-            f"{'mend' if each.problem else 'ok  '}  {each.role} {each.name}: {each.problem or each.promise}"
+            f"{'mend' if each.problem else 'ok  '}  {each.plugin_kind} {each.name}:"
+            f" {each.problem or each.promise}"
         )
         broken += bool(each.problem)
     if broken:
@@ -55,10 +57,12 @@ def check(
 
 
 def new_plugin(
-    role: Annotated[
+    kind: Annotated[
         str,
         typer.Argument(
-            help="paradigm, source, scope, learner, policy, evaluation, figures or comparison-figures."
+            help=(
+                "paradigm, source, selector, learner, policy, evaluator, visualizer or comparison-visualizer."
+            )
         ),
     ],
     name: Annotated[
@@ -69,5 +73,5 @@ def new_plugin(
     """A plugin to start from: a distribution of its own that passes `gradiend check`."""
     from gradiend_core.testing.skeleton import write_plugin
 
-    folder = write_plugin(role, name, output or Path(name))
+    folder = write_plugin(kind, name, output or Path(name))
     print(f"written to {folder}; go on with: pip install -e {folder} && gradiend check {name}")

@@ -24,7 +24,7 @@ def suite(
 ) -> None:
     """Many runs from one file, and the comparison of their features; given again, it goes on where it was."""
     from gradiend_core.config.suitefile import read_suite
-    from gradiend_core.suite import run_suite, workers
+    from gradiend_core.finished.suite import run_suite, workers
 
     found = read_suite(file, settings)
     folder = output or Path("runs") / file.stem
@@ -52,8 +52,8 @@ def compare(
 ) -> None:
     """Features of finished runs side by side: what they share in the weights, and what they read of each
     other's texts."""
-    from gradiend_core.comparing import compare_runs, runs_in, save_comparison
-    from gradiend_core.config.converter import structure
+    from gradiend_core.finished.comparing import compare_runs, runs_in, save_comparison
+    from gradiend_core.records.converter import structure
     from gradiend_core.records.run import ComparisonSettings
 
     try:
@@ -80,7 +80,7 @@ def report(
     ] = True,
 ) -> None:
     """Finished runs as one HTML file that needs no network; several are compared in it."""
-    from gradiend_core.reporting import write_report
+    from gradiend_core.finished.reporting import write_report
 
     written = write_report(runs, output, strengths=strengths)
     print(f"written to {written} ({written.stat().st_size / 1e6:.1f} MB)")
@@ -97,8 +97,8 @@ def stack(
 ) -> None:
     """The edits of several finished runs in one model: what they share, and what each does alone and beside
     the others."""
-    from gradiend_core.stacking import export_stack, opened
-    from gradiend_core.stacking import stack as stack_edits
+    from gradiend_core.finished.stacking import export_stack, opened
+    from gradiend_core.finished.stacking import stack as stack_edits
 
     found = stack_edits(opened(edits))
     print("\n".join(found.report.lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from gradiend_core.errors import ConfigError, ModelError
 if TYPE_CHECKING:
     from gradiend_core.plugins.registry import Registry
     from gradiend_core.records.pair import MinimalPair
-    from gradiend_core.session import Session
+    from gradiend_core.run.run import Run
 
 #: how many texts a preview reads, and how many pairs of a class it shows
 PREVIEW, SHOWN = 20_000, 4
@@ -41,17 +42,17 @@ def run(
         Path | None, typer.Option(help="Output folder.  [default: runs/PARADIGM_MODEL_CLASSES]")
     ] = None,
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like learner.steps=200; repeatable.")
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like learner.max_steps=200; repeatable.")
     ] = [],
-    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.  [default: 0]")] = None,
     disable_plugin: Disabled = [],
 ) -> None:
     """Text to pairs to a learned feature, its evaluation, figures and rewritten models. Processes that
     torchrun starts, as in `torchrun --nproc-per-node 2 -m gradiend_core run …`, share the gradients."""
     from gradiend_core.gradients.parallel import processes
-    from gradiend_core.planning import memory_plan, shortage
-    from gradiend_core.run_folder import has_run, save_run
-    from gradiend_core.session import Session
+    from gradiend_core.run.folder import has_run, save_run
+    from gradiend_core.run.planning import memory_plan, shortage
+    from gradiend_core.run.session import Session
 
     kind, file = _kind_or_file(what)
     session = Session(
@@ -70,10 +71,11 @@ def run(
             f" {state.cause}",
             file=sys.stderr,
         )
-    if needed := memory_plan(session):
-        print(needed.summary(), flush=True)
-        if problem := shortage(needed):
-            print(f"warning: {problem}", file=sys.stderr)
+    with suppress(ModelError):  # a model that cannot be loaded without weights may be loaded with them
+        if needed := memory_plan(session):
+            print(needed.summary(), flush=True)
+            if problem := shortage(needed):
+                print(f"warning: {problem}", file=sys.stderr)
     with processes() as first, TemporaryDirectory() as elsewhere:
         chosen = output or default_output(session)
         finished = has_run(chosen, session)
@@ -96,12 +98,12 @@ def plan(
     ] = None,
     classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The two classes.")] = None,
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like scope.kind=random; repeatable.")
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like selector.kind=random; repeatable.")
     ] = [],
 ) -> None:
     """What a run would hold in memory, stage by stage, without its weights and its texts."""
-    from gradiend_core.planning import memory_plan, shortage
-    from gradiend_core.session import Session
+    from gradiend_core.run.planning import memory_plan, shortage
+    from gradiend_core.run.session import Session
 
     kind, file = _kind_or_file(what)
     session = Session(kind, run_file=file, model=model, settings=settings, classes=names(classes))
@@ -130,15 +132,15 @@ def data(
     settings: Annotated[
         list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like data.balance=try; repeatable.")
     ] = [],
-    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.  [default: 0]")] = None,
     disable_plugin: Disabled = [],
 ) -> None:
     """Text to minimal pairs with an audit, without a model."""
     from gradiend_core.config.runfile import gather, general_settings, resolve_data, suit
     from gradiend_core.data.audit import audit
-    from gradiend_core.data_folder import markdown, save_data
-    from gradiend_core.data_run import DataRun
     from gradiend_core.plugins.manager import Plugins
+    from gradiend_core.run.data import DataMaker
+    from gradiend_core.run.data_folder import markdown, save_data
 
     if preview == (output is not None):
         raise ConfigError("give either --output FOLDER, or --preview to see some pairs first")
@@ -148,7 +150,7 @@ def data(
     table = gather(kind, file, names(classes), settings, tables, top)
     registry = Plugins.discover(general_settings(table).disable_plugins).registry
     table = suit(table, registry)
-    run = DataRun(registry, general_settings(table), *resolve_data(table, registry))
+    run = DataMaker(registry, general_settings(table), *resolve_data(table, registry))
     loaded = _tokenizer(tokenizer, registry)
     if output is None:
         pairs = run.pairs()
@@ -185,8 +187,8 @@ def encode(
     ] = [],
 ) -> None:
     """What the encoder of a finished run reads in other texts."""
-    from gradiend_core import encoding
-    from gradiend_core.run_folder import load_run
+    from gradiend_core.finished import encoding
+    from gradiend_core.run.finished import load_run
     from gradiend_core.storage.files import write_csv
 
     if bool(marked) == (texts is not None):
@@ -218,15 +220,15 @@ def evaluate(
     settings: Annotated[
         list[str],
         typer.Option(
-            "--set", metavar="PATH=VALUE", help="Like evaluation.side-effects.max_texts=100; repeatable."
+            "--set", metavar="PATH=VALUE", help="Like evaluators.side-effects.max_texts=100; repeatable."
         ),
     ] = [],
 ) -> None:
     """More evaluators for a finished run, without learning again; their numbers join those of its folder."""
-    from gradiend_core.run_folder import evaluate_run
+    from gradiend_core.run.finished import evaluate_run
 
-    session = evaluate_run(run, kinds, settings)
-    for _, _, reports in session.by_axis():
+    finished = evaluate_run(run, kinds, settings)
+    for _, _, reports in finished.by_axis():
         for kind in kinds:
             report = reports[kind]
             show(report)
@@ -248,26 +250,13 @@ def rewrite(
     rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
 ) -> None:
     """The edit of a finished run as a model, an update or an adapter."""
-    from gradiend_core.exporting import export
-    from gradiend_core.run_folder import load_run
+    from gradiend_core.finished.exporting import export
+    from gradiend_core.run.finished import load_run
 
     if output.exists():
         raise ConfigError(f"{output} exists; give a new folder")
-    session = load_run(run)
-    print(
-        "\n".join(
-            export(
-                session,
-                toward,
-                output,
-                form,
-                strength=strength,
-                learning_rate=learning_rate,
-                keep=keep,
-                rank=rank,
-            )
-        )
-    )
+    options = {"strength": strength, "learning_rate": learning_rate, "keep": keep, "rank": rank}
+    print("\n".join(export(load_run(run), toward, output, form, **options)))  # type: ignore[arg-type]
 
 
 def _kind_or_file(what: str) -> tuple[str | None, str | None]:
@@ -279,7 +268,9 @@ def _tokenizer(name: str | None, registry: Registry) -> Any:
         return None
     from transformers import AutoTokenizer
 
-    folder = str(registry.get("model", name).build()) if registry.has("model", name) else name
+    from gradiend_core.roles.kinds import MODEL
+
+    folder = str(registry.build(MODEL, name)) if registry.has(MODEL, name) else name
     try:
         return AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
@@ -291,28 +282,29 @@ def _marked(pair: MinimalPair) -> str:
     return f"{left}[{pair.factual} | {pair.alternative}]{pair.right[:60]}".replace("\n", " ")
 
 
-def default_output(session: Session) -> Path:
+def default_output(run: Run) -> Path:
     """A folder named after the run; where another finished run has that name, with a number."""
-    from gradiend_core.run_folder import has_run
+    from gradiend_core.run.folder import has_run
     from gradiend_core.storage.manifest import is_sealed
 
-    config = session.config
+    config = run.config
     model = Path(config.general.model.rstrip("/")).name
     name = f"{config.paradigm.kind}_{model}_{'-'.join(config.paradigm.config.classes) or 'all'}"
     for number in count(1):
         folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
-        if not is_sealed(folder) or has_run(folder, session):
+        if not is_sealed(folder) or has_run(folder, run):
             break
     return folder
 
 
-def summary(session: Session, folder: Path) -> list[str]:
+def summary(run: Run, folder: Path) -> list[str]:
     """A run in a few lines."""
-    lines = [*session.funnel.lines(), *(session.source_report.lines if session.source_report else ())]
-    for _, feature, reports in session.by_axis():
+    record = run.record
+    lines = [*record.funnel.lines(), *(record.source_report.lines if record.source_report else ())]
+    for _, feature, reports in run.by_axis():
         first, second = feature.classes
-        lines.append(f"{first} (+1) against {second} (−1) in {session.config.general.model}")
+        lines.append(f"{first} (+1) against {second} (−1) in {run.config.general.model}")
         lines += [line for report in reports.values() for line in report.lines]
-    lines += [f"warning: {warning}" for warning in session.warnings]
-    seconds = ", ".join(f"{name} {value:.1f}" for name, value in session.timing.items())
-    return [*lines, f"seconds   {seconds}; total {sum(session.timing.values()):.1f}", f"written to {folder}"]
+    lines += [f"warning: {warning}" for warning in run.warnings]
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in record.timing.items())
+    return [*lines, f"seconds   {seconds}; total {sum(record.timing.values()):.1f}", f"written to {folder}"]

@@ -9,10 +9,10 @@ from attrs import frozen
 from torch import Tensor
 
 from gradiend_core.comparison.weights import common_scope
-from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.learning.encodings import correlation
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.source import Examples
 
 #: numbers that the encoders of one pass may take
@@ -35,7 +35,7 @@ class Crossing:
         return (self.first - self.second) / 2
 
 
-def encode_all(features: Sequence[LearnedFeature], gradients: GradientOperator, examples: Examples) -> Tensor:
+def encode_all(features: Sequence[LearnedFeature], gradients: ModelGradients, examples: Examples) -> Tensor:
     """Encodings of each example by each feature, [features, examples]. Features of one gradient role and
     scope share passes; a pass takes as many as the budget has room for."""
     found = torch.zeros(len(features), len(examples.pairs))

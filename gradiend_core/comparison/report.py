@@ -28,10 +28,10 @@ from gradiend_core.comparison.tables import (
 )
 from gradiend_core.comparison.weights import Weights
 from gradiend_core.comparison.where import places, shares_by_place
-from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.learning.encodings import labels_of
 from gradiend_core.records.report import Metric, Report, Table
 from gradiend_core.records.run import ComparisonSettings
+from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.source import Examples
 
 COLUMNS = {
@@ -50,7 +50,7 @@ class Reading:
     """A model, and the test pairs on which its features are tried, each once; `rows` are those of each
     feature, by name."""
 
-    gradients: GradientOperator
+    gradients: ModelGradients
     examples: Examples
     rows: Mapping[str, Sequence[int]]
 

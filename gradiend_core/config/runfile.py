@@ -10,9 +10,10 @@ from typing import Any
 import attrs
 import tomli_w
 
-from gradiend_core.config.converter import structure, unstructure
 from gradiend_core.errors import ConfigError, ModelError, unknown
 from gradiend_core.plugins.registry import Registry
+from gradiend_core.records.contribution import Trait
+from gradiend_core.records.converter import structure, unstructure
 from gradiend_core.records.run import (
     Choice,
     DataSettings,
@@ -24,19 +25,24 @@ from gradiend_core.records.run import (
     SeedSettings,
     StoreSettings,
 )
+from gradiend_core.roles.kinds import (
+    EVALUATOR,
+    LEARNER,
+    PARADIGM,
+    POLICY,
+    SELECTOR,
+    SOURCE,
+    VISUALIZER,
+    PluginKind,
+)
 
 GENERAL = [field.name for field in attrs.fields(GeneralSettings)]
-#: role: the kind that is taken when none is named
-SINGLE = {
-    "paradigm": "english-pronouns",
-    "source": "auto",
-    "scope": "backbone",
-    "learner": "adam",
-    "policy": "threshold",
-}
-SEVERAL = ("evaluation", "figures")
+#: tables that choose one contribution, by its `kind`
+ONE: dict[str, PluginKind[Any]] = {kind.name: kind for kind in (PARADIGM, SOURCE, SELECTOR, LEARNER, POLICY)}
+#: tables that choose several, by their `kinds`
+SEVERAL: dict[str, PluginKind[Any]] = {"evaluators": EVALUATOR, "visualizers": VISUALIZER}
 #: tables of the core itself
-OWN = {
+CORE: dict[str, type] = {
     "data": DataSettings,
     "gradients": GradientSettings,
     "store": StoreSettings,
@@ -46,10 +52,14 @@ OWN = {
 }
 #: written for the reader, ignored when read
 NOTE = "provenance"
+#: older names of tables, which are refused with the new one
+RENAMED = {"scope": "selector", "evaluation": "evaluators", "figures": "visualizers"}
+#: `source.kind` that asks each source whether it accepts the model
+AUTO = "auto"
 
 
 def read_run_file(path: Path) -> dict[str, Any]:
-    """The file as tables; raises ConfigError with the line of a mistake."""
+    """The file as tables. Raises ConfigError with the line of a mistake."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -59,22 +69,25 @@ def read_run_file(path: Path) -> dict[str, Any]:
 
 
 def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """The table with settings like "learner.steps=200" put in; a value that is no TOML is taken as text."""
+    """The table with settings like "learner.max_steps=200" put in; a value that is no TOML is taken as
+    text."""
     for setting in settings:
         path, sign, text = setting.partition("=")
         if not sign or not all(path.split(".")):
-            raise ConfigError(f"--set {setting!r}: write it as a path and a value, like learner.steps=200")
+            raise ConfigError(
+                f"--set {setting!r}: write it as a path and a value, like learner.max_steps=200"
+            )
         try:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text
         *parents, key = path.split(".")
-        here = table
+        branch = table
         for name in parents:
-            here = here.setdefault(name, {})
-            if not isinstance(here, dict):
+            branch = branch.setdefault(name, {})
+            if not isinstance(branch, dict):
                 raise ConfigError(f"--set {setting!r}: {name} is a value, not a table")
-        here[key] = value
+        branch[key] = value
     return table
 
 
@@ -94,41 +107,44 @@ def gather(
     paradigm = {**tables.get("paradigm", {}), **({} if kind is None else {"kind": kind})}
     paradigm |= {} if classes is None else {"classes": list(classes)}
     given = {**tables, "paradigm": paradigm} if paradigm else tables
-    table |= {role: {**_table(table, role), **values} for role, values in given.items()}
+    table |= {name: {**_table(table, name), **values} for name, values in given.items()}
     table |= {key: value for key, value in top.items() if value is not None}
     return override(table, settings)
 
 
 def suit(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
     """The table with the model and the texts that its paradigm suits, where it names none."""
-    kind = _table(table, "paradigm").get("kind", SINGLE["paradigm"])
-    return {**(registry.get("paradigm", kind).suited if isinstance(kind, str) else {}), **table}
+    kind = _table(table, "paradigm").get("kind") or _default(PARADIGM, registry)
+    return {**(registry.get(PARADIGM, kind).suited if isinstance(kind, str) else {}), **table}
 
 
 def resolve_data(table: dict[str, Any], registry: Registry) -> tuple[Choice, DataSettings]:
     """The paradigm and the settings of the data, with every default."""
-    paradigm = _choice("paradigm", dict(_table(table, "paradigm")), SINGLE["paradigm"], registry, "")
+    paradigm = _choice(PARADIGM, dict(_table(table, "paradigm")), registry, "")
     return paradigm, structure(_table(table, "data"), DataSettings, "data")
 
 
 def general_settings(table: dict[str, Any]) -> GeneralSettings:
-    """The keys at the top; the others must name a role."""
-    roles = [*SINGLE, *SEVERAL, *OWN, NOTE]
+    """The keys at the top; the others must name a table."""
+    tables = [*ONE, *SEVERAL, *CORE]
     for key in table:
-        if key not in GENERAL and key not in roles:
-            raise ConfigError(unknown("key", key, GENERAL + roles[:-1]) + " at the top of the run")
+        if key in RENAMED:
+            raise ConfigError(f"the table {key!r} is called {RENAMED[key]!r} now")
+        if key not in (*GENERAL, *tables, NOTE):
+            raise ConfigError(unknown("key", key, GENERAL + tables) + " at the top of the run")
     return structure({key: value for key, value in table.items() if key in GENERAL}, GeneralSettings, "")
 
 
 def resolve(table: dict[str, Any], registry: Registry, model_folder: str) -> RunConfig:
     """The run with every default. `source.kind = "auto"` asks each source whether it accepts the model."""
-    chosen: dict[str, Any] = {
-        role: _choice(role, dict(_table(table, role)), kind, registry, model_folder)
-        for role, kind in SINGLE.items()
+    one: dict[str, Any] = {
+        name: _choice(kind, dict(_table(table, name)), registry, model_folder) for name, kind in ONE.items()
     }
-    several: dict[str, Any] = {role: _choices(role, _table(table, role), registry) for role in SEVERAL}
-    own: dict[str, Any] = {name: structure(_table(table, name), kind, name) for name, kind in OWN.items()}
-    return RunConfig(general_settings(table), **chosen, **several, **own)
+    several: dict[str, Any] = {
+        name: _choices(name, kind, _table(table, name), registry) for name, kind in SEVERAL.items()
+    }
+    core: dict[str, Any] = {name: structure(_table(table, name), to, name) for name, to in CORE.items()}
+    return RunConfig(general_settings(table), **one, **several, **core)
 
 
 def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
@@ -138,37 +154,58 @@ def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def _choice(role: str, values: dict[str, Any], default: str, registry: Registry, model_folder: str) -> Choice:
-    kind = values.pop("kind", default)
-    if not isinstance(kind, str):
-        raise ConfigError(f"{role}.kind must be a name, not {kind!r}")
-    if (role, kind) == ("source", "auto"):
-        kind = _source_for(model_folder, registry)
-    return Choice(kind, structure(values, registry.get(role, kind).config, role))
-
-
-def _choices(role: str, values: dict[str, Any], registry: Registry) -> tuple[Choice, ...]:
-    kinds = values.get(
-        "kinds", [name for name in registry.names(role) if registry.get(role, name).by_default]
+def _default(kind: PluginKind[Any], registry: Registry) -> str:
+    """The contribution that a run takes which names none."""
+    if kind == SOURCE:
+        return AUTO
+    names = [contribution.name for contribution in registry.with_trait(kind, Trait.DEFAULT)]
+    if len(names) == 1:
+        return names[0]
+    problem = f"several are the default ({', '.join(names)})" if names else "none is the default"
+    known = ", ".join(registry.names(kind)) or "none"
+    blocked = "; ".join(
+        f"plugin {plugin.name!r} is {plugin.state}" for plugin in registry.plugins if plugin.state != "active"
     )
-    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
-        raise ConfigError(f"{role}.kinds must be a list of names, not {kinds!r}")
+    raise ConfigError(
+        f"no {kind} is named, and {problem} (known: {known}); set {kind}.kind"
+        + (f"; {blocked}" if blocked else "")
+    )
+
+
+def _choice(kind: PluginKind[Any], values: dict[str, Any], registry: Registry, model_folder: str) -> Choice:
+    name = values.pop("kind", None) or _default(kind, registry)
+    if not isinstance(name, str):
+        raise ConfigError(f"{kind}.kind must be a name, not {name!r}")
+    if kind == SOURCE and name == AUTO:
+        name = _source_for(model_folder, registry)
+    return Choice(name, structure(values, registry.get(kind, name).config, kind.name))
+
+
+def _choices(
+    table: str, kind: PluginKind[Any], values: dict[str, Any], registry: Registry
+) -> tuple[Choice, ...]:
+    kinds = values.get(
+        "kinds", [name for name in registry.names(kind) if registry.get(kind, name).by_default]
+    )
+    if not isinstance(kinds, list) or not all(isinstance(name, str) for name in kinds):
+        raise ConfigError(f"{table}.kinds must be a list of names, not {kinds!r}")
     for key in values:
         if key != "kinds" and key not in kinds:
-            raise ConfigError(unknown("key", key, [*kinds, "kinds"]) + f" at {role}")
+            raise ConfigError(unknown("key", key, [*kinds, "kinds"]) + f" at {table}")
     return tuple(
-        Choice(kind, structure(values.get(kind, {}), registry.get(role, kind).config, f"{role}.{kind}"))
-        for kind in kinds
+        Choice(name, structure(values.get(name, {}), registry.get(kind, name).config, f"{table}.{name}"))
+        for name in kinds
     )
 
 
 def _source_for(model: str, registry: Registry) -> str:
     fitting, refused = [], []
-    for name in registry.names("source"):
-        if any(each.default is attrs.NOTHING for each in attrs.fields(registry.get("source", name).config)):
+    for name in registry.names(SOURCE):
+        config = registry.get(SOURCE, name).config
+        if any(field.default is attrs.NOTHING for field in attrs.fields(config)):
             continue  # it cannot be made without being told more
         try:
-            if registry.get("source", name).build().accepts(model):
+            if registry.build(SOURCE, name).accepts(model):
                 fitting.append(name)
         except ModelError as error:  # what is no model for one source may be one for another
             refused.append(error)
@@ -176,32 +213,30 @@ def _source_for(model: str, registry: Registry) -> str:
         return fitting[0]
     if refused and not fitting:
         raise refused[0]
-    known = ", ".join(registry.names("source")) or "none"
-    found = f"several fit ({', '.join(fitting)})" if fitting else f"none fits (known: {known})"
-    raise ConfigError(f"no gradient source can be chosen for model {model!r}: {found}; set source.kind")
+    known = ", ".join(registry.names(SOURCE)) or "none"
+    problem = f"several fit ({', '.join(fitting)})" if fitting else f"none fits (known: {known})"
+    raise ConfigError(f"no gradient source can be chosen for model {model!r}: {problem}; set source.kind")
 
 
 def written_data(general: GeneralSettings, paradigm: Choice, settings: DataSettings) -> str:
     """What pairs depend on, as TOML; a run file, too, whose other tables have their defaults."""
     return tomli_w.dumps(
-        {
-            **unstructure(general),
-            "paradigm": {"kind": paradigm.kind, **unstructure(paradigm.config)},
-            "data": unstructure(settings),
-        }
+        {**unstructure(general), "paradigm": _written_choice(paradigm), "data": unstructure(settings)}
     )
 
 
 def written(config: RunConfig, provenance: dict[str, Any]) -> str:
     """The resolved run as TOML; reading it gives the same run."""
     table: dict[str, Any] = unstructure(config.general)
-    for role in SINGLE:
-        choice: Choice = getattr(config, role)
-        table[role] = {"kind": choice.kind, **unstructure(choice.config)}
-    for role in SEVERAL:
-        choices: tuple[Choice, ...] = getattr(config, role)
-        table[role] = {"kinds": [choice.kind for choice in choices]}
-        table[role] |= {choice.kind: unstructure(choice.config) for choice in choices}
-    table |= {name: unstructure(getattr(config, name)) for name in OWN}
+    table |= {name: _written_choice(getattr(config, name)) for name in ONE}
+    for name in SEVERAL:
+        choices: tuple[Choice, ...] = getattr(config, name)
+        table[name] = {"kinds": [choice.kind for choice in choices]}
+        table[name] |= {choice.kind: unstructure(choice.config) for choice in choices}
+    table |= {name: unstructure(getattr(config, name)) for name in CORE}
     table[NOTE] = provenance
     return tomli_w.dumps(table)
+
+
+def _written_choice(choice: Choice) -> dict[str, Any]:
+    return {"kind": choice.kind, **unstructure(choice.config)}

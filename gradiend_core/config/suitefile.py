@@ -16,16 +16,15 @@ from typing import Any
 
 from attrs import frozen
 
-from gradiend_core.config.converter import structure
 from gradiend_core.config.runfile import override, read_run_file
 from gradiend_core.errors import ConfigError
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.plugins.registry import Registry
+from gradiend_core.records.contribution import Trait
+from gradiend_core.records.converter import structure
 from gradiend_core.records.run import ComparisonSettings
+from gradiend_core.roles.kinds import EVALUATOR, LEARNER
 
-#: what each run of a suite does unless it is asked for more: a suite is about what features have in common
-USUAL: dict[str, dict[str, Any]] = {
-    "evaluation": {"kinds": ["encoder"], "encoder": {"splits": ["test"], "random_directions": 0}},
-    "figures": {"kinds": []},
-}
 MEMBERS, COMPARISON = "members", "comparison"
 
 
@@ -45,26 +44,39 @@ class Suite:
     comparison: ComparisonSettings
 
 
-def read_suite(path: Path, settings: Sequence[str] = ()) -> Suite:
+def read_suite(path: Path, settings: Sequence[str] = (), registry: Registry | None = None) -> Suite:
     """The suite of a file; `settings` are of what its runs share, like "learner.kind=ridge". Raises
     ConfigError."""
+    registry = registry or Plugins.discover().registry
     table = override(read_run_file(path), settings)
     given = table.pop(MEMBERS, None)
-    if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
+    if not isinstance(given, list) or not given or not all(isinstance(member, dict) for member in given):
         raise ConfigError(f"suite {str(path)!r} has no members; give each as a table, [[{MEMBERS}]]")
     comparison = structure(table.pop(COMPARISON, {}), ComparisonSettings, COMPARISON)
-    members = [member for each in given for member in _expanded(_merged(_merged(_usual(table), table), each))]
+    shared = _merged(_usual(table, registry), table)
+    members = [member for own in given for member in _expanded(_merged(shared, own))]
     if comparison.nulls:
-        members += [_null(member, number) for member in members for number in range(comparison.nulls)]
+        null = _null_learner(registry)
+        members += [_null(member, null, number) for member in members for number in range(comparison.nulls)]
     twice = [name for name, count in Counter(member.name for member in members).items() if count > 1]
     if twice:
         raise ConfigError(f"two members of the suite are named {twice[0]!r}; give one of them another name")
     return Suite(tuple(members), comparison)
 
 
-def _usual(table: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not said otherwise; a table that says which kinds there are says all."""
-    return {role: values for role, values in USUAL.items() if "kinds" not in _given(table, role, dict, {})}
+def _usual(table: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """What each run of a suite does unless the suite says more, as it is about what features have in common:
+    no figures, and only the evaluators that are meant for suites."""
+    chosen = {
+        name: dict(settings)
+        for name in registry.names(EVALUATOR)
+        if (settings := registry.get(EVALUATOR, name).in_suites) is not None
+    }
+    usual: dict[str, dict[str, Any]] = {
+        "evaluators": {"kinds": [*chosen], **chosen},
+        "visualizers": {"kinds": []},
+    }
+    return {name: values for name, values in usual.items() if "kinds" not in _given(table, name, dict, {})}
 
 
 def _given(table: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
@@ -117,12 +129,19 @@ def _are_two(pair: Any) -> bool:
     return isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
 
 
-def _null(member: Member, number: int) -> Member:
+def _null_learner(registry: Registry) -> str:
+    """The learner of features that mean nothing."""
+    names = [contribution.name for contribution in registry.with_trait(LEARNER, Trait.NULL)]
+    if not names:
+        raise ConfigError("comparison.nulls needs a learner that shuffles classes, and no plugin has one")
+    return names[0]
+
+
+def _null(member: Member, null: str, number: int) -> Member:
     """The same with shuffled classes, by the same learner."""
     learner = _given(member.tables, "learner", dict, {})
-    own = {**learner, "kind": "shuffled", "of": learner.get("kind", "adam")}
+    shuffled = {**{key: value for key, value in learner.items() if key != "kind"}, "kind": null}
+    shuffled |= {"of": learner["kind"]} if "kind" in learner else {}
     seed = _given(member.tables, "seed", int, 0) + number
-    return Member(
-        f"{member.name}.shuffled{number or ''}",
-        {**member.tables, "learner": own, "seed": seed, "poles": False},
-    )
+    tables = {**member.tables, "learner": shuffled, "seed": seed, "poles": False}
+    return Member(f"{member.name}.shuffled{number or ''}", tables)

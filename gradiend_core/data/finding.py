@@ -75,7 +75,7 @@ class Finder(Protocol):
     def key(self, word: str) -> str:
         """The same for all forms of a word that count as one."""
 
-    def spares(self) -> bool:
+    def drops_multi_token_words(self) -> bool:
         """Whether a word that a tokenizer splits may be left out."""
 
     def listed(self, part: str) -> tuple[str, ...]:
@@ -159,8 +159,8 @@ class RulesFinder:
     def key(self, word: str) -> str:
         return self.rules.key(word)
 
-    def spares(self) -> bool:
-        return self.rules.spare or bool(self.rules.lemmas)
+    def drops_multi_token_words(self) -> bool:
+        return self.rules.drop_multi_token_words or bool(self.rules.lemmas)
 
     def _named(self, text: str) -> tuple[str, ...]:
         """The parts of which some word is in a text."""

@@ -89,7 +89,7 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         _warnings(pairs, collector, classes),
     )
     words = {name: _words(name, classes, finder, kept[name]) for name in classes.names}
-    if finder.spares():
+    if finder.drops_multi_token_words():
         used = {finder.key(word) for pair in paired for word in (pair.factual, pair.alternative)}
         words = {name: tuple(word for word in own if finder.key(word) in used) for name, own in words.items()}
     return PairData(
@@ -99,7 +99,7 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         tuple(neutral_pairs),
         tuple(text.text for text in neutral),
         funnel,
-        finder.spares(),
+        finder.drops_multi_token_words(),
     )
 
 

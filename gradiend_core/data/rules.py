@@ -6,9 +6,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import Factory, frozen
 
 from gradiend_core.errors import ConfigError, unknown
+from gradiend_core.records.setting import setting
 
 Words = Mapping[str, tuple[str, ...]]
 
@@ -20,26 +21,29 @@ def folded(word: str) -> str:
 
 @frozen
 class Rules:
-    """Words by class, in any case and Unicode form, where they stand alone.
+    """Words by class, in any case and Unicode form, where they stand alone."""
 
-    `lemmas` adds, in tagged text, every form of these. `tags` says what a word of a class must be tagged
-    with, such as {"FemDat": {"upos": ("DET",), "Case": ("Dat",)}}; with tags a form may be a word of several
-    classes. `only_before` has words that count only before one of some others ("white": ("man", "woman")).
-    `not_neutral` and `not_neutral_tags` are further words and tags that neutral text must not have. With
-    `aligned`, the n-th word of a class stands for the n-th of another. `whole_words = False` is for scripts
-    without spaces; the longest word is taken there. With `spare`, words that a tokenizer splits are left out,
-    and no error."""
-
-    words: Words = field(factory=dict)
-    lemmas: Words = field(factory=dict)
-    tags: Mapping[str, Words] = field(factory=dict)
-    only_before: Words = field(factory=dict)
-    not_neutral: tuple[str, ...] = ()
-    not_neutral_tags: Words = field(factory=dict)
-    aligned: bool = False
-    case_sensitive: bool = False
-    whole_words: bool = True
-    spare: bool = False
+    words: Words = setting(Factory(dict), "The words of each class.")
+    lemmas: Words = setting(Factory(dict), "Lemmas of each class, whose every form counts in tagged text.")
+    tags: Mapping[str, Words] = setting(
+        Factory(dict),
+        'What a word of a class must be tagged with, such as {FemDat = {upos = ["DET"], Case = ["Dat"]}};'
+        " with tags a form may be a word of several classes.",
+    )
+    only_before: Words = setting(
+        Factory(dict), 'Words that count only before one of some others, such as {white = ["man", "woman"]}.'
+    )
+    not_neutral: tuple[str, ...] = setting((), "Further words that neutral text must not have.")
+    not_neutral_tags: Words = setting(Factory(dict), "Tags that no word of neutral text may have.")
+    aligned: bool = setting(False, "Whether the n-th word of a class stands for the n-th of another.")
+    case_sensitive: bool = setting(False, "Whether capitals count.")
+    whole_words: bool = setting(
+        True,
+        "Whether a word must stand alone; off for scripts without spaces, where the longest word is taken.",
+    )
+    drop_multi_token_words: bool = setting(
+        False, "Whether words that the tokenizer splits are left out instead of refused.", formerly="spare"
+    )
 
     def __attrs_post_init__(self) -> None:
         for what, named in (("lemmas", self.lemmas), ("tags", self.tags)):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING
 
 import torch
 from attrs import frozen
@@ -17,12 +16,10 @@ from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import TOKEN_BUDGET, rows_of
 from gradiend_core.gradients.layers import LAYER_BUDGET
+from gradiend_core.gradients.passes import Passes
 from gradiend_core.gradients.taps import Taps, Use
 from gradiend_core.records.scope import ParameterSlice
 from gradiend_core.roles.source import Examples
-
-if TYPE_CHECKING:
-    from gradiend_core.gradients.operator import GradientOperator
 
 #: a wrong value is within 1 % along one direction once in a hundred times, along three once in a million
 DIRECTIONS = 3
@@ -48,14 +45,14 @@ class Coverage:
         return int(min(TOKEN_BUDGET, max(1, memory / self.bytes_per_token)))
 
 
-def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
+def measure(passes: Passes, examples: Examples) -> Coverage:
     """Compares for an example of middling length: in a batch, padded to the longest example, and alone.
     Parameters are compared whole, of whatever entries the scope is: a few entries may have no gradient in one
     example, and a wrong one in another."""
     order = sorted(range(len(examples.lengths)), key=lambda row: examples.lengths[row])
     pair = [order[len(order) // 2], order[-1]]
-    scope, dtype = gradients.scope, gradients.dtype
-    taps = Taps.of(gradients.model, scope, dtype)
+    scope, dtype = passes.scope, passes.dtype
+    taps = Taps.of(passes.model, scope, dtype)
     directions = [_Directions(number, part) for number, part in enumerate(scope.slices)]
     layered, whole = torch.zeros(2, len(directions), DIRECTIONS, dtype=dtype)
     size = torch.zeros(len(directions), 1, dtype=dtype)
@@ -72,27 +69,21 @@ def measure(gradients: GradientOperator, examples: Examples) -> Coverage:
         size[number] = gradient.norm().cpu()
 
     def loss(rows: list[int]) -> Tensor:
-        return (
-            gradients.source.losses(gradients.model, examples.batch(rows, gradients.device))
-            .to(dtype)[:, 0]
-            .sum()
-        )
+        return passes.losses(examples.batch(rows, passes.device))[:, 0].sum()
 
-    rows = rows_of(examples.batch(pair, gradients.device))
-    kept, problem = _Kept(gradients.model), ""
+    rows = rows_of(examples.batch(pair, passes.device))
+    kept, problem = _Kept(passes.model), ""
     try:
-        with gradients._backward(taps, 2, receive, rows=rows) as backward:
+        with passes.backward(taps, 2, receive, rows=rows) as backward:
             with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor):
                 together = loss(pair)
             backward(together)
     except RuntimeError as error:  # some module cannot be watched; which one, torch does not say
         layered.fill_(torch.nan)
         problem = str(error).splitlines()[0]
-    with gradients._backward(
-        taps.only(set()), 1, None, dict(enumerate(gradients.parameters)), take
-    ) as backward:
+    with passes.backward(taps.only(set()), 1, None, dict(enumerate(passes.parameters)), take) as backward:
         backward(loss(pair[:1]))
-    half = any(parameter.dtype.itemsize < 4 for parameter in gradients.parameters)
+    half = any(parameter.dtype.itemsize < 4 for parameter in passes.parameters)
     own, largest = (OWN_HALF, LARGEST_HALF) if half else (OWN, LARGEST)
     close = ((layered - whole).abs() <= own * size + largest * size.max()).all(1)
     covered = {use.part for uses in taps.uses.values() for use in uses if close[use.part]}

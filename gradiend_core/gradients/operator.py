@@ -13,18 +13,16 @@ is not proven on the model at hand (`coverage`) are differentiated by torch as a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradiend_core.errors import ModelError
 from gradiend_core.gradients import autodiff, parallel
 from gradiend_core.gradients.batching import allowed_padding, micro_batches, rows_of
-from gradiend_core.gradients.checkpointing import checkpointed
 from gradiend_core.gradients.coverage import Coverage, measure
-from gradiend_core.gradients.taps import Taps, Use
+from gradiend_core.gradients.passes import Passes
+from gradiend_core.gradients.taps import Use
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples, GradientSource
@@ -33,38 +31,6 @@ from gradiend_core.roles.source import Examples, GradientSource
 MEMORY = 2**29
 #: bytes that `rows` may hold at once
 ROWS_BUDGET = 2**27
-
-
-class GradientMatrix(Protocol):
-    """What learners and evaluators need of G. `GradientOperator` computes it, `StoredGradients` has some of
-    it on disk."""
-
-    @property
-    def scope(self) -> ParameterScope:
-        """Its columns."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where products are."""
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of products."""
-
-    def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
-        """G @ directionsᵀ: each example's gradient along K directions, [examples, K] from [K, n]."""
-
-    def accumulate(
-        self,
-        examples: Examples,
-        rows: Sequence[int],
-        coefficients: Tensor,
-        roles: Sequence[GradientRole],
-        out: Tensor | None = None,
-    ) -> Tensor:
-        """Gᵀ @ coefficients over some rows of the examples, [roles, n]; coefficients are [rows], or [roles,
-        rows] where they differ. All roles share one forward pass. `out` is overwritten and returned, so that
-        a loop needs no new memory."""
 
 
 class GradientOperator:
@@ -86,10 +52,8 @@ class GradientOperator:
     ) -> None:
         self.model, self.source, self.scope = model, source, scope
         self.memory, self.checkpointing = memory, checkpointing
-        self.parameters = parameters_in(scope, model)
-        self.device = self.parameters[0].device
-        #: float32, or float64 for a float64 model: results are never coarser than float32
-        self.dtype = torch.promote_types(self.parameters[0].dtype, torch.float32)
+        self.passes = Passes(model, source, scope, checkpointing)
+        self.device, self.dtype = self.passes.device, self.passes.dtype
         self._places = [place for _, place in scope.parts()]
         self._padding = allowed_padding(model, self.device)
         self._losses = autodiff.Losses(model, source.losses)
@@ -120,8 +84,8 @@ class GradientOperator:
                 found += value.to(found.device)
 
             if coverage.taps.uses:
-                with self._backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
-                    backward(of_role(self._both_losses(batch), role).sum())
+                with self.passes.backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
+                    backward(of_role(self.passes.losses(batch), role).sum())
             if coverage.others:
                 weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
                 for k in range(len(directions)):
@@ -174,13 +138,13 @@ class GradientOperator:
             own = current[self._places[number]]
             own += self.scope.slices[number].taken(gradient.flatten()).to(own)
 
-        others = {number: self.parameters[number] for number in coverage.others}
+        others = {number: self.passes.parameters[number] for number in coverage.others}
         for places in self._batches([examples.lengths[row] for row in rows], coverage):
             batch = examples.batch([rows[place] for place in places], self.device)
-            with self._backward(
+            with self.passes.backward(
                 coverage.taps, len(places), receive, others, take, rows_of(batch)
             ) as backward:
-                losses = self._both_losses(batch)
+                losses = self.passes.losses(batch)
                 for r, role in enumerate(roles):
                     current = total[r]
                     backward(of_role(losses, role) @ coefficients[r, places], keep=r + 1 < len(roles))
@@ -212,8 +176,8 @@ class GradientOperator:
                 )
 
             if coverage.taps.uses:
-                with self._backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
-                    losses = self._both_losses(batch)
+                with self.passes.backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
+                    losses = self.passes.losses(batch)
                     for r, role in enumerate(roles):
                         current = block[r]
                         backward(of_role(losses, role).sum(), keep=r + 1 < len(roles))
@@ -255,59 +219,10 @@ class GradientOperator:
     def coverage(self, examples: Examples) -> Coverage:
         """Which parameters the layers account for, tried once on two of the first examples asked for."""
         if self._coverage is None:
-            self._coverage = measure(self, examples)
+            self._coverage = measure(self.passes, examples)
         return self._coverage
-
-    def _both_losses(self, batch: Any) -> Tensor:
-        return self.source.losses(self.model, batch).to(self.dtype)
-
-    @contextmanager
-    def _backward(
-        self,
-        taps: Taps,
-        examples: int,
-        receive: Any,
-        others: dict[int, nn.Parameter] | None = None,
-        take: Any = None,
-        rows: int = 1,
-    ) -> Iterator[Any]:
-        """Inside, losses may be computed; the yielded function takes a loss back through the taps and to the
-        other parameters."""
-        others = others or {}
-        with ExitStack() as stack:
-            stack.enter_context(torch.enable_grad())
-            if self.checkpointing:
-                stack.enter_context(checkpointed(self.model))
-            stack.enter_context(autodiff.gradients_passed_on(self.model, others, take))
-            anchor = stack.enter_context(taps.open(examples, receive, rows))
-            inputs = [*([anchor] if taps.uses else []), *others.values()]
-
-            def backward(loss: Tensor, keep: bool = False) -> None:
-                if loss.requires_grad:  # else nothing in scope has any part in it
-                    torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
-
-            yield backward
 
 
 def of_role(losses: Tensor, role: GradientRole) -> Tensor:
     """What a role differentiates, [examples], of both losses, [examples, 2]."""
     return losses @ losses.new_tensor(role.loss_weights)
-
-
-def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]:
-    """The model's parameters in the order of the scope; raises ModelError where the scope is not of this
-    model."""
-    parameters = dict(model.named_parameters())
-    for part in scope.slices:
-        if part.name not in parameters:
-            raise ModelError(
-                f"the scope has the parameter {part.name!r}, which this model has not; was it made for"
-                " another?"
-            )
-        here = tuple(parameters[part.name].shape)
-        if part.shape != here:
-            raise ModelError(
-                f"{part.name!r} has shape {here} in this model and {part.shape} in the scope; was it made for"
-                " another?"
-            )
-    return [parameters[part.name] for part in scope.slices]

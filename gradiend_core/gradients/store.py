@@ -28,10 +28,11 @@ from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.gradients import parallel
 from gradiend_core.gradients.batching import micro_batches
 from gradiend_core.gradients.examples import origin, subset
-from gradiend_core.gradients.operator import GradientMatrix, GradientOperator
+from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.run import StoreSettings
 from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 from gradiend_core.storage.files import MALFORMED, checksum, locked, read_json, write_json
 

@@ -10,9 +10,9 @@ import torch
 from attrs import evolve
 from torch import Tensor
 
-from gradiend_core.gradients.operator import GradientMatrix
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.pair import MinimalPair, code_of
+from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 
 #: the mean code of a class that calibration aims at: told apart well, and not yet all the same

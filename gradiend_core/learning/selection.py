@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from gradiend_core.errors import ConfigError
-from gradiend_core.gradients.operator import GradientMatrix
 from gradiend_core.learning.encodings import calibrated, labels_of, projections
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 
 #: entries that a selection looks at together

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import ParamSpec
 
 import pluggy
+from attrs import evolve
 
 from gradiend_core import hookspecs
 from gradiend_core.errors import PluginError, unknown
-from gradiend_core.plugins.registry import ROLES, PluginState, Registry, collect
+from gradiend_core.plugins.registry import PluginState, Registry, collect
 from gradiend_core.plugins.strict import check_hooks
 from gradiend_core.records.contribution import Contribution
+from gradiend_core.roles.kinds import PLUGIN_KINDS
+
+P = ParamSpec("P")
 
 MEND = "install it again, `pip install gradiend-core` or `pip install --editable .` in a checkout"
 
@@ -89,36 +93,36 @@ class Plugins:
     def registry(self) -> Registry:
         """What the active plugins contribute, collected once."""
         if self._registry is None:
-            declared = []
-            for role, hook in ROLES.items():
-                for implementation in sorted(
-                    getattr(self.manager.hook, hook).get_hookimpls(), key=lambda impl: impl.plugin_name
-                ):
-                    declared += [
-                        (role, implementation.plugin_name, each)
-                        for each in self._declared(implementation, hook)
-                    ]
+            declared = [
+                (kind, implementation.plugin_name, contribution)
+                for kind in PLUGIN_KINDS
+                for implementation in self._implementations(kind.hook)
+                for contribution in self._declared(implementation, kind.hook)
+            ]
             self._registry = collect(declared, tuple(self.states.values()))
         return self._registry
+
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        """Who implements a hook, by the name of the plugin."""
+        return sorted(getattr(self.manager.hook, hook).get_hookimpls(), key=lambda impl: impl.plugin_name)
 
     def _declared(self, implementation: pluggy.HookImpl, hook: str) -> list[Contribution]:
         name = implementation.plugin_name
         try:
             contributions: list[Contribution] = list(implementation.function())  # type: ignore[call-overload]
-            if wrong := [each for each in contributions if not isinstance(each, Contribution)]:
+            if wrong := [value for value in contributions if not isinstance(value, Contribution)]:
                 raise TypeError(f"{hook} yielded {wrong[0]!r}, which is no Contribution")
             return contributions
         except Exception as error:
             cause = f"{hook}: {type(error).__name__}: {error}"
-            before = self.states.get(name, PluginState(name, "", "", "", "active"))
-            self.states[name] = PluginState(
-                name, before.entry_point, before.distribution, before.version, "failed", cause
-            )
+            state = self.states.get(name, PluginState(name, "", "", "", "active"))
+            self.states[name] = evolve(state, state="failed", cause=cause)
             return []
 
-    def tell(self, hook: str, **values: Any) -> None:
-        """Calls an observing hook of every plugin; one that raises is named, muted, and the run goes on."""
-        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+    def tell(self, hook: Callable[P, None], *args: P.args, **values: P.kwargs) -> None:
+        """Calls an observing hook of every plugin, as in `tell(hookspecs.gradiend_evaluated, report=report)`.
+        One that raises is named and muted, and the run goes on."""
+        for implementation in self._implementations(hook.__name__):
             name = implementation.plugin_name
             if name in self._muted:
                 continue
@@ -127,7 +131,8 @@ class Plugins:
             except Exception as error:
                 self._muted.add(name)
                 warnings.warn(
-                    f"observer of plugin {name!r} failed in {hook} and is muted: {error!r}", stacklevel=2
+                    f"observer of plugin {name!r} failed in {hook.__name__} and is muted: {error!r}",
+                    stacklevel=2,
                 )
 
     @property

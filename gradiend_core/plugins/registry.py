@@ -1,30 +1,21 @@
-"""What the plugins contribute, by role and name."""
+"""What the plugins contribute, by kind and name."""
 
 from __future__ import annotations
+
+from typing import Any, TypeVar, cast
 
 from attrs import frozen
 
 from gradiend_core.errors import PluginError, unknown
-from gradiend_core.records.contribution import Contribution
+from gradiend_core.records.contribution import Contribution, Trait
+from gradiend_core.roles.kinds import PLUGIN_KINDS, PluginKind
 
-#: role, as it stands in a run file and in messages: the hook that declares it
-ROLES = {
-    "text": "gradiend_texts",
-    "model": "gradiend_models",
-    "paradigm": "gradiend_feature_paradigms",
-    "source": "gradiend_gradient_sources",
-    "scope": "gradiend_parameter_selectors",
-    "learner": "gradiend_learners",
-    "policy": "gradiend_policies",
-    "evaluation": "gradiend_evaluators",
-    "figures": "gradiend_visualizers",
-    "comparison-figures": "gradiend_comparison_visualizers",
-}
+Built = TypeVar("Built")
 
 
 @frozen
 class PluginState:
-    """A plugin as found: its entry point, where it comes from, and whether it takes part."""
+    """A plugin as it was discovered: its entry point, where it comes from, and whether it takes part."""
 
     name: str
     entry_point: str
@@ -36,35 +27,47 @@ class PluginState:
 
 @frozen
 class Registered:
-    """A contribution with its role and its plugin."""
+    """A contribution with its kind and its plugin."""
 
-    role: str
+    plugin_kind: PluginKind[Any]
     contribution: Contribution
     plugin: str
 
 
 @frozen
 class Registry:
-    """Contributions sorted by role and name, and the plugins that could not contribute."""
+    """Contributions sorted by kind and name, and the plugins that could not contribute."""
 
     entries: tuple[Registered, ...]
     plugins: tuple[PluginState, ...]
 
-    def names(self, role: str) -> list[str]:
-        return [entry.contribution.name for entry in self.entries if entry.role == role]
+    def names(self, kind: PluginKind[Any]) -> list[str]:
+        return [entry.contribution.name for entry in self.entries if entry.plugin_kind == kind]
 
-    def has(self, role: str, name: str) -> bool:
-        return name in self.names(role)
+    def has(self, kind: PluginKind[Any], name: str) -> bool:
+        return name in self.names(kind)
 
-    def get(self, role: str, name: str) -> Contribution:
-        """The contribution, or an error that names what is known and which plugins are missing."""
-        return self.entry(role, name).contribution
+    def get(self, kind: PluginKind[Any], name: str) -> Contribution:
+        """The contribution. Raises PluginError that names what is known and which plugins are missing."""
+        return self.entry(kind, name).contribution
 
-    def entry(self, role: str, name: str) -> Registered:
+    def build(self, kind: PluginKind[Built], name: str, config: object | None = None) -> Built:
+        """The implementation, made with a configuration (default: every default)."""
+        return cast(Built, self.get(kind, name).build(config))
+
+    def with_trait(self, kind: PluginKind[Any], trait: Trait) -> list[Contribution]:
+        """The contributions of a kind that have a trait, by name."""
+        return [
+            entry.contribution
+            for entry in self.entries
+            if entry.plugin_kind == kind and trait in entry.contribution.traits
+        ]
+
+    def entry(self, kind: PluginKind[Any], name: str) -> Registered:
         for entry in self.entries:
-            if (entry.role, entry.contribution.name) == (role, name):
+            if entry.plugin_kind == kind and entry.contribution.name == name:
                 return entry
-        message = unknown(role, name, self.names(role))
+        message = unknown(kind.name, name, self.names(kind))
         for plugin in self.plugins:
             if plugin.state == "failed":
                 message += (
@@ -76,17 +79,19 @@ class Registry:
         raise PluginError(message)
 
 
-def collect(declared: list[tuple[str, str, Contribution]], plugins: tuple[PluginState, ...]) -> Registry:
-    """A registry of (role, plugin, contribution); two contributions with one role and name are an error."""
+def collect(
+    declared: list[tuple[PluginKind[Any], str, Contribution]], plugins: tuple[PluginState, ...]
+) -> Registry:
+    """A registry of (kind, plugin, contribution). Raises PluginError for two contributions with one kind and
+    name."""
     seen: dict[tuple[str, str], str] = {}
-    for role, plugin, contribution in declared:
-        other = seen.setdefault((role, contribution.name), plugin)
+    for kind, plugin, contribution in declared:
+        other = seen.setdefault((kind.name, contribution.name), plugin)
         if other != plugin:
             raise PluginError(
-                f"plugins {other!r} and {plugin!r} both contribute the {role} {contribution.name!r}; "
-                f"block one with --disable-plugin {other} or --disable-plugin {plugin}"
+                f"plugins {other!r} and {plugin!r} both contribute the {kind} {contribution.name!r}; block"
+                f" one with --disable-plugin {other} or --disable-plugin {plugin}"
             )
-    entries = [Registered(role, contribution, plugin) for role, plugin, contribution in declared]
-    order = list(ROLES)
-    entries.sort(key=lambda entry: (order.index(entry.role), entry.contribution.name))
+    entries = [Registered(kind, contribution, plugin) for kind, plugin, contribution in declared]
+    entries.sort(key=lambda entry: (PLUGIN_KINDS.index(entry.plugin_kind), entry.contribution.name))
     return Registry(tuple(entries), plugins)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradiend_core.plugins.manager import Plugins
 
-COLUMNS = ("name", "role", "summary", "plugin", "distribution", "state")
+COLUMNS = ("name", "kind", "summary", "plugin", "distribution", "state")
 
 
 def rows(plugins: Plugins) -> list[dict[str, str]]:
@@ -17,13 +17,18 @@ def rows(plugins: Plugins) -> list[dict[str, str]]:
             "distribution": f"{state.distribution} {state.version}",
             "state": state.state,
         }
-        own = [entry for entry in entries if entry.plugin == state.name]
-        for entry in own:
+        declared = [entry for entry in entries if entry.plugin == state.name]
+        for entry in declared:
             contribution = entry.contribution
             table.append(
-                {"name": contribution.name, "role": entry.role, "summary": contribution.summary, **origin}
+                {
+                    "name": contribution.name,
+                    "kind": entry.plugin_kind.name,
+                    "summary": contribution.summary,
+                    **origin,
+                }
             )
-        if not own:
+        if not declared:
             summary = state.cause or ("observer" if state.state == "active" else "")
-            table.append({"name": "", "role": "", "summary": summary, **origin})
+            table.append({"name": "", "kind": "", "summary": summary, **origin})
     return table

@@ -59,54 +59,58 @@ class LearnedFeature:
         """Encodings in [−1, 1] of examples, from their source gradients along the encoder, [examples]."""
         return (projections + self.encoder_bias).tanh()
 
-    def decode(self, feature_factor: float, part: str = "decoder") -> Tensor:
-        """decoder(feature_factor), the predicted target gradient, [n]; of its parts "weight" and "bias" only
-        one, and of "encoder" the encoder's weights times the factor."""
-        if part == "decoder":
+    def decode(self, feature_factor: float, direction: str = "decoder") -> Tensor:
+        """decoder(feature_factor), the predicted target gradient, [n]; of its two terms the "decoder-weight"
+        or the "decoder-bias" alone; or, as "encoder", the encoder's weights times the factor."""
+        if direction == "decoder":
             return self.decoder_bias.add(self.decoder, alpha=feature_factor)
-        if part == "bias":
+        if direction == "decoder-bias":
             return self.decoder_bias
-        return feature_factor * (self.encoder if part == "encoder" else self.decoder)
+        return feature_factor * (self.encoder if direction == "encoder" else self.decoder)
 
     def flipped(self) -> LearnedFeature:
-        """The same map with the sign of the code turned: what a class decodes to stays as it was."""
+        """The same map with the sign of the code flipped: what a class decodes to stays as it was."""
         return evolve(self, encoder=-self.encoder, encoder_bias=-self.encoder_bias, decoder=-self.decoder)
 
     def narrowed(self, columns: Tensor) -> LearnedFeature:
         """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink;
         calibrate again."""
-        parts = {
+        vectors = {
             name: getattr(self, name)[columns.to(self.encoder.device)]
             for name in ("encoder", "decoder", "decoder_bias")
         }
-        return evolve(self, scope=self.scope.narrowed(columns), **parts)
+        return evolve(self, scope=self.scope.narrowed(columns), **vectors)
 
-    def strengthen(self, name: str, part: str = "decoder") -> float:
+    def strengthen(self, name: str, direction: str = "decoder") -> float:
         """The feature factor that, added with a positive learning rate, makes the class more probable.
 
         The code of a class decodes to a gradient of its own pairs, and adding a gradient raises that loss. A
         decoder that predicts the factual or the difference gradient therefore takes the code of the *other*
         class; one that predicts the alternative gradient takes the code of the class itself. The encoder,
-        where it is the `part` that is added, has the sign of the gradient that it reads. No other place turns
-        a sign.
+        where it is the `direction` that is added, has the sign of the gradient that it reads. No other
+        function changes a sign.
         """
         if name not in self.classes:
             raise ConfigError(unknown("class", name, self.classes))
         code = 1.0 if name == self.classes[0] else -1.0
-        return (
-            code if (self.source if part == "encoder" else self.target) is GradientRole.ALTERNATIVE else -code
-        )
+        role = self.source if direction == "encoder" else self.target
+        return code if role is GradientRole.ALTERNATIVE else -code
 
-    def factors(self, toward: str, part: str = "decoder") -> tuple[float, ...]:
+    def factors(self, toward: str, direction: str = "decoder") -> tuple[float, ...]:
         """The feature factors that serve a goal: that of the class for more of it, its opposite for less; to
         balance both classes, what the decoder has without a code, and either code."""
         goal = goal_of(toward, self.classes)
-        return (goal.sign * self.strengthen(goal.of, part),) if goal.sign else (0.0, 1.0, -1.0)
+        return (goal.sign * self.strengthen(goal.of, direction),) if goal.sign else (0.0, 1.0, -1.0)
 
     def update(
-        self, toward: str, learning_rate: float, *, feature_factor: float | None = None, part: str = "decoder"
+        self,
+        toward: str,
+        learning_rate: float,
+        *,
+        feature_factor: float | None = None,
+        direction: str = "decoder",
     ) -> WeightUpdate:
         """The change of weights that serves a goal: "3SG" for more of the class, "less-3SG" for less of it,
         "balanced"."""
-        factor = self.factors(toward, part)[0] if feature_factor is None else feature_factor
-        return WeightUpdate(self.decode(factor, part), self.scope, factor, learning_rate)
+        factor = self.factors(toward, direction)[0] if feature_factor is None else feature_factor
+        return WeightUpdate(self.decode(factor, direction), self.scope, factor, learning_rate)

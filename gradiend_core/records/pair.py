@@ -84,8 +84,8 @@ class PairData:
     """What a paradigm makes of texts: pairs in three splits, neutral text, and what was dropped on the way.
 
     Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others.
-    `words` has the target words of each; with `spare`, one that a tokenizer splits is left out, and is no
-    error.
+    `words` has the target words of each; with `drop_multi_token_words`, one that a tokenizer splits is left
+    out, and is no error.
     """
 
     classes: tuple[str, ...]
@@ -94,7 +94,7 @@ class PairData:
     neutral_pairs: tuple[MinimalPair, ...]
     neutral_texts: tuple[str, ...]
     funnel: Funnel
-    spare: bool = False
+    drop_multi_token_words: bool = False
 
     @property
     def axes(self) -> tuple[tuple[str, str], ...]:

@@ -1,49 +1,61 @@
-"""What an evaluator found: numbers with their n, and tables."""
+"""What an evaluator measured: numbers with their n, tables, and the edits that it chose."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
+import attrs
 from attrs import field, frozen
 
+from gradiend_core.records.edit import ChosenEdit
+from gradiend_core.records.metric import Metric
 
-@frozen
-class Metric:
-    """One number, how many examples it rests on, and its unit. A value that does not exist is None, never
-    NaN."""
-
-    value: float | None
-    n: int
-    unit: str = ""
+Row = TypeVar("Row", bound=attrs.AttrsInstance)
 
 
 @frozen
 class Table:
-    """Rows of plain values under named columns."""
+    """Rows of plain values under named columns. Made from frozen attrs classes (`of`), and read as such
+    (`read`) or as dictionaries (`records`)."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+
+    @classmethod
+    def of(cls, row_class: type[Row], rows: Sequence[Row]) -> Table:
+        """A table with a column for each field of a frozen attrs class. A field's metadata may have another
+        name for its column: `field(metadata={"column": "class"})`."""
+        fields = attrs.fields(row_class)
+        columns = tuple(each.metadata.get("column", each.name) for each in fields)
+        return cls(columns, tuple(tuple(getattr(row, each.name) for each in fields) for row in rows))
+
+    def read(self, row_class: type[Row]) -> list[Row]:
+        """The rows as instances of the class that they were made from."""
+        return [row_class(*row) for row in self.rows]
 
     def records(self) -> list[dict[str, Any]]:
         """Rows as dictionaries by column."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def column(self, name: str) -> list[Any]:
-        place = self.columns.index(name)
-        return [row[place] for row in self.rows]
+        """The values of one column, from the first row to the last."""
+        position = self.columns.index(name)
+        return [row[position] for row in self.rows]
 
 
 @frozen
 class Report:
     """Metrics by path ("test", "mean_by_class", "3SG"), tables by name, what a reader should be warned of,
-    and what it comes to, in `lines`."""
+    what it comes to, in `lines`, and the `edits` that were chosen, one for each goal."""
 
     name: str
     metrics: Mapping[tuple[str, ...], Metric]
     tables: Mapping[str, Table] = field(factory=dict)
     warnings: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    edits: tuple[ChosenEdit, ...] = ()
 
     def __getitem__(self, path: str | tuple[str, ...]) -> float | None:
         """The value at a dotted path, `report["test.correlation"]`."""
@@ -55,11 +67,17 @@ class Report:
         return metric.value if metric else None
 
     def nested(self) -> dict[str, Any]:
-        """The values as nested dictionaries, for results.json."""
+        """The values as nested dictionaries, for results.json; JSON has no infinite ones, so they are None
+        there."""
         root: dict[str, Any] = {}
         for path, metric in self.metrics.items():
-            here = root
+            branch = root
             for name in path[:-1]:
-                here = here.setdefault(name, {})
-            here[path[-1]] = metric.value
+                branch = branch.setdefault(name, {})
+            infinite = metric.value is not None and not math.isfinite(metric.value)
+            branch[path[-1]] = None if infinite else metric.value
         return root
+
+
+#: the reports of one axis, by the name of their evaluator
+Reports = Mapping[str, Report]

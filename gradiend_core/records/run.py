@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import field, frozen, validators
+from attrs import frozen, validators
+
+from gradiend_core.records.setting import setting
+
+ge, gt, in_ = validators.ge, validators.gt, validators.in_
 
 
 @frozen
@@ -16,132 +20,154 @@ class Choice:
 
 
 @frozen
-class RewriteSettings:
-    """What the model is rewritten for: a class to strengthen ("3SG"), one to weaken ("less-3SG"), or
-    "balanced"; empty means both classes. `part` of the encoder-decoder is what is added to the weights: the
-    "decoder", its "weight" or its "bias" alone, or the "encoder"; `feature_factors` replace those that the
-    goal asks for."""
+class GeneralSettings:
+    """The keys at the top of a run file."""
 
-    toward: tuple[str, ...] = ()
-    part: str = field(default="decoder", validator=validators.in_(("decoder", "weight", "bias", "encoder")))
-    feature_factors: tuple[float, ...] = ()
-
-
-@frozen
-class GradientSettings:
-    """How gradients are computed: the device ("auto", "cpu", "cuda", "cuda:1", or "sharded" over all devices
-    by `device_map`), the type of the model's weights ("auto" is what its config says; sums are float32 all
-    the same), the GiB that a batch may keep for its backward pass, and whether layers are computed twice
-    instead of kept. `quantisation` keeps the weights of linear layers in "4bit" (NF4) or "8bit" by
-    bitsandbytes: features are learned and edits measured on that model, and edits written into the one that
-    is not quantised. `trust_remote_code` runs the code that a model brings; nothing else ever does."""
-
-    device: str = "auto"
-    dtype: str = field(
-        default="float32", validator=validators.in_(("auto", "float32", "bfloat16", "float16", "float64"))
+    model: str = setting("tiny-mlm", "A named model, a folder that `from_pretrained` loads, or a hub id.")
+    texts: str = setting("tiny-english", "A named text, a file, a folder, or `hub:ID`.")
+    seed: int = setting(0, "Random seed.", validator=ge(0))
+    poles: bool = setting(
+        False,
+        "Whether the first class is a positive pole, so that the signs of several features mean the same;"
+        " without, the order of the classes means nothing.",
     )
-    memory_gib: float = field(default=0.5, validator=validators.gt(0))
-    checkpointing: bool = False
-    quantisation: str = field(default="none", validator=validators.in_(("none", "4bit", "8bit")))
-    trust_remote_code: bool = False
-
-
-@frozen
-class StoreSettings:
-    """The gradients of single examples on disk. "auto" uses it where several seeds or features share them and
-    they fit the limit; an empty folder is the user's cache folder."""
-
-    use: str = field(default="auto", validator=validators.in_(("auto", "always", "never")))
-    folder: str = ""
-    limit_gib: float = field(default=8.0, validator=validators.gt(0))
-    precision: str = field(default="float32", validator=validators.in_(("float32", "bfloat16")))
-
-
-@frozen
-class SeedSettings:
-    """Learn with one seed after the other, at most so many, until enough have converged: with a validation
-    correlation of at least the threshold. The feature of the best one is taken."""
-
-    at_most: int = field(default=1, validator=validators.ge(1))
-    convergent: int = field(default=1, validator=validators.ge(1))
-    threshold: float = field(default=0.9, validator=[validators.ge(0), validators.le(1)])
-
-
-@frozen
-class PruneSettings:
-    """Keep only the largest weights of what was learned: a fraction (float) or a count (int), by the size of
-    the decoder's or the encoder's; 1.0 keeps all."""
-
-    keep: int | float = field(default=1.0, validator=validators.gt(0))
-    by: str = field(default="decoder", validator=validators.in_(("decoder", "encoder")))
+    disable_plugins: tuple[str, ...] = setting((), "Plugins that are left out, by name.")
 
 
 @frozen
 class DataSettings:
-    """From texts to pairs.
+    """From texts to pairs: reading, keeping, and splitting. 0 is no limit, everywhere."""
 
-    Reading: the columns of a table (`split_column` and `document_column` may be empty; `encoding` is of text
-    and CSV files; `columns` names all of a CSV file without a header), the `subset` of a hub dataset, whether
-    it is streamed, and a number of texts after which reading stops. `sentences` is a language code, such as
-    "en", to split texts into sentences, empty to take them as they are; `context` sentences before and after
-    stay as context. `tagger` is a spaCy model. 0 is no limit, everywhere.
+    text_column: str = setting("text", "The column of a table that has the text.")
+    document_column: str = setting("", "The column that names the document of a text; empty: none.")
+    split_column: str = setting("", "The column that names the split of a text; empty: none.")
+    columns: tuple[str, ...] = setting((), "All column names of a CSV file that has no header.")
+    encoding: str = setting("utf-8", "The encoding of text and CSV files.")
+    subset: str = setting("", "The configuration of a hub data set.")
+    streaming: bool = setting(False, "Whether a hub data set is streamed instead of downloaded.")
+    max_texts: int = setting(0, "Texts after which reading stops.", validator=ge(0))
+    sentences: str = setting(
+        "", 'The language code, such as "en", by which texts are split into sentences; empty: not split.'
+    )
+    context: int = setting(0, "Sentences before and after the one with the slot that stay.", validator=ge(0))
+    tagger: str = setting("", "A spaCy model that tags texts; empty: none.")
+    min_left_words: int = setting(0, "Words that must stand before a slot.", validator=ge(0))
+    max_words: int = setting(0, "Words after which a text is too long and dropped.", validator=ge(0))
+    max_per_class: int = setting(1000, "Pairs of each class that are kept.", validator=ge(0))
+    max_neutral: int = setting(500, "Neutral texts that are kept.", validator=ge(0))
+    balance: str = setting(
+        "off",
+        'How the words of a class share its pairs: "off" draws from all pairs, "try" evens the words out as'
+        ' far as max_per_class allows, "strict" takes each word equally often.',
+        validator=in_(("off", "try", "strict")),
+    )
+    neutral_slots: int = setting(
+        0, "Extra neutral pairs: an unrelated word in a text that contains the feature.", validator=ge(0)
+    )
+    identity: bool = setting(False, "Whether words of the paradigm's other classes become neutral pairs.")
+    split: tuple[float, float, float] = setting((0.6, 0.2, 0.2), "The shares of train, validation and test.")
+    split_by: str = setting(
+        "text",
+        'What never falls into two splits: a "text", a "document", or a "word", so that the test has words'
+        ' that were not learned from; "given" takes the splits of split_column.',
+        validator=in_(("text", "document", "word", "given")),
+    )
 
-    Keeping: at least `min_left_words` before a slot, at most `max_words` in a text, so many pairs of a class
-    and so many neutral texts. `balance` of a class's words: "off" draws from all its pairs; "try" evens out
-    the words as far as the limit allows; "strict" takes each word equally often. `neutral_slots` pairs more
-    have a word of a feature text, that says nothing of the feature, as their slot. `identity` keeps words of
-    the paradigm's other classes as neutral pairs.
 
-    Splits: `split` has the shares of train, validation and test; `split_by` is what is never divided: a
-    "text", a "document", or a "word", so that the test has words that were not learned from; or "given", what
-    the column says."""
+@frozen
+class GradientSettings:
+    """How gradients are computed."""
 
-    text_column: str = "text"
-    document_column: str = ""
-    split_column: str = ""
-    columns: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    subset: str = ""
-    streaming: bool = False
-    max_texts: int = field(default=0, validator=validators.ge(0))
-    sentences: str = ""
-    context: int = field(default=0, validator=validators.ge(0))
-    tagger: str = ""
-    min_left_words: int = field(default=0, validator=validators.ge(0))
-    max_words: int = field(default=0, validator=validators.ge(0))
-    max_per_class: int = field(default=1000, validator=validators.ge(0))
-    max_neutral: int = field(default=500, validator=validators.ge(0))
-    balance: str = field(default="off", validator=validators.in_(("off", "try", "strict")))
-    neutral_slots: int = field(default=0, validator=validators.ge(0))
-    identity: bool = False
-    split: tuple[float, float, float] = (0.6, 0.2, 0.2)
-    split_by: str = field(default="text", validator=validators.in_(("text", "document", "word", "given")))
+    device: str = setting("auto", '"auto", "cpu", "cuda", "cuda:1", or "sharded" over all devices.')
+    dtype: str = setting(
+        "float32",
+        'The type of the model\'s weights; "auto" is what its config says. Sums are float32 in any case.',
+        validator=in_(("auto", "float32", "bfloat16", "float16", "float64")),
+    )
+    memory_gib: float = setting(0.5, "GiB that a batch may keep for its backward pass.", validator=gt(0))
+    checkpointing: bool = setting(
+        False,
+        "Whether layers are computed again in the backward pass instead of kept: less memory, more time.",
+    )
+    quantisation: str = setting(
+        "none",
+        'Linear layers in "4bit" (NF4) or "8bit" by bitsandbytes. Features are learned on the quantised'
+        " model; edits are written into the unquantised one.",
+        validator=in_(("none", "4bit", "8bit")),
+    )
+    trust_remote_code: bool = setting(False, "Whether code that comes with a model is run.")
+
+
+@frozen
+class StoreSettings:
+    """The gradients of single examples on disk."""
+
+    use: str = setting(
+        "auto",
+        '"auto" stores gradients where several seeds or features share them and they fit the limit.',
+        validator=in_(("auto", "always", "never")),
+    )
+    folder: str = setting("", "The folder of the store; empty: the user's cache folder.")
+    limit_gib: float = setting(8.0, "GiB that all stores in the folder may take.", validator=gt(0))
+    precision: str = setting(
+        "float32", "The type of the stored numbers.", validator=in_(("float32", "bfloat16"))
+    )
+
+
+@frozen
+class SeedSettings:
+    """Learning with several seeds, one after the other; the feature of the best one is taken."""
+
+    at_most: int = setting(1, "Seeds that are tried at most.", validator=ge(1))
+    convergent: int = setting(1, "Converged seeds after which no further one is tried.", validator=ge(1))
+    threshold: float = setting(
+        0.9,
+        "The validation correlation from which a seed has converged.",
+        validator=[ge(0), validators.le(1)],
+    )
+
+
+@frozen
+class PruneSettings:
+    """Keeping only the largest weights of a learned feature."""
+
+    keep: int | float = setting(1.0, "The fraction (float) or number (int) of weights kept.", validator=gt(0))
+    by: str = setting("decoder", "The weights whose size counts.", validator=in_(("decoder", "encoder")))
+
+
+@frozen
+class RewriteSettings:
+    """What the model is rewritten for, and with what."""
+
+    toward: tuple[str, ...] = setting(
+        (),
+        'Goals: a class to strengthen ("3SG"), one to weaken ("less-3SG"), or "balanced"; empty: each class.',
+    )
+    direction: str = setting(
+        "decoder",
+        'What is added to the weights: the decoder\'s output ("decoder"), of it only the weight or the bias'
+        ' ("decoder-weight", "decoder-bias"), or the "encoder".',
+        validator=in_(("decoder", "decoder-weight", "decoder-bias", "encoder")),
+        formerly="part",
+    )
+    feature_factors: tuple[float, ...] = setting(
+        (), "Feature factors that are tried; empty: those that the goal asks for."
+    )
 
 
 @frozen
 class ComparisonSettings:
-    """How features are compared: by so many of their largest weights (`top`, fractions or counts), and on at
-    most `max_pairs` test pairs of each class. A suite has so many `nulls` for each of its runs: the same with
-    shuffled classes."""
+    """How the features of a suite are compared."""
 
-    top: tuple[int | float, ...] = field(
-        default=(0.01,), validator=[validators.min_len(1), validators.deep_iterable(validators.gt(0))]
+    top: tuple[int | float, ...] = setting(
+        (0.01,),
+        "Fractions (float) or numbers (int) of largest weights whose overlap is counted.",
+        validator=[validators.min_len(1), validators.deep_iterable(gt(0))],
     )
-    max_pairs: int = field(default=100, validator=validators.ge(2))
-    nulls: int = field(default=0, validator=validators.ge(0))
-
-
-@frozen
-class GeneralSettings:
-    """The keys at the top of a run file. With `poles`, the first class is a positive pole and the second a
-    negative one, so that the feature's sign means the same beside every other; without, classes are peers,
-    and their order means nothing."""
-
-    model: str = "tiny-mlm"
-    texts: str = "tiny-english"
-    seed: int = field(default=0, validator=validators.ge(0))
-    poles: bool = False
-    disable_plugins: tuple[str, ...] = ()
+    max_pairs: int = setting(100, "Test pairs of each class that encoders read.", validator=ge(2))
+    nulls: int = setting(
+        0, "Runs with shuffled classes beside each run: what features of nothing look like.", validator=ge(0)
+    )
 
 
 @frozen
@@ -151,11 +177,11 @@ class RunConfig:
     general: GeneralSettings
     paradigm: Choice
     source: Choice
-    scope: Choice
+    selector: Choice
     learner: Choice
     policy: Choice
-    evaluation: tuple[Choice, ...]
-    figures: tuple[Choice, ...]
+    evaluators: tuple[Choice, ...]
+    visualizers: tuple[Choice, ...]
     data: DataSettings
     gradients: GradientSettings
     store: StoreSettings

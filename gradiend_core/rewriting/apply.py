@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gradiend_core.errors import ModelError
-from gradiend_core.gradients.operator import parameters_in
+from gradiend_core.gradients.passes import parameters_in
 from gradiend_core.gradients.quantised import Change, QuantisedLinear
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.update import WeightUpdate

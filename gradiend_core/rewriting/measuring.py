@@ -15,6 +15,7 @@ from gradiend_core.gradients.examples import subset
 from gradiend_core.records.candidate import Candidate, TextScores
 from gradiend_core.records.goal import Goal
 from gradiend_core.records.pair import code_of
+from gradiend_core.roles.abilities import KnowsWords, ScoresTexts
 from gradiend_core.roles.evaluator import EvaluationTask
 
 
@@ -33,7 +34,7 @@ class SlotProbabilities:
         self.first_is_factual = sign > 0
         words = _words(task)
         shared = {word.lower() for word in words[0]} & {word.lower() for word in words[1]}
-        self.by_row = bool(shared) or not hasattr(task.source, "filler_ids")
+        self.by_row = bool(shared) or not isinstance(task.source, KnowsWords)
         ids = (
             []
             if self.by_row
@@ -128,7 +129,7 @@ class Measure:
 
 def measure_of(task: EvaluationTask, max_texts: int) -> Measure:
     """Raises ConfigError for a source that cannot score text."""
-    if not hasattr(task.source, "score_texts"):
+    if not isinstance(task.source, ScoresTexts):
         raise ConfigError(
             f"{type(task.source).__name__} has no language modelling score, which an edit is judged by"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -13,11 +13,9 @@ from gradiend_core.records.pair import PairData
 from gradiend_core.records.report import Report
 from gradiend_core.records.run import RewriteSettings
 from gradiend_core.records.update import WeightUpdate
+from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.policy import Policy
 from gradiend_core.roles.source import Examples, GradientSource
-
-if TYPE_CHECKING:
-    from gradiend_core.gradients.operator import GradientOperator
 
 
 @frozen(eq=False)
@@ -30,7 +28,7 @@ class EvaluationTask:
 
     feature: LearnedFeature
     seeds: tuple[LearnedFeature, ...]
-    gradients: GradientOperator
+    gradients: ModelGradients
     source: GradientSource
     tokenizer: Any
     examples: Mapping[str, Examples]
@@ -39,6 +37,7 @@ class EvaluationTask:
     goals: tuple[Goal, ...]
     rewrite: RewriteSettings
     policy: Policy
+    policy_name: str
     edit: Callable[[str], WeightUpdate]
     controls: Callable[[], Examples]
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
+from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from gradiend_core.gradients.operator import GradientMatrix
 
 
 @frozen(eq=False)

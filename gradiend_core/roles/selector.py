@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.source import Examples
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from gradiend_core.gradients.operator import GradientOperator
 
 
 @frozen(eq=False)
@@ -22,7 +21,7 @@ class SelectionTask:
     training examples with the axes to be learned on them. What looks at no gradient costs nothing."""
 
     model: nn.Module
-    gradients: Callable[[ParameterScope], GradientOperator]
+    gradients: Callable[[ParameterScope], ModelGradients]
     train: Examples
     axes: tuple[tuple[str, str], ...]
     seed: int

@@ -1,4 +1,5 @@
-"""The kit: runs the checks of a role on installed contributions, from the command line or as tests."""
+"""The kit: runs the checks of a kind of plugin on installed contributions, from the command line or as
+tests."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from gradiend_core.testing.subject import Subject
 class Outcome:
     """What a check says of a contribution: nothing, where its promise holds."""
 
-    role: str
+    plugin_kind: str
     name: str
     promise: str
     problem: str = ""
@@ -39,8 +40,10 @@ def subjects(name: str, plugins: Plugins | None = None, **tables: Any) -> list[S
 def outcomes(name: str, plugins: Plugins | None = None, **tables: Any) -> Iterator[Outcome]:
     """Every check of every contribution of this name, as they are done."""
     for subject in subjects(name, plugins, **tables):
-        for check in checks_of(subject.role):
-            yield Outcome(subject.role, subject.name, promise_of(check), problem_of(check, subject))
+        for check in checks_of(subject.plugin_kind):
+            yield Outcome(
+                subject.plugin_kind.name, subject.name, promise_of(check), problem_of(check, subject)
+            )
 
 
 def promise_of(check: Check) -> str:
@@ -74,12 +77,12 @@ def contract(
     too."""
     expected, body = dict(expected_failures or {}), {}
     for subject in subjects(name, plugins, **tables):
-        for check in checks_of(subject.role):
-            body[f"test_{subject.role}_{subject.name.replace('-', '_')}_{check.__name__}"] = _test(
-                check, subject, expected
+        for check in checks_of(subject.plugin_kind):
+            body[f"test_{subject.plugin_kind.name}_{subject.name.replace('-', '_')}_{check.__name__}"] = (
+                _test(check, subject, expected)
             )
     if unused := set(expected) - {
-        check.__name__ for subject in subjects(name, plugins) for check in checks_of(subject.role)
+        check.__name__ for subject in subjects(name, plugins) for check in checks_of(subject.plugin_kind)
     }:
         raise PluginError(f"expected_failures names {sorted(unused)[0]!r}, which is no check of {name!r}")
     return type(f"Test_{name}", (), body)
@@ -93,7 +96,7 @@ def _test(check: Check, subject: Subject, expected: Mapping[str, str]) -> Callab
                 f"{check.__name__} holds, though it is expected to fail ({reason}); take it out"
             )
         if problem and not reason:
-            raise AssertionError(f"{subject.role} {subject.name}: {problem}")
+            raise AssertionError(f"{subject.plugin_kind} {subject.name}: {problem}")
 
     test.__doc__ = promise_of(check)
     return test

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from gradiend_core.config.runfile import ONE, SEVERAL
 from gradiend_core.errors import GradiendError, ModelError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import Registered
-from gradiend_core.session import Session
+from gradiend_core.roles.kinds import EVALUATOR, MODEL, SOURCE, VISUALIZER
+from gradiend_core.run.session import Session
 
 #: what a small run is made of, for tables that the caller does not give
 QUICK: dict[str, Any] = {
     "data": {"max_per_class": 40, "max_neutral": 20},
     "learner": {"kind": "mean-difference"},
 }
-#: roles that no run file has a table for
-UNCHOSEN = ("model", "text", "comparison-figures")
 ENCODER, DECODER = {"random_directions": 0}, {"evaluations": 4}
 
 
@@ -27,7 +27,7 @@ class Subject:
 
     def __init__(self, entry: Registered, plugins: Plugins, tables: Mapping[str, Any]) -> None:
         self.contribution, self.plugins, self.tables = entry.contribution, plugins, dict(tables)
-        self.name, self.role, self.plugin = entry.contribution.name, entry.role, entry.plugin
+        self.name, self.plugin_kind, self.plugin = entry.contribution.name, entry.plugin_kind, entry.plugin
 
     @cached_property
     def session(self) -> Session:
@@ -36,15 +36,12 @@ class Subject:
 
     @property
     def config(self) -> Any:
-        """Its settings in that run."""
-        if not hasattr(self.session.config, self.role):  # what no run file chooses has its defaults
-            return self.contribution.config()
-        chosen = getattr(self.session.config, self.role)
-        return next(
-            each.config
-            for each in (chosen if isinstance(chosen, tuple) else (chosen,))
-            if each.kind == self.name
-        )
+        """Its settings in that run; what no run file chooses has its defaults."""
+        config, kind = self.session.config, self.plugin_kind
+        for table in SEVERAL:
+            if SEVERAL[table] == kind:
+                return next(each.config for each in getattr(config, table) if each.kind == self.name)
+        return getattr(config, kind.name).config if kind.name in ONE else self.contribution.config()
 
     def build(self) -> Any:
         """The implementation with these settings."""
@@ -54,26 +51,27 @@ class Subject:
         """A new run with it, and with other tables than the caller's."""
         tables = {**QUICK, **self.tables, **more}
         top = {name: tables.pop(name, None) for name in ("model", "texts", "seed")}
-        evaluation: dict[str, Any] = {"kinds": ["encoder"], "encoder": ENCODER}
-        figures: dict[str, Any] = {"kinds": []}
-        if self.role == "figures":
-            figures = {"kinds": [self.name]}
-            evaluation = {"kinds": ["encoder", "decoder"], "encoder": ENCODER, "decoder": DECODER}
-        elif self.role == "evaluation":
+        evaluators: dict[str, Any] = {"kinds": ["encoder"], "encoder": ENCODER}
+        visualizers: dict[str, Any] = {"kinds": []}
+        if self.plugin_kind == VISUALIZER:
+            visualizers = {"kinds": [self.name]}
+            evaluators = {"kinds": ["encoder", "decoder"], "encoder": ENCODER, "decoder": DECODER}
+        elif self.plugin_kind == EVALUATOR:
             # the decoder first, as it chooses the edits that others judge
-            evaluation = {"kinds": list(dict.fromkeys(["decoder", self.name])), "decoder": DECODER}
-        elif self.role not in UNCHOSEN:
-            tables[self.role] = {**tables.get(self.role, {}), "kind": self.name}
-        for role, usual in (("evaluation", evaluation), ("figures", figures)):
-            tables[role] = {**usual, **tables.get(role, {})}
-        if self.role == "source" and top["model"] is None:
+            evaluators = {"kinds": list(dict.fromkeys(["decoder", self.name])), "decoder": DECODER}
+        elif self.plugin_kind.name in ONE:
+            name = self.plugin_kind.name
+            tables[name] = {**tables.get(name, {}), "kind": self.name}
+        for table, usual in (("evaluators", evaluators), ("visualizers", visualizers)):
+            tables[table] = {**usual, **tables.get(table, {})}
+        if self.plugin_kind == SOURCE and top["model"] is None:
             return self._with_some_model(top, tables)
         return Session(plugins=self.plugins, **top, **tables)
 
     def _with_some_model(self, top: dict[str, Any], tables: dict[str, Any]) -> Session:
         """With the first named model that the source can load and prepare pairs for."""
         refused = []
-        for name in self.plugins.registry.names("model"):
+        for name in self.plugins.registry.names(MODEL):
             session = Session(plugins=self.plugins, **{**top, "model": name}, **tables)
             try:
                 if session.examples:

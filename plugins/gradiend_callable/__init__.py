@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import NOTHING, frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 IMPORTED = validators.matches_re(r"[\w.]+:\w+")
 
 
 @frozen
 class CallableSettings:
-    """Settings of `callable`, each a function as "module:name". `model(name)` gives a torch module;
-    `inputs(pairs)` and `targets(pairs, fillers)` give tensors whose first axis is the pair; `loss(model,
-    batch)` gives the loss of each example of a batch with the tensors `inputs` and `targets`."""
+    """Settings of `callable`: functions that are imported by name, as "module:name"."""
 
-    model: str = field(validator=IMPORTED)
-    inputs: str = field(validator=IMPORTED)
-    targets: str = field(validator=IMPORTED)
-    loss: str = field(validator=IMPORTED)
+    model: str = setting(NOTHING, "`model(name)` gives a torch module.", validator=IMPORTED)
+    inputs: str = setting(
+        NOTHING, "`inputs(pairs)` gives a tensor whose first axis is the pair.", validator=IMPORTED
+    )
+    targets: str = setting(
+        NOTHING, "`targets(pairs, fillers)` gives a tensor whose first axis is the pair.", validator=IMPORTED
+    )
+    loss: str = setting(
+        NOTHING,
+        "`loss(model, batch)` gives the loss of each example of a batch with the tensors `inputs` and"
+        " `targets`.",
+        validator=IMPORTED,
+    )
 
 
 @hookimpl

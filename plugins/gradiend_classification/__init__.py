@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 
 @frozen
 class ClassificationSettings:
-    """Settings of `classification`: the most tokens of a text; what comes later is cut."""
+    """Settings of `classification`."""
 
-    max_tokens: int = field(default=128, validator=validators.ge(8))
+    max_tokens: int = setting(128, "Tokens of a text; what comes later is cut.", validator=validators.ge(8))
 
 
 @hookimpl

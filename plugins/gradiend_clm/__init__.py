@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 
 @frozen
 class CausalSettings:
-    """Settings of `clm`: the most tokens before the slot that the model is given; what comes earlier is cut.
-    `chat` is what the user says before each text, which is then what the assistant says, in the form of the
-    tokenizer's chat template."""
+    """Settings of `clm`: the filler as the next token after the text on the left."""
 
-    max_tokens: int = field(default=96, validator=validators.ge(2))
-    chat: str = ""
+    max_tokens: int = setting(
+        96, "Tokens before the slot; what comes earlier is cut.", validator=validators.ge(2)
+    )
+    chat: str = setting(
+        "",
+        "What the user says before each text, which is then what the assistant says, in the form of the"
+        " tokenizer's chat template; empty: no chat.",
+    )
 
 
 @frozen
 class CausalSpanSettings(CausalSettings):
-    """Settings of `clm-span`: fillers are judged by the sum of their tokens' losses, or by the mean
-    (`per_token`); with `cloze` the text after the slot counts too, which a causal model can only see by being
-    asked how well it goes on."""
+    """Settings of `clm-span`: fillers of any number of tokens."""
 
-    per_token: bool = False
-    cloze: bool = False
+    per_token: bool = setting(
+        False, "Whether a filler is judged by the mean loss of its tokens, not by the sum."
+    )
+    cloze: bool = setting(
+        False, "Whether a filler is also judged by how well the text after the slot follows from it."
+    )
 
 
 @frozen
 class SlotHeadSettings(CausalSettings):
-    """Settings of `clm-head`: the head sees the mean state of the slot, which holds `placeholder`, and of so
-    many tokens after it (`window`); it is trained for at most so many epochs, and that with the least
-    validation loss is kept."""
+    """Settings of `clm-head`: a small head that also sees what stands after the slot."""
 
-    window: int = field(default=16, validator=validators.ge(1))
-    placeholder: str = field(default="_", validator=validators.min_len(1))
-    epochs: int = field(default=30, validator=validators.ge(0))
-    learning_rate: float = field(default=1e-3, validator=validators.gt(0))
-    batch_size: int = field(default=32, validator=validators.ge(1))
+    window: int = setting(
+        16,
+        "Tokens after the slot whose mean state the head sees, with that of the slot.",
+        validator=validators.ge(1),
+    )
+    placeholder: str = setting("_", "What stands in the slot.", validator=validators.min_len(1))
+    epochs: int = setting(
+        30,
+        "Epochs of training at most; the head with the least validation loss is kept.",
+        validator=validators.ge(0),
+    )
+    learning_rate: float = setting(1e-3, "AdamW's learning rate for the head.", validator=validators.gt(0))
+    batch_size: int = setting(32, "Examples in a batch of the head's training.", validator=validators.ge(1))
 
 
 @hookimpl

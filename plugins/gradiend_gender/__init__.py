@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 
 @frozen
 class EnglishGender:
-    """Settings of `english-gender`.
+    """Settings of `english-gender`: each text becomes a template that is filled with a male name and *he*,
+    and as often with a female name and *she*."""
 
-    Each text becomes a template that is filled `fills` times with a male name and *he*, and as often with a
-    female name and *she*. `names` is a CSV file of first names with counts of men and women, by the columns
-    named; names of which at least the share `unambiguous` is of one sex, and which were counted `at_least` so
-    often, are used. Without it, a short built-in list is."""
-
-    classes: tuple[str, ...] = ("male", "female")
-    fills: int = field(default=1, validator=validators.ge(1))
-    names: str = ""
-    name_column: str = "name"
-    male_column: str = "male"
-    female_column: str = "female"
-    unambiguous: float = field(default=0.99, validator=[validators.gt(0.5), validators.le(1)])
-    at_least: int = field(default=1000, validator=validators.ge(1))
+    classes: tuple[str, ...] = setting(("male", "female"), "The two classes; the first encodes to +1.")
+    fills: int = setting(1, "Names of each sex that each text is filled with.", validator=validators.ge(1))
+    names: str = setting("", "A CSV file of first names with counts by sex; empty: a short built-in list.")
+    name_column: str = setting("name", "Its column of names.")
+    male_column: str = setting("male", "Its column with counts of men.")
+    female_column: str = setting("female", "Its column with counts of women.")
+    unambiguous: float = setting(
+        0.99,
+        "The share of one sex from which a name is used.",
+        validator=[validators.gt(0.5), validators.le(1)],
+    )
+    at_least: int = setting(1000, "The count from which a name is used.", validator=validators.ge(1))
 
 
 @hookimpl

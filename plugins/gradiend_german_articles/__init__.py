@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 
 @frozen
 class GermanArticles:
-    """Settings of `german-articles`. A class is a gender and a case, such as MascNom, FemDat, NeutAcc, of the
-    singular; several of them are merged with "+", as in "MascNom+FemNom+NeutNom". `steps` restricts what may
-    stand for what: "any", "one" (classes that share the gender or the case), "gender" (those that share the
-    case) or "case" (those that share the gender)."""
+    """Settings of `german-articles`: der, die, das, dem, den, des of the singular."""
 
-    classes: tuple[str, ...] = field(default=("MascNom", "FemNom"), validator=validators.min_len(2))
-    steps: str = field(default="any", validator=validators.in_(("any", "one", "gender", "case")))
+    classes: tuple[str, ...] = setting(
+        ("MascNom", "FemNom"),
+        'Classes by gender and case, such as MascNom, FemDat, NeutAcc; several are merged with "+", as in'
+        ' "MascNom+FemNom+NeutNom".',
+        validator=validators.min_len(2),
+    )
+    steps: str = setting(
+        "any",
+        'What may stand for what: "any", "one" (classes that share the gender or the case), "gender" (those'
+        ' that share the case) or "case" (those that share the gender).',
+        validator=validators.in_(("any", "one", "gender", "case")),
+    )
 
 
 @hookimpl

@@ -2,49 +2,82 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import frozen, validators
 
-from gradiend_core.api import Contribution, GradientRole, hookimpl
+from gradiend_core.api import Contribution, GradientRole, Trait, hookimpl, setting
 
 PAPER = "arXiv 2502.01406, section 3"
+ge = validators.ge
 
 
 @frozen
-class Roles:
-    """Which gradient the encoder reads (`source`) and which the decoder predicts (`target`)."""
+class GradientRoles:
+    """Which gradients the encoder and the decoder are about."""
 
-    source: GradientRole = GradientRole.ALTERNATIVE
-    target: GradientRole = GradientRole.DIFFERENCE
+    source: GradientRole = setting(
+        GradientRole.ALTERNATIVE, "The gradient that the encoder reads: factual, alternative or difference."
+    )
+    target: GradientRole = setting(
+        GradientRole.DIFFERENCE, "The gradient that the decoder predicts: factual, alternative or difference."
+    )
 
 
 @frozen
-class Adam(Roles):
-    """Settings of `adam`.
+class Adam(GradientRoles):
+    """Settings of `adam`: AdamW on the mean gradients of batches of one class."""
 
-    `steps` is the most that is done: learning stops early when nothing is gained any more (`early_stop`), and
-    is given up with a diagnosis when it goes wrong (`give_up`). `learning_rate = 0` chooses the rate from the
-    size of the model's own gradients, so that it need not be known for each model; any other value is AdamW's
-    on the plain gradients, as in the paper. Over the last share of all steps, `cooldown`, the rate falls to
-    0, which leaves less noise in the decoder. After each class had its turn, one more batch is of `neutral`
-    examples, whose target is no change. `validate_every = 0` keeps the last weights. `latent_dim` is 1, or
-    for more than two classes their number: then all are learned together, each with a code of its own. A
-    state to resume from is written every `checkpoint_seconds`.
-    """
-
-    steps: int = field(default=300, validator=validators.ge(1))
-    batch_size: int = field(default=16, validator=validators.ge(1))
-    learning_rate: float = field(default=0.0, validator=validators.ge(0))
-    cooldown: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
-    weight_decay: float = field(default=0.01, validator=validators.ge(0))
-    neutral: bool = True
-    latent_dim: int = field(default=1, validator=validators.ge(1))
-    validate_every: int = field(default=20, validator=validators.ge(0))
-    validation_pairs: int = field(default=100, validator=validators.ge(2))
-    early_stop: bool = True
-    give_up: bool = True
-    calibrate: bool = True
-    checkpoint_seconds: float = field(default=120.0, validator=validators.ge(0))
-    progress: bool = True
+    max_steps: int = setting(
+        300,
+        "Steps at most; learning stops earlier when nothing is gained any more (early_stop).",
+        validator=ge(1),
+        formerly="steps",
+    )
+    batch_size: int = setting(16, "Pairs in a batch.", validator=ge(1))
+    learning_rate: float = setting(
+        0.0,
+        "AdamW's learning rate on the plain gradients, as in the paper; 0 takes the one that fits the size of"
+        " the model's gradients, so that it need not be known for each model.",
+        validator=ge(0),
+    )
+    lr_scheduler: str = setting(
+        "linear",
+        'How the learning rate changes: "linear" decays to 0 at the last step, which leaves less noise in the'
+        ' decoder; "constant" keeps it.',
+        validator=validators.in_(("linear", "constant")),
+    )
+    decay_start: float = setting(
+        0.0,
+        "The share of max_steps after which a linear learning rate starts to decay.",
+        validator=[ge(0), validators.lt(1)],
+        formerly="cooldown",
+    )
+    weight_decay: float = setting(0.01, "AdamW's weight decay.", validator=ge(0))
+    neutral_every: int = setting(
+        1,
+        "Rounds over all classes after which a batch of neutral pairs comes, whose target is no change; 0:"
+        " never.",
+        validator=ge(0),
+        formerly="neutral",
+    )
+    latent_dim: int = setting(
+        1,
+        "Latents of the encoder-decoder: 1, or for more than two classes their number, which are then learned"
+        " together.",
+        validator=ge(1),
+    )
+    validate_every: int = setting(
+        20, "Steps between two validations; 0: none, and the last weights are kept.", validator=ge(0)
+    )
+    validation_pairs: int = setting(100, "Validation pairs that are looked at.", validator=ge(2))
+    early_stop: bool = setting(True, "Whether learning stops when validation gains nothing any more.")
+    give_up: bool = setting(True, "Whether learning stops with a diagnosis when it goes wrong.")
+    calibrate: bool = setting(
+        True, "Whether the encoder is scaled so that single validation pairs encode to about ±0.95."
+    )
+    checkpoint_seconds: float = setting(
+        120.0, "Seconds between two states that an interrupted run resumes from.", validator=ge(0)
+    )
+    progress: bool = setting(True, "Whether a progress bar is shown in a terminal.")
 
 
 @frozen
@@ -59,21 +92,30 @@ class SupervisedDecoder(Adam):
 
 @frozen
 class Shuffled(Adam):
-    """Settings of `shuffled`: the learner `of` whose classes are shuffled, and those of `adam`; going wrong
-    is what it is expected to do."""
+    """Settings of `shuffled`, and those of `adam`. It does not give up: going wrong is what it is expected to
+    do."""
 
-    of: str = field(default="adam", validator=validators.in_(("adam", "mean-difference", "ridge")))
-    give_up: bool = False
+    of: str = setting(
+        "adam",
+        "The learner whose classes are shuffled.",
+        validator=validators.in_(("adam", "mean-difference", "ridge")),
+    )
+    give_up: bool = setting(False, "Whether learning stops with a diagnosis when it goes wrong.")
 
 
 @frozen
-class Ridge(Roles):
-    """Settings of `ridge`: the penalty as a share of the squared length of the mean difference gradient, the
-    most iterations, and how many may bring no better validation correlation before it ends."""
+class Ridge(GradientRoles):
+    """Settings of `ridge`: regression of the code on gradients."""
 
-    penalty: float = field(default=0.01, validator=validators.ge(0))
-    iterations: int = field(default=30, validator=validators.ge(1))
-    patience: int = field(default=4, validator=validators.ge(1))
+    penalty: float = setting(
+        0.01,
+        "The penalty, as a share of the squared length of the mean difference gradient.",
+        validator=ge(0),
+    )
+    iterations: int = setting(30, "Iterations of conjugate gradients at most.", validator=ge(1))
+    patience: int = setting(
+        4, "Iterations without a better validation correlation after which it ends.", validator=ge(1)
+    )
 
 
 @hookimpl
@@ -85,10 +127,11 @@ def gradiend_learners() -> list[Contribution]:
             "gradiend_learners.adam:AdamLearner",
             "the encoder-decoder trained by AdamW on batches of one class",
             PAPER,
+            traits={Trait.DEFAULT},
         ),
         Contribution(
             "mean-difference",
-            Roles,
+            GradientRoles,
             "gradiend_learners.closed:MeanDifference",
             "the difference of the classes' mean gradients, in one pass",
         ),
@@ -115,5 +158,6 @@ def gradiend_learners() -> list[Contribution]:
             Shuffled,
             "gradiend_learners.variants:ShuffledLearner",
             "another learner with shuffled classes: what a feature of nothing looks like",
+            traits={Trait.NULL},
         ),
     ]

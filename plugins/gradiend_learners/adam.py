@@ -9,14 +9,14 @@ from tqdm import tqdm
 
 from gradiend_core.api import ConfigError, LearnedFeature, LearningTask
 from gradiend_learners import Adam
-from gradiend_learners.training import Training
+from gradiend_learners.training import Supervised, Training
 
 
 class AdamLearner:
     """Stateless: everything that changes while learning is in `Training`."""
 
-    #: what is taught with the classes as codes; without any, the encoder-decoder finds them itself
-    taught: frozenset[str] = frozenset()
+    #: what learns with the classes as codes
+    supervised = Supervised.NOTHING
 
     def __init__(self, config: Adam) -> None:
         self.config = config
@@ -28,7 +28,7 @@ class AdamLearner:
         return 4 * (2 * k + 1) + roles + (3 * (axes - 1) if k == 1 else 0)
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
-        """The encoder-decoder after `steps` steps at most: the latest weights of the best validation
+        """The encoder-decoder after `max_steps` steps at most: the latest weights of the best validation
         correlation, or the last."""
         k = self.config.latent_dim
         if k not in (1, len(task.axes)):
@@ -40,10 +40,12 @@ class AdamLearner:
         return tuple(feature for axis in task.axes for feature in self._together(task, (axis,)))
 
     def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
-        training = Training.begin(self.config, task, axes, self.taught)
-        bar = tqdm(total=self.config.steps, desc="learning", disable=None if self.config.progress else True)
+        training = Training.begin(self.config, task, axes, self.supervised)
+        bar = tqdm(
+            total=self.config.max_steps, desc="learning", disable=None if self.config.progress else True
+        )
         try:
-            while training.done < training.last:
+            while training.done < training.schedule.last:
                 training.step()
                 bar.update(training.done - bar.n)
         except KeyboardInterrupt:
@@ -51,7 +53,7 @@ class AdamLearner:
                 raise
             done = training.done
             warnings.warn(
-                f"stopped by hand after {done} of {self.config.steps} steps; the best so far is kept",
+                f"stopped by hand after {done} of {self.config.max_steps} steps; the best so far is kept",
                 stacklevel=2,
             )
         finally:

@@ -14,14 +14,14 @@ from gradiend_core.api import (
     correlation,
     labels_of,
 )
-from gradiend_learners import Ridge, Roles
+from gradiend_learners import GradientRoles, Ridge
 
 
 class MeanDifference:
     """Encoder and decoder are differences of the classes' mean gradients: one pass over the training
     pairs."""
 
-    def __init__(self, config: Roles) -> None:
+    def __init__(self, config: GradientRoles) -> None:
         self.config = config
 
     def vectors(self, axes: int) -> int:

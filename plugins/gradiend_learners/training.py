@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from itertools import islice
 
 import torch
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -32,6 +33,7 @@ from gradiend_core.api import (
 )
 from gradiend_learners import Adam
 from gradiend_learners.axes import LatentScore, grouped, turned, validation_of
+from gradiend_learners.schedule import Schedule
 from gradiend_learners.units import Units
 
 #: batches looked at to find the units
@@ -42,50 +44,60 @@ HALF = 0.5
 TIE = 1e-3
 
 
+class Supervised(Enum):
+    """What learns with the classes as codes; of nothing, the encoder-decoder finds the codes itself."""
+
+    NOTHING = "nothing"
+    ENCODER = "encoder"
+    DECODER = "decoder"
+
+
 @define
 class Training:
-    """`begin` starts one, or goes on from its checkpoint; `step` until `done` is `last`; then `features`."""
+    """`begin` starts one, or goes on from its checkpoint; `step` until `done` is `schedule.last`; then
+    `features`."""
 
     config: Adam
     task: LearningTask
     axes: tuple[tuple[str, str], ...]
-    taught: frozenset[str]
+    supervised: Supervised
     validation: Examples
     batches: Iterator[tuple[tuple[float, ...], list[int]]]
     neutral: Iterator[tuple[tuple[float, ...], list[int]]] | None
-    turn: int  # steps after which a neutral batch comes
+    steps_to_neutral: int  # steps after which a neutral batch comes
     checkpoint: Checkpoint
-    last: int  # the step that is to be the last
+    schedule: Schedule
     units: Units = field(init=False)
     trainer: Trainer = field(init=False)
     buffer: Tensor | None = field(default=None, init=False)
     done: int = field(default=0, init=False)
     updates: int = field(default=0, init=False)
-    falls_from: float = field(default=1.0, init=False)  # the share of the learning rate until it falls,
-    falls_at: int = field(init=False)  # which is after this step
-    stopping: bool = field(default=False, init=False)
     rows: list[TrainingRow] = field(factory=list, init=False)
     best: EncoderDecoder | None = field(default=None, init=False)  # None: the weights as they are
     best_score: float = field(default=-1.0, init=False)
 
     @classmethod
     def begin(
-        cls, config: Adam, task: LearningTask, axes: tuple[tuple[str, str], ...], taught: frozenset[str]
+        cls, config: Adam, task: LearningTask, axes: tuple[tuple[str, str], ...], supervised: Supervised
     ) -> Training:
         groups = grouped(task.train, axes)
         size = min(config.batch_size, len(task.train.pairs))
         neutral = None
-        if config.neutral and task.neutral and len(task.neutral.pairs):
+        if config.neutral_every and task.neutral and len(task.neutral.pairs):
             neutral = class_batches({(0.0,) * len(axes): range(len(task.neutral.pairs))}, size, task.seed)
-        checkpoint = Checkpoint(
-            task.checkpoint and task.checkpoint / "-".join(axes[0] + axes[-1]), config.checkpoint_seconds
-        )
-        validation = validation_of(task, axes, config.validation_pairs)
-        batches = class_batches(groups, size, task.seed)
+        folder = task.checkpoint and task.checkpoint / "-".join(axes[0] + axes[-1])
         self = cls(
-            config, task, axes, taught, validation, batches, neutral, len(groups), checkpoint, config.steps
+            config,
+            task,
+            axes,
+            supervised,
+            validation_of(task, axes, config.validation_pairs),
+            class_batches(groups, size, task.seed),
+            neutral,
+            len(groups) * config.neutral_every,
+            Checkpoint(folder, config.checkpoint_seconds),
+            Schedule.of(config),
         )
-        self.falls_at = round(config.steps * (1 - config.cooldown))
         if not self.resume():
             probes = class_batches(groups, size, task.seed)
             self.units = self.measured(islice(probes, PROBES))
@@ -97,9 +109,12 @@ class Training:
         return self
 
     @property
-    def reads(self) -> bool:
-        """Whether there is an encoder that learns."""
-        return self.taught != {"decoder"}
+    def trains_encoder(self) -> bool:
+        return self.supervised is not Supervised.DECODER
+
+    @property
+    def trains_decoder(self) -> bool:
+        return self.supervised is not Supervised.ENCODER
 
     @property
     def eps(self) -> float:
@@ -140,7 +155,7 @@ class Training:
 
     def step(self) -> None:
         self.done += 1
-        if self.done > 1 and self.neutral and (self.done - 1) % self.turn == 0:
+        if self.done > 1 and self.neutral and (self.done - 1) % self.steps_to_neutral == 0:
             codes, rows = next(self.neutral)
             self.update(codes, *self.gradients(self.task.neutral, rows))  # type: ignore[arg-type]
         codes, rows = next(self.batches)
@@ -151,51 +166,43 @@ class Training:
                 f"the loss is {loss} at step {self.done}: the learning rate {rate:.2g} is too large, or"
                 " gradients are not finite"
             )
-        row, every = TrainingRow(self.done, loss), self.config.validate_every if self.reads else 0
-        if every and (self.done % every == 0 or self.done == self.last):
+        row, every = TrainingRow(self.done, loss), self.config.validate_every if self.trains_encoder else 0
+        if every and (self.done % every == 0 or self.done == self.schedule.last):
             row = self.validated(row)
         self.rows.append(row)
         self.task.tell(row)
         if row.validation_first is not None:
             self.judge()
-        if self.checkpoint.due() and self.done < self.last:
+        if self.checkpoint.due() and self.done < self.schedule.last:
             self.save()
 
     def update(self, codes: tuple[float, ...], source: Tensor, target: Tensor) -> float:
         self.updates += 1
-        code = torch.tensor(codes, device=source.device) if self.taught else None
+        code = (
+            torch.tensor(codes, device=source.device) if self.supervised is not Supervised.NOTHING else None
+        )
         return self.trainer.step(
             self.updates,
-            self.units.rates.scaled(self.share()),
+            self.units.rates.scaled(self.schedule.lr_scale(self.done)),
             source,
             target,
             (self.units.source, self.units.target),
             code,
-            learn_encoder=self.reads,
-            learn_decoder=self.taught != {"encoder"},
+            learn_encoder=self.trains_encoder,
+            learn_decoder=self.trains_decoder,
         )
 
-    def share(self) -> float:
-        """What is left of the learning rate: it falls linearly to 0 at the last step."""
-        fallen = max(0, self.done - 1 - self.falls_at) / max(1, self.last - self.falls_at)
-        return self.falls_from * (1 - fallen)
-
     def judge(self) -> None:
-        """Lets the rate fall to 0 soon when nothing is gained any more, and not yet while nothing is known;
-        gives up when all is lost."""
+        """After a validation: ends soon when nothing is gained any more, delays the decay of the learning
+        rate while nothing is known yet, and gives up when all is lost."""
         if self.config.give_up and (problem := diagnosis(self.rows, self.axes[0])):
             raise LearningError(
                 f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})"
             )
-        if self.config.give_up and knows_nothing(self.rows[-1]) and self.falls_at < self.done < self.last:
-            self.falls_at = (
-                self.done
-            )  # some seeds begin far off, and would have no rate left once they are near
-        if self.config.early_stop and not self.stopping and converged(self.rows):
-            soon = self.done + math.ceil(self.done * self.config.cooldown / 2)
-            self.stopping = True
-            if soon < self.last:
-                self.falls_from, self.falls_at, self.last = self.share(), self.done, soon
+        if self.config.give_up and knows_nothing(self.rows[-1]):
+            self.schedule.delay_decay(self.done)
+        if self.config.early_stop and not self.schedule.stopping and converged(self.rows):
+            self.schedule.stop_soon(self.done, self.config)
 
     def validated(self, row: TrainingRow) -> TrainingRow:
         """The row with validation values; the weights are kept if they are the best so far."""
@@ -214,7 +221,7 @@ class Training:
         better = score is not None and score >= self.best_score - TIE
         if better:
             self.best_score = max(score, self.best_score)
-        if self.done < self.last:  # weights that are about to change
+        if self.done < self.schedule.last:  # weights that are about to change
             if better and self.best is None:
                 self.best = model.copy()
             elif better:
@@ -271,7 +278,7 @@ class Training:
                 best_step,
                 self.task.seed,
             )
-            if not self.reads:
+            if not self.trains_encoder:
                 result.append(feature)
                 continue
             labels, own = labels_of(self.validation.pairs, axis), projected[:, latent]
@@ -293,9 +300,8 @@ class Training:
         units = self.units
         values = {
             "updates": self.updates,
-            "last": self.last,
+            "schedule": asdict(self.schedule),
             "best_score": self.best_score,
-            "fall": [self.falls_from, self.falls_at, self.stopping],
             "units": [
                 units.source,
                 units.target,
@@ -321,8 +327,7 @@ class Training:
             self.best = EncoderDecoder(*(tensors[f"best.{i}"] for i in range(4)))
         source, target, *rates = values["units"]
         self.units = Units(source, target, Rates(*rates))
-        self.updates, self.last = values["updates"], values["last"]
-        self.falls_from, self.falls_at, self.stopping = values["fall"]
+        self.updates, self.schedule = values["updates"], Schedule(**values["schedule"])
         self.best_score, self.done = values["best_score"], len(self.rows)
         next(islice(self.batches, self.done, self.done), None)
         if self.neutral:

@@ -8,15 +8,16 @@ import torch
 from attrs import evolve
 
 from gradiend_core.api import Examples, LearnedFeature, LearningTask, assembled, class_means, relabelled
-from gradiend_learners import Ridge, Roles, Shuffled
+from gradiend_learners import GradientRoles, Ridge, Shuffled
 from gradiend_learners.adam import AdamLearner
 from gradiend_learners.closed import MeanDifference, RidgeLearner
+from gradiend_learners.training import Supervised
 
 
 class SupervisedEncoderLearner(AdamLearner):
     """The encoder learns the classes as codes; the decoder is that of the class means."""
 
-    taught = frozenset({"encoder"})
+    supervised = Supervised.ENCODER
 
     def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
         features = super()._together(task, axes)
@@ -30,7 +31,7 @@ class SupervisedEncoderLearner(AdamLearner):
 class SupervisedDecoderLearner(AdamLearner):
     """The decoder learns what the classes as codes should give; the encoder is that of the class means."""
 
-    taught = frozenset({"decoder"})
+    supervised = Supervised.DECODER
 
     def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
         result = []
@@ -56,7 +57,7 @@ class ShuffledLearner:
         self.config = config
         self.learner = {
             "adam": lambda: AdamLearner(config),
-            "mean-difference": lambda: MeanDifference(Roles(config.source, config.target)),
+            "mean-difference": lambda: MeanDifference(GradientRoles(config.source, config.target)),
             "ridge": lambda: RidgeLearner(Ridge(config.source, config.target)),
         }[config.of]()
 

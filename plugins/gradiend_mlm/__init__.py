@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 
 @frozen
 class MaskedSettings:
-    """Settings of `mlm`: the most tokens that a row may have (text far from the slot is cut), and the masked
-    share of the language modelling score; texts are masked anew until `min_masked` tokens are predicted."""
+    """Settings of `mlm`: the filler at a mask, with the text on both sides."""
 
-    max_tokens: int = field(default=128, validator=validators.ge(8))
-    mask_share: float = field(default=0.15, validator=[validators.gt(0), validators.le(1)])
-    min_masked: int = field(default=2000, validator=validators.ge(1))
+    max_tokens: int = setting(
+        128, "Tokens that a row may have; text far from the slot is cut.", validator=validators.ge(8)
+    )
+    mask_share: float = setting(
+        0.15,
+        "The share of tokens that is masked for the language modelling score.",
+        validator=[validators.gt(0), validators.le(1)],
+    )
+    min_masked: int = setting(
+        2000,
+        "Masked tokens that a score rests on at least; texts are masked anew until then.",
+        validator=validators.ge(1),
+    )
 
 
 @frozen
 class MaskedSpanSettings(MaskedSettings):
-    """Settings of `mlm-span`: fillers, with a mask for each token, are judged by the sum of their tokens'
-    losses, or by the mean (`per_token`)."""
+    """Settings of `mlm-span`: fillers of any number of tokens, with a mask for each."""
 
-    per_token: bool = False
+    per_token: bool = setting(
+        False, "Whether a filler is judged by the mean loss of its tokens, not by the sum."
+    )
 
 
 @hookimpl

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen, validators
+from attrs import Factory, frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, Trait, hookimpl, setting
 
 
 @frozen
 class EnglishPronouns:
-    """Settings of `english-pronouns`: two classes that are told apart, or more of which each is told from all
-    others.
+    """Settings of `english-pronouns`: 1SG (I), 1PL (we), 2 (you), 3SG (he, she, it), 3PL (they)."""
 
-    "1SG+3SG" is one class made of two. `transitions` restricts which class may stand for which, both ways, as
-    in [["1SG", "1PL"], ["3SG", "3PL"]]. `words` replaces the words of the classes that it names. With
-    `tagged`, text with tags is needed, and "you" and "it" count only as subjects (Case=Nom)."""
-
-    classes: tuple[str, ...] = field(default=("3SG", "3PL"), validator=validators.min_len(2))
-    transitions: tuple[tuple[str, str], ...] = ()
-    words: Mapping[str, tuple[str, ...]] = field(factory=dict)
-    tagged: bool = False
+    classes: tuple[str, ...] = setting(
+        ("3SG", "3PL"),
+        'Two classes that are told apart, or more of which each is told from all others; "1SG+3SG" is one'
+        " class made of two.",
+        validator=validators.min_len(2),
+    )
+    transitions: tuple[tuple[str, str], ...] = setting(
+        (),
+        'Which class may stand for which, both ways, as in [["1SG", "1PL"], ["3SG", "3PL"]]; empty: any for'
+        " any other.",
+    )
+    words: Mapping[str, tuple[str, ...]] = setting(
+        Factory(dict), "Words that replace those of the classes that it names."
+    )
+    tagged: bool = setting(
+        False, 'Whether text with tags is needed, in which "you" and "it" count only as subjects (Case=Nom).'
+    )
 
 
 @hookimpl
@@ -33,5 +41,6 @@ def gradiend_feature_paradigms() -> list[Contribution]:
             "gradiend_pronouns.paradigm:english_pronouns",
             "English subject pronouns: 1SG, 1PL, 2, 3SG, 3PL",
             "arXiv 2602.23993",
+            traits={Trait.DEFAULT},
         )
     ]

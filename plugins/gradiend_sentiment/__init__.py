@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 
 @frozen
 class EnglishSentiment:
-    """Settings of `english-sentiment`: pairs of opposite words replace the built-in ones, as in [["good",
-    "bad"], ["love", "hate"]]. With `data.split_by = "word"` the test has pairs of words that were not learned
-    from."""
+    """Settings of `english-sentiment`. With `data.split_by = "word"` the test has pairs of words that were
+    not learned from."""
 
-    classes: tuple[str, ...] = ("positive", "negative")
-    opposites: tuple[tuple[str, str], ...] = ()
+    classes: tuple[str, ...] = setting(("positive", "negative"), "The two classes; the first encodes to +1.")
+    opposites: tuple[tuple[str, str], ...] = setting(
+        (),
+        'Pairs of opposite words that replace the built-in ones, as in [["good", "bad"], ["love", "hate"]].',
+    )
 
 
 @hookimpl

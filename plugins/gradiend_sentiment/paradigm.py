@@ -34,4 +34,6 @@ def sentiment(config: EnglishSentiment) -> RulesParadigm:
             " each split can have one"
         )
     words = {"positive": tuple(one for one, _ in pairs), "negative": tuple(other for _, other in pairs)}
-    return RulesParadigm("english-sentiment", Rules(words, aligned=True, spare=True), config.classes)
+    return RulesParadigm(
+        "english-sentiment", Rules(words, aligned=True, drop_multi_token_words=True), config.classes
+    )

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 
 @frozen
 class Seq2SeqSettings:
-    """Settings of `seq2seq`: the most tokens that the encoder is given (text far from the slot is cut), and
-    the hidden share of the language modelling score; texts are hidden anew until `min_masked` tokens are
-    predicted."""
+    """Settings of `seq2seq`: a slot in the encoder's text, the filler as the decoder's next token."""
 
-    max_tokens: int = field(default=128, validator=validators.ge(8))
-    mask_share: float = field(default=0.15, validator=[validators.gt(0), validators.le(1)])
-    min_masked: int = field(default=2000, validator=validators.ge(1))
+    max_tokens: int = setting(
+        128,
+        "Tokens that the encoder's text may have; text far from the slot is cut.",
+        validator=validators.ge(8),
+    )
+    mask_share: float = setting(
+        0.15,
+        "The share of tokens that is masked for the language modelling score.",
+        validator=[validators.gt(0), validators.le(1)],
+    )
+    min_masked: int = setting(
+        2000,
+        "Masked tokens that a score rests on at least; texts are masked anew until then.",
+        validator=validators.ge(1),
+    )
 
 
 @hookimpl

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen, validators
+from attrs import Factory, frozen, validators
 
-from gradiend_core.api import Contribution, hookimpl
+from gradiend_core.api import Contribution, hookimpl, setting
 
 Words = Mapping[str, tuple[str, ...]]
+WORDS = "Words that replace those of all three classes, in aligned lists."
 
 
 @frozen
 class EnglishRace:
-    """Settings of `english-race`: classes of white, black, asian. `words` replaces the words of all three, in
-    aligned lists."""
+    """Settings of `english-race`."""
 
-    classes: tuple[str, ...] = field(default=("white", "black"), validator=validators.min_len(2))
-    words: Words = field(factory=dict)
+    classes: tuple[str, ...] = setting(
+        ("white", "black"), "Classes of white, black, asian.", validator=validators.min_len(2)
+    )
+    words: Words = setting(Factory(dict), WORDS)
 
 
 @frozen
 class EnglishReligion:
-    """Settings of `english-religion`: classes of christian, muslim, jewish. `words` replaces the words of all
-    three, in aligned lists."""
+    """Settings of `english-religion`."""
 
-    classes: tuple[str, ...] = field(default=("christian", "muslim"), validator=validators.min_len(2))
-    words: Words = field(factory=dict)
+    classes: tuple[str, ...] = setting(
+        ("christian", "muslim"), "Classes of christian, muslim, jewish.", validator=validators.min_len(2)
+    )
+    words: Words = setting(Factory(dict), WORDS)
 
 
 @hookimpl

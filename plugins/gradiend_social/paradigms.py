@@ -62,14 +62,22 @@ RELATED = tuple(
 def race(config: EnglishRace) -> RulesParadigm:
     """white, black, asian: adjectives before people, and names of continents and of who comes from there."""
     words = _words("english-race", RACE, config.words)
-    rules = Rules(words, only_before=dict.fromkeys(("white", "black"), PEOPLE), aligned=True, spare=True)
+    rules = Rules(
+        words,
+        only_before=dict.fromkeys(("white", "black"), PEOPLE),
+        aligned=True,
+        drop_multi_token_words=True,
+    )
     return RulesParadigm("english-race", rules, config.classes)
 
 
 def religion(config: EnglishReligion) -> RulesParadigm:
     """christian, muslim, jewish: believers, their houses, clerics, scriptures and feasts."""
     rules = Rules(
-        _words("english-religion", RELIGION, config.words), not_neutral=RELATED, aligned=True, spare=True
+        _words("english-religion", RELIGION, config.words),
+        not_neutral=RELATED,
+        aligned=True,
+        drop_multi_token_words=True,
     )
     return RulesParadigm("english-religion", rules, config.classes)
 

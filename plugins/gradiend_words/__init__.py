@@ -2,56 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from attrs import frozen
 
-from attrs import field, frozen
+from gradiend_core.api import Contribution, Rules, hookimpl, setting
 
-from gradiend_core.api import Contribution, hookimpl
-
-Words = Mapping[str, tuple[str, ...]]
+CLASSES = 'The classes that are told apart; "A+B" is one made of two; empty: all.'
+TRANSITIONS = (
+    'Which class may stand for which, as in [["1SG", "1PL"], ["3SG", "3PL"]]; empty: any for any other.'
+)
 
 
 @frozen
-class WordSettings:
-    """Settings of `words`: a paradigm by its words; `gradiend_core.data.rules.Rules` says what each means.
+class WordSettings(Rules):
+    """Settings of `words`: a paradigm by its words."""
 
-    `classes` empty means all; "A+B" is one class made of two. `transitions` restricts which class may stand
-    for which, both ways unless `one_way`.
-    """
-
-    classes: tuple[str, ...] = ()
-    transitions: tuple[tuple[str, str], ...] = ()
-    one_way: bool = False
-    words: Words = field(factory=dict)
-    lemmas: Words = field(factory=dict)
-    tags: Mapping[str, Words] = field(factory=dict)
-    only_before: Words = field(factory=dict)
-    not_neutral: tuple[str, ...] = ()
-    not_neutral_tags: Words = field(factory=dict)
-    aligned: bool = False
-    case_sensitive: bool = False
-    whole_words: bool = True
-    spare: bool = False
+    classes: tuple[str, ...] = setting((), CLASSES)
+    transitions: tuple[tuple[str, str], ...] = setting((), TRANSITIONS)
+    one_way: bool = setting(False, "Whether transitions count in the given direction only.")
 
 
 @frozen
 class MaskedSettings:
-    """Settings of `masked`: rows whose text (`data.text_column`) has `mask` where the factual filler stood.
+    """Settings of `masked`: rows of a table whose text (`data.text_column`) is masked. Rows of the class
+    "neutral" are neutral slots."""
 
-    The others are names of columns. Where `factual_class` is empty, the filler itself is the class. Where
-    `alternative` is empty, it is drawn from the fillers of the other classes; where `alternative_class` is
-    empty, it is the class that has the alternative as a filler. `neutral` is what `texts` may be, with
-    neutral text; rows of the class "neutral" are neutral slots."""
-
-    classes: tuple[str, ...] = ()
-    transitions: tuple[tuple[str, str], ...] = ()
-    mask: str = "[MASK]"
-    factual: str = "factual"
-    factual_class: str = "factual_class"
-    alternative: str = ""
-    alternative_class: str = ""
-    neutral: str = ""
-    neutral_column: str = "text"
+    classes: tuple[str, ...] = setting((), CLASSES)
+    transitions: tuple[tuple[str, str], ...] = setting((), TRANSITIONS)
+    mask: str = setting("[MASK]", "What the text has where the factual filler stood.")
+    factual: str = setting("factual", "The column of the factual filler.")
+    factual_class: str = setting("factual_class", "The column of its class; empty: the filler is the class.")
+    alternative: str = setting(
+        "", "The column of the alternative filler; empty: drawn from the fillers of the other classes."
+    )
+    alternative_class: str = setting(
+        "", "The column of its class; empty: the class that has the alternative as a filler."
+    )
+    neutral: str = setting("", "Neutral text: whatever `texts` may be; empty: none.")
+    neutral_column: str = setting("text", "The column of neutral text.")
 
 
 @hookimpl

@@ -93,7 +93,7 @@ class MaskedFinder:
     def key(self, word: str) -> str:
         return word.casefold()
 
-    def spares(self) -> bool:
+    def drops_multi_token_words(self) -> bool:
         return True
 
     def find(self, text: Text) -> Finding:

@@ -91,7 +91,7 @@ def main(shape: str, folder: Path, learner: str, *settings: str) -> None:
         settings=settings,
         learner={"kind": learner} | ({"steps": 20, "progress": False} if learner == "adam" else {}),
     )
-    from gradiend_core.planning import memory_plan
+    from gradiend_core.run.planning import memory_plan
 
     plan = memory_plan(session)
     print("\n".join(plan.lines()))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from attrs import evolve
-from gradiend_evaluation import DecoderSettings
-from gradiend_evaluation.decoder import DecoderEvaluator
+from gradiend_evaluators import DecoderSettings
+from gradiend_evaluators.decoder import DecoderEvaluator
 
 from gradiend_core import Session
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import tomli_w
 import torch
 
-from gradiend_core.comparing import _features, _model_names, _opened, _readings
 from gradiend_core.comparison.crossing import encode_all
 from gradiend_core.config.suitefile import USUAL, read_suite
+from gradiend_core.finished.comparing import _features, _model_names, _opened, _readings
 from gradiend_core.records.run import ComparisonSettings
 
 FILE = Path(__file__).parents[2] / "docs" / "examples" / "many-features.toml"

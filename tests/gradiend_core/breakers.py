@@ -10,15 +10,15 @@ from typing import Any
 import attrs
 import torch
 from attrs import evolve, field, frozen
-from gradiend_evaluation import ThresholdSettings
-from gradiend_evaluation.policies import Threshold
-from gradiend_figures.encodings import Encodings
-from gradiend_figures.many import Places
+from gradiend_evaluators import ThresholdSettings
+from gradiend_evaluators.policies import Threshold
 from gradiend_learners import Roles
 from gradiend_learners.closed import MeanDifference
 from gradiend_mlm import MaskedSettings
 from gradiend_mlm.source import MaskedSource
-from gradiend_selection.selectors import Backbone
+from gradiend_selectors.selectors import Backbone
+from gradiend_visualizers.encodings import Encodings
+from gradiend_visualizers.many import Places
 
 from gradiend_core.api import (
     Contribution,

@@ -128,7 +128,7 @@ def test_a_defect_is_one_line_too_and_a_traceback_only_when_asked(gradiend, monk
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by hand")
 
-    monkeypatch.setattr("gradiend_core.session.Session.__init__", broken)
+    monkeypatch.setattr("gradiend_core.run.session.Session.__init__", broken)
     assert (
         "ZeroDivisionError: by hand (a defect; see it all with `gradiend --traceback run english-pronouns`)"
         in wrong(gradiend, "english-pronouns")
@@ -141,7 +141,7 @@ def test_ctrl_c_says_what_is_left(gradiend, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gradiend_core.session.Session.__init__", interrupted)
+    monkeypatch.setattr("gradiend_core.run.session.Session.__init__", interrupted)
     code, out, err = gradiend("run", "english-pronouns")
     assert (code, out) == (130, "")
     assert err == "stopped by hand; what was finished is in the output folder, results.json is not\n"

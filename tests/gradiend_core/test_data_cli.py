@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from gradiend_core import Session
-from gradiend_core.data_folder import save_data
+from gradiend_core.run.data_folder import save_data
 
 PARADIGM = """
 texts = "moods.txt"

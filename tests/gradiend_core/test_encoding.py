@@ -9,8 +9,8 @@ import json
 import pytest
 
 import gradiend_core as gd
-from gradiend_core.encoding import marked
 from gradiend_core.errors import DataError
+from gradiend_core.finished.encoding import marked
 from gradiend_core.learning.encodings import encodings
 from tests.conftest import settings
 

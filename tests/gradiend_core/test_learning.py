@@ -302,7 +302,7 @@ def test_each_setting_changes_the_result(change):
 
 
 def test_settings_out_of_range_are_refused():
-    from gradiend_core.config.converter import structure
+    from gradiend_core.records.converter import structure
 
     for values in (
         {"steps": 0},

@@ -12,10 +12,10 @@ import torch
 
 from gradiend_core import Session, cli
 from gradiend_core.errors import ConfigError, ModelError
-from gradiend_core.gradients.loading import load_model
-from gradiend_core.planning import GIB, memory_plan, shortage
+from gradiend_core.language.loading import load_model
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.run import GradientSettings
+from gradiend_core.run.planning import GIB, memory_plan, shortage
 
 
 def planned(**tables):

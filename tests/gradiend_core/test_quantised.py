@@ -15,11 +15,11 @@ from transformers.pytorch_utils import Conv1D
 
 from gradiend_core import Session, load_run, load_update, save_run
 from gradiend_core.errors import ModelError
-from gradiend_core.exporting import export
+from gradiend_core.finished.exporting import export
 from gradiend_core.gradients.examples import subset
-from gradiend_core.gradients.loading import load_model
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.quantised import QuantisedLinear, make_differentiable
+from gradiend_core.language.loading import load_model
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.run import GradientSettings
 from gradiend_core.records.update import WeightUpdate

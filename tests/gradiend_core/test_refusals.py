@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import torch
+from gradiend_core.run.editing import chosen_update
 from safetensors.torch import load_file, save_file
 
 from gradiend_core import Session, compare, load_run, save_run
@@ -17,13 +18,12 @@ from gradiend_core import cli as command_line
 from gradiend_core.comparison import similarity
 from gradiend_core.config.runfile import override
 from gradiend_core.data.texts import read_texts
-from gradiend_core.editing import chosen_update
 from gradiend_core.errors import ConfigError, DataError, LearningError, ModelError, PluginError, StorageError
 from gradiend_core.gradients import store
 from gradiend_core.gradients.examples import subset
-from gradiend_core.gradients.fillers import require_fast
-from gradiend_core.gradients.loading import config_of
-from gradiend_core.gradients.spans import prepare_spans
+from gradiend_core.language.fillers import require_fast
+from gradiend_core.language.loading import config_of
+from gradiend_core.language.spans import prepare_spans
 from gradiend_core.learning.closed_form import assembled
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.candidate import Candidate
@@ -97,7 +97,7 @@ def test_the_same_command_again_does_nothing_and_another_gets_a_folder_of_its_ow
     asked = ["run", str(saved / "run.toml")]
     command_line.app(asked, standalone_mode=False)
     assert "english-pronouns_tiny-mlm_3SG-3PL has this run already, finished" in capsys.readouterr().out
-    monkeypatch.setattr("gradiend_core.run_folder.save_run", lambda session, folder: folder)
+    monkeypatch.setattr("gradiend_core.run.folder.save_run", lambda session, folder: folder)
     monkeypatch.setattr("gradiend_core.cli.single.summary", lambda session, folder: [str(folder)])
     command_line.app([*asked, "--seed", "5"], standalone_mode=False)
     assert capsys.readouterr().out.splitlines()[-1] == "runs/english-pronouns_tiny-mlm_3SG-3PL-2"
@@ -330,7 +330,7 @@ def test_a_hub_id_out_of_reach_is_asked_for_once_and_then_again_later(monkeypatc
 
     monkeypatch.setattr("transformers.PretrainedConfig.get_config_dict", get_config_dict)
     for again in (2.0, 2.0, -1.0):
-        monkeypatch.setattr("gradiend_core.gradients.loading.AGAIN", again)
+        monkeypatch.setattr("gradiend_core.language.loading.AGAIN", again)
         with pytest.raises(
             ModelError, match="model 'nobody/out-of-reach' cannot be loaded: We couldn't connect"
         ):

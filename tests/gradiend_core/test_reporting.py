@@ -9,7 +9,7 @@ import pytest
 
 from gradiend_core import Session, cli, save_run, write_report
 from gradiend_core.errors import ConfigError, StorageError
-from gradiend_core.run_folder import load_run
+from gradiend_core.run.folder import load_run
 from gradiend_core.storage.manifest import seal
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

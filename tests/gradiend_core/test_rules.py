@@ -147,7 +147,7 @@ def test_lemmas_find_every_form_and_alternatives_are_forms_that_were_found():
         ("runs", "B"),
     }
     assert {pair.alternative for pair in data.pairs if pair.factual_class == "A"} == {"ran", "runs"}
-    assert data.spare
+    assert data.drop_multi_token_words
 
 
 def test_neutral_text_is_without_certain_words_and_tags():
@@ -177,7 +177,9 @@ def test_words_to_spare_are_those_that_occur():
     words = {"A": ("good", "great"), "B": ("bad", "awful", "poor")}
     texts = [f"{n} it was {word} then" for n in range(9) for word in ("good", "bad")]
     assert pairs_of(Rules(words), texts).words == words
-    used = pairs_of(Rules({**words, "A": ("good", "great", "grand")}, aligned=True, spare=True), texts)
+    used = pairs_of(
+        Rules({**words, "A": ("good", "great", "grand")}, aligned=True, drop_multi_token_words=True), texts
+    )
     assert used.words == {"A": ("good",), "B": ("bad",)}
     assert used.spare
 

@@ -9,8 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gradiend_core import Session
 from gradiend_core.errors import ModelError
-from gradiend_core.gradients.fillers import check_single_tokens, filler_ids
-from gradiend_core.gradients.slots import SlotSource, prepare_slots, token_limit
+from gradiend_core.language.fillers import check_single_tokens, filler_ids
+from gradiend_core.language.slots import SlotSource, prepare_slots, token_limit
 from gradiend_core.records.pair import MinimalPair
 from tests.conftest import asset, settings
 
@@ -117,8 +117,12 @@ def test_filler_forms_follow_the_slot(causal):
 
 def test_words_can_be_spared_while_a_class_has_others(causal):
     _, tokenizer = causal
-    assert check_single_tokens({"3SG": ("he", "him"), "3PL": ("they",)}, tokenizer, spare=True) == ["him"]
+    assert check_single_tokens(
+        {"3SG": ("he", "him"), "3PL": ("they",)}, tokenizer, drop_multi_token_words=True
+    ) == ["him"]
     with pytest.raises(
         ModelError, match=r"no target word of class 3PL is one token for this tokenizer \('them' is ▁the m\)"
     ):
-        check_single_tokens({"3SG": ("he",), "3PL": ("them", "theirs")}, tokenizer, spare=True)
+        check_single_tokens(
+            {"3SG": ("he",), "3PL": ("them", "theirs")}, tokenizer, drop_multi_token_words=True
+        )

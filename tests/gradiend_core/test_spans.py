@@ -12,7 +12,7 @@ from gradiend_mlm.span import MaskedSpanSource
 
 from gradiend_core import Session
 from gradiend_core.gradients.operator import GradientOperator
-from gradiend_core.gradients.spans import prepare_spans
+from gradiend_core.language.spans import prepare_spans
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import MinimalPair
 from gradiend_core.testing.gradients import product_errors

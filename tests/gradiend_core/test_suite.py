@@ -13,10 +13,10 @@ import pytest
 
 from gradiend_core import cli, compare_runs, evaluate_run, load_run, read_suite, run_suite, write_report
 from gradiend_core.config.runfile import read_run_file
-from gradiend_core.data_folder import read_pairs
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.learning.encodings import encodings
 from gradiend_core.records.run import ComparisonSettings
+from gradiend_core.run.data_folder import read_pairs
 from gradiend_core.storage.features import load_feature
 from gradiend_core.storage.manifest import seal
 from tests.conftest import ROOT

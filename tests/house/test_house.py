@@ -102,7 +102,7 @@ def test_the_core_stands_with_every_built_in_blocked():
     ):
         blocked.registry.get("paradigm", "english-pronouns")
     code = (
-        "import gradiend_core.session, gradiend_core.run_folder, gradiend_core.cli,"
+        "import gradiend_core.run.session, gradiend_core.run.folder, gradiend_core.cli,"
         " gradiend_core.comparison.similarity"
     )
     assert not modules_after(code) & {*PLUGINS, "matplotlib", "transformers"}

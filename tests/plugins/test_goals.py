@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 from attrs import evolve
-from gradiend_evaluation import BaselineSettings, DecoderSettings, ThresholdSettings, activations
-from gradiend_evaluation.baselines import BaselineEvaluator
-from gradiend_evaluation.decoder import DecoderEvaluator
-from gradiend_evaluation.policies import PredictionIndex, Product, Threshold, gain
+from gradiend_evaluators import BaselineSettings, DecoderSettings, ThresholdSettings, activations
+from gradiend_evaluators.baselines import BaselineEvaluator
+from gradiend_evaluators.decoder import DecoderEvaluator
+from gradiend_evaluators.policies import PredictionIndex, Product, Threshold, gain
 
 from gradiend_core import Session
 from gradiend_core.api import NoSettings
@@ -306,7 +306,7 @@ def test_layers_are_named_by_number(quick):
 
 
 def test_without_the_library_leace_is_left_out_and_said(quick, monkeypatch):
-    from gradiend_evaluation import baselines
+    from gradiend_evaluators import baselines
 
     monkeypatch.setattr(baselines, "_installed", lambda: False)
     report = BaselineEvaluator(BaselineSettings(methods=("leace",), evaluations=2)).evaluate(

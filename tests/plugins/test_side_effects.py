@@ -7,9 +7,9 @@ import json
 
 import pytest
 import torch
-from gradiend_evaluation import SideEffectSettings
-from gradiend_evaluation.sentence_files import crows_pairs, winogender
-from gradiend_evaluation.side_effects import SideEffectEvaluator, verdict
+from gradiend_evaluators import SideEffectSettings
+from gradiend_evaluators.sentence_files import crows_pairs, winogender
+from gradiend_evaluators.side_effects import SideEffectEvaluator, verdict
 
 from gradiend_core import Session, evaluate_run, load_run, save_run
 from gradiend_core.cli import app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gradiend_evaluation.uncertainty import (
+from gradiend_evaluators.uncertainty import (
     area_under_curve,
     correlation_interval,
     difference_interval,

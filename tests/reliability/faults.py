@@ -23,8 +23,8 @@ from safetensors.torch import load_file, save_file
 
 from gradiend_core.errors import GradiendError, LearningError, ModelError, StorageError
 from gradiend_core.plugins.manager import Plugins
-from gradiend_core.run_folder import load_run, save_run
-from gradiend_core.session import Session
+from gradiend_core.run.folder import load_run, save_run
+from gradiend_core.run.session import Session
 from gradiend_core.storage.manifest import damage
 
 TABLES = {

@@ -32,17 +32,17 @@ from safetensors.torch import load_file, save_file
 from gradiend_core.config.runfile import override
 from gradiend_core.config.suitefile import read_suite
 from gradiend_core.data.texts import read_texts
-from gradiend_core.data_folder import read_pairs
 from gradiend_core.errors import GradiendError, LearningError
-from gradiend_core.gradients.loading import load_model
+from gradiend_core.language.loading import load_model
 from gradiend_core.learning.checkpoint import Checkpoint
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.run import DataSettings, GradientSettings
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
-from gradiend_core.run_folder import load_run, save_run
-from gradiend_core.session import Session
+from gradiend_core.run.data_folder import read_pairs
+from gradiend_core.run.folder import load_run, save_run
+from gradiend_core.run.session import Session
 from gradiend_core.storage.features import load_feature, save_feature
 from gradiend_core.storage.manifest import MANIFEST, expect_whole, seal
 from gradiend_core.storage.reference import import_reference_feature

@@ -24,11 +24,11 @@ import torch
 from attrs import frozen
 
 from gradiend_core.config.runfile import gather, general_settings, resolve_data, suit
-from gradiend_core.data_folder import save_data
-from gradiend_core.data_run import DataRun
 from gradiend_core.plugins.manager import Plugins
-from gradiend_core.run_folder import evaluate_run, load_run, save_run
-from gradiend_core.session import Session
+from gradiend_core.run.data import DataRun
+from gradiend_core.run.data_folder import save_data
+from gradiend_core.run.folder import evaluate_run, load_run, save_run
+from gradiend_core.run.session import Session
 from gradiend_core.storage.manifest import MANIFEST, damage
 
 EVENTS = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "shutil.rmtree")

@@ -1,8 +1,8 @@
-"""What a contribution of each role must do."""
+"""What a contribution of each kind must do."""
 
 from gradiend_core.testing.checks import (
     evaluators,
-    every_role,
+    every_kind,
     learners,
     paradigms,
     policies,
@@ -17,7 +17,7 @@ __all__ = [
     "Check",
     "checks_of",
     "evaluators",
-    "every_role",
+    "every_kind",
     "learners",
     "paradigms",
     "policies",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradiend_core.roles.kinds import EVALUATOR
 from gradiend_core.testing.checks.guards import nothing_else_changes
 from gradiend_core.testing.checks.register import check
 from gradiend_core.testing.subject import Subject
@@ -11,12 +12,11 @@ from gradiend_core.testing.subject import Subject
 
 def _report(subject: Subject) -> Any:
     run = subject.session
-    reports: dict[str, Any] = {}
-    run.evaluate(0, [each.kind for each in run.config.evaluation], reports)
-    return reports[subject.name]
+    kinds = [choice.kind for choice in run.config.evaluators]
+    return run.runner.evaluate(0, kinds, {})[subject.name]
 
 
-@check("evaluation")
+@check(EVALUATOR)
 def a_report_has_numbers_with_their_n(subject: Subject) -> None:
     """Metrics are plain numbers or None, never NaN, with an n; tables are as wide as their columns; the name
     is its own."""
@@ -39,7 +39,7 @@ def a_report_has_numbers_with_their_n(subject: Subject) -> None:
             )
 
 
-@check("evaluation")
+@check(EVALUATOR)
 def evaluating_changes_nothing(subject: Subject) -> None:
     """The model is bitwise as it was, no hook stays on it, and two evaluations agree."""
     assert subject.session.features

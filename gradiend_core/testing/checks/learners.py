@@ -8,6 +8,7 @@ import torch
 
 from gradiend_core.learning.encodings import encodings, labels_of
 from gradiend_core.records.pair import code_of
+from gradiend_core.roles.kinds import LEARNER
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.testing.checks.guards import nothing_else_changes, same
 from gradiend_core.testing.checks.register import check
@@ -20,7 +21,7 @@ def _learned(subject: Subject) -> Any:
     return subject.build().learn(LearningTask(run.gradients, *parts, run.data.axes, run.seed, lambda _: None))
 
 
-@check("learner")
+@check(LEARNER)
 def the_first_class_encodes_to_plus_one(subject: Subject) -> None:
     """A feature for each axis, over the scope, finite, with the first class above the second."""
     run, features = subject.session, _learned(subject)
@@ -48,7 +49,7 @@ def the_first_class_encodes_to_plus_one(subject: Subject) -> None:
         )
 
 
-@check("learner")
+@check(LEARNER)
 def strengthening_strengthens(subject: Subject) -> None:
     """The decoder's edit lowers the loss of the class's fillers in texts of the other class."""
     from gradiend_core.rewriting.apply import applied
@@ -70,7 +71,7 @@ def strengthening_strengthens(subject: Subject) -> None:
     )
 
 
-@check("learner")
+@check(LEARNER)
 def equal_seeds_give_equal_bits(subject: Subject) -> None:
     """Learning twice gives the same feature to the bit, and nothing else changes."""
     with nothing_else_changes(subject):

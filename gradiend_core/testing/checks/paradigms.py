@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gradiend_core.records.pair import SPLITS
+from gradiend_core.roles.kinds import PARADIGM
 from gradiend_core.testing.checks.guards import random_states
 from gradiend_core.testing.checks.register import check
 from gradiend_core.testing.subject import Subject
 
 
-@check("paradigm")
+@check(PARADIGM)
 def texts_stay_to_the_letter(subject: Subject) -> None:
     """Of every pair left + factual + right is one of the texts, or part of one."""
     read = list(subject.session.data_run.texts())
@@ -17,7 +18,7 @@ def texts_stay_to_the_letter(subject: Subject) -> None:
         assert pair.text in whole, f"left + factual + right is no longer the text: {pair.text[:80]!r}"
 
 
-@check("paradigm")
+@check(PARADIGM)
 def every_class_has_pairs_in_every_split(subject: Subject) -> None:
     """Pairs have a class of the data, another class as alternative, a split, and another word."""
     data = subject.session.data
@@ -40,7 +41,7 @@ def every_class_has_pairs_in_every_split(subject: Subject) -> None:
         )
 
 
-@check("paradigm")
+@check(PARADIGM)
 def a_text_is_in_one_split(subject: Subject) -> None:
     """No text is in two splits."""
     seen: dict[str, str] = {}
@@ -51,7 +52,7 @@ def a_text_is_in_one_split(subject: Subject) -> None:
         )
 
 
-@check("paradigm")
+@check(PARADIGM)
 def equal_seeds_give_equal_pairs(subject: Subject) -> None:
     """Texts, settings and seed alone decide, and no global random state is touched."""
     before = random_states()
@@ -62,7 +63,7 @@ def equal_seeds_give_equal_pairs(subject: Subject) -> None:
     )
 
 
-@check("paradigm")
+@check(PARADIGM)
 def the_funnel_adds_up(subject: Subject) -> None:
     """What was read, matched and kept is counted."""
     data = subject.session.data

@@ -6,11 +6,12 @@ import attrs
 import torch
 
 from gradiend_core.records.goal import goals_of
+from gradiend_core.roles.kinds import POLICY
 from gradiend_core.testing.checks.register import FEW, check
 from gradiend_core.testing.subject import Subject
 
 
-@check("policy")
+@check(POLICY)
 def the_unedited_model_is_in_the_race(subject: Subject) -> None:
     """It has a score for every goal, from texts of the axis alone, and a broken model never wins against
     it."""

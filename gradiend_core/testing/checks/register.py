@@ -4,24 +4,28 @@ promise."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from gradiend_core.roles.kinds import PluginKind
 from gradiend_core.testing.subject import Subject
 
 Check = Callable[[Subject], None]
-#: role: its checks, in the order in which they are run
+#: checks by the name of a plugin kind, "" for every kind, in the order in which they are run
 CHECKS: dict[str, list[Check]] = {}
 #: how many examples a check looks at
 FEW = 6
 
 
-def check(*roles: str) -> Callable[[Check], Check]:
+def check(*kinds: PluginKind[Any]) -> Callable[[Check], Check]:
+    """Registers a check of some kinds of plugin; without any, of every kind."""
+
     def add(function: Check) -> Check:
-        for role in roles:
-            CHECKS.setdefault(role, []).append(function)
+        for name in [kind.name for kind in kinds] or [""]:
+            CHECKS.setdefault(name, []).append(function)
         return function
 
     return add
 
 
-def checks_of(role: str) -> list[Check]:
-    return [*CHECKS[""], *CHECKS.get(role, [])]
+def checks_of(kind: PluginKind[Any]) -> list[Check]:
+    return [*CHECKS[""], *CHECKS.get(kind.name, [])]

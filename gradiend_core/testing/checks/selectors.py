@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradiend_core.roles.kinds import SELECTOR
 from gradiend_core.roles.selector import SelectionTask
 from gradiend_core.testing.checks.guards import nothing_else_changes
 from gradiend_core.testing.checks.register import check
@@ -16,7 +17,7 @@ def _selected(subject: Subject) -> Any:
     return subject.build().select(task)
 
 
-@check("scope")
+@check(SELECTOR)
 def a_scope_is_of_the_model(subject: Subject) -> None:
     """Every parameter by its name and shape, once, with ascending entries, and at least one."""
     scope = _selected(subject)
@@ -38,7 +39,7 @@ def a_scope_is_of_the_model(subject: Subject) -> None:
             assert ascending, f"the index of {part.name} is not ascending, unique and within the parameter"
 
 
-@check("scope")
+@check(SELECTOR)
 def selecting_twice_selects_the_same(subject: Subject) -> None:
     """Equal seeds select equal weights, and nothing else changes."""
     with nothing_else_changes(subject):

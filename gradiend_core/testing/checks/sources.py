@@ -11,6 +11,7 @@ from torch import Tensor
 from gradiend_core.gradients.examples import subset
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.roles.kinds import SOURCE
 from gradiend_core.testing.checks.guards import nothing_else_changes
 from gradiend_core.testing.checks.register import FEW, check
 from gradiend_core.testing.gradients import product_errors
@@ -26,7 +27,7 @@ def _source(subject: Subject) -> tuple[Any, Any, Any]:
     )
 
 
-@check("source")
+@check(SOURCE)
 def losses_are_two_for_each_example(subject: Subject) -> None:
     """[examples, 2] numbers that are finite and depend on the model's weights."""
     source, model, examples = _source(subject)
@@ -43,7 +44,7 @@ def losses_are_two_for_each_example(subject: Subject) -> None:
     )
 
 
-@check("source")
+@check(SOURCE)
 def an_example_does_not_depend_on_its_batch(subject: Subject) -> None:
     """Losses are the same alone, among others and in another order: padding cannot be seen."""
     source, model, examples = _source(subject)
@@ -59,7 +60,7 @@ def an_example_does_not_depend_on_its_batch(subject: Subject) -> None:
         )
 
 
-@check("source")
+@check(SOURCE)
 def swapping_the_fillers_swaps_the_losses(subject: Subject) -> None:
     """Column 0 is of the factual filler and column 1 of the alternative one, in the same context."""
     source, model, examples = _source(subject)
@@ -80,7 +81,7 @@ def swapping_the_fillers_swaps_the_losses(subject: Subject) -> None:
     )
 
 
-@check("source")
+@check(SOURCE)
 def the_products_are_exact(subject: Subject) -> None:
     """project, accumulate and columns agree with one backward pass for each example, on a part of the scope
     too."""
@@ -98,7 +99,7 @@ def the_products_are_exact(subject: Subject) -> None:
             assert error < 1e-3, f"{name} over {what} is off by {error:.2g} of its largest value"
 
 
-@check("source")
+@check(SOURCE)
 def gradients_are_slopes(subject: Subject) -> None:
     """In float64 they agree with what a small step along a direction does to the losses."""
     _, _, examples = _source(subject)
@@ -133,7 +134,7 @@ def _slopes(
     return (found[0] - found[1]) / (2 * step)
 
 
-@check("source")
+@check(SOURCE)
 def reading_gradients_changes_nothing(subject: Subject) -> None:
     """The model stays as it was, and no global random state is touched."""
     run = subject.session
@@ -148,7 +149,7 @@ def reading_gradients_changes_nothing(subject: Subject) -> None:
             )
 
 
-@check("source")
+@check(SOURCE)
 def what_cannot_be_used_is_counted(subject: Subject) -> None:
     """Pairs are kept in their order; those left out are dropped with a reason, and no pairs are no error."""
     run = subject.session

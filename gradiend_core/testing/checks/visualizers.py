@@ -13,11 +13,12 @@ from gradiend_core.comparison.tables import Compared
 from gradiend_core.errors import GradiendError
 from gradiend_core.records.report import Report
 from gradiend_core.records.run import ComparisonSettings
+from gradiend_core.roles.kinds import COMPARISON_VISUALIZER, VISUALIZER
 from gradiend_core.testing.checks.register import check
 from gradiend_core.testing.subject import Subject
 
 
-@check("figures")
+@check(VISUALIZER)
 def a_figure_touches_nothing_global(subject: Subject) -> None:
     """A Figure, or None where its reports are missing; without pyplot's figures, and without a changed
     rcParam."""
@@ -26,7 +27,7 @@ def a_figure_touches_nothing_global(subject: Subject) -> None:
     _drawn(lambda: visualizer.draw(run.feature, reports), lambda: visualizer.draw(run.feature, {}))
 
 
-@check("comparison-figures")
+@check(COMPARISON_VISUALIZER)
 def a_comparison_figure_touches_nothing_global(subject: Subject) -> None:
     """Of 2 and of 9 features a Figure, None where its tables are missing; no figure in pyplot, no changed
     rcParam."""

@@ -1,0 +1,1 @@
+"""What is done with finished runs: encode, export, stack, compare, report, and many from one file."""

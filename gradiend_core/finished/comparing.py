@@ -1,0 +1,201 @@
+"""Finished runs side by side: their features' weights, and what each encoder reads of the others' texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from gradiend_core.errors import ConfigError, GradiendError, StorageError
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.records.contribution import Trait
+from gradiend_core.records.pair import MinimalPair, code_of
+from gradiend_core.records.report import Report
+from gradiend_core.records.run import ComparisonSettings
+from gradiend_core.roles.abilities import IsFitted
+from gradiend_core.roles.kinds import COMPARISON_VISUALIZER, LEARNER
+from gradiend_core.run.data_folder import read_pairs
+from gradiend_core.run.finished import FinishedRun, load_run
+from gradiend_core.run.folder import FORMATS, RESULTS
+from gradiend_core.storage.files import PART, claimed, fresh_folder, write_csv, write_json
+from gradiend_core.storage.manifest import expect_whole, seal, unseal
+
+if TYPE_CHECKING:
+    from gradiend_core.comparison.report import Reading
+    from gradiend_core.comparison.tables import Compared
+
+MARKER = "comparison.json"
+#: the test pairs of the two classes of a feature
+Sides = tuple[list[MinimalPair], list[MinimalPair]]
+
+
+@frozen(eq=False)
+class NamedRun:
+    """A finished run, the name that its features shall have, and the model that it is of: two runs have equal
+    models only where one can read the other's texts."""
+
+    name: str
+    run: FinishedRun
+    model: str = ""
+
+
+def compare_runs(
+    runs: Mapping[str, str | Path] | Sequence[str | Path],
+    settings: ComparisonSettings | None = None,
+    *,
+    memo: dict[str, Any] | None = None,
+) -> Report:
+    """The comparison of the features of some finished runs, with the tables of
+    `comparison.report.compare_features`. Each model is loaded once, and each encoder reads the test pairs of
+    all runs of its model in one pass. Raises ConfigError for fewer than two features, and StorageError for
+    what is no finished run."""
+    from gradiend_core.comparison.report import compare_features
+
+    settings = settings or ComparisonSettings()
+    named = _with_models(_opened(runs, memo if memo is not None else {}))
+    features, pairs = _features(named)
+    if len(features) < 2:
+        raise ConfigError(
+            f"a comparison has two features at least, and here {'is one' if features else 'are none'}"
+        )
+    readings, warnings = _readings(named, features, pairs, settings.max_pairs)
+    report = compare_features(features, settings, readings)
+    return evolve(report, warnings=tuple(warnings))
+
+
+def save_comparison(report: Report, output: str | Path, plugins: Plugins | None = None) -> Path:
+    """comparison.json, its tables as tables/*.csv, and every comparison figure."""
+    output = Path(output)
+    with claimed(output, MARKER):
+        unseal(output)
+        write_json(output / MARKER, {**report.nested(), "warnings": list(report.warnings)})
+        for name, table in report.tables.items():
+            write_csv(output / "tables" / f"{name}.csv", table.columns, table.rows)
+        with fresh_folder(output / "figures") as figures:
+            for name, figure in comparison_figures(report, plugins):
+                for suffix in FORMATS:
+                    figure.savefig(figures / f"{name}.{suffix}", dpi=150)
+        seal(output)
+    return output
+
+
+def comparison_figures(report: Report, plugins: Plugins | None = None) -> Iterator[tuple[str, Any]]:
+    """Each figure that the comparison allows, as (name, matplotlib Figure)."""
+    registry = (plugins or Plugins.discover()).registry
+    for name in registry.names(COMPARISON_VISUALIZER):
+        figure = registry.build(COMPARISON_VISUALIZER, name).draw(report)
+        if figure is not None:
+            yield name, figure
+
+
+def _opened(runs: Mapping[str, str | Path] | Sequence[str | Path], memo: dict[str, Any]) -> list[NamedRun]:
+    if isinstance(runs, (str, Path)) or not all(isinstance(folder, (str, Path)) for folder in _folders(runs)):
+        raise ConfigError(
+            f"runs to compare are the folders of finished runs, not {runs!r:.200}; save them first"
+        )
+    if not isinstance(runs, Mapping):
+        folders = [Path(folder) for folder in runs]
+        unclear = len({folder.name for folder in folders}) < len(folders)
+        runs = {(str(folder) if unclear else folder.name): folder for folder in folders}
+    plugins = Plugins.discover()
+    return [NamedRun(name, load_run(folder, plugins=plugins, memo=memo)) for name, folder in runs.items()]
+
+
+def _folders(runs: Mapping[str, str | Path] | Sequence[str | Path]) -> Sequence[str | Path]:
+    return list(runs.values()) if isinstance(runs, Mapping) else runs
+
+
+def _with_models(named: Sequence[NamedRun]) -> list[NamedRun]:
+    """The runs with their models: by the name in the run file, with a number where one name means two models.
+    Runs that read gradients in other ways are of different models here."""
+    known: dict[str, list[tuple[str, str]]] = {}
+    for each in named:
+        ways = known.setdefault(each.run.config.general.model, [])
+        if _way(each.run) not in ways:
+            ways.append(_way(each.run))
+    result = []
+    for each in named:
+        name = each.run.config.general.model
+        number = known[name].index(_way(each.run)) + 1
+        result.append(evolve(each, model=name if len(known[name]) == 1 else f"{name} ({number})"))
+    return result
+
+
+def _way(run: FinishedRun) -> tuple[str, str]:
+    """What two runs must share for one to read the other's texts."""
+    return run.model_fingerprint, repr(run.config.source)
+
+
+def _features(named: Sequence[NamedRun]) -> tuple[list[Compared], dict[str, Sides]]:
+    """The features, and for each the test pairs of its two classes."""
+    from gradiend_core.comparison.tables import Compared
+
+    features, pairs = [], {}
+    for each in named:
+        run = each.run
+        expect_whole(run.folder, "pairs.jsonl")
+        test = [pair for pair in read_pairs(run.folder) if pair.split == "test"]
+        null = Trait.NULL in run.registry.get(LEARNER, run.config.learner.kind).traits
+        for axis, feature in enumerate(run.features):
+            name = f"{each.name}.{feature.classes[0]}" if len(run.features) > 1 else each.name
+            features.append(Compared(name, run.all_seeds(axis), each.model, run.config.general.poles, null))
+            first, second = (
+                [pair for pair in test if code_of(pair, feature.classes) == sign] for sign in (1.0, -1.0)
+            )
+            pairs[name] = first, second
+    return features, pairs
+
+
+def _readings(
+    named: Sequence[NamedRun], features: Sequence[Compared], pairs: Mapping[str, Sides], most: int
+) -> tuple[dict[str, Reading], list[str]]:
+    """For each model all test pairs made ready once, at most so many of each class of those that it takes;
+    and why some model has none."""
+    from gradiend_core.comparison.report import Reading
+
+    readings, warnings = {}, []
+    for model in dict.fromkeys(each.model for each in named):
+        run = next(each.run for each in named if each.model == model)
+        if isinstance(run.source, IsFitted):
+            warnings.append(
+                f"features of {model} do not read each other's texts: each run has a source that it fitted"
+                " for itself"
+            )
+            continue
+        names = [feature.name for feature in features if feature.model == model]
+        wanted = list(dict.fromkeys(pair for name in names for side in pairs[name] for pair in side))
+        try:
+            examples = run.source.prepare(wanted, run.loaded.tokenizer, run.loaded.model)
+        except GradiendError as error:
+            warnings.append(f"features of {model} do not read each other's texts: {error}")
+            continue
+        row_of = {pair: row for row, pair in enumerate(examples.pairs)}
+        rows = {
+            name: [
+                row
+                for side in pairs[name]
+                for row in [row_of[pair] for pair in side if pair in row_of][:most]
+            ]
+            for name in names
+        }
+        scope = next(feature.seeds[0].scope for feature in features if feature.model == model)
+        readings[model] = Reading(run.gradients_over(scope), examples, rows)
+    return readings, warnings
+
+
+def runs_in(folders: Sequence[Path]) -> dict[str, Path]:
+    """Finished runs by name: folders that are one, and all that are inside of folders that are not, such as a
+    suite's."""
+    runs: dict[str, Path] = {}
+    for folder in folders:
+        within = (
+            path.parent for path in sorted(folder.rglob(RESULTS)) if not path.parent.name.startswith(PART)
+        )
+        folders_of_runs = [folder] if (folder / RESULTS).is_file() else [*within]
+        if not folders_of_runs:
+            raise StorageError(f"{folder} holds no finished run, and no folder with one")
+        for run in folders_of_runs:
+            runs[run.name if run.name not in runs else str(run)] = run
+    return runs

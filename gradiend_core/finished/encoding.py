@@ -1,0 +1,133 @@
+"""What the encoder of a run reads in texts that the run has not seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from gradiend_core.errors import DataError, PluginError
+from gradiend_core.records.contribution import Trait
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.pair import NEUTRAL, MinimalPair
+from gradiend_core.records.report import Report, Table
+from gradiend_core.roles.abilities import IsFitted
+from gradiend_core.roles.evaluator import Evaluator
+from gradiend_core.roles.kinds import EVALUATOR
+
+if TYPE_CHECKING:
+    from gradiend_core.run.model import ModelMaker
+    from gradiend_core.run.run import Run
+
+#: a slot in a text that is written by hand
+SLOT = re.compile(r"\[([^\[\]|]+)(?:\|([^\[\]|]+))?\]")
+
+
+@frozen
+class Encoding:
+    """What a feature reads in one text."""
+
+    feature: str
+    factual: str
+    alternative: str
+    encoding: float
+    text: str
+
+
+def marked(text: str) -> MinimalPair:
+    """The pair of a text whose slot has its fillers in brackets: "The chef was tired, so [he|they] left."
+    With one filler alone, "The chef was [tired].", the slot is neutral. Raises DataError for a text that has
+    not one such slot."""
+    parts = SLOT.split(text)
+    if len(parts) != 4 or parts[1] == "MASK":
+        problem = "several slots" if len(parts) > 4 else "no slot with its fillers"
+        raise DataError(
+            f"{text!r:.200} has {problem}; mark one, with its factual and its alternative filler, as in "
+            '"The chef was tired, so [he|they] left."'
+        )
+    left, factual, alternative, right = parts
+    of = NEUTRAL if alternative is None else ""
+    return MinimalPair(left, right, factual, alternative or factual, of, of, "test")
+
+
+def written(pair: MinimalPair) -> str:
+    """The pair as `marked` reads it."""
+    fillers = pair.factual if pair.alternative == pair.factual else f"{pair.factual}|{pair.alternative}"
+    return f"{pair.left}[{fillers}]{pair.right}"
+
+
+def encode(run: Run, texts: Sequence[str | MinimalPair]) -> Table:
+    """What each feature of a run reads in texts with a marked slot (`marked`), or in pairs: a row for each
+    feature and text. Raises DataError for a text without a slot, and for one that the model cannot take."""
+    if isinstance(texts, str):
+        raise DataError(
+            f"encode takes a list of texts with a marked slot, not {texts!r:.80}; `encode_texts` takes a file"
+        )
+    pairs = [marked(text) if isinstance(text, str) else text for text in texts]
+    examples = _model_of(run).prepared(pairs)
+    if examples.drops:
+        drop = examples.drops[0]
+        raise DataError(f"the model cannot take {(drop.examples or ('a text',))[0]!r:.200}: {drop.reason}")
+    from gradiend_core.comparison.crossing import encode_all
+
+    encodings = encode_all(run.features, run.gradients_over(run.feature.scope), examples)
+    rows = [
+        Encoding(named(feature), pair.factual, pair.alternative, value, written(pair))
+        for feature, values in zip(run.features, encodings.tolist(), strict=True)
+        for pair, value in zip(examples.pairs, values, strict=True)
+    ]
+    return Table.of(Encoding, rows)
+
+
+def encode_texts(run: Run, texts: Any) -> tuple[Report, ...]:
+    """For each feature of a run, the report of its evaluator of encodings on other texts: a name, a file or
+    whatever else `read_texts` takes. The run's paradigm finds their slots, by the settings of the run but for
+    its splits: all pairs are test pairs, and no class has to be there. Raises DataError where no pair is
+    found."""
+    data = run.setup.data.of_others(texts)
+    ready = _model_of(run).prepared
+    examples = {"test": ready(data.pairs), NEUTRAL: ready(data.neutral_pairs)}
+    if not examples["test"].pairs:
+        drops = "; ".join(
+            f"{drop.count} dropped: {drop.reason}"
+            for prepared in examples.values()
+            for drop in prepared.drops
+        )
+        raise DataError(
+            f"none of the {len(data.pairs)} pairs in {texts!r:.80} can be used with this model ({drops})"
+        )
+    readers = run.registry.with_trait(EVALUATOR, Trait.READS_ENCODINGS)
+    if not readers:
+        raise PluginError("no plugin has an evaluator that reads encodings")
+    configured = {choice.kind: choice.config for choice in run.config.evaluators}
+    reader = next((each for each in readers if each.name in configured), readers[0])
+    config = configured.get(reader.name) or reader.config()
+    evaluator: Evaluator = reader.build(evolve(config, splits=("test",)))
+    return tuple(
+        evaluator.evaluate(run.evaluation_task(axis, {}, data, examples)) for axis in range(len(run.features))
+    )
+
+
+def in_one(run: Run, reports: Sequence[Report]) -> Table:
+    """The encodings of all features of a run, from the reports of `encode_texts`."""
+    tables = [report.tables["encodings"] for report in reports]
+    rows = [
+        (named(feature), *row)
+        for feature, table in zip(run.features, tables, strict=True)
+        for row in table.rows
+    ]
+    return Table(("feature", *tables[0].columns), tuple(rows))
+
+
+def named(feature: LearnedFeature) -> str:
+    return " against ".join(feature.classes)
+
+
+def _model_of(run: Run) -> ModelMaker:
+    """What makes pairs ready. A source that learns something of its own has then learned it, from the run's
+    texts."""
+    if isinstance(run.source, IsFitted):
+        _ = run.examples
+    return run.setup.model

@@ -1,0 +1,111 @@
+"""An edit as a folder for others: a whole checkpoint, the update alone, or an adapter, each with its card."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradiend_core.errors import ConfigError
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.run.card import model_card
+from gradiend_core.storage.files import write_text
+from gradiend_core.storage.updates import save_update
+
+if TYPE_CHECKING:
+    from gradiend_core.run.run import Run
+
+RECIPE = "mergekit.yml"
+FORMATS = ("full", "sparse", "lora", "task-vector")
+
+
+def export(
+    run: Run,
+    toward: str,
+    output: str | Path,
+    form: str = "full",
+    *,
+    strength: float = 1.0,
+    learning_rate: float | None = None,
+    keep: float = 1.0,
+    rank: int = 8,
+) -> list[str]:
+    """Writes the edit that strengthens a class, times `strength`, of which only the share `keep` of largest
+    entries stays; gives back what to know of it, in lines.
+
+    "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact;
+    "lora" is an adapter for peft of this `rank`, whose error is said; "task-vector" is a checkpoint of the
+    changes alone, with a recipe for mergekit that adds them to the base model."""
+    update = run.update(toward, learning_rate) * strength
+    if not update.learning_rate:
+        raise ConfigError(
+            f"the edit toward {toward} has learning rate 0, as none was better than the model; give a"
+            " learning rate"
+        )
+    card = model_card(run, toward, update, strength, keep)
+    return write_edit(run, update, toward, card, output, form, keep=keep, rank=rank)
+
+
+def write_edit(
+    run: Run,
+    update: WeightUpdate,
+    toward: str,
+    card: str,
+    output: str | Path,
+    form: str,
+    *,
+    keep: float,
+    rank: int,
+) -> list[str]:
+    """Writes any update of a session's model in one of the formats."""
+    if form not in FORMATS:
+        raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
+    if not 0 < keep <= 1:
+        raise ConfigError(f"keep is {keep:g}, but must be a share above 0 and up to 1")
+    if keep < 1:
+        update = update.restricted(max(1, round(keep * update.scope.size)))
+    lines = [f"toward {toward}: {update.scope.size:,} weights change by {update.norm:.3g} in all"]
+    if form == "sparse":
+        save_update(update, output, run.setup.model.editable_fingerprint(), card)
+    elif form == "lora":
+        from gradiend_core.rewriting.lora import save_lora
+
+        found = save_lora(run.loaded.model, update, output, rank, run.config.general.model, card)
+        errors = ", ".join(f"{each}: {error:.3f}" for each, error in found.errors.items())
+        lines.append(f"an adapter can change {found.held:.1%} of the update; relative error by rank {errors}")
+        if found.left_out:
+            lines.append(
+                f"left out, as no adapter can change them: {len(found.left_out)} parameters, such as"
+                f" {found.left_out[0]}"
+            )
+    else:
+        from gradiend_core.language.rewritten import RewrittenModel
+
+        made = run.setup.model.edited(update) if form == "full" else nullcontext(_changes(run, update))
+        with made as model:
+            RewrittenModel(model, run.loaded.tokenizer, update, toward, card).save_pretrained(output)
+        if form == "task-vector":
+            write_text(Path(output) / RECIPE, _recipe(run.setup.model.folder, Path(output).resolve()))
+            lines.append(f"mergekit-yaml {output}/{RECIPE} MERGED adds it to {run.config.general.model}")
+    return [*lines, f"written to {output}"]
+
+
+def _changes(run: Run, update: WeightUpdate) -> Any:
+    """The model with nothing but the update in its weights."""
+    from gradiend_core.rewriting.apply import apply_update
+
+    model = run.setup.model.editable()
+    for tensor in (*model.parameters(), *(each for each in model.buffers() if each.is_floating_point())):
+        tensor.data.zero_()
+    apply_update(model, update)
+    return model
+
+
+def _recipe(base: str, folder: Path) -> str:
+    """The base model plus the task vector (arXiv 2212.04089); another weight is another strength."""
+    models = "".join(
+        f"  - model: {json.dumps(str(model))}\n    parameters:\n      weight: 1.0\n"
+        for model in (base, folder)
+    )
+    return f"merge_method: linear\nmodels:\n{models}parameters:\n  normalize: false\ndtype: float32\n"

@@ -1,0 +1,254 @@
+"""Finished runs as one HTML file that needs no network: for people who were not there when it was made."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from gradiend_core.errors import ConfigError
+from gradiend_core.finished.comparing import compare_runs, comparison_figures, runs_in
+from gradiend_core.records.contribution import SECTIONS, Trait
+from gradiend_core.records.edit import ChosenEdit
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.funnel import Drop
+from gradiend_core.records.provenance import Provenance
+from gradiend_core.records.report import Report, Reports
+from gradiend_core.records.run import Choice
+from gradiend_core.roles.kinds import EVALUATOR, VISUALIZER
+from gradiend_core.run.finished import FinishedRun, load_run
+from gradiend_core.run.folder import MARKER
+from gradiend_core.storage.files import write_text
+
+#: more runs than this are only compared, and listed with their numbers
+IN_FULL = 6
+#: points of the scatter, examples of each kind, and rows of a table
+POINTS, EXAMPLES, ROWS = 600, 5, 60
+
+
+def write_report(folders: Sequence[str | Path], output: str | Path, *, strengths: bool = True) -> Path:
+    """Finished runs, or folders with such inside, as one file. Several are compared too. With `strengths`,
+    the edits of each run are first tried at several strengths, where that was not done yet; this takes the
+    model. Raises StorageError for what is no finished run."""
+    found, output = runs_in([Path(folder) for folder in folders]), Path(output)
+    if output.suffix not in (".html", ".htm"):
+        raise ConfigError(
+            f"a report is one HTML file, and {str(output)!r} is not named like one; end it with .html"
+        )
+    in_full = len(found) <= IN_FULL
+    features = [
+        view
+        for name, folder in found.items()
+        for view in _views(name, folder, strengths=strengths and in_full)
+    ]
+    compared = Comparison.of(found) if len(features) > 1 else None
+    write_text(output, _render(features, compared, in_full))
+    return output
+
+
+def _render(features: Sequence[FeatureView], compared: Comparison | None, in_full: bool) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("gradiend_core"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "whole": lambda value: f"{value:,}"}
+    return environment.get_template("report.html").render(
+        features=features, comparison=compared, in_full=in_full, most=ROWS
+    )
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A value for people; what was not measured is a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return (f"{value:.{digits}f}" if abs(value) >= 0.001 or not value else f"{value:.1e}").replace("-", "−")
+
+
+@frozen(eq=False)
+class FeatureView:
+    """What the page says of one feature. `figures` are images by the section that shows them."""
+
+    name: str
+    run: FinishedRun
+    axis: int
+    reports: Reports
+    figures: Mapping[str, list[tuple[str, str]]]
+
+    @property
+    def id(self) -> str:
+        return "".join(letter if letter.isalnum() else "-" for letter in self.name)
+
+    @property
+    def feature(self) -> LearnedFeature:
+        return self.run.features[self.axis]
+
+    @property
+    def run_file(self) -> str:
+        return (self.run.folder / MARKER).read_text(encoding="utf-8")
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.run.provenance
+
+    def encoder(self, path: str) -> float | None:
+        """A number of the evaluator that reads encodings, None where there is none."""
+        report = self._report_with(Trait.READS_ENCODINGS)
+        return report.get(path) if report else None
+
+    def edits(self) -> list[ChosenEdit]:
+        """What the chosen edits do."""
+        return [edit for report in self.reports.values() for edit in report.edits]
+
+    def drops(self) -> list[Drop]:
+        return sorted(self.run.funnel.drops, key=lambda drop: -drop.count)
+
+    def funnel(self) -> list[tuple[str, int]]:
+        """Stages with their counts."""
+        funnel = self.run.funnel
+        kept = [(f"kept: {name}", count) for name, count in funnel.kept]
+        return [("texts read", funnel.read), ("with a target word", funnel.matched), *kept]
+
+    def encodings(self) -> list[dict[str, Any]]:
+        """Of test pairs and neutral slots."""
+        rows = self._rows(Trait.READS_ENCODINGS, "encodings")
+        return [row for row in rows if row["split"] in ("test", "neutral")]
+
+    def scatter(self) -> list[dict[str, Any]]:
+        """Points with a group 0, 1, 2 (first class, neutral, second class), evenly thinned to what a page can
+        hold."""
+        groups: dict[int, list[dict[str, Any]]] = {0: [], 1: [], 2: []}
+        for row in self.encodings():
+            groups[1 - int(row["code"])].append(row)
+        points = []
+        for group, rows in groups.items():
+            step = max(1, -(-3 * len(rows) // POINTS))
+            points += [
+                {"group": group, "at": number % 97 / 97, **row} for number, row in enumerate(rows[::step])
+            ]
+        return points
+
+    def examples(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Texts that drive the feature most, least, and the wrong way."""
+        rows, (first, second) = (
+            [row for row in self.encodings() if row["split"] == "test"],
+            self.feature.classes,
+        )
+        if not rows:
+            return []
+        by_value = sorted(rows, key=lambda row: row["encoding"])
+        wrong = sorted(
+            (row for row in rows if row["encoding"] * row["code"] < 0),
+            key=lambda row: row["encoding"] * row["code"],
+        )
+        return [
+            (f"most like {first} (+1)", by_value[::-1][:EXAMPLES]),
+            (f"most like {second} (−1)", by_value[:EXAMPLES]),
+            ("least of either", sorted(rows, key=lambda row: abs(row["encoding"]))[:EXAMPLES]),
+            ("on the wrong side", wrong[:EXAMPLES]),
+        ]
+
+    def strengths(self) -> list[dict[str, Any]]:
+        """For each goal its points from weak to strong, each with what the model then makes of some texts."""
+        points, samples = (self._rows(Trait.VARIES_STRENGTH, name) for name in ("points", "samples"))
+        texts: dict[tuple[str, float], list[dict[str, Any]]] = {}
+        for sample in samples:
+            texts.setdefault((sample["toward"], sample["strength"]), []).append(sample)
+        by_goal: dict[str, list[dict[str, Any]]] = {}
+        for point in points:
+            shown = texts.get((point["toward"], point["strength"]), [])
+            by_goal.setdefault(point["toward"], []).append({**point, "samples": shown})
+        return [{"goal": goal, "points": points} for goal, points in by_goal.items()]
+
+    def others(self) -> Iterator[Report]:
+        """Reports that no section shows and that say something."""
+        for name, report in self.reports.items():
+            if not self.run.registry.get(EVALUATOR, name).section and (report.tables or report.lines):
+                yield report
+
+    def not_measured(self, section: str) -> list[tuple[str, str]]:
+        """Evaluators of a section that have not looked at this run, with what they would say."""
+        known = [self.run.registry.get(EVALUATOR, name) for name in self.run.registry.names(EVALUATOR)]
+        return [
+            (each.name, each.summary)
+            for each in known
+            if each.section == section and each.name not in self.reports
+        ]
+
+    def _report_with(self, trait: Trait) -> Report | None:
+        names = [contribution.name for contribution in self.run.registry.with_trait(EVALUATOR, trait)]
+        return next((self.reports[name] for name in names if name in self.reports), None)
+
+    def _rows(self, trait: Trait, table: str) -> list[dict[str, Any]]:
+        """The rows of a table, none where it is not there."""
+        report = self._report_with(trait)
+        return report.tables[table].records() if report and table in report.tables else []
+
+
+@frozen(eq=False)
+class Comparison:
+    """What the page says of all features together."""
+
+    report: Report
+    figures: Mapping[str, str]
+
+    @classmethod
+    def of(cls, runs: Mapping[str, Path]) -> Comparison:
+        report = compare_runs(runs)
+        return cls(report, {name: as_image(figure) for name, figure in comparison_figures(report)})
+
+    def features(self) -> list[dict[str, Any]]:
+        """Those that are not of shuffled classes."""
+        return [row for row in self.report.tables["features"].records() if not row["null"]]
+
+
+def _views(name: str, folder: Path, *, strengths: bool) -> Iterator[FeatureView]:
+    run = load_run(folder)
+    reports = run.axis_reports
+    missing = [
+        contribution.name
+        for contribution in run.registry.with_trait(EVALUATOR, Trait.VARIES_STRENGTH)
+        if contribution.name not in run.reports
+    ]
+    if (
+        strengths and missing and run.edits()
+    ):  # tried in memory: a finished run is never written to by its report
+        run = load_run(folder, [f"evaluators.kinds={json.dumps([*run.reports, *missing])}"])
+        reports = run.evaluate(missing)
+    drawn = dict(run.figures(_usual_figures(run)))
+    for axis, (prefix, feature, _) in enumerate(run.by_axis()):
+        title = f"{name}.{feature.classes[0]}" if prefix else name
+        figures: dict[str, list[tuple[str, str]]] = {section: [] for section in SECTIONS}
+        for kind in [kind for kind in drawn if kind.startswith(prefix)]:
+            contribution = run.registry.get(VISUALIZER, kind.removeprefix(prefix))
+            figures[contribution.section].append((contribution.summary, as_image(drawn[kind])))
+        yield FeatureView(title, run, axis, reports[axis], figures)
+
+
+def _usual_figures(run: FinishedRun) -> list[Choice]:
+    """The figures of the run, or, where it draws nothing, all that are usual."""
+    registry = run.registry
+    usual = [registry.get(VISUALIZER, name) for name in registry.names(VISUALIZER)]
+    return list(run.config.visualizers) or [
+        Choice(each.name, each.config()) for each in usual if each.by_default
+    ]
+
+
+def as_image(figure: Any) -> str:
+    """A matplotlib figure as the address of an image that holds it."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()

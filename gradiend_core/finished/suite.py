@@ -1,0 +1,132 @@
+"""Many runs from one file, one after the other or at once, and the comparison of their features.
+
+OUTPUT/runs/NAME/     each run, as `gradiend run` writes it
+OUTPUT/comparison/    what `gradiend compare` writes
+OUTPUT/suite.json     what became of each run
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from gradiend_core.config.suitefile import Member, Suite
+from gradiend_core.errors import GradiendError
+from gradiend_core.finished.comparing import compare_runs, save_comparison
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.records.report import Report
+from gradiend_core.run.folder import has_run, save_run
+from gradiend_core.run.session import Session
+from gradiend_core.storage.files import claimed, write_json
+from gradiend_core.storage.manifest import unseal
+
+STATE = "suite.json"
+#: models and texts of the runs that this process has done
+_memo: dict[str, Any] = {}
+
+
+@frozen(eq=False)
+class SuiteResult:
+    """Where the finished runs are, why the others have failed, and the comparison, if two have finished."""
+
+    finished: dict[str, Path]
+    failed: dict[str, str]
+    report: Report | None
+
+
+def run_suite(
+    suite: Suite,
+    output: str | Path,
+    executor: Executor | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> SuiteResult:
+    """Every run of a suite that is not finished yet, then the comparison. A run that fails is left out, and
+    the rest go on.
+
+    Runs in this process share each model and each text. An `executor` of `concurrent.futures` (or one that is
+    like it, as of Dask: `client.get_executor()`) does them at once, in processes that share the folder;
+    there, too, what one process does shares models and texts.
+    """
+    output = Path(output)
+    with claimed(output, STATE):
+        return _run(suite, output, executor, tell)
+
+
+def _run(suite: Suite, output: Path, executor: Executor | None, tell: Callable[[str], None]) -> SuiteResult:
+    folders = {member.name: output / "runs" / member.name for member in suite.members}
+    failed: dict[str, str] = {}
+    write_json(output / STATE, {"finished": [], "failed": failed})
+
+    count = 0
+
+    def done(name: str, problem: str | None) -> None:
+        nonlocal count
+        count += 1
+        if problem:
+            failed[name] = problem
+        tell(f"{count} of {len(folders)}  {name}: {problem or 'done'}")
+
+    if executor is None:
+        _memo.clear()
+        for member in suite.members:
+            done(member.name, run_member(member, folders[member.name]))
+    else:
+        jobs = {
+            executor.submit(run_member, member, folders[member.name]): member.name for member in suite.members
+        }
+        for job in as_completed(jobs):
+            done(jobs[job], job.result())
+    finished = {name: folder for name, folder in folders.items() if name not in failed}
+    write_json(output / STATE, {"finished": list(finished), "failed": failed})
+    report = None
+    if len(finished) > 1:
+        report = compare_runs(finished, suite.comparison, memo=_memo)
+        save_comparison(report, output / "comparison")
+    return SuiteResult(finished, failed, report)
+
+
+def run_member(member: Member, folder: Path) -> str | None:
+    """Does a run, unless its folder has just this one already. Gives back why it failed, if it did."""
+    try:
+        session = Session(run_file=member.tables, plugins=_plugins(member), memo=_memo)
+        if not has_run(folder, session):
+            unseal(folder)  # the suite asks for another run now
+            save_run(session, folder)
+    except GradiendError as error:
+        return str(error)
+    except Exception as error:  # a defect in one run is no reason to lose the others
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+@contextmanager
+def workers(count: int) -> Iterator[Executor | None]:
+    """So many processes, which divide the cores among them; for one, none but this."""
+    if count == 1:
+        yield None
+        return
+    threads = max(1, (os.cpu_count() or 1) // count)
+    with ProcessPoolExecutor(count, get_context("spawn"), _use_threads, (threads,)) as executor:
+        yield executor
+
+
+def _use_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def _plugins(member: Member) -> Plugins:
+    blocked = tuple(member.tables.get("disable_plugins", ()))
+    key = repr(("plugins", blocked))
+    if key not in _memo:
+        _memo[key] = Plugins.discover(blocked)
+    found: Plugins = _memo[key]
+    return found

@@ -1,0 +1,94 @@
+"""Forward and backward passes of one model through its taps: what the products and their proof have in
+common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from attrs import field, frozen
+from torch import Tensor, nn
+
+from gradiend_core.errors import ModelError
+from gradiend_core.gradients import autodiff
+from gradiend_core.gradients.checkpointing import checkpointed
+from gradiend_core.gradients.taps import Taps
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.source import GradientSource
+
+
+@frozen(eq=False)
+class Passes:
+    """One model, one gradient source and one scope. With `checkpointing` layers are computed twice instead of
+    kept."""
+
+    model: nn.Module
+    source: GradientSource
+    scope: ParameterScope
+    checkpointing: bool = False
+    #: the parameters of the scope, in its order
+    parameters: list[nn.Parameter] = field(init=False)
+
+    @parameters.default
+    def _parameters(self) -> list[nn.Parameter]:
+        return parameters_in(self.scope, self.model)
+
+    @property
+    def device(self) -> torch.device:
+        return self.parameters[0].device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """float32, or float64 for a float64 model: results are never coarser than float32."""
+        return torch.promote_types(self.parameters[0].dtype, torch.float32)
+
+    def losses(self, batch: Any) -> Tensor:
+        """The losses of each example with its factual and its alternative filler, [examples, 2]."""
+        return self.source.losses(self.model, batch).to(self.dtype)
+
+    @contextmanager
+    def backward(
+        self,
+        taps: Taps,
+        examples: int,
+        receive: Any,
+        others: dict[int, nn.Parameter] | None = None,
+        take: Any = None,
+        rows: int = 1,
+    ) -> Iterator[Callable[..., None]]:
+        """While open, losses may be computed; the yielded function takes a loss back through the taps and to
+        the other parameters."""
+        others = others or {}
+        with ExitStack() as stack:
+            stack.enter_context(torch.enable_grad())
+            if self.checkpointing:
+                stack.enter_context(checkpointed(self.model))
+            stack.enter_context(autodiff.gradients_passed_on(self.model, others, take))
+            anchor = stack.enter_context(taps.open(examples, receive, rows))
+            inputs = [*([anchor] if taps.uses else []), *others.values()]
+
+            def backward(loss: Tensor, keep: bool = False) -> None:
+                if loss.requires_grad:  # else nothing in scope has any part in it
+                    torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
+
+            yield backward
+
+
+def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]:
+    """The model's parameters in the order of the scope. Raises ModelError for the scope of another model."""
+    parameters = dict(model.named_parameters())
+    for part in scope.slices:
+        if part.name not in parameters:
+            raise ModelError(
+                f"the scope has the parameter {part.name!r}, which this model has not; was it made for"
+                " another?"
+            )
+        here = tuple(parameters[part.name].shape)
+        if part.shape != here:
+            raise ModelError(
+                f"{part.name!r} has shape {here} in this model and {part.shape} in the scope; was it made for"
+                " another?"
+            )
+    return [parameters[part.name] for part in scope.slices]

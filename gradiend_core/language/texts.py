@@ -1,0 +1,108 @@
+"""Running text as batches of tokens to be predicted: what a language modelling score rests on."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from gradiend_core.gradients.batching import allowed_padding, micro_batches
+from gradiend_core.language.slots import logits_at, padded
+from gradiend_core.records.candidate import TextScores
+
+#: tokens in one batch; smaller than for slots, since the vocabulary counts for every predicted token
+TEXT_BUDGET = 2048
+
+
+@frozen(eq=False)
+class TextBatch:
+    """Token `targets[i]` is to be predicted from the logits of row `rows[i]`, position `positions[i]`."""
+
+    input_ids: Tensor  # [texts, tokens]
+    attention_mask: Tensor | None  # [texts, tokens]
+    rows: Tensor  # [targets]
+    positions: Tensor  # [targets]
+    targets: Tensor  # [targets]
+    texts: Tensor  # [targets], the text that each belongs to
+    decoder_input_ids: Tensor | None = (
+        None  # [texts, tokens], of an encoder-decoder, where positions are then
+    )
+
+    def logits(self, model: nn.Module) -> Tensor:
+        """[targets, vocabulary]"""
+        return logits_at(model, self, self.rows, self.positions)
+
+
+@frozen
+class TextRow:
+    """The tokens of text number `text`, and what is to be predicted where."""
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    targets: tuple[int, ...]
+    text: int
+    decoder: tuple[int, ...] = ()
+
+
+def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_mask: bool) -> list[TextBatch]:
+    """Rows in batches sorted by length; rows without a target are left out."""
+    rows, device = [row for row in rows if row.targets], next(model.parameters()).device
+    batches = []
+    for places in micro_batches(
+        [len(row.ids) for row in rows], budget=TEXT_BUDGET, padding=allowed_padding(model, device)
+    ):
+        chosen = [rows[place] for place in places]
+        ids, mask = padded([row.ids for row in chosen], pad, device)
+        index = [i for i, row in enumerate(chosen) for _ in row.positions]
+        positions = [position for row in chosen for position in row.positions]
+        targets = [target for row in chosen for target in row.targets]
+        texts = [row.text for row in chosen for _ in row.targets]
+        where, at, what, whose = (
+            torch.tensor(each, device=device) for each in (index, positions, targets, texts)
+        )
+        decoder = padded([row.decoder for row in chosen], pad, device)[0] if chosen[0].decoder else None
+        batches.append(TextBatch(ids, mask if needs_mask else None, where, at, what, whose, decoder))
+    return batches
+
+
+def masked_places(
+    special: Sequence[Sequence[int]], seed: int, share: float, least: int, most: int, *, every_token: bool
+) -> Iterator[tuple[int, list[int]]]:
+    """Which tokens to hide, as (text, places): the share of a text's tokens, one at least and `most` at most,
+    but no special token. Texts come several times, with other tokens, until `least` are hidden: the accuracy
+    at 100 tokens moves in steps of 1 %. With `every_token` each is hidden alone, once."""
+    rng = random.Random(f"{seed}:masks")
+    orders = []
+    for flags in special:
+        ordinary = [place for place, flag in enumerate(flags) if not flag]
+        orders.append(rng.sample(ordinary, len(ordinary)))
+    turns = max(map(len, orders), default=0) if every_token else math.ceil(1 / share)
+    for turn in range(turns):
+        for text, order in enumerate(orders):
+            few = 1 if every_token else min(most, max(1, round(share * len(order))))
+            if places := sorted(order[turn * few : (turn + 1) * few]):
+                least -= len(places)
+                yield text, places
+        if least <= 0 and not every_token:
+            break
+
+
+def text_scores(
+    model: nn.Module, batches: Sequence[TextBatch], score: Callable[[Tensor, Tensor], Tensor] | None = None
+) -> TextScores:
+    """Each text's sums of score(log probabilities, targets), by default the probability of the target, and of
+    −log P."""
+    count = 1 + max((int(batch.texts.max()) for batch in batches), default=-1)
+    sums = torch.zeros(3, count, dtype=torch.float64)
+    with torch.inference_mode():
+        for batch in batches:
+            log_probabilities = batch.logits(model).log_softmax(-1)
+            own = log_probabilities.gather(1, batch.targets[:, None])[:, 0]
+            scores = score(log_probabilities, batch.targets) if score else own.exp()
+            for total, values in zip(sums, (torch.ones_like(own), scores, -own), strict=True):
+                total.index_add_(0, batch.texts.cpu(), values.double().cpu())
+    return TextScores(*sums)

@@ -1,0 +1,107 @@
+"""Plain values to frozen attrs classes and back, strictly: "7" is not 7, 7.9 is not 7, and no key is
+ignored."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, TypeVar, cast
+
+import attrs
+import cattrs
+from cattrs.errors import ForbiddenExtraKeysError
+
+from gradiend_core.errors import ConfigError, unknown
+from gradiend_core.records.setting import about
+
+T = TypeVar("T")
+
+
+def _exactly(*allowed: type) -> Any:
+    def structure(value: Any, to: type) -> Any:
+        if type(value) not in allowed:
+            raise TypeError(f"{value!r} is {_kind(type(value))}, but {_kind(to)} is needed")
+        return to(value)
+
+    return structure
+
+
+def _whole_or_not(value: Any, _: Any) -> int | float:
+    """2 and 2.0 differ where a count and a fraction are both allowed."""
+    if type(value) not in (int, float):
+        raise TypeError(f"{value!r} is {_kind(type(value))}, but a number is needed")
+    return cast("int | float", value)
+
+
+def _kind(kind: type) -> str:
+    names = {
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        list: "a list",
+        dict: "a table",
+    }
+    return names.get(kind, kind.__name__)
+
+
+def _enum(value: Any, to: type[Enum]) -> Enum:
+    names = [member.value for member in to]
+    if value not in names:
+        raise TypeError(f"{value!r} is none of {', '.join(names)}")
+    return to(value)
+
+
+def _make() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(int, _exactly(int))
+    converter.register_structure_hook(float, _exactly(float, int))
+    converter.register_structure_hook(str, _exactly(str))
+    converter.register_structure_hook_func(lambda kind: kind == int | float, _whole_or_not)
+    converter.register_structure_hook_func(
+        lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _enum
+    )
+    return converter
+
+
+CONVERTER = _make()
+
+
+def structure(values: Any, to: type[T], path: str) -> T:
+    """An instance of an attrs class. Raises ConfigError that names every wrong key and value by its path, and
+    says what the setting means."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path or 'the run file'} must be a table of keys, not {values!r}")
+    try:
+        return CONVERTER.structure(values, to)
+    except Exception as error:
+        problems = cattrs.transform_error(error, path=path or "$", format_exception=_words)
+        raise ConfigError("; ".join(_explained(problem, to) for problem in problems)) from error
+
+
+def unstructure(value: Any) -> Any:
+    return CONVERTER.unstructure(value)
+
+
+def _explained(problem: str, to: Any) -> str:
+    """The problem at its path, with the sentence of the setting."""
+    what, _, where = problem.replace("$.", "").rpartition(" @ ")
+    sentences = {field.name: about(field) for field in attrs.fields(to)}
+    meaning = sentences.get(where.rpartition(".")[2].partition("[")[0], "")
+    return f"{what} at {where}" + (f" ({meaning[0].lower()}{meaning[1:].rstrip('.')})" if meaning else "")
+
+
+def _words(error: BaseException, _: type | None) -> str:
+    if isinstance(error, ForbiddenExtraKeysError):
+        return "; ".join(_unknown_key(key, error.cl) for key in sorted(error.extra_fields))
+    if isinstance(error, KeyError):
+        return f"the key {error.args[0]!r} is missing"
+    # attrs has more than the message in other errors
+    return str(error.args[0]) if isinstance(error, ValueError) and error.args else str(error)
+
+
+def _unknown_key(key: str, settings: Any) -> str:
+    renamed = {field.metadata.get("formerly"): field.name for field in attrs.fields(settings)}
+    if key in renamed:
+        return f"{key!r} is called {renamed[key]!r} now"
+    return unknown("key", key, [field.name for field in attrs.fields(settings)])

@@ -1,0 +1,97 @@
+"""What some plugins can do beyond their kind. Each is a Protocol that is asked for by `isinstance`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from gradiend_core.records.candidate import TextScores
+from gradiend_core.records.report import Report
+from gradiend_core.roles.source import Examples, GradientSource
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@runtime_checkable
+class ScoresTexts(Protocol):
+    """A gradient source that says how well a model predicts running text; edits are judged by that."""
+
+    def prepare_texts(
+        self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
+    ) -> Any:
+        """Texts made ready once for any number of scores: with tokens drawn by `seed`, or with every token
+        predicted."""
+
+    def score_texts(self, model: nn.Module, prepared: Any) -> TextScores:
+        """How well a model predicts texts, by text; of two models the one with the higher mean score models
+        them better."""
+
+
+@runtime_checkable
+class LanguageSource(GradientSource, ScoresTexts, Protocol):
+    """A gradient source that scores texts."""
+
+
+@runtime_checkable
+class KnowsWords(Protocol):
+    """A gradient source whose slot is one token, so that the probability of any word there can be read."""
+
+    def check_words(
+        self, words: Mapping[str, Sequence[str]], tokenizer: Any, drop_multi_token_words: bool
+    ) -> Sequence[str]:
+        """Raises ModelError for a target word that this tokenizer does not hold as one token. With
+        `drop_multi_token_words` gives such words back instead, as long as their class has others."""
+
+    def filler_ids(self, examples: Examples, words: Sequence[str], tokenizer: Any) -> Sequence[Sequence[int]]:
+        """For each example the token ids of these words in the form that its slot asks for (space,
+        capital)."""
+
+    def slot_log_probabilities(self, model: nn.Module, batch: Any) -> Tensor:
+        """Log probabilities of every token at the slot, [examples, vocabulary]."""
+
+
+@runtime_checkable
+class FillsSlots(Protocol):
+    """A gradient source that can put a filler into the text, so that activations at it can be read."""
+
+    def filled(self, batch: Any, filler: int) -> tuple[Any, Tensor]:
+        """The batch with the factual (0) or the alternative (1) filler in its slots, and the positions of
+        those, [examples]."""
+
+
+@runtime_checkable
+class IsFitted(Protocol):
+    """A gradient source that learns something before it gives losses; without it, its losses are already
+    some."""
+
+    #: its settings, and a hash of what it has learned: gradients are kept on disk under both
+    config: Any
+
+    @property
+    def fitted(self) -> str:
+        """A hash of what it has learned, "" before that."""
+
+    def fit(self, model: nn.Module, examples: Mapping[str, Examples], seed: int) -> Report:
+        """Learns from the examples of "train", judges itself by "validation", and reports what came of it on
+        "test"; the neutral examples that may be learned from are "neutral_trained". The model's weights stay
+        as they are."""
+
+
+@runtime_checkable
+class PlansVectors(Protocol):
+    """A learner whose memory can be planned."""
+
+    def vectors(self, axes: int) -> int:
+        """The number of float32 vectors over the scope that it holds at once for so many axes."""
+
+
+@runtime_checkable
+class PlansSelection(Protocol):
+    """A selector that looks at gradients, or draws, and whose memory can be planned all the same."""
+
+    def size(self, model: nn.Module) -> tuple[int, int]:
+        """The number of weights that it takes, and of how many, from a model without weights."""
+
+    def held(self, model: nn.Module) -> int:
+        """The bytes that it needs while it selects."""

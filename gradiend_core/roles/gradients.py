@@ -1,0 +1,58 @@
+"""The gradient matrix as learners and evaluators see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.source import Examples
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+class GradientMatrix(Protocol):
+    """G: a row for each example, a column for each parameter in scope. Which examples are its rows is said at
+    each product. `gradients.GradientOperator` computes it, `gradients.StoredGradients` has some of it on
+    disk."""
+
+    @property
+    def scope(self) -> ParameterScope:
+        """Its columns."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where products are."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of products."""
+
+    def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
+        """G @ directionsᵀ: each example's gradient along K directions, [examples, K] from [K, n]."""
+
+    def accumulate(
+        self,
+        examples: Examples,
+        rows: Sequence[int],
+        coefficients: Tensor,
+        roles: Sequence[GradientRole],
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """Gᵀ @ coefficients over some rows of the examples, [roles, n]; coefficients are [rows], or [roles,
+        rows] where they differ. All roles share one forward pass. `out` is overwritten and returned, so that
+        a loop needs no new memory."""
+
+
+class ModelGradients(GradientMatrix, Protocol):
+    """A gradient matrix with its model at hand, so that it can be had over any scope."""
+
+    @property
+    def model(self) -> nn.Module:
+        """In evaluation mode."""
+
+    def over(self, scope: ParameterScope) -> ModelGradients:
+        """The gradient matrix of the same model and source over another scope."""

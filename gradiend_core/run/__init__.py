@@ -1,0 +1,1 @@
+"""One run: its stages in order, the runner, the record of a run and its folder, and the Session."""

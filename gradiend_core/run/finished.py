@@ -1,0 +1,163 @@
+"""A finished run, from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from gradiend_core.config.runfile import NOTE, read_run_file, written
+from gradiend_core.errors import ConfigError, StorageError
+from gradiend_core.learning.seeds import SeedRun
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.provenance import Provenance
+from gradiend_core.records.report import Report, Reports
+from gradiend_core.run.folder import MARKER, RECORD, REPORTS, RESULTS, read_record, write_reports
+from gradiend_core.run.run import Run
+from gradiend_core.run.runner import Listener, Runner
+from gradiend_core.run.setup import Setup, make_setup
+from gradiend_core.run.state import RunRecord, RunState
+from gradiend_core.storage.features import load_feature
+from gradiend_core.storage.files import claimed, write_json, write_text
+from gradiend_core.storage.manifest import expect_whole, revised
+from gradiend_core.storage.reports import load_record, save_record
+
+
+class FinishedRun(Run):
+    """A run whose features and reports are those of its folder, so that nothing is learned again.
+
+    Models can be rewritten from it, also with another learning rate. The texts and the model are read only if
+    something needs them; StorageError is raised where they are no longer those of the run."""
+
+    def __init__(self, folder: Path, record: RunRecord, runner: Runner) -> None:
+        super().__init__(runner)
+        self.folder, self._record = folder, record
+
+    @property
+    def record(self) -> RunRecord:
+        """What the run was made from and went through, as it was saved."""
+        return self._record
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the results come from."""
+        return self._record.provenance
+
+    @property
+    def model_fingerprint(self) -> str:
+        """A hash of the weights of the model that the run was made from; the model is not read for it."""
+        return self._record.provenance.model_fingerprint
+
+    def all_seeds(self, axis: int) -> tuple[LearnedFeature, ...]:
+        """The features of an axis, the best seed's first."""
+        best = self.features[axis]
+        others = [run.features[axis] for run in self.seed_runs if run.features and run.seed != best.seed]
+        return (best, *others)
+
+
+class ExpectedInputs(Listener):
+    """Refuses texts and models that are not those that a finished run was made from."""
+
+    def __init__(self, provenance: Provenance) -> None:
+        self.provenance = provenance
+
+    def stage_finished(self, stage: str, runner: Runner) -> None:
+        general = runner.setup.config.general
+        if stage == "data":
+            found, wanted = runner.data().fingerprint(), self.provenance.data_fingerprint
+            what = f"the pairs from {general.texts!r}"
+        elif stage == "loaded":
+            found, wanted = runner.loaded().fingerprint, self.provenance.model_fingerprint
+            what = f"the weights of {general.model!r}"
+        else:
+            return
+        if found != wanted:
+            raise StorageError(
+                f"{what} are not those that the run was made from ({found}, and were {wanted}); make the run"
+                " again"
+            )
+
+
+def load_run(
+    folder: str | Path,
+    settings: Sequence[str] = (),
+    *,
+    plugins: Plugins | None = None,
+    memo: dict[str, Any] | None = None,
+) -> FinishedRun:
+    """The finished run of a folder. `settings` override those of its run file; `plugins` and `memo` as in
+    `Session`. Raises StorageError where the folder holds none, or where a file of it was changed."""
+    folder = Path(folder)
+    record = read_record(folder)
+    expect_whole(folder, MARKER, f"{REPORTS}/")
+    setup = make_setup(top={}, run_file=folder / MARKER, settings=settings, plugins=plugins, memo=memo)
+    prefixes = [f"{first}_" if len(record.axes) > 1 else "" for first, _ in record.axes]
+    features = tuple(load_feature(folder / f"{prefix}feature") for prefix in prefixes)
+    state = RunState(
+        seeds=_seeds(folder, record, features, prefixes),
+        features=features,
+        reports=tuple(_reports(folder, prefix, setup) for prefix in prefixes),
+    )
+    return FinishedRun(folder, record, Runner(setup, state, [ExpectedInputs(record.provenance)]))
+
+
+def evaluate_run(folder: str | Path, kinds: Sequence[str], settings: Sequence[str] = ()) -> FinishedRun:
+    """More evaluators for a finished run, without learning again; their reports join those of the folder.
+    Raises ConfigError for evaluators given as one text."""
+    if isinstance(kinds, str):
+        raise ConfigError(f"evaluators are a list of names, [{kinds!r}], not one text")
+    folder = Path(folder)
+    with claimed(folder, MARKER):
+        record = read_record(folder)
+        table = read_run_file(folder / MARKER)
+        configured = list(table.get("evaluators", {}).get("kinds", []))
+        configured += [kind for kind in kinds if kind not in configured]
+        run = load_run(folder, [f"evaluators.kinds={json.dumps(configured)}", *settings])
+        reports = run.evaluate(kinds)
+        timing = {
+            name: value for name, value in run.runner.clock.seconds.items() if name.startswith("evaluator")
+        }
+        record = evolve(record, timing=record.timing | timing)
+        run.runner.state = evolve(run.runner.state, reports=reports)
+        run = FinishedRun(folder, record, run.runner)
+        with revised(folder, RESULTS) as fresh:
+            write_reports(run, fresh)
+            write_text(fresh / MARKER, written(run.config, table.get(NOTE, {})))
+            save_record(record, fresh / RECORD)
+            write_json(fresh / RESULTS, run.results())
+    return run
+
+
+def _seeds(
+    folder: Path, record: RunRecord, features: tuple[LearnedFeature, ...], prefixes: Sequence[str]
+) -> tuple[SeedRun, ...]:
+    """What each seed gave. The folder of a run with one seed has its features once."""
+    if len(record.seeds) == 1:
+        return (SeedRun(record.seeds[0].seed, features),)
+    return tuple(
+        SeedRun(
+            seed.seed,
+            (
+                ()
+                if seed.problem
+                else tuple(
+                    load_feature(folder / "seeds" / str(seed.seed) / f"{prefix}feature")
+                    for prefix in prefixes
+                )
+            ),
+            seed.problem,
+        )
+        for seed in record.seeds
+    )
+
+
+def _reports(folder: Path, prefix: str, setup: Setup) -> Reports:
+    """The reports of an axis, in the order of the run file."""
+    paths = {
+        choice.kind: folder / REPORTS / f"{prefix}{choice.kind}.json" for choice in setup.config.evaluators
+    }
+    return {kind: load_record(Report, path) for kind, path in paths.items() if path.is_file()}

@@ -1,0 +1,88 @@
+"""The model of a run, and pairs made ready for it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import evolve, frozen
+
+from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, MinimalPair, PairData
+from gradiend_core.records.run import GradientSettings
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.rewriting.apply import applied
+from gradiend_core.roles.source import Examples, GradientSource
+from gradiend_core.storage.fingerprints import model_fingerprint
+
+
+@frozen(eq=False)
+class LoadedModel:
+    """A model in evaluation mode, its tokenizer, and a hash of its weights."""
+
+    model: Any
+    tokenizer: Any
+    fingerprint: str
+
+
+class ModelMaker:
+    """A model by its folder or hub id, as a source takes it. Models stay in the `memo`, by all that they
+    depend on."""
+
+    def __init__(
+        self,
+        folder: str,
+        source: GradientSource,
+        about: Any,
+        settings: GradientSettings,
+        memo: dict[str, Any],
+    ) -> None:
+        self.folder, self.source, self.settings, self._memo = folder, source, settings, memo
+        loading = evolve(
+            settings, memory_gib=1.0, checkpointing=False
+        )  # these two change nothing of the model
+        self._key = repr(("model", about, folder, loading))
+
+    def loaded(self) -> LoadedModel:
+        """The model that gradients are taken of."""
+        if self._key not in self._memo:
+            model, tokenizer = self.source.load(self.folder, self.settings)
+            self._memo[self._key] = LoadedModel(model, tokenizer, model_fingerprint(model))
+        loaded: LoadedModel = self._memo[self._key]
+        return loaded
+
+    def use(self, loaded: LoadedModel) -> None:
+        """Takes a model that is in memory already instead of loading one."""
+        self._memo[self._key] = loaded
+
+    def editable(self) -> Any:
+        """A copy that edits can be written into: where the model is quantised, the one that is not, on the
+        processor."""
+        if self.settings.quantisation == "none":
+            return copy.deepcopy(self.loaded().model)
+        return self.source.load(self.folder, evolve(self.settings, quantisation="none", device="cpu"))[0]
+
+    @contextmanager
+    def edited(self, update: WeightUpdate) -> Iterator[Any]:
+        """The model with an edit in its weights, to be written to a folder: this very one, which is restored
+        to the bit after the block, or, where it is quantised, the one that is not."""
+        model = self.loaded().model if self.settings.quantisation == "none" else self.editable()
+        with applied(model, update):
+            yield model
+
+    def editable_fingerprint(self) -> str:
+        """A hash of the weights that edits are written into."""
+        unquantised = self.settings.quantisation == "none"
+        return self.loaded().fingerprint if unquantised else model_fingerprint(self.editable())
+
+    def prepared(self, pairs: Sequence[MinimalPair]) -> Examples:
+        """Any pairs made ready for the model."""
+        loaded = self.loaded()
+        return self.source.prepare(tuple(pairs), loaded.tokenizer, loaded.model)
+
+    def controls(self, data: PairData) -> Examples:
+        """Slots of the paradigm's other classes, made ready for the model."""
+        return self.prepared(
+            [pair for pair in data.neutral_pairs if pair.factual_class not in (NEUTRAL, NEUTRAL_SLOT)]
+        )

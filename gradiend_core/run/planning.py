@@ -1,0 +1,218 @@
+"""What a run will hold in memory, told before it is begun, from a model without weights.
+
+Bytes by stage: what is there all the time (the process, the model), vectors over the scope [n] of float32,
+and what a batch keeps for its backward pass. What is small for every large model (texts, tokens, figures) is
+not counted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from gradiend_core.records.contribution import Trait
+from gradiend_core.records.pair import axes_of
+from gradiend_core.roles.abilities import PlansSelection, PlansVectors
+from gradiend_core.roles.kinds import EVALUATOR, LEARNER, SELECTOR
+from gradiend_core.roles.selector import SelectionTask
+
+if TYPE_CHECKING:
+    from gradiend_core.records.scope import ParameterScope
+    from gradiend_core.run.run import Run
+
+FLOAT, INDEX, GIB = 4, 8, 2**30
+#: vectors over the scope of the float32 kind that a feature has: encoder, decoder, its bias
+FEATURE = 3
+#: bytes that a batch keeps for each token and each entry of a layer's input or output
+KEPT = 4
+
+
+@frozen
+class Stage:
+    """What a stage of a run holds at most, in bytes, by what it is."""
+
+    name: str
+    needs: tuple[tuple[str, int], ...]
+
+    @property
+    def total(self) -> int:
+        return sum(size for _, size in self.needs)
+
+    @property
+    def parts(self) -> str:
+        return ", ".join(f"{name} {_gib(size)}" for name, size in self.needs if size)
+
+
+@frozen
+class MemoryPlan:
+    """Stages on one device. `parameters` are those of the model, `columns` the weights in scope; `disk` is
+    what the run's folder and the store of gradients will take."""
+
+    device: str
+    parameters: int
+    columns: int
+    stages: tuple[Stage, ...]
+    disk: int
+
+    @property
+    def largest(self) -> Stage:
+        return max(self.stages, key=lambda stage: stage.total)
+
+    @property
+    def peak(self) -> int:
+        """Bytes at the most."""
+        return self.largest.total
+
+    def lines(self) -> list[str]:
+        """The plan as a table."""
+        shown = [f"{self.parameters:,} parameters, {self.columns:,} in scope, on {self.device}"]
+        for stage in self.stages:
+            shown.append(f"  {stage.name:<12}{_gib(stage.total):>9} GiB  ({stage.parts})")
+        return [*shown, self.summary()]
+
+    def summary(self) -> str:
+        """The plan in one line."""
+        most = f"{_gib(self.peak)} GiB at most on {self.device}, while {self.largest.name}"
+        return f"memory    {most} ({self.largest.parts}); disk {_gib(self.disk)} GiB"
+
+
+def memory_plan(run: Run) -> MemoryPlan | None:
+    """The plan of a run, or None where its source, its selector or its learner cannot tell without weights
+    (`roles.PlansVectors`, `roles.PlansSelection`). Raises ModelError where the model's config cannot be
+    read."""
+    import torch
+
+    from gradiend_core.gradients.quantised import bytes_in
+
+    config, registry = run.config, run.registry
+    settings = config.gradients
+    learner = registry.build(LEARNER, config.learner.kind, config.learner.config)
+    if not isinstance(learner, PlansVectors):
+        return None
+    try:
+        model, _ = run.source.load(run.setup.model.folder, evolve(settings, device="meta"))
+    except NotImplementedError:  # a source of models that cannot be without weights
+        return None
+    selected = _selected(run, model)
+    if selected is None:
+        return None
+    parameters = sum(each.numel() for each in model.parameters())
+    weights, plain = bytes_in(model, settings.quantisation), bytes_in(model, "none")
+    device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    process = _resident() if device == "cpu" else 0
+    kept = _kept(model, settings.memory_gib * GIB, settings.checkpointing)
+    kept += 2 * FLOAT * max(each.numel() for each in model.parameters())  # a layer's gradient, and its sum
+    vector, index = FLOAT * selected.columns, INDEX * selected.columns * (selected.columns < selected.whole)
+    axes = len(axes_of(config.paradigm.config.classes)) or 1
+    always = (("process", process), ("weights", weights), ("indices", index))
+    features = (("features", FEATURE * vector * axes),)
+    stages = []
+    if selected.held:
+        stages.append(Stage("selecting", (*always[:2], ("vectors", selected.held), ("batch", kept))))
+    vectors = int(learner.vectors(axes) * vector)
+    stages.append(Stage("learning", (*always, ("vectors", vectors), ("batch", kept))))
+    stages.append(Stage("evaluating", (*always, *features, ("vectors", 3 * vector), ("batch", kept))))
+    goals = 0
+    if any(Trait.CHOOSES_EDITS in registry.get(EVALUATOR, each.kind).traits for each in config.evaluators):
+        goals, size = len(config.rewrite.toward) or 2, next(model.parameters()).element_size()
+        edited = (
+            ("edited weights", selected.columns * size),
+            ("update", 2 * vector),
+            ("logits", _logits(model, size)),
+        )
+        stages.append(Stage("editing", (*always, *features, *edited)))
+        unpacked = ("weights that are not quantised", plain if settings.quantisation != "none" else 0)
+        stages.append(Stage("rewriting", (*always, *features, unpacked, *edited[:2])))
+    disk = FEATURE * vector * axes + index + goals * plain
+    if config.store.use == "always":
+        disk += int(config.store.limit_gib * GIB)
+    return MemoryPlan(device, parameters, selected.columns, tuple(stages), disk)
+
+
+def shortage(plan: MemoryPlan) -> str:
+    """A sentence where the device has less free than the plan needs, else nothing."""
+    free = _free(plan.device) + (_resident() if plan.device == "cpu" else 0)
+    if not free or plan.peak <= free:
+        return ""
+    return (
+        f"the run will need about {_gib(plan.peak)} GiB on {plan.device}, and {_gib(free)} are free; narrow"
+        " the scope (selector.kind=top-gradient), take a learner with fewer vectors"
+        " (learner.kind=mean-difference), gradients.dtype=bfloat16, or less gradients.memory_gib"
+    )
+
+
+def _free(device: str) -> int:
+    """Bytes that are free, 0 where the system does not say."""
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return 0
+
+
+@frozen
+class _Selected:
+    """Weights in scope, weights of its parameters as a whole, and bytes that are held while they are
+    selected."""
+
+    columns: int
+    whole: int
+    held: int = 0
+
+
+class _NoGradients(Exception):
+    """A selector asked a model without weights for gradients."""
+
+
+def _selected(run: Run, model: Any) -> _Selected | None:
+    """What the run's selector takes of a model without weights; None where it cannot tell."""
+    choice = run.config.selector
+    selector = run.registry.build(SELECTOR, choice.kind, choice.config)
+    if isinstance(selector, PlansSelection):
+        columns, whole = selector.size(model)
+        return _Selected(columns, whole, selector.held(model))
+
+    def no_gradients(_: ParameterScope) -> Any:
+        raise _NoGradients
+
+    try:
+        scope = selector.select(SelectionTask(model, no_gradients, (), (), run.seed))  # type: ignore[arg-type]
+    except (_NoGradients, NotImplementedError):  # torch's own, where a value of a meta tensor is asked for
+        return None
+    parameters = dict(model.named_parameters())
+    return _Selected(scope.size, sum(parameters[part.name].numel() for part in scope.slices))
+
+
+def _kept(model: Any, limit: float, checkpointing: bool) -> int:
+    """What a batch keeps: the inputs and outputs of its layers, up to the limit."""
+    from gradiend_core.gradients.batching import TOKEN_BUDGET
+
+    entries = sum(sum(each.shape) for each in model.parameters() if each.dim() == 2)
+    return int(min(limit, entries * KEPT * TOKEN_BUDGET / (10 if checkpointing else 1)))
+
+
+def _logits(model: Any, size: int) -> int:
+    """Of a batch of texts: over the vocabulary what the model says, in `size` bytes, and two arrays of
+    float32."""
+    from gradiend_core.language.texts import TEXT_BUDGET
+
+    vocabulary = getattr(getattr(model, "config", None), "vocab_size", 0) or 0
+    return TEXT_BUDGET * vocabulary * (size + 2 * FLOAT)
+
+
+def _resident() -> int:
+    """Bytes of this process in memory, its libraries included; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    except OSError:
+        return 0
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.2f}"

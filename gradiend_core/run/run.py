@@ -1,0 +1,244 @@
+"""A run, whether it is under way or has finished: what its stages gave, and what can be done with it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from gradiend_core import hookspecs
+from gradiend_core.errors import ConfigError
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.plugins.registry import Registry
+from gradiend_core.records.contribution import Trait
+from gradiend_core.records.edit import ChosenEdit, chosen_edit, chosen_edits
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.funnel import Funnel
+from gradiend_core.records.goal import check_goals, goal_names
+from gradiend_core.records.pair import PairData
+from gradiend_core.records.provenance import Provenance
+from gradiend_core.records.report import Report, Reports
+from gradiend_core.records.run import Choice, RunConfig
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.roles.evaluator import EvaluationTask
+from gradiend_core.roles.kinds import EVALUATOR
+from gradiend_core.roles.source import Examples, GradientSource
+from gradiend_core.run.results import results, warnings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gradiend_core.gradients.operator import GradientOperator
+    from gradiend_core.language.rewritten import RewrittenModel
+    from gradiend_core.learning.seeds import SeedRun
+    from gradiend_core.run.model import LoadedModel
+    from gradiend_core.run.runner import Runner
+    from gradiend_core.run.setup import Setup
+    from gradiend_core.run.state import RunRecord
+
+
+class Run:
+    """What `Session` and `FinishedRun` have in common. Each property does the stages that it needs, once."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+
+    # --- what the run is made with ---
+    @property
+    def setup(self) -> Setup:
+        return self.runner.setup
+
+    @property
+    def config(self) -> RunConfig:
+        """The resolved run file."""
+        return self.setup.config
+
+    @property
+    def plugins(self) -> Plugins:
+        return self.setup.plugins
+
+    @property
+    def registry(self) -> Registry:
+        return self.setup.registry
+
+    @property
+    def source(self) -> GradientSource:
+        return self.setup.source
+
+    @property
+    def seed(self) -> int:
+        return self.setup.seed
+
+    # --- what the stages gave ---
+    @property
+    def data(self) -> PairData:
+        """Pairs and neutral text, with the funnel."""
+        return self.runner.data()
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model and its tokenizer."""
+        return self.runner.loaded()
+
+    @property
+    def examples(self) -> Mapping[str, Examples]:
+        """Pairs made ready for the model, by split, and the neutral ones."""
+        return self.runner.prepared().examples
+
+    @property
+    def gradients(self) -> GradientOperator:
+        """The gradient matrix of this model, source and scope."""
+        return self.runner.gradients()
+
+    def gradients_over(self, scope: ParameterScope) -> GradientOperator:
+        """The gradient matrix of this model and source over any scope."""
+        return self.runner.gradients_over(scope)
+
+    @property
+    def seed_runs(self) -> tuple[SeedRun, ...]:
+        """What each seed gave."""
+        return self.runner.seeds()
+
+    @property
+    def features(self) -> tuple[LearnedFeature, ...]:
+        """The learned feature of each axis, of the seed that told the classes best on validation pairs."""
+        return self.runner.features()
+
+    @property
+    def feature(self) -> LearnedFeature:
+        """The learned feature; of several axes the first."""
+        return self.features[0]
+
+    @property
+    def axis_reports(self) -> tuple[Reports, ...]:
+        """For each axis the report of each configured evaluator."""
+        return self.runner.reports()
+
+    @property
+    def reports(self) -> Reports:
+        """The report of each configured evaluator; of several axes for the first."""
+        return self.axis_reports[0]
+
+    @property
+    def record(self) -> RunRecord:
+        """What the run was made from and went through."""
+        return self.runner.record()
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the results come from."""
+        return self.runner.provenance()
+
+    @property
+    def model_fingerprint(self) -> str:
+        """A hash of the model's weights."""
+        return self.loaded.fingerprint
+
+    @property
+    def funnel(self) -> Funnel:
+        """What became of every text, down to the examples that the model takes."""
+        return self.record.funnel
+
+    @property
+    def timing(self) -> dict[str, float]:
+        """Seconds by stage."""
+        return self.record.timing
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the results should know."""
+        return warnings(self.config, self.record, self.axis_reports)
+
+    def results(self) -> dict[str, Any]:
+        """All numbers, nested, with timing in seconds by stage and provenance; several axes under "axes", by
+        first class."""
+        return results(self.config, self.record, self.features, self.axis_reports)
+
+    def by_axis(self) -> Iterator[tuple[str, LearnedFeature, Reports]]:
+        """Each axis with the prefix of its files."""
+        for feature, reports in zip(self.features, self.axis_reports, strict=True):
+            yield self.runner.prefix(feature), feature, reports
+
+    def figures(self, choices: Collection[Choice] = ()) -> Iterator[tuple[str, Any]]:
+        """Each figure that the reports allow, as (name, matplotlib Figure): those of `choices`, or of the
+        run."""
+        return self.runner.figures(choices)
+
+    # --- evaluating ---
+    def evaluate(self, kinds: Sequence[str]) -> tuple[Reports, ...]:
+        """The reports of each axis, with those of more evaluators that the run file configures."""
+        return tuple(
+            self.runner.evaluate(axis, kinds, reports) for axis, reports in enumerate(self.axis_reports)
+        )
+
+    def evaluation_task(
+        self,
+        axis: int = 0,
+        reports: Reports | None = None,
+        data: PairData | None = None,
+        examples: dict[str, Examples] | None = None,
+    ) -> EvaluationTask:
+        """What an evaluator is given for an axis; `reports` are those made already, by default all of the
+        run. `data` and its `examples` are the run's, unless others are given."""
+        from gradiend_core.run.stages import evaluation_task
+
+        reports = self.axis_reports[axis] if reports is None else reports
+        evaluable = self.runner.evaluable(data, examples)
+        return evaluation_task(self.setup, self.features[axis], axis, evaluable, reports)
+
+    def report_with(self, trait: Trait, axis: int = 0) -> Report | None:
+        """The report of the run's evaluator with a trait, None where there is none."""
+        names = [contribution.name for contribution in self.registry.with_trait(EVALUATOR, trait)]
+        return next(
+            (self.axis_reports[axis][name] for name in names if name in self.axis_reports[axis]), None
+        )
+
+    # --- rewriting ---
+    def edits(self) -> dict[str, ChosenEdit]:
+        """The chosen edit of each goal that an edit was looked for, of all axes."""
+        return {goal: edit for reports in self.axis_reports for goal, edit in chosen_edits(reports).items()}
+
+    def axis_of(self, toward: str) -> int:
+        """Which axis an edit is of. Raises ConfigError for what is no goal of any."""
+        check_goals([toward], [feature.classes for feature in self.features])
+        return next(
+            axis for axis, feature in enumerate(self.features) if toward in goal_names(feature.classes)
+        )
+
+    def update(self, toward: str, learning_rate: float | None = None) -> WeightUpdate:
+        """The edit toward a class ("3SG"), away from it ("less-3SG") or to both alike ("balanced"). The
+        learning rate is the chosen one, unless another is given."""
+        axis = self.axis_of(toward)
+        if learning_rate is None:
+            return chosen_edit(self.axis_reports[axis], toward).update(self.features[axis])
+        if not isinstance(learning_rate, (int, float)):
+            raise ConfigError(f"learning_rate must be a number, not {learning_rate!r}")
+        return self.features[axis].update(toward, learning_rate, direction=self.config.rewrite.direction)
+
+    def rewrite(self, toward: str, learning_rate: float | None = None) -> RewrittenModel:
+        """A copy of the model with the edit in its weights; the run's model stays as it is."""
+        from gradiend_core.language.rewritten import RewrittenModel
+        from gradiend_core.rewriting.apply import apply_update
+
+        update = self.update(toward, learning_rate)
+        with self.runner.clock.timed("rewriting"):
+            model = self.setup.model.editable()
+            apply_update(model, update)
+        self.plugins.tell(hookspecs.gradiend_model_rewritten, update=update)
+        return RewrittenModel(model, self.loaded.tokenizer, update, toward)
+
+    @contextmanager
+    def rewritten(self, toward: str, learning_rate: float | None = None) -> Iterator[nn.Module]:
+        """The run's own model with the edit in place while the block runs; every bit is restored after it."""
+        from gradiend_core.rewriting.apply import applied
+
+        with applied(self.loaded.model, self.update(toward, learning_rate)):
+            yield self.loaded.model
+
+    def with_model(self, loaded: LoadedModel) -> Run:
+        """The same run on a model that is in memory already."""
+        other = copy.copy(self)
+        other.runner = self.runner.with_model(loaded)
+        return other

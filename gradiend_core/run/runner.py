@@ -1,0 +1,265 @@
+"""Does the stages of a run: each once, in the order that they need each other, timed, and told to whoever
+listens."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import evolve, field, mutable
+
+from gradiend_core import hookspecs
+from gradiend_core.config.runfile import ONE, SEVERAL, written
+from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.language.rewritten import RewrittenModel
+from gradiend_core.learning.seeds import SeedRun
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.pair import SPLITS, PairData
+from gradiend_core.records.provenance import Provenance
+from gradiend_core.records.report import Reports
+from gradiend_core.records.run import Choice
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.source import Examples
+from gradiend_core.run import stages
+from gradiend_core.run.model import LoadedModel
+from gradiend_core.run.setup import Setup
+from gradiend_core.run.stages import Evaluable, Learnable
+from gradiend_core.run.state import Prepared, RunRecord, RunState, SeedResult
+
+Value = TypeVar("Value")
+
+
+@mutable
+class Clock:
+    """Seconds by stage. What an inner stage takes is not counted for the outer one."""
+
+    seconds: dict[str, float] = field(factory=dict)
+    _inner: float = 0.0
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        start, before, self._inner = time.perf_counter(), self._inner, 0.0
+        try:
+            yield
+        finally:
+            whole = time.perf_counter() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + whole - self._inner
+            self._inner = before + whole
+
+
+class Listener:
+    """Hears of what a runner does. The folder of a run is one (`folder.py`)."""
+
+    def stage_finished(self, stage: str, runner: Runner) -> None:
+        """A field of the state has its value now."""
+
+    def model_rewritten(self, rewritten: RewrittenModel, axis: int, runner: Runner) -> None:
+        """A rewritten model is there until this returns."""
+
+    def figure_drawn(self, name: str, figure: Any) -> None:
+        """A figure was drawn."""
+
+
+class Runner:
+    """What exists so far of a run (`state`), and each stage on demand. A state that has some stages already,
+    as that of a finished run, is gone on with."""
+
+    def __init__(
+        self, setup: Setup, state: RunState | None = None, listeners: Collection[Listener] = ()
+    ) -> None:
+        self.setup, self.state, self.listeners = setup, state or RunState(), list(listeners)
+        self.clock = Clock()
+        #: a folder for states to resume from; None keeps none
+        self.checkpoints: Path | None = None
+        self._controls: Examples | None = None
+
+    def run(self) -> None:
+        """Every stage, to the end."""
+        self.reports()
+        for rewritten, axis in self.rewritten_models():
+            for listener in self.listeners:
+                listener.model_rewritten(rewritten, axis, self)
+            self.setup.plugins.tell(hookspecs.gradiend_model_rewritten, update=rewritten.update)
+        for name, figure in self.figures():
+            for listener in self.listeners:
+                listener.figure_drawn(name, figure)
+
+    def data(self) -> PairData:
+        return self._once("data", "data", lambda: stages.pairs(self.setup))
+
+    def loaded(self) -> LoadedModel:
+        return self._once("loaded", "model", lambda: stages.load(self.setup))
+
+    def prepared(self) -> Prepared:
+        return self._once(
+            "prepared",
+            "prepare",
+            lambda: stages.prepare(self.setup, self.data(), self.loaded(), self.clock.timed),
+        )
+
+    def gradients(self) -> GradientOperator:
+        return self._once(
+            "gradients",
+            "selector",
+            lambda: stages.select(self.setup, self.data(), self.loaded(), self.prepared()),
+        )
+
+    def seeds(self) -> tuple[SeedRun, ...]:
+        return self._once("seeds", "learning", self._learn)
+
+    def features(self) -> tuple[LearnedFeature, ...]:
+        return self._once(
+            "features",
+            "learning",
+            lambda: stages.choose(self.setup, self.loaded(), self.prepared(), self.seeds()),
+        )
+
+    def reports(self) -> tuple[Reports, ...]:
+        kinds = [choice.kind for choice in self.setup.config.evaluators]
+        return self._once(
+            "reports",
+            "",
+            lambda: tuple(self.evaluate(axis, kinds, {}) for axis in range(len(self.features()))),
+        )
+
+    def evaluate(self, axis: int, kinds: Collection[str], known: Reports) -> Reports:
+        """The reports that an axis has already, with those of more evaluators."""
+        plugins = self.setup.plugins
+        return stages.evaluate(
+            self.setup,
+            self.features()[axis],
+            axis,
+            self.evaluable(),
+            kinds,
+            known,
+            self.clock.timed,
+            lambda report: plugins.tell(hookspecs.gradiend_evaluated, report=report),
+        )
+
+    def evaluable(
+        self, data: PairData | None = None, examples: dict[str, Examples] | None = None
+    ) -> Evaluable:
+        """What evaluation needs: of the run's data, or of other data with its examples. Gradients that were
+        learned from have been checked against autograd, so they are taken where they are there; of a finished
+        run nothing is selected again."""
+        if self.state.gradients is None and self.state.features is not None:
+            gradients = self.gradients_over(self.features()[0].scope)
+        else:
+            gradients = self.gradients()
+        return Evaluable(
+            data or self.data(),
+            self.loaded(),
+            examples or self.prepared().examples,
+            self.seeds(),
+            gradients,
+            self.controls,
+        )
+
+    def rewritten_models(self) -> Iterator[tuple[RewrittenModel, int]]:
+        """The rewritten model of each chosen edit, with its axis; each is there until the next is asked
+        for."""
+        for axis, (feature, reports) in enumerate(zip(self.features(), self.reports(), strict=True)):
+            for rewritten in stages.edit(self.setup, self.loaded(), feature, reports):
+                yield rewritten, axis
+
+    def figures(self, choices: Collection[Choice] = ()) -> Iterator[tuple[str, Any]]:
+        """Each figure that the reports allow, by the name of its file."""
+        for feature, reports in zip(self.features(), self.reports(), strict=True):
+            for kind, figure in stages.draw(self.setup, feature, reports, self.clock.timed, choices):
+                yield self.prefix(feature) + kind, figure
+
+    def gradients_over(self, scope: ParameterScope) -> GradientOperator:
+        """The gradient matrix of this model and source over any scope."""
+        return stages.gradients_over(self.setup, self.loaded(), scope)
+
+    def controls(self) -> Examples:
+        """Slots of the paradigm's classes that are not told apart, from the same texts."""
+        if self._controls is None:
+            data, identity = self.setup.data, self.setup.config.data.identity
+            self._controls = self.setup.model.controls(self.data() if identity else data.pairs(identity=True))
+        return self._controls
+
+    def with_model(self, loaded: LoadedModel) -> Runner:
+        """The same on a model that is in memory already; what was computed from another model object is left
+        out."""
+        self.setup.model.use(loaded)
+        state = evolve(self.state, loaded=loaded, gradients=None)
+        return Runner(self.setup, state, self.listeners)
+
+    def prefix(self, feature: LearnedFeature) -> str:
+        """What the names of a feature's files begin with; nothing where there is only one feature."""
+        return f"{feature.classes[0]}_" if len(self.features()) > 1 else ""
+
+    def provenance(self) -> Provenance:
+        """Where the results come from."""
+        setup, config = self.setup, self.setup.config
+        chosen = [(ONE[name], getattr(config, name)) for name in ONE if name != "policy"]
+        chosen += [(SEVERAL["evaluators"], choice) for choice in config.evaluators]
+        used = {setup.registry.entry(kind, choice.kind).plugin for kind, choice in chosen}
+        return Provenance(
+            config.general.model,
+            self.loaded().fingerprint,
+            self.data().fingerprint(),
+            self.gradients().scope.fingerprint(),
+            setup.seed,
+            tuple(sorted(used)),
+        )
+
+    def record(self) -> RunRecord:
+        """What the run was made from and went through."""
+        counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
+        for (split, name), number in sorted(self.data().counts().items()):
+            counts[split][name] = number
+        return RunRecord(
+            self.provenance(),
+            self.data().axes,
+            stages.funnel_of(self.data(), self.prepared().examples),
+            counts,
+            self.prepared().left_out_words,
+            self.prepared().source_report,
+            tuple(SeedResult(run.seed, run.score, run.problem) for run in self.seeds()),
+            dict(self.clock.seconds),
+        )
+
+    def _once(self, name: str, timing: str, make: Callable[[], Value]) -> Value:
+        """The state's field of this name, made when it is first asked for; seconds count under `timing`, if
+        not empty."""
+        value: Value | None = getattr(self.state, name)
+        if value is None:
+            with self.clock.timed(timing) if timing else nullcontext():
+                value = make()
+            self.state = evolve(self.state, **{name: value})
+            for listener in self.listeners:
+                listener.stage_finished(name, self)
+        return value
+
+    def _learn(self) -> tuple[SeedRun, ...]:
+        setup, data, loaded, prepared = self.setup, self.data(), self.loaded(), self.prepared()
+        gradients = self.gradients()
+        with self.clock.timed("store"):
+            matrix = stages.store(setup, data, loaded, prepared, gradients)
+        tell = setup.plugins.tell
+        tell(hookspecs.gradiend_run_started, provenance=self.provenance())
+        learnable = Learnable(
+            data, prepared.examples, matrix, self.checkpoints and self.checkpoints / self._learning_key()
+        )
+        seeds = stages.learn(setup, learnable, lambda row: tell(hookspecs.gradiend_step_finished, row=row))
+        for feature in stages.best_of(seeds).features:
+            tell(hookspecs.gradiend_feature_learned, feature=feature)
+        return seeds
+
+    def _learning_key(self) -> str:
+        """A hash of everything that learning depends on: a checkpoint under another key is of another run."""
+        where = self.provenance()
+        about = [
+            where.model_fingerprint,
+            where.data_fingerprint,
+            where.scope_fingerprint,
+            where.versions,
+            written(self.setup.config, {}),
+        ]
+        return hashlib.sha256(repr(about).encode()).hexdigest()[:16]

@@ -1,0 +1,80 @@
+"""One run as an object: its stages, each done once when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gradiend_core.plugins.manager import Plugins
+from gradiend_core.run.run import Run
+
+
+class Session(Run):
+    """A run that is done on demand.
+
+    Made from a paradigm's kind and values, or from a run file (or its tables), which they override. `texts`
+    is the name of a text, a list of strings or anything that `read_texts` takes. The tables of a run file are
+    keywords, as in `learner={"max_steps": 100}`; `settings` are strings like "learner.max_steps=100". Raises
+    GradiendError for whatever is wrong with them, before anything is computed.
+    """
+
+    def __init__(
+        self,
+        kind: str | None = None,
+        /,
+        *,
+        model: str | None = None,
+        texts: Any = None,
+        classes: Sequence[str] | None = None,
+        seed: int | None = None,
+        run_file: str | Path | Mapping[str, Any] | None = None,
+        settings: Sequence[str] = (),
+        disable_plugins: Sequence[str] = (),
+        plugins: Plugins | None = None,
+        memo: dict[str, Any] | None = None,
+        paradigm: Mapping[str, Any] | None = None,
+        source: Mapping[str, Any] | None = None,
+        selector: Mapping[str, Any] | None = None,
+        learner: Mapping[str, Any] | None = None,
+        policy: Mapping[str, Any] | None = None,
+        evaluators: Mapping[str, Any] | None = None,
+        visualizers: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        gradients: Mapping[str, Any] | None = None,
+        store: Mapping[str, Any] | None = None,
+        seeds: Mapping[str, Any] | None = None,
+        prune: Mapping[str, Any] | None = None,
+        rewrite: Mapping[str, Any] | None = None,
+    ) -> None:
+        from gradiend_core.run.runner import Runner
+        from gradiend_core.run.setup import make_setup
+
+        tables = {
+            "paradigm": paradigm,
+            "source": source,
+            "selector": selector,
+            "learner": learner,
+            "policy": policy,
+            "evaluators": evaluators,
+            "visualizers": visualizers,
+            "data": data,
+            "gradients": gradients,
+            "store": store,
+            "seeds": seeds,
+            "prune": prune,
+            "rewrite": rewrite,
+        }
+        setup = make_setup(
+            kind,
+            top={"model": model, "seed": seed},
+            texts=texts,
+            classes=classes,
+            run_file=run_file,
+            settings=settings,
+            disable_plugins=disable_plugins,
+            plugins=plugins,
+            memo=memo,
+            tables={name: table for name, table in tables.items() if table is not None},
+        )
+        super().__init__(Runner(setup))

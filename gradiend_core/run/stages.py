@@ -1,0 +1,277 @@
+"""The stages of a run, in their order. Each is a function from records to a record:
+
+    pairs      texts → minimal pairs                            PairData
+    load       model name → model and tokenizer                 LoadedModel
+    prepare    pairs → examples in tokens                       Prepared
+    select     model → the weights that take part               GradientOperator
+    learn      gradients → encoder and decoder, by seed         SeedRun
+    choose     seeds → the best feature of each axis            LearnedFeature
+    evaluate   features → reports, the chosen edits among them  Report
+    edit       chosen edits → rewritten models                  RewrittenModel
+    draw       features and reports → figures                   matplotlib figures
+
+The runner (`runner.py`) calls them; they know neither the runner nor a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from gradiend_core.errors import DataError
+from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.gradients.store import matrix_of
+from gradiend_core.language.rewritten import RewrittenModel
+from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
+from gradiend_core.learning.selection import pruned
+from gradiend_core.records.edit import chosen_edit, chosen_edits
+from gradiend_core.records.feature import LearnedFeature, TrainingRow
+from gradiend_core.records.funnel import Drop, Funnel, merge
+from gradiend_core.records.goal import goals_of
+from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, code_of
+from gradiend_core.records.report import Report, Reports
+from gradiend_core.records.run import Choice
+from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.abilities import IsFitted, KnowsWords
+from gradiend_core.roles.evaluator import EvaluationTask
+from gradiend_core.roles.gradients import GradientMatrix
+from gradiend_core.roles.kinds import EVALUATOR, LEARNER, POLICY, SELECTOR, VISUALIZER
+from gradiend_core.roles.learner import LearningTask
+from gradiend_core.roles.selector import SelectionTask
+from gradiend_core.roles.source import Examples
+from gradiend_core.run.model import LoadedModel
+from gradiend_core.run.setup import Setup
+from gradiend_core.run.state import Prepared
+
+#: the neutral examples that learning may use; no evaluation sees them
+NEUTRAL_TRAINED = "neutral_trained"
+#: seconds are counted under a name while the block runs
+Timed = Callable[[str], AbstractContextManager[None]]
+
+
+@frozen(eq=False)
+class Learnable:
+    """What learning needs of the stages before it. A state to resume from is kept in `checkpoints`, if not
+    None."""
+
+    data: PairData
+    examples: Mapping[str, Examples]
+    gradients: GradientMatrix
+    checkpoints: Path | None
+
+
+@frozen(eq=False)
+class Evaluable:
+    """What evaluation needs of the stages before it. `gradients` are over any scope that holds the features',
+    and `controls` prepares slots of the paradigm's other classes, when first asked for."""
+
+    data: PairData
+    loaded: LoadedModel
+    examples: Mapping[str, Examples]
+    seeds: tuple[SeedRun, ...]
+    gradients: GradientOperator
+    controls: Callable[[], Examples]
+
+
+def pairs(setup: Setup) -> PairData:
+    """Pairs and neutral text, with the funnel."""
+    return setup.data.pairs()
+
+
+def load(setup: Setup) -> LoadedModel:
+    """The model and its tokenizer."""
+    return setup.model.loaded()
+
+
+def prepare(setup: Setup, data: PairData, loaded: LoadedModel, timed: Timed) -> Prepared:
+    """Pairs made ready for the model; a source that learns something of its own does so here. Raises
+    DataError where a split has lost a class, and ModelError for a target word that the tokenizer splits."""
+    left_out: tuple[str, ...] = ()
+    if isinstance(setup.source, KnowsWords):
+        left_out = tuple(setup.source.check_words(data.words, loaded.tokenizer, data.drop_multi_token_words))
+    by_name = {split: data.split(split) for split in SPLITS} | {
+        NEUTRAL: tuple(pair for pair in data.neutral_pairs if pair.split != "train"),
+        NEUTRAL_TRAINED: tuple(pair for pair in data.neutral_pairs if pair.split == "train"),
+    }
+    examples = {name: setup.model.prepared(chosen) for name, chosen in by_name.items()}
+    for split in SPLITS:
+        for axis in data.axes:
+            _expect_both_classes(split, axis, examples[split])
+    report = None
+    if isinstance(setup.source, IsFitted):
+        with timed("source"):
+            report = setup.source.fit(loaded.model, examples, setup.seed)
+    return Prepared(examples, left_out, report)
+
+
+def gradients_over(setup: Setup, loaded: LoadedModel, scope: ParameterScope) -> GradientOperator:
+    """The gradient matrix of the run's model and source over any scope."""
+    settings = setup.config.gradients
+    memory = settings.memory_gib * 2**30
+    return GradientOperator(
+        loaded.model, setup.source, scope, memory=memory, checkpointing=settings.checkpointing
+    )
+
+
+def select(setup: Setup, data: PairData, loaded: LoadedModel, prepared: Prepared) -> GradientOperator:
+    """The gradient matrix over the weights that take part."""
+    choice = setup.config.selector
+    selector = setup.registry.build(SELECTOR, choice.kind, choice.config)
+
+    def over(scope: ParameterScope) -> GradientOperator:
+        return gradients_over(setup, loaded, scope)
+
+    task = SelectionTask(loaded.model, over, prepared.examples["train"], data.axes, setup.seed)
+    return over(selector.select(task))
+
+
+def store(
+    setup: Setup, data: PairData, loaded: LoadedModel, prepared: Prepared, gradients: GradientOperator
+) -> GradientMatrix:
+    """What learning reads gradients from: the store on disk, where it is to be used, or the model itself."""
+    names = ("train", "validation", NEUTRAL_TRAINED)
+    parts = [prepared.examples[name] for name in names if prepared.examples[name].pairs]
+    several = setup.config.seeds.at_most > 1 or len(data.axes) > 1
+    return matrix_of(gradients, parts, loaded.fingerprint, setup.config.store, several=several)
+
+
+def learn(setup: Setup, learnable: Learnable, tell: Callable[[TrainingRow], None]) -> tuple[SeedRun, ...]:
+    """What each seed gave; `tell` hears of every step."""
+    choice, examples = setup.config.learner, learnable.examples
+    learner = setup.registry.build(LEARNER, choice.kind, choice.config)
+
+    def task(seed: int) -> LearningTask:
+        return LearningTask(
+            learnable.gradients,
+            examples["train"],
+            examples["validation"],
+            examples[NEUTRAL_TRAINED],
+            learnable.data.axes,
+            seed,
+            tell,
+            learnable.checkpoints and learnable.checkpoints / f"seed-{seed}",
+        )
+
+    return learn_seeds(learner, task, setup.seed, setup.config.seeds)
+
+
+def choose(
+    setup: Setup, loaded: LoadedModel, prepared: Prepared, seeds: tuple[SeedRun, ...]
+) -> tuple[LearnedFeature, ...]:
+    """The feature of each axis, of the seed that told the classes best on validation pairs; pruned, where the
+    run asks for that."""
+    features, prune = best_of(seeds).features, setup.config.prune
+    if prune.keep == 1.0 and isinstance(prune.keep, float):
+        return features
+
+    def over(scope: ParameterScope) -> GradientOperator:
+        return gradients_over(setup, loaded, scope)
+
+    validation = prepared.examples["validation"]
+    return tuple(pruned(feature, prune.keep, prune.by, over, validation) for feature in features)
+
+
+def evaluation_task(
+    setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, reports: Reports
+) -> EvaluationTask:
+    """What an evaluator is given for an axis; `reports` are those that were made before it."""
+    config = setup.config
+    return EvaluationTask(
+        feature,
+        tuple(run.features[axis] for run in evaluable.seeds if run.features),
+        evaluable.gradients.over(feature.scope),
+        setup.source,
+        evaluable.loaded.tokenizer,
+        evaluable.examples,
+        evaluable.data,
+        setup.seed,
+        goals_of(config.rewrite.toward, feature.classes),
+        config.rewrite,
+        setup.registry.build(POLICY, config.policy.kind, config.policy.config),
+        config.policy.kind,
+        lambda goal: chosen_edit(reports, goal).update(feature),
+        evaluable.controls,
+    )
+
+
+def evaluate(
+    setup: Setup,
+    feature: LearnedFeature,
+    axis: int,
+    evaluable: Evaluable,
+    kinds: Collection[str],
+    known: Reports,
+    timed: Timed,
+    tell: Callable[[Report], None],
+) -> dict[str, Report]:
+    """The reports of some of the configured evaluators for one axis, in the order of the run file. Each sees
+    those that were made before it, `known` ones and new ones; `tell` hears of every new one."""
+    reports = dict(known)
+    task = evaluation_task(setup, feature, axis, evaluable, reports)
+    for choice in setup.config.evaluators:
+        if choice.kind in kinds:
+            with timed(f"evaluator_{choice.kind}"):
+                evaluator = setup.registry.build(EVALUATOR, choice.kind, choice.config)
+                reports[choice.kind] = evaluator.evaluate(task)
+            tell(reports[choice.kind])
+    return reports
+
+
+def edit(
+    setup: Setup, loaded: LoadedModel, feature: LearnedFeature, reports: Reports
+) -> Iterator[RewrittenModel]:
+    """The rewritten model of each goal that an edit was chosen for. It is the run's model, which has the edit
+    until the next one is asked for."""
+    for goal, chosen in chosen_edits(reports).items():
+        update = chosen.update(feature)
+        with setup.model.edited(update) as model:
+            yield RewrittenModel(model, loaded.tokenizer, update, goal)
+
+
+def draw(
+    setup: Setup, feature: LearnedFeature, reports: Reports, timed: Timed, choices: Collection[Choice] = ()
+) -> Iterator[tuple[str, Any]]:
+    """Each figure that the reports allow, as (name, matplotlib Figure): those of `choices`, or of the run."""
+    for choice in choices or setup.config.visualizers:
+        with timed("visualizers"):
+            visualizer = setup.registry.build(VISUALIZER, choice.kind, choice.config)
+            figure = visualizer.draw(feature, reports)
+        if figure is not None:
+            yield choice.kind, figure
+
+
+def funnel_of(data: PairData, examples: Mapping[str, Examples]) -> Funnel:
+    """What became of every text, down to the examples that the model takes."""
+    drops = [
+        Drop(
+            f"tokenizer, {'neutral slots' if name.startswith(NEUTRAL) else 'pairs'}",
+            drop.reason,
+            drop.count,
+            drop.examples,
+        )
+        for name, ready in examples.items()
+        for drop in ready.drops
+    ]
+    kept = [
+        (name, sum(pair.factual_class == name for split in SPLITS for pair in examples[split].pairs))
+        for name in data.classes
+    ]
+    slots = sum(len(examples[name].pairs) for name in (NEUTRAL, NEUTRAL_TRAINED))
+    kept += [("neutral texts", len(data.neutral_texts)), ("neutral slots", slots)]
+    return evolve(data.funnel, kept=tuple(kept), drops=merge((*data.funnel.drops, *drops)))
+
+
+def _expect_both_classes(split: str, axis: tuple[str, str], examples: Examples) -> None:
+    codes = {code_of(pair, axis) for pair in examples.pairs}
+    for name, code in zip(axis, (1.0, -1.0), strict=True):
+        if code not in codes:
+            why = (
+                "; ".join(f"{drop.count} dropped: {drop.reason}" for drop in examples.drops)
+                or "none was there"
+            )
+            of = f"class {name}" if name != OTHERS else f"another class with an alternative of {axis[0]}"
+            raise DataError(f"no {split} pair of {of} can be used with this model ({why})")

@@ -1,0 +1,68 @@
+"""What exists so far of a run, and the record of a run that has finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from gradiend_core.learning.seeds import SeedRun
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.funnel import Funnel
+from gradiend_core.records.pair import PairData
+from gradiend_core.records.provenance import Provenance
+from gradiend_core.records.report import Report, Reports
+from gradiend_core.roles.source import Examples
+from gradiend_core.run.model import LoadedModel
+
+if TYPE_CHECKING:
+    from gradiend_core.gradients.operator import GradientOperator
+
+
+@frozen(eq=False)
+class Prepared:
+    """Pairs made ready for the model, by split, and the neutral ones; the target words that were left out, as
+    the tokenizer splits them; and what came of fitting the source, where it is fitted."""
+
+    examples: Mapping[str, Examples]
+    left_out_words: tuple[str, ...] = ()
+    source_report: Report | None = None
+
+
+@frozen(eq=False)
+class RunState:
+    """The record of each stage that was done, None for the others. `features` and `reports` are by axis."""
+
+    data: PairData | None = None
+    loaded: LoadedModel | None = None
+    prepared: Prepared | None = None
+    gradients: GradientOperator | None = None
+    seeds: tuple[SeedRun, ...] | None = None
+    features: tuple[LearnedFeature, ...] | None = None
+    reports: tuple[Reports, ...] | None = None
+
+
+@frozen
+class SeedResult:
+    """What one seed reached: the validation correlation of its worst axis, or why it has no feature."""
+
+    seed: int
+    validation_correlation: float
+    problem: str = ""
+
+
+@frozen
+class RunRecord:
+    """What a run was made from and what it went through; with the reports, all that `results.json` shows.
+    `axes` are what was learned, `counts` the number of pairs by split and class, `timing` the seconds of each
+    stage."""
+
+    provenance: Provenance
+    axes: tuple[tuple[str, str], ...]
+    funnel: Funnel
+    counts: dict[str, dict[str, int]]
+    left_out_words: tuple[str, ...]
+    source_report: Report | None
+    seeds: tuple[SeedResult, ...]
+    timing: dict[str, float]

@@ -1,0 +1,114 @@
+"""Reports as JSON files that come back equal, and their tables as CSV files for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import AttrsInstance
+
+from gradiend_core.errors import StorageError
+from gradiend_core.records.converter import CONVERTER
+from gradiend_core.records.edit import ChosenEdit
+from gradiend_core.records.metric import Metric
+from gradiend_core.records.report import Report, Table
+from gradiend_core.storage.files import MALFORMED, read_json, write_csv, write_json
+
+Record = TypeVar("Record", bound=AttrsInstance)
+#: JSON has no numbers that are not finite: they are written as {"number": "inf"}, which no text looks like
+NUMBER = "number"
+NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+CELLS = (str, int, float, bool, type(None))
+
+
+def save_record(record: AttrsInstance, path: Path) -> None:
+    """Writes a record, reports in it included, so that `load_record` gives an equal one."""
+    write_json(path, REPORTS.unstructure(record))
+
+
+def load_record(kind: type[Record], path: Path) -> Record:
+    """The record as it was saved. Raises StorageError for a file that is none."""
+    try:
+        return REPORTS.structure(read_json(path), kind)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}; make the run again") from error
+    except (*MALFORMED, ExceptionGroup) as error:
+        problem: BaseException = error
+        while isinstance(problem, BaseExceptionGroup):
+            problem = problem.exceptions[0]
+        reason = f"{type(problem).__name__} {problem}"
+        raise StorageError(f"{path} holds no valid {kind.__name__}: {reason}; make the run again") from error
+
+
+def save_tables(report: Report, folder: Path, prefix: str) -> None:
+    """tables/PREFIX_REPORT_TABLE.csv for each table."""
+    for name, table in report.tables.items():
+        write_csv(folder / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
+
+
+def _number_out(value: float) -> Any:
+    return value if math.isfinite(value) else {NUMBER: str(value)}
+
+
+def _number_in(value: Any, _: type[float]) -> float:
+    if isinstance(value, Mapping):
+        return NOT_FINITE[value[NUMBER]]
+    if type(value) not in (int, float):
+        raise TypeError(f"{value!r:.80} is no number")
+    return value  # type: ignore[no-any-return]  # a whole number stays one
+
+
+def _report_out(report: Report) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "metrics": [{"path": path, **REPORTS.unstructure(metric)} for path, metric in report.metrics.items()],
+        "tables": {
+            name: {
+                "columns": table.columns,
+                "rows": [
+                    [_number_out(cell) if isinstance(cell, float) else cell for cell in row]
+                    for row in table.rows
+                ],
+            }
+            for name, table in report.tables.items()
+        },
+        "warnings": report.warnings,
+        "lines": report.lines,
+        "edits": REPORTS.unstructure(report.edits, tuple[ChosenEdit, ...]),
+    }
+
+
+def _report_in(content: Mapping[str, Any], _: type[Report]) -> Report:
+    texts = tuple[str, ...]
+    return Report(
+        REPORTS.structure(content["name"], str),
+        {
+            REPORTS.structure(metric.pop("path"), texts): REPORTS.structure(metric, Metric)
+            for metric in content["metrics"]
+        },
+        {REPORTS.structure(name, str): _table_in(table) for name, table in content["tables"].items()},
+        REPORTS.structure(content["warnings"], texts),
+        REPORTS.structure(content["lines"], texts),
+        REPORTS.structure(content["edits"], tuple[ChosenEdit, ...]),
+    )
+
+
+def _table_in(content: Mapping[str, Any]) -> Table:
+    columns = REPORTS.structure(content["columns"], tuple[str, ...])
+    rows = tuple(
+        tuple(_number_in(cell, float) if isinstance(cell, Mapping) else cell for cell in row)
+        for row in content["rows"]
+    )
+    for row in rows:
+        if len(row) != len(columns) or not all(isinstance(cell, CELLS) for cell in row):
+            raise ValueError(f"a row of a table has not {len(columns)} plain values")
+    return Table(columns, rows)
+
+
+REPORTS = CONVERTER.copy()
+REPORTS.register_unstructure_hook(float, _number_out)
+REPORTS.register_structure_hook(float, _number_in)
+REPORTS.register_unstructure_hook(Report, _report_out)
+REPORTS.register_structure_hook(Report, _report_in)

@@ -1,0 +1,223 @@
+"""Evaluators: what the encoder reads and what the decoder changes. Policies: which edit is the best one."""
+
+from __future__ import annotations
+
+from attrs import frozen, validators
+
+from gradiend_core.api import SPLITS, Contribution, NoSettings, Trait, hookimpl, setting
+
+ge, gt, le = validators.ge, validators.gt, validators.le
+each = validators.deep_iterable
+
+METHODS = ("mean-difference", "random", "fine-tuning", "activation", "leace")
+MAX_TEXTS = "Texts that a number rests on, at most."
+
+
+@frozen
+class EncoderSettings:
+    """Settings of `encoder`: what single examples encode to."""
+
+    splits: tuple[str, ...] = setting(
+        SPLITS,
+        "The splits that are encoded.",
+        validator=[validators.min_len(1), each(validators.in_(SPLITS))],
+    )
+    max_pairs: int = setting(500, "Pairs of each class in each split, at most.", validator=ge(1))
+    random_directions: int = setting(
+        8, "Random directions that the feature is compared with on the test split; 0: none.", validator=ge(0)
+    )
+
+
+@frozen
+class DecoderSettings:
+    """Settings of `decoder`: the search for the best edit of each goal (`rewrite.toward`), judged by
+    `policy`."""
+
+    learning_rates: tuple[float, ...] = setting(
+        (), "Learning rates that are tried; empty: a search.", validator=each(gt(0))
+    )
+    evaluations: int = setting(8, "Edits that the search tries for each goal.", validator=ge(2))
+    max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
+
+
+@frozen
+class ThresholdSettings:
+    """Settings of `threshold`: the strongest edit that keeps the language modelling score."""
+
+    lms_floor: float = setting(
+        0.99,
+        "The share of the unedited model's language modelling score that an edit has to keep.",
+        validator=[ge(0), le(1)],
+    )
+
+
+@frozen
+class StabilitySettings:
+    """Settings of `stability`: how far the features of several seeds agree."""
+
+    top: int | float = setting(
+        0.01,
+        "The fraction (float) or number (int) of largest decoder weights whose overlap is counted.",
+        validator=gt(0),
+    )
+
+
+@frozen
+class WhereSettings:
+    """Settings of `where`: in which layers and components the feature is."""
+
+    top: int | float = setting(
+        0.01,
+        "The fraction (float) or number (int) of largest decoder weights that are located.",
+        validator=gt(0),
+    )
+    listed: int = setting(100, "The largest weights that are listed one by one.", validator=ge(0))
+
+
+@frozen
+class SelectionSettings:
+    """Settings of `selection`: whether a selection before training has the weights that training finds."""
+
+    shares: tuple[float, ...] = setting(
+        (0.001, 0.01, 0.1), "The shares of largest weights that are compared."
+    )
+    pairs: int = setting(128, "Training pairs that the selection sees.", validator=ge(2))
+
+
+@frozen
+class BaselineSettings:
+    """Settings of `baselines`: simpler edits, each searched for as the feature's edit is."""
+
+    methods: tuple[str, ...] = setting(
+        METHODS, f"The simpler edits: {', '.join(METHODS)}.", validator=each(validators.in_(METHODS))
+    )
+    evaluations: int = setting(8, "Edits that each search tries.", validator=ge(2))
+    max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
+    pairs: int = setting(256, "Training pairs that the mean differences rest on.", validator=ge(2))
+    steps: int = setting(30, "Steps of fine-tuning.", validator=ge(1))
+    batch_size: int = setting(16, "Pairs in a batch of fine-tuning.", validator=ge(1))
+    layers: tuple[int, ...] = setting(
+        (), "The layers whose activations are edited, from 0; empty: the one in the middle."
+    )
+
+
+@frozen
+class SideEffectSettings:
+    """Settings of `side-effects`: what else the chosen edits change."""
+
+    winogender: str = setting("", "A file in the form of Winogender; empty: none.")
+    crows_pairs: str = setting("", "A file in the form of CrowS-Pairs; empty: none.")
+    lm_eval: tuple[str, ...] = setting((), "Tasks of lm-eval, for causal models.")
+    lm_eval_tasks: str = setting("", "A folder with task files, which replace those of lm-eval; empty: none.")
+    prompts: tuple[str, ...] = setting((), "Prompts that a generating model continues.")
+    new_tokens: int = setting(30, "Tokens of each continuation.", validator=ge(1))
+    max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
+    samples: int = setting(3, "Test texts of each class whose likeliest words are shown.", validator=ge(0))
+
+
+@frozen
+class StrengthSettings:
+    """Settings of `strengths`: the chosen edits from weak to strong."""
+
+    strengths: tuple[float, ...] = setting(
+        (0.25, 0.5, 0.75, 1.5, 2.0), "Factors of the chosen edits; 0 and 1 are always among them."
+    )
+    prompts: tuple[str, ...] = setting((), "Prompts that a generating model continues.")
+    new_tokens: int = setting(30, "Tokens of each continuation.", validator=ge(1))
+    max_texts: int = setting(200, MAX_TEXTS, validator=ge(1))
+    samples: int = setting(3, "Test texts that are shown.", validator=ge(0))
+
+
+@hookimpl
+def gradiend_policies() -> list[Contribution]:
+    return [
+        Contribution(
+            "threshold",
+            ThresholdSettings,
+            "gradiend_evaluators.policies:Threshold",
+            "the strongest edit that keeps a share of the language modelling score",
+            traits={Trait.DEFAULT},
+        ),
+        Contribution(
+            "product",
+            NoSettings,
+            "gradiend_evaluators.policies:Product",
+            "the largest product of effect and language modelling score",
+        ),
+        Contribution(
+            "prediction-index",
+            NoSettings,
+            "gradiend_evaluators.policies:PredictionIndex",
+            "the indices for either class or for both alike (FPI, MPI, BPI)",
+            "arXiv 2502.01406, section 4",
+        ),
+    ]
+
+
+@hookimpl
+def gradiend_evaluators() -> list[Contribution]:
+    paper = "arXiv 2502.01406, section 4"
+    return [
+        Contribution(
+            "encoder",
+            EncoderSettings,
+            "gradiend_evaluators.encoder:EncoderEvaluator",
+            "what single examples encode to, by class",
+            paper,
+            traits={Trait.READS_ENCODINGS},
+            in_suites={"splits": ["test"], "random_directions": 0},
+            section="encoder",
+        ),
+        Contribution(
+            "decoder",
+            DecoderSettings,
+            "gradiend_evaluators.decoder:DecoderEvaluator",
+            "how far rewriting shifts each class",
+            paper,
+            traits={Trait.CHOOSES_EDITS},
+            section="decoder",
+        ),
+        Contribution(
+            "baselines",
+            BaselineSettings,
+            "gradiend_evaluators.baselines:BaselineEvaluator",
+            "the feature's edit beside simpler ones, of weights and of activations, at one language modelling"
+            " score",
+            by_default=False,
+        ),
+        Contribution(
+            "side-effects",
+            SideEffectSettings,
+            "gradiend_evaluators.side_effects:SideEffectEvaluator",
+            "what else the chosen edits change: neutral text, other classes, sentence pairs, generated text",
+            by_default=False,
+        ),
+        Contribution(
+            "stability",
+            StabilitySettings,
+            "gradiend_evaluators.stability:StabilityEvaluator",
+            "how far the features of several seeds agree",
+        ),
+        Contribution(
+            "strengths",
+            StrengthSettings,
+            "gradiend_evaluators.strengths:StrengthEvaluator",
+            "the chosen edits from weak to strong, in numbers and in text",
+            by_default=False,
+            traits={Trait.VARIES_STRENGTH},
+            section="decoder",
+        ),
+        Contribution(
+            "where",
+            WhereSettings,
+            "gradiend_evaluators.where:WhereEvaluator",
+            "in which layers and components the feature is",
+            section="where",
+        ),
+        Contribution(
+            "selection",
+            SelectionSettings,
+            "gradiend_evaluators.selection:SelectionEvaluator",
+            "how far a selection before training has the weights that training found",
+        ),
+    ]

@@ -1,0 +1,284 @@
+"""What single examples encode to: how well that tells the classes, how sure this is, and what neutral text
+encodes to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from attrs import evolve, field, frozen
+from torch import Tensor
+
+from gradiend_core.api import (
+    EvaluationTask,
+    Examples,
+    Metric,
+    Report,
+    Table,
+    code_of,
+    correlation,
+    encodings,
+    labels_of,
+    shown,
+    subset,
+)
+from gradiend_evaluators import EncoderSettings
+from gradiend_evaluators.uncertainty import (
+    area_under_curve,
+    correlation_interval,
+    effect_size,
+    shuffled_p_value,
+)
+
+#: an encoding beyond this tells classes apart but not how strongly
+SATURATED = 0.99
+#: beyond this an encoding says a class, within it none
+BOUNDARY = 0.5
+#: numbers that random directions may take at once, but so many share a pass of any model: with the feature
+#: they are as large as what a closed-form learner holds
+DIRECTIONS_BUDGET, AT_ONCE = 2**27, 3
+
+
+@frozen
+class EncodingRow:
+    """What one example encodes to. Its code is what it should encode to; that of neutral text is 0."""
+
+    split: str
+    factual_class: str = field(metadata={"column": "class"})
+    alternative_class: str
+    code: float
+    factual: str
+    alternative: str
+    encoding: float
+    text: str
+
+
+@frozen
+class TransitionRow:
+    """The encodings of the pairs of one transition from class to class."""
+
+    factual_class: str = field(metadata={"column": "class"})
+    alternative_class: str
+    code: float
+    n: int
+    mean: float
+    std: float
+    beyond_boundary: float
+
+
+@frozen
+class WordRow:
+    """The encodings of the pairs whose factual filler is one word."""
+
+    factual_class: str = field(metadata={"column": "class"})
+    word: str
+    code: float
+    n: int
+    mean: float
+    std: float
+
+
+class EncoderEvaluator:
+    """Encodes the examples of each split and the neutral slots, in batches, each exactly as if alone."""
+
+    def __init__(self, config: EncoderSettings) -> None:
+        self.config = config
+
+    def evaluate(self, task: EvaluationTask) -> Report:
+        axis, warnings = task.feature.classes, []
+        metrics: dict[tuple[str, ...], Metric] = {}
+        rows: list[EncodingRow] = []
+        for split in self.config.splits:
+            examples = self._some(task.examples[split])
+            values, labels = (
+                encodings(task.feature, task.gradients, examples),
+                labels_of(examples.pairs, axis),
+            )
+            seen = labels != 0
+            metrics |= split_metrics(split, values[seen], labels[seen], axis)
+            if split == "test":
+                documents = [
+                    pair.document for pair, own in zip(examples.pairs, seen.tolist(), strict=True) if own
+                ]
+                metrics |= certainty(split, values[seen], labels[seen], documents, task.seed)
+                metrics |= self._random_directions(
+                    task,
+                    subset(examples, seen.nonzero()[:, 0].tolist()),
+                    labels[seen],
+                    correlation(values[seen], labels[seen]),
+                )
+            rows += _rows(split, examples, values, axis)
+        neutral = task.examples["neutral"]
+        if neutral.pairs:
+            values = encodings(task.feature, task.gradients, neutral)
+            metrics |= neutral_metrics(values, [pair.factual_class for pair in neutral.pairs])
+            rows += _rows("neutral", neutral, values, axis)
+        else:
+            metrics |= {("neutral", name): Metric(None, 0) for name in ("mean", "std")}
+            warnings.append("there is no neutral text, so neutral encodings were not measured")
+        last = self.config.splits[-1]
+        tables = {
+            "encodings": Table.of(EncodingRow, rows),
+            "transitions": Table.of(
+                TransitionRow, _by_transition([row for row in rows if row.split in (last, "neutral")])
+            ),
+            "words": Table.of(WordRow, _by_word([row for row in rows if row.split == last])),
+        }
+        report = Report("encoder", metrics, tables, tuple(warnings))
+        return evolve(report, lines=tuple(_lines(report, axis)))
+
+    def _some(self, examples: Examples) -> Examples:
+        """The first of each class, up to the limit."""
+        seen: Counter[str] = Counter()
+        rows = []
+        for row, pair in enumerate(examples.pairs):
+            seen[pair.factual_class] += 1
+            if seen[pair.factual_class] <= self.config.max_pairs:
+                rows.append(row)
+        return subset(examples, rows)
+
+    def _random_directions(
+        self, task: EvaluationTask, examples: Examples, labels: Tensor, own: float | None
+    ) -> dict[tuple[str, ...], Metric]:
+        """How strongly directions that nothing was learned for correlate with the classes: any direction
+        reads the tokens that classes differ in. What the feature adds is beyond that: `own` is its
+        correlation."""
+        count, gradients = self.config.random_directions, task.gradients
+        found: list[float] = []
+        generator = torch.Generator().manual_seed(task.seed)
+        few = min(count, max(AT_ONCE, DIRECTIONS_BUDGET // gradients.scope.size))
+        directions = torch.empty(few, gradients.scope.size)
+        while len(found) < count and examples.pairs:
+            drawn = directions[: count - len(found)].normal_(generator=generator)
+            projected = gradients.project(examples, drawn, task.feature.source).cpu()
+            found += [abs(correlation(column, labels) or 0.0) for column in projected.T]
+        if own is None or not found:
+            return {}
+        chance = (1 + sum(each >= abs(own) for each in found)) / (1 + len(found))
+        return {
+            ("test", "random_directions", "mean"): Metric(sum(found) / len(found), len(found)),
+            ("test", "random_directions", "largest"): Metric(max(found), len(found)),
+            ("test", "random_directions", "p_value"): Metric(chance, len(found)),
+        }
+
+
+def split_metrics(
+    split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]
+) -> dict[tuple[str, ...], Metric]:
+    """Correlation with the labels, accuracy of the sign and beyond ±0.5, share beyond ±0.99, AUC, effect
+    size; mean and spread by class."""
+    n = len(values)
+    metrics = {
+        (split, "correlation"): Metric(correlation(values, labels), n),
+        (split, "accuracy"): Metric(float((values.sign() == labels).double().mean()), n),
+        (split, "beyond_boundary"): Metric(float((values * labels > BOUNDARY).double().mean()), n),
+        (split, "saturated"): Metric(float((values.abs() > SATURATED).double().mean()), n),
+        (split, "auc"): Metric(area_under_curve(values, labels), n),
+        (split, "effect_size"): Metric(effect_size(values, labels), n),
+        (split, "n"): Metric(n, n),
+    }
+    for name, sign in zip(classes, (1.0, -1.0), strict=True):
+        own = values[labels == sign]
+        metrics[split, "mean_by_class", name] = Metric(float(own.mean()) if len(own) else None, len(own))
+        metrics[split, "std_by_class", name] = Metric(
+            float(own.std(correction=0)) if len(own) else None, len(own)
+        )
+        metrics[split, "n_by_class", name] = Metric(len(own), len(own))
+    return metrics
+
+
+def certainty(
+    split: str, values: Tensor, labels: Tensor, documents: list[str], seed: int
+) -> dict[tuple[str, ...], Metric]:
+    """The interval of the correlation, and how often shuffled labels reach it."""
+    n, interval = len(values), correlation_interval(values, labels, documents, seed)
+    return {
+        (split, "correlation_low"): Metric(interval and interval[0], n),
+        (split, "correlation_high"): Metric(interval and interval[1], n),
+        (split, "shuffled_p_value"): Metric(shuffled_p_value(values, labels, seed), n),
+    }
+
+
+def neutral_metrics(values: Tensor, kinds: list[str]) -> dict[tuple[str, ...], Metric]:
+    """Where neutral slots encode to; by kind, where there are several: other classes of the paradigm are
+    controls."""
+    n = len(values)
+    metrics = {
+        ("neutral", "mean"): Metric(float(values.mean()), n),
+        ("neutral", "std"): Metric(float(values.std(correction=0)), n),
+        ("neutral", "mean_absolute"): Metric(float(values.abs().mean()), n),
+        ("neutral", "within_boundary"): Metric(float((values.abs() <= BOUNDARY).double().mean()), n),
+        ("neutral", "n"): Metric(n, n),
+    }
+    for kind in sorted(set(kinds)) if len(set(kinds)) > 1 else ():
+        own = values[[each == kind for each in kinds]]
+        metrics["neutral", "mean_by_class", kind] = Metric(float(own.mean()), len(own))
+    return metrics
+
+
+def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
+    """The test split in words, where it was encoded."""
+
+    def show(*path: str, form: str = ".3f") -> str:
+        return shown(report.get(path), form)
+
+    if report.get("test.n") is None:
+        return []
+    means = ", ".join(f"{name} {show('test', 'mean_by_class', name, form='+.3f')}" for name in classes)
+    correlation_shown = ""
+    if report.get("test.correlation") is not None:
+        correlation_shown = f"correlation {show('test', 'correlation')} "
+    if report.get("test.correlation_low") is not None:
+        correlation_shown += f"[{show('test', 'correlation_low')}, {show('test', 'correlation_high')}] "
+    neutral = show("neutral", "mean", form="+.3f")
+    lines = [f"encoder   test {correlation_shown}(n = {report['test.n']}), means {means}, neutral {neutral}"]
+    if report.get("test.random_directions.largest") is not None:
+        mean, largest = (show("test", "random_directions", name) for name in ("mean", "largest"))
+        lines.append(
+            f"chance    shuffled labels p = {show('test', 'shuffled_p_value')}; random directions correlate"
+            f" by {mean} on average, {largest} at most"
+        )
+    return lines
+
+
+def _rows(split: str, examples: Examples, values: Tensor, axis: tuple[str, str]) -> list[EncodingRow]:
+    return [
+        EncodingRow(
+            split,
+            pair.factual_class,
+            pair.alternative_class,
+            code_of(pair, axis) if split != "neutral" else 0.0,
+            pair.factual,
+            pair.alternative,
+            value,
+            f"{pair.left}[{pair.factual}]{pair.right}",
+        )
+        for pair, value in zip(examples.pairs, values.tolist(), strict=True)
+    ]
+
+
+def _by_transition(rows: Sequence[EncodingRow]) -> list[TransitionRow]:
+    """Encodings by transition, strongest code first."""
+    groups: dict[tuple[str, str, float], list[float]] = {}
+    for row in rows:
+        groups.setdefault((row.factual_class, row.alternative_class, row.code), []).append(row.encoding)
+    result = []
+    for (first, second, code), encoded in sorted(groups.items(), key=lambda item: (-item[0][2], item[0])):
+        values = torch.tensor(encoded, dtype=torch.float64)
+        beyond = (values * code > BOUNDARY) if code else (values.abs() > BOUNDARY)
+        share, spread = float(beyond.double().mean()), float(values.std(correction=0))
+        result.append(TransitionRow(first, second, code, len(values), float(values.mean()), spread, share))
+    return result
+
+
+def _by_word(rows: Sequence[EncodingRow]) -> list[WordRow]:
+    """Encodings by target word."""
+    groups: dict[tuple[str, str, float], list[float]] = {}
+    for row in rows:
+        groups.setdefault((row.factual_class, row.factual.lower(), row.code), []).append(row.encoding)
+    result = []
+    for key, encoded in sorted(groups.items(), key=lambda item: str(item[0])):
+        values = torch.tensor(encoded, dtype=torch.float64)
+        result.append(WordRow(*key, len(values), float(values.mean()), float(values.std(correction=0))))
+    return result

@@ -1,0 +1,69 @@
+"""Which edit is the best one: what a goal gains, what it may cost, and how both are weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gradiend_core.api import Candidate, Goal, NoSettings, goal_values
+from gradiend_evaluators import ThresholdSettings
+
+
+def gain(goal: Goal, candidate: Candidate) -> float:
+    """Between 0 and 1, higher is better: the mean of `goal_values`, for less of a class one minus that."""
+    mean = float(goal_values(goal, candidate.probabilities).mean())
+    return 1 - mean if goal.sign < 0 else mean
+
+
+def _both(candidate: Candidate) -> tuple[Tensor, Tensor]:
+    """Probabilities of the words of either class, on all texts."""
+    return torch.cat(list(candidate.probabilities.values())).unbind(1)  # type: ignore[return-value]
+
+
+class Gaining:
+    """What policies that weigh `gain` have in common."""
+
+    def texts_of(self, goal: Goal) -> Sequence[str]:
+        return goal.texts
+
+
+class Threshold(Gaining):
+    """The largest gain among edits that keep a share of the language modelling score."""
+
+    def __init__(self, config: ThresholdSettings) -> None:
+        self.floor = config.lms_floor
+
+    def score(self, goal: Goal, candidate: Candidate, base: Candidate) -> float | None:
+        return gain(goal, candidate) if candidate.lms >= self.floor * base.lms else None
+
+
+class Product(Gaining):
+    """The largest product of gain and language modelling score."""
+
+    def __init__(self, config: NoSettings) -> None:
+        self.config = config
+
+    def score(self, goal: Goal, candidate: Candidate, base: Candidate) -> float | None:
+        return gain(goal, candidate) * candidate.lms
+
+
+class PredictionIndex:
+    """The indices of arXiv 2502.01406: language modelling score times the mean over the texts of both classes
+    of P(1 − P') for the class that is to gain (FPI, MPI), and of (1 − |P − P'|)(P + P') for both alike
+    (BPI)."""
+
+    def __init__(self, config: NoSettings) -> None:
+        self.config = config
+
+    def texts_of(self, goal: Goal) -> Sequence[str]:
+        return goal.classes
+
+    def score(self, goal: Goal, candidate: Candidate, base: Candidate) -> float | None:
+        if not goal.sign:
+            return gain(goal, candidate) * candidate.lms
+        one, two = _both(candidate)
+        if (goal.of == goal.classes[0]) != (goal.sign > 0):
+            one, two = two, one
+        return float((one * (1 - two)).mean()) * candidate.lms

@@ -1,0 +1,204 @@
+"""Parameters by where they are, by name, at random, by their gradients, or as saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from gradiend_core.api import (
+    ConfigError,
+    NoSettings,
+    ParameterScope,
+    ParameterSlice,
+    SelectionTask,
+    component_of,
+    count_of,
+    difference_of_means,
+    largest,
+    layer_of,
+    load_feature,
+)
+from gradiend_selectors import COMPONENTS, Components, Layers, Pattern, RandomPart, Saved, TopByGradient
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+#: weights whose gradients are looked at in one pass over the examples
+AT_ONCE = 2**30
+
+
+def scope_of(model: nn.Module, names: Iterable[str]) -> ParameterScope:
+    parameters = dict(model.named_parameters())
+    return ParameterScope(tuple(ParameterSlice(name, tuple(parameters[name].shape)) for name in names))
+
+
+def backbone(model: nn.Module) -> list[str]:
+    """Names of the parameters of `model.base_model`: embeddings and layers, without the head of the task."""
+    inside = {id(parameter) for parameter in getattr(model, "base_model", model).parameters()}
+    return [name for name, parameter in model.named_parameters() if id(parameter) in inside]
+
+
+def in_parts(scope: ParameterScope) -> Iterator[tuple[int, ParameterScope]]:
+    """Scopes of consecutive parameters of at most AT_ONCE weights together, or of one parameter, and where
+    each begins."""
+    start, size, slices = 0, 0, []
+    for each in scope.slices:
+        if slices and size + each.size > AT_ONCE:
+            yield start, ParameterScope(tuple(slices))
+            start, size, slices = start + size, 0, []
+        slices.append(each)
+        size += each.size
+    yield start, ParameterScope(tuple(slices))
+
+
+class Backbone:
+    """Every parameter of the backbone."""
+
+    def __init__(self, config: NoSettings) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        return scope_of(task.model, backbone(task.model))
+
+
+class ByPattern:
+    """Every parameter, heads too, that an include pattern matches and no exclude pattern does."""
+
+    def __init__(self, config: Pattern) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        names = [name for name, _ in task.model.named_parameters()]
+        for pattern in self.config.include + self.config.exclude:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ConfigError(
+                    f"scope pattern {pattern!r} matches no parameter; names look like {names[0]!r} and"
+                    f" {names[-1]!r}"
+                )
+
+        def matches(name: str, patterns: tuple[str, ...]) -> bool:
+            return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+        chosen = [n for n in names if matches(n, self.config.include) and not matches(n, self.config.exclude)]
+        if not chosen:
+            raise ConfigError("the exclude patterns of the scope leave no parameter")
+        return scope_of(task.model, chosen)
+
+
+class ByLayer:
+    """The backbone's parameters in a range of layers. An encoder and a decoder count their layers each from
+    0."""
+
+    def __init__(self, config: Layers) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        names = backbone(task.model)
+        count = 1 + max((layer_of(name) for name in names if layer_of(name) is not None), default=-1)  # type: ignore[type-var]
+        first, last = (
+            number + count if number < 0 else number for number in (self.config.first, self.config.last)
+        )
+        if not 0 <= first <= last < count:
+            raise ConfigError(
+                f"scope.first = {self.config.first} and scope.last = {self.config.last} are no range of the"
+                f" {count} layers that this model has"
+            )
+        return scope_of(
+            task.model,
+            [name for name in names if first <= (-1 if (n := layer_of(name)) is None else n) <= last],
+        )
+
+
+class ByComponent:
+    """The backbone's parameters by what they do: an embedding or a normalisation by its module, attention by
+    its name, what else is in a layer is the MLP."""
+
+    def __init__(self, config: Components) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        found = {name: component_of(task.model, name) for name in backbone(task.model)}
+        chosen = [name for name, component in found.items() if component in self.config.components]
+        if not chosen:
+            there = ", ".join(each for each in COMPONENTS if each in found.values())
+            raise ConfigError(f"this model has no {' or '.join(self.config.components)}; it has {there}")
+        return scope_of(task.model, chosen)
+
+
+class PartOfBackbone:
+    """What selectors of single weights have in common: they take a share of the backbone."""
+
+    config: RandomPart | TopByGradient
+
+    def size(self, model: nn.Module) -> tuple[int, int]:
+        """How many weights it takes, and of how many, without gradients."""
+        whole = scope_of(model, backbone(model)).size
+        return count_of(self.config.share, whole, "selector.share"), whole
+
+
+class AtRandom(PartOfBackbone):
+    """Each weight of the backbone as likely as any other."""
+
+    def __init__(self, config: RandomPart) -> None:
+        self.config = config
+
+    def held(self, model: nn.Module) -> int:
+        """The permutation that it draws from."""
+        return 8 * self.size(model)[1]
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        whole = scope_of(task.model, backbone(task.model))
+        generator = torch.Generator().manual_seed(task.seed)
+        count = count_of(self.config.share, whole.size, "selector.share")
+        return whole.narrowed(torch.randperm(whole.size, generator=generator)[:count])
+
+
+class ByGradient(PartOfBackbone):
+    """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on
+    any of them.
+
+    A large model is gone through in parts, each with a pass over the examples, and the largest so far are
+    kept."""
+
+    def __init__(self, config: TopByGradient) -> None:
+        self.config = config
+
+    def held(self, model: nn.Module) -> int:
+        """Mean differences of one part at a time, and the largest so far with their places, twice."""
+        part = max(part.size for _, part in in_parts(scope_of(model, backbone(model))))
+        return 4 * part + part // 4 + 2 * 12 * self.size(model)[0]
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        whole = scope_of(task.model, backbone(task.model))
+        count = count_of(self.config.share, whole.size, "selector.share")
+        best, places = torch.empty(0), torch.empty(0, dtype=torch.int64)
+        for start, part in in_parts(whole):
+            sizes = difference_of_means(task.gradients(part), task.train, task.axes, self.config.pairs)
+            own = largest(sizes, min(count, part.size))
+            best, places = (
+                torch.cat([best, sizes[own.to(sizes.device)].cpu()]),
+                torch.cat([places, own + start]),
+            )
+            kept = largest(best, min(count, len(best)))
+            best, places = best[kept], places[kept]
+        return whole.narrowed(places)
+
+
+class FromSaved:
+    """The scope of a feature that was saved, alone or in a run's folder."""
+
+    def __init__(self, config: Saved) -> None:
+        self.config = config
+
+    def select(self, task: SelectionTask) -> ParameterScope:
+        folder = Path(self.config.folder).expanduser()
+        feature = load_feature(folder / "feature" if (folder / "feature").is_dir() else folder)
+        if self.config.share == 1.0 and isinstance(self.config.share, float):
+            return feature.scope
+        count = count_of(self.config.share, feature.scope.size, "selector.share")
+        return feature.scope.narrowed(largest(getattr(feature, self.config.by).abs(), count))

@@ -1,0 +1,48 @@
+"""Figures of a run, and of a comparison. The only plugin that imports matplotlib."""
+
+from __future__ import annotations
+
+from gradiend_core.api import Contribution, NoSettings, hookimpl
+
+
+def figure(name: str, attribute: str, summary: str, section: str = "") -> Contribution:
+    return Contribution(name, NoSettings, f"gradiend_visualizers.{attribute}", summary, section=section)
+
+
+@hookimpl
+def gradiend_visualizers() -> list[Contribution]:
+    return [
+        figure(
+            "convergence",
+            "convergence:Convergence",
+            "loss and validation correlation over the training steps",
+            "learning",
+        ),
+        figure(
+            "encodings", "encodings:Encodings", "what test examples and neutral text encode to", "encoder"
+        ),
+        figure(
+            "rewriting",
+            "rewriting:Rewriting",
+            "probability shift and language modelling score by learning rate",
+            "decoder",
+        ),
+        figure("by-word", "words:Words", "what the examples of each target word encode to", "encoder"),
+        figure("where", "where:Where", "layers and components that the feature is in", "where"),
+        figure("seeds", "seeds:Seeds", "how far the features of several seeds agree", "learning"),
+    ]
+
+
+@hookimpl
+def gradiend_comparison_visualizers() -> list[Contribution]:
+    return [
+        figure("similarity", "many:Similarity", "cosines of decoders"),
+        figure("overlap", "many:Overlap", "shares of the largest weights that features have in common"),
+        figure("cross-encoding", "many:CrossEncoding", "what each encoder reads of each feature's texts"),
+        figure("places", "many:Places", "layers and components that features are in"),
+        figure(
+            "shared-weights",
+            "sets:SharedWeights",
+            "which of the largest weights several features share (Venn, UpSet)",
+        ),
+    ]

@@ -1,0 +1,76 @@
+"""Did learning converge, and which step was kept?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from gradiend_core.api import LearnedFeature, NoSettings, Report
+from gradiend_visualizers.style import ACCENT, FIRST, NEUTRAL, SECOND, new_figure
+
+
+class Convergence:
+    """Loss on the left; validation correlation and class means on the right, with the step that was kept."""
+
+    def __init__(self, config: NoSettings) -> None:
+        self.config = config
+
+    def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Figure | None:
+        if not feature.training:
+            return None
+        figure, (loss, validation) = new_figure(
+            2, f"Learning {feature.classes[0]} (+1) against {feature.classes[1]} (−1)"
+        )
+        loss.plot(
+            [row.step for row in feature.training],
+            [row.loss for row in feature.training],
+            color=NEUTRAL,
+            linewidth=1,
+        )
+        loss.set(xlabel="step", ylabel="loss, relative to saying nothing", ylim=(0, None))
+        rows = [row for row in feature.training if row.validation_correlation is not None]
+        steps = [row.step for row in rows]
+        validation.plot(
+            steps,
+            [row.validation_correlation for row in rows],
+            color=ACCENT,
+            marker="o",
+            ms=3,
+            label="correlation",
+        )
+        validation.plot(
+            steps, [row.validation_first for row in rows], color=FIRST, label=f"mean of {feature.classes[0]}"
+        )
+        validation.plot(
+            steps,
+            [row.validation_second for row in rows],
+            color=SECOND,
+            label=f"mean of {feature.classes[1]}",
+        )
+        for number, own in enumerate(_other_seeds(feature, reports)):
+            validation.plot(
+                *own, color=ACCENT, alpha=0.3, lw=1, label=None if number else "correlation, other seeds"
+            )
+        validation.axvline(
+            feature.best_step, color=NEUTRAL, linestyle=":", label=f"kept: step {feature.best_step}"
+        )
+        validation.set(
+            xlabel="step",
+            ylabel="on validation pairs, before calibration",
+            xlim=loss.get_xlim(),
+            ylim=(-1.05, 1.05),
+        )
+        validation.legend(fontsize=8, frameon=False, loc="center")
+        return figure
+
+
+def _other_seeds(
+    feature: LearnedFeature, reports: Mapping[str, Report]
+) -> list[tuple[list[int], list[float]]]:
+    """Steps and correlations of each."""
+    table = reports["stability"].tables.get("training") if "stability" in reports else None
+    rows = table.records() if table else []
+    others = sorted({row["seed"] for row in rows} - {feature.seed})
+    own = [[row for row in rows if row["seed"] == seed] for seed in others]
+    return [([row["step"] for row in one], [row["validation_correlation"] for row in one]) for one in own]

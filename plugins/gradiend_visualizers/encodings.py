@@ -1,0 +1,76 @@
+"""What single examples encode to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from gradiend_core.api import OTHERS, LearnedFeature, NoSettings, Report
+from gradiend_visualizers.style import FIRST, NEUTRAL, SECOND, new_figure
+
+
+class Encodings:
+    """A violin and the single test examples for each class, and for neutral text."""
+
+    def __init__(self, config: NoSettings) -> None:
+        self.config = config
+
+    def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Figure | None:
+        if "encoder" not in reports or "encodings" not in reports["encoder"].tables:
+            return None
+        table = reports["encoder"].tables["encodings"]
+        rows = table.records()
+        groups = [
+            (name, color, [row["encoding"] for row in rows if is_one(row)])
+            for name, color, is_one in _groups(feature, rows)
+        ]
+        groups = [group for group in groups if group[2]]
+        figure, (axes,) = new_figure(
+            1, f"Encodings of test examples, correlation {_number(reports['encoder'])}", height=4
+        )
+        rng = np.random.default_rng(0)
+        for place, (_, color, values) in enumerate(groups):
+            if len(set(values)) > 1:
+                for body in axes.violinplot(values, [place], widths=0.8, showextrema=False)["bodies"]:
+                    body.set(facecolor=color, alpha=0.25)
+            axes.scatter(
+                place + rng.uniform(-0.12, 0.12, len(values)),
+                values,
+                s=6,
+                color=color,
+                alpha=0.5,
+                linewidths=0,
+            )
+            axes.hlines(np.mean(values), place - 0.3, place + 0.3, color=color, linewidth=2)
+        names = [f"{name}\nn = {len(values)}" for name, _, values in groups]
+        axes.set_xticks(range(len(groups)), names)
+        axes.set(ylabel="encoding", ylim=(-1.08, 1.08))
+        axes.axhline(0, color="black", linewidth=0.6)
+        return figure
+
+
+def _groups(
+    feature: LearnedFeature, rows: list[dict[str, Any]]
+) -> Iterator[tuple[str, str, Callable[[dict[str, Any]], bool]]]:
+    """What has a violin of its own: both classes and neutral text; against all others, each transition from
+    one of them."""
+    first, second = feature.classes
+    yield f"{first}\n(+1)", FIRST, lambda row: row["split"] == "test" and row["code"] == 1
+    yield "neutral\n(0)", NEUTRAL, lambda row: row["split"] == "neutral"
+    if second != OTHERS:
+        yield f"{second}\n(−1)", SECOND, lambda row: row["split"] == "test" and row["code"] == -1
+        return
+    for other in sorted({row["class"] for row in rows if row["code"] == -1}):
+        yield (
+            f"{other} → {first}\n(−1)",
+            SECOND,
+            lambda row, other=other: row["split"] == "test" and row["code"] == -1 and row["class"] == other,
+        )
+
+
+def _number(report: Report) -> str:
+    value = report["test.correlation"]
+    return "undefined" if value is None else f"{value:.3f}"
