@@ -65,6 +65,7 @@ from gradiend_core.records.pair import MinimalPair as MinimalPair
 from gradiend_core.records.pair import PairData as PairData
 from gradiend_core.records.pair import code_of as code_of
 from gradiend_core.records.provenance import Provenance as Provenance
+from gradiend_core.records.report import Metrics as Metrics
 from gradiend_core.records.report import Report as Report
 from gradiend_core.records.report import Reports as Reports
 from gradiend_core.records.report import Table as Table
@@ -101,6 +102,7 @@ from gradiend_core.language.loading import config_of as config_of
 from gradiend_core.language.loading import load_model as load_model
 from gradiend_core.language.slots import SlotExamples as SlotExamples
 from gradiend_core.language.slots import SlotSource as SlotSource
+from gradiend_core.language.slots import TextSlotSource as TextSlotSource
 from gradiend_core.language.slots import TokenBatch as TokenBatch
 from gradiend_core.language.slots import logits_of as logits_of
 from gradiend_core.language.slots import padded as padded

@@ -46,6 +46,6 @@ class LearningError(GradiendError):
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that is not known: it names the nearest one and all the others."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"unknown {what} {name!r}{hint} (known: {', '.join(names) or 'none'})"

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gradiend_core import cli, read_suite
+from gradiend_core.roles.kinds import MODEL, PARADIGM, TEXT
 from gradiend_core.run.session import Session
 from tests.conftest import ROOT
 from tests.plugins.test_side_effects import CROWS, WINOGENDER
@@ -43,7 +44,7 @@ def desk(tmp_path, monkeypatch) -> Path:
     from gradiend_core.plugins.manager import Plugins
 
     registry = Plugins.discover().registry
-    texts = Path(registry.get("text", "tiny-english").build()).read_text(encoding="utf-8").splitlines()
+    texts = Path(registry.get(TEXT, "tiny-english").build()).read_text(encoding="utf-8").splitlines()
     (tmp_path / "sentences.txt").write_text("\n".join(texts[:3000]), encoding="utf-8")
     (tmp_path / "novels").mkdir()
     apart, seen = [], set[str]()
@@ -55,7 +56,7 @@ def desk(tmp_path, monkeypatch) -> Path:
         seen |= keys
     for number in range(12):
         (tmp_path / "novels" / f"{number}.txt").write_text(" ".join(apart[number::12]), encoding="utf-8")
-    social = Path(registry.get("text", registry.get("paradigm", "english-sentiment").suited["texts"]).build())
+    social = Path(registry.get(TEXT, registry.get(PARADIGM, "english-sentiment").suited["texts"]).build())
     reviews = ['"' + text.replace('"', "'") + '"' for text in social.read_text(encoding="utf-8").splitlines()]
     (tmp_path / "reviews.csv").write_text("\n".join(["review", *reviews]), encoding="utf-8")
     (tmp_path / "neutral.txt").write_text(
@@ -77,7 +78,7 @@ def desk(tmp_path, monkeypatch) -> Path:
         if '"' not in text
     ]
     (tmp_path / "masked.csv").write_text("\n".join(["masked,label,pronoun", *rows]), encoding="utf-8")
-    shutil.copytree(registry.get("model", "tiny-mlm").build(), tmp_path / "my-model")
+    shutil.copytree(registry.get(MODEL, "tiny-mlm").build(), tmp_path / "my-model")
     (tmp_path / "crows_pairs_anonymized.csv").write_text(CROWS)
     (tmp_path / "all_sentences.tsv").write_text(WINOGENDER)
     monkeypatch.chdir(tmp_path)
@@ -133,8 +134,8 @@ def run(line: str, desk: Path, monkeypatch) -> None:
     if program == "gradiend":
         if arguments[0] == "run":  # all that is not as it stands there
             few = [
-                "learner.steps=30",
-                *([] if "evaluation.kinds" in line else ["evaluation.decoder.evaluations=4"]),
+                "learner.max_steps=30",
+                *([] if "evaluators.kinds" in line else ["evaluators.decoder.evaluations=4"]),
             ]
             few += (
                 [] if arguments[1].endswith(".toml") else ["data.max_per_class=150", "data.max_neutral=100"]

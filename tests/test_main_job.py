@@ -59,8 +59,8 @@ def test_defaults_reach_the_goal(model, tmp_path):
         "data",
         "model",
         "learning",
-        "evaluation_encoder",
-        "evaluation_decoder",
+        "evaluator_encoder",
+        "evaluator_decoder",
         "rewriting",
         "figures",
     } <= set(results["timing"])
@@ -71,7 +71,7 @@ def test_defaults_reach_the_goal(model, tmp_path):
 def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
     small = (
         "--set",
-        "learner.steps=30",
+        "learner.max_steps=30",
         "--set",
         "data.max_per_class=100",
         "--set",
@@ -105,7 +105,7 @@ def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
     assert all((tmp_path / "a" / name).stat().st_size > 2000 for name in figures)
 
     resolved = tomllib.loads((tmp_path / "a" / "run.toml").read_text())
-    assert resolved["learner"]["steps"] == 30
+    assert resolved["learner"]["max_steps"] == 30
     assert resolved["learner"]["batch_size"] == 16, "defaults are written out"
     assert resolved["source"]["kind"] == "mlm"
     assert torch.__version__.startswith(
@@ -143,7 +143,7 @@ def test_a_really_pretrained_model_on_text_nobody_here_wrote(model, tmp_path):
         "--texts",
         STORIES,
         "--set",
-        "learner.steps=60",
+        "learner.max_steps=60",
         "--set",
         "data.max_per_class=250",
         "--set",
@@ -151,7 +151,7 @@ def test_a_really_pretrained_model_on_text_nobody_here_wrote(model, tmp_path):
         "--set",
         "data.max_words=40",
         "--set",
-        'evaluation.kinds=["encoder", "decoder"]',
+        'evaluators.kinds=["encoder", "decoder"]',
     )
     assert results["encoder"]["test"]["correlation"] >= 0.95
     assert (
@@ -177,7 +177,7 @@ def test_other_classes_and_texts_given_in_memory():
     assert session.config.general.texts == "in memory"
 
 
-QUICK = ("--set", "learner.steps=40", "--set", "data.max_per_class=100", "--set", "data.max_neutral=40")
+QUICK = ("--set", "learner.max_steps=40", "--set", "data.max_per_class=100", "--set", "data.max_neutral=40")
 
 
 def test_several_classes_and_seeds_from_the_command_line(tmp_path):
@@ -195,9 +195,9 @@ def test_several_classes_and_seeds_from_the_command_line(tmp_path):
         "--set",
         f"store.folder={tmp_path}/store",
         "--set",
-        "scope.kind=random",
+        "selector.kind=random",
         "--set",
-        "scope.share=0.05",
+        "selector.share=0.05",
     )
     assert set(results["axes"]) == {"1SG", "3SG", "3PL"}
     assert all(axis["encoder"]["test"]["correlation"] > 0.9 for axis in results["axes"].values())

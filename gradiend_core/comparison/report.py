@@ -29,7 +29,8 @@ from gradiend_core.comparison.tables import (
 from gradiend_core.comparison.weights import Weights
 from gradiend_core.comparison.where import places, shares_by_place
 from gradiend_core.learning.encodings import labels_of
-from gradiend_core.records.report import Metric, Report, Table
+from gradiend_core.records.metric import Metric
+from gradiend_core.records.report import Report, Table
 from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.source import Examples

@@ -104,9 +104,14 @@ def gather(
     table = (
         dict(run_file) if isinstance(run_file, Mapping) else read_run_file(Path(run_file)) if run_file else {}
     )
-    paradigm = {**tables.get("paradigm", {}), **({} if kind is None else {"kind": kind})}
+    paradigm = dict(tables["paradigm"]) if isinstance(tables.get("paradigm"), Mapping) else {}
+    paradigm |= {} if kind is None else {"kind": kind}
     paradigm |= {} if classes is None else {"classes": list(classes)}
     given = {**tables, "paradigm": paradigm} if paradigm else tables
+    for name, values in given.items():
+        if not isinstance(values, Mapping):
+            kind = ' such as {"kind": ' + f"{values!r}}}" if name in ONE and isinstance(values, str) else ""
+            raise ConfigError(f"{name} must be a table{kind}, not {values!r}")
     table |= {name: {**_table(table, name), **values} for name, values in given.items()}
     table |= {key: value for key, value in top.items() if value is not None}
     return override(table, settings)

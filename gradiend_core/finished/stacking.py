@@ -13,7 +13,8 @@ from attrs import asdict, frozen
 from gradiend_core.errors import ConfigError
 from gradiend_core.finished.exporting import write_edit
 from gradiend_core.records.goal import goal_of
-from gradiend_core.records.report import Metric, Report, Table
+from gradiend_core.records.metric import Metric
+from gradiend_core.records.report import Report, Table
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.run.finished import load_run
 from gradiend_core.run.run import Run
@@ -111,7 +112,7 @@ def stack(edits: Sequence[StackedEdit]) -> Stack:
         values = {name: value for name, value in asdict(effect).items() if name not in ("edit", "n")}
         metrics |= {(effect.edit, name): Metric(value, effect.n) for name, value in values.items()}
     tables = {"conflicts": Table.of(Conflict, conflicts), "effects": Table.of(Effect, effects)}
-    lines = tuple(row.line for row in (*conflicts, *effects))
+    lines = (*(row.line for row in conflicts), *(row.line for row in effects))
     return Stack(tuple(names), total, Report("stack", metrics, tables, lines=lines), edits[0].run)
 
 
@@ -155,8 +156,8 @@ def _effect(name: str, edit: StackedEdit, alone: WeightUpdate, total: WeightUpda
     for update in (alone, total):
         with applied(model, update):
             measured.append(_measured(measure, edit.toward, task.feature.classes))
-    probabilities, scores, counts = zip(*measured, strict=True)
-    return Effect(name, *probabilities, *scores, counts[0])
+    (base, base_lms, n), (by_itself, lms_alone, _), (together, lms_together, _) = measured
+    return Effect(name, base, by_itself, together, base_lms, lms_alone, lms_together, n)
 
 
 def _measured(measure: Measure, toward: str, classes: tuple[str, str]) -> tuple[float, float, int]:

@@ -194,8 +194,7 @@ def filler_losses(logits: Tensor, fillers: Tensor) -> Tensor:
 
 
 class SlotSource:
-    """What gradient sources with a slot of one token have in common; `roles.LanguageSource` says what each
-    method is for."""
+    """What gradient sources with a slot of one token have in common; `roles` says what each method is for."""
 
     def check_words(
         self, words: Mapping[str, Sequence[str]], tokenizer: Any, drop_multi_token_words: bool
@@ -207,11 +206,6 @@ class SlotSource:
         rows = torch.arange(len(batch.slot), device=batch.slot.device)
         return logits_at(model, batch, rows, batch.slot)
 
-    def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
-        """Of a source whose slot is a token of the text."""
-        ids = batch.input_ids.scatter(1, batch.slot[:, None], batch.fillers[:, filler : filler + 1])
-        return evolve(batch, input_ids=ids), batch.slot
-
     def losses(self, model: nn.Module, batch: TokenBatch) -> Tensor:
         return filler_losses(self.logits(model, batch), batch.fillers)
 
@@ -222,3 +216,12 @@ class SlotSource:
         self, examples: SlotExamples, words: Sequence[str], tokenizer: Any
     ) -> list[tuple[int, ...]]:
         return filler_ids(examples.pairs, words, tokenizer)
+
+
+class TextSlotSource(SlotSource):
+    """A source whose slot is a token of the text that the model is given."""
+
+    def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
+        """As `roles.FillsSlots` says."""
+        ids = batch.input_ids.scatter(1, batch.slot[:, None], batch.fillers[:, filler : filler + 1])
+        return evolve(batch, input_ids=ids), batch.slot

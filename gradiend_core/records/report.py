@@ -81,3 +81,5 @@ class Report:
 
 #: the reports of one axis, by the name of their evaluator
 Reports = Mapping[str, Report]
+#: metrics by path, as an evaluator collects them
+Metrics = dict[tuple[str, ...], Metric]

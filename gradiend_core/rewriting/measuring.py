@@ -4,7 +4,6 @@ prepared once."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,12 +33,11 @@ class SlotProbabilities:
         self.first_is_factual = sign > 0
         words = _words(task)
         shared = {word.lower() for word in words[0]} & {word.lower() for word in words[1]}
-        self.by_row = bool(shared) or not isinstance(task.source, KnowsWords)
-        ids = (
-            []
-            if self.by_row
-            else [task.source.filler_ids(self.examples, own, task.tokenizer) for own in words]
-        )  # type: ignore[attr-defined]
+        #: the source where words are looked up, None where each row has its own two fillers
+        self.by_words = task.source if isinstance(task.source, KnowsWords) and not shared else None
+        ids = [
+            self.by_words.filler_ids(self.examples, forms, task.tokenizer) for forms in words if self.by_words
+        ]
         device, model = task.gradients.device, task.gradients.model
         self.batches = [
             (places, self.examples.batch(places, device), [_entries(own, places, device) for own in ids])
@@ -54,14 +52,14 @@ class SlotProbabilities:
         found = torch.zeros(len(self), 2, dtype=torch.float64)
         with torch.inference_mode():
             for places, batch, entries in self.batches:
-                if self.by_row:
-                    own = (-self.source.losses(model, batch)).exp().double().cpu()
-                    found[places] = own if self.first_is_factual else own.flip(1)
+                if self.by_words is None:
+                    values = (-self.source.losses(model, batch)).exp().double().cpu()
+                    found[places] = values if self.first_is_factual else values.flip(1)
                     continue
-                log_probabilities = self.source.slot_log_probabilities(model, batch)  # type: ignore[attr-defined]
+                log_probabilities = self.by_words.slot_log_probabilities(model, batch)
                 for column, (row, token) in enumerate(entries):
-                    own = log_probabilities[row, token].double().exp().cpu()
-                    found[:, column].index_add_(0, torch.tensor(places)[row.cpu()], own)
+                    values = log_probabilities[row, token].double().exp().cpu()
+                    found[:, column].index_add_(0, torch.tensor(places)[row.cpu()], values)
         return found
 
 
@@ -97,8 +95,10 @@ class Measure:
     """What a candidate is judged by: probabilities on the texts of some classes, and the scores of neutral
     texts."""
 
-    def __init__(self, task: EvaluationTask, max_texts: int, prepared: Any) -> None:
-        self.task, self.max_texts, self.prepared = task, max_texts, prepared
+    def __init__(self, task: EvaluationTask, source: ScoresTexts, max_texts: int) -> None:
+        self.task, self.source, self.max_texts = task, source, max_texts
+        texts, model = task.data.neutral_texts[:max_texts], task.gradients.model
+        self.prepared = source.prepare_texts(texts, task.tokenizer, model, task.seed) if texts else []
         self._slots: dict[tuple[str, str], SlotProbabilities] = {}
 
     def slots(self, split: str, texts_of: str) -> SlotProbabilities:
@@ -109,9 +109,7 @@ class Measure:
 
     def language(self) -> TextScores | None:
         """Scores of the neutral texts by the model as it is now."""
-        return (
-            self.task.source.score_texts(self.task.gradients.model, self.prepared) if self.prepared else None
-        )  # type: ignore[attr-defined]
+        return self.source.score_texts(self.task.gradients.model, self.prepared) if self.prepared else None
 
     def candidate(
         self,
@@ -133,8 +131,4 @@ def measure_of(task: EvaluationTask, max_texts: int) -> Measure:
         raise ConfigError(
             f"{type(task.source).__name__} has no language modelling score, which an edit is judged by"
         )
-    texts = task.data.neutral_texts[:max_texts]
-    model = task.gradients.model
-    return Measure(
-        task, max_texts, task.source.prepare_texts(texts, task.tokenizer, model, task.seed) if texts else []
-    )  # type: ignore[attr-defined]
+    return Measure(task, task.source, max_texts)

@@ -23,6 +23,7 @@ from gradiend_core.records.run import Choice, RunConfig
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.evaluator import EvaluationTask
+from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.kinds import EVALUATOR
 from gradiend_core.roles.source import Examples, GradientSource
 from gradiend_core.run.results import results, warnings
@@ -54,6 +55,11 @@ class Run:
     def config(self) -> RunConfig:
         """The resolved run file."""
         return self.setup.config
+
+    @property
+    def model_folder(self) -> str:
+        """The folder or the hub id of the model."""
+        return self.setup.model.folder
 
     @property
     def plugins(self) -> Plugins:
@@ -95,6 +101,16 @@ class Run:
     def gradients_over(self, scope: ParameterScope) -> GradientOperator:
         """The gradient matrix of this model and source over any scope."""
         return self.runner.gradients_over(scope)
+
+    @property
+    def matrix(self) -> GradientMatrix:
+        """What learning reads gradients from: the store, where it is to be used, or the model itself."""
+        return self.runner.matrix()
+
+    @property
+    def controls(self) -> Examples:
+        """Slots of the paradigm's classes that are not told apart, from the same texts."""
+        return self.runner.controls()
 
     @property
     def seed_runs(self) -> tuple[SeedRun, ...]:
@@ -140,6 +156,11 @@ class Run:
     def funnel(self) -> Funnel:
         """What became of every text, down to the examples that the model takes."""
         return self.record.funnel
+
+    @property
+    def source_report(self) -> Report | None:
+        """What came of fitting a source that learns something of its own."""
+        return self.record.source_report
 
     @property
     def timing(self) -> dict[str, float]:
@@ -199,6 +220,10 @@ class Run:
     def edits(self) -> dict[str, ChosenEdit]:
         """The chosen edit of each goal that an edit was looked for, of all axes."""
         return {goal: edit for reports in self.axis_reports for goal, edit in chosen_edits(reports).items()}
+
+    def goals(self) -> list[str]:
+        """The goals that an edit was looked for."""
+        return list(self.edits())
 
     def axis_of(self, toward: str) -> int:
         """Which axis an edit is of. Raises ConfigError for what is no goal of any."""

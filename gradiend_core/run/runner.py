@@ -16,13 +16,14 @@ from gradiend_core import hookspecs
 from gradiend_core.config.runfile import ONE, SEVERAL, written
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.language.rewritten import RewrittenModel
-from gradiend_core.learning.seeds import SeedRun
+from gradiend_core.learning.seeds import SeedRun, best_of
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.pair import SPLITS, PairData
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Reports
 from gradiend_core.records.run import Choice
 from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 from gradiend_core.run import stages
 from gradiend_core.run.model import LoadedModel
@@ -106,6 +107,13 @@ class Runner:
             "gradients",
             "selector",
             lambda: stages.select(self.setup, self.data(), self.loaded(), self.prepared()),
+        )
+
+    def matrix(self) -> GradientMatrix:
+        return self._once(
+            "matrix",
+            "store",
+            lambda: stages.store(self.setup, self.data(), self.loaded(), self.prepared(), self.gradients()),
         )
 
     def seeds(self) -> tuple[SeedRun, ...]:
@@ -232,23 +240,23 @@ class Runner:
         if value is None:
             with self.clock.timed(timing) if timing else nullcontext():
                 value = make()
-            self.state = evolve(self.state, **{name: value})
+            changed: dict[str, Any] = {name: value}
+            self.state = evolve(self.state, **changed)
             for listener in self.listeners:
                 listener.stage_finished(name, self)
         return value
 
     def _learn(self) -> tuple[SeedRun, ...]:
-        setup, data, loaded, prepared = self.setup, self.data(), self.loaded(), self.prepared()
-        gradients = self.gradients()
-        with self.clock.timed("store"):
-            matrix = stages.store(setup, data, loaded, prepared, gradients)
-        tell = setup.plugins.tell
+        data, prepared, matrix = self.data(), self.prepared(), self.matrix()
+        tell = self.setup.plugins.tell
         tell(hookspecs.gradiend_run_started, provenance=self.provenance())
         learnable = Learnable(
             data, prepared.examples, matrix, self.checkpoints and self.checkpoints / self._learning_key()
         )
-        seeds = stages.learn(setup, learnable, lambda row: tell(hookspecs.gradiend_step_finished, row=row))
-        for feature in stages.best_of(seeds).features:
+        seeds = stages.learn(
+            self.setup, learnable, lambda row: tell(hookspecs.gradiend_step_finished, row=row)
+        )
+        for feature in best_of(seeds).features:
             tell(hookspecs.gradiend_feature_learned, feature=feature)
         return seeds
 

@@ -46,6 +46,7 @@ class Session(Run):
         seeds: Mapping[str, Any] | None = None,
         prune: Mapping[str, Any] | None = None,
         rewrite: Mapping[str, Any] | None = None,
+        **others: Any,
     ) -> None:
         from gradiend_core.run.runner import Runner
         from gradiend_core.run.setup import make_setup
@@ -75,6 +76,7 @@ class Session(Run):
             disable_plugins=disable_plugins,
             plugins=plugins,
             memo=memo,
-            tables={name: table for name, table in tables.items() if table is not None},
+            # keywords that do not exist are refused with the nearest one, as in a run file
+            tables={name: table for name, table in tables.items() if table is not None} | others,
         )
         super().__init__(Runner(setup))

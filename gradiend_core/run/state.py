@@ -13,6 +13,7 @@ from gradiend_core.records.funnel import Funnel
 from gradiend_core.records.pair import PairData
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Report, Reports
+from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 from gradiend_core.run.model import LoadedModel
 
@@ -38,6 +39,7 @@ class RunState:
     loaded: LoadedModel | None = None
     prepared: Prepared | None = None
     gradients: GradientOperator | None = None
+    matrix: GradientMatrix | None = None
     seeds: tuple[SeedRun, ...] | None = None
     features: tuple[LearnedFeature, ...] | None = None
     reports: tuple[Reports, ...] | None = None

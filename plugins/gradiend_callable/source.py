@@ -78,7 +78,7 @@ class CallableSource:
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         kept = tuple(pair for pair in pairs if pair.factual != pair.alternative)
         if not kept:
-            return CallableExamples((), *(torch.empty(0) for _ in range(3)))
+            return CallableExamples((), torch.empty(0), torch.empty(0), torch.empty(0))
         fillers = [pair.factual for pair in kept], [pair.alternative for pair in kept]
         found = {"inputs": self._inputs(kept)}
         found |= {

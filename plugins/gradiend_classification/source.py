@@ -91,4 +91,5 @@ class ClassificationSource:
     def losses(self, model: nn.Module, batch: LabelBatch) -> Tensor:
         logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return -logits.log_softmax(-1).gather(1, batch.labels)
+        chosen: Tensor = logits.log_softmax(-1).gather(1, batch.labels)
+        return -chosen

@@ -24,10 +24,11 @@ from gradiend_clm.source import CausalSource
 from gradiend_core.api import (
     Examples,
     Metric,
+    Metrics,
     MinimalPair,
     ModelError,
     Report,
-    SlotSource,
+    TextSlotSource,
     TokenBatch,
     logits_of,
     micro_batches,
@@ -61,7 +62,7 @@ class SlotHeadSource(CausalSource):
             pairs, tokenizer, limit=limit, see_right=True, mask_id=placeholder[-1], opening=opening
         )
 
-    filled = SlotSource.filled  # the placeholder is a token of the text
+    filled = TextSlotSource.filled  # the placeholder is a token of the text
 
     def states(self, batch: TokenBatch, every: Tensor) -> tuple[Tensor, Tensor]:
         """l and r of each example, [examples, width], of the states of all tokens, [examples, tokens,
@@ -114,12 +115,12 @@ class SlotHeadSource(CausalSource):
         self.head = best
         with_head = self._right(model, examples["test"])
         count = len(examples["test"].pairs)
-        metrics = {
-            ("head_accuracy",): Metric(with_head, count, "share"),
-            ("accuracy_without_head",): Metric(plain, count, "share"),
-            ("validation_loss",): Metric(min(losses), len(validation[2]), "nats"),
-            ("validation_loss_without_head",): Metric(losses[0], len(validation[2]), "nats"),
-            ("epochs",): Metric(len(losses) - 1, len(train[2]), "epochs"),
+        metrics: Metrics = {
+            ("head_accuracy",): Metric(with_head, count),
+            ("accuracy_without_head",): Metric(plain, count),
+            ("validation_loss",): Metric(min(losses), len(validation[2])),
+            ("validation_loss_without_head",): Metric(losses[0], len(validation[2])),
+            ("epochs",): Metric(len(losses) - 1, len(train[2])),
         }
         line = (
             f"head      says the right filler of two on {with_head:.3f} of test pairs, without the head"
@@ -149,7 +150,7 @@ class SlotHeadSource(CausalSource):
 
     def _collected(self, model: nn.Module, examples: Examples) -> tuple[Tensor, Tensor, Tensor]:
         """l, r and the factual filler of each example, in float32."""
-        width = model.get_input_embeddings().weight.shape[1]  # type: ignore[operator, union-attr]
+        width = model.get_input_embeddings().weight.shape[1]  # type: ignore[operator]
         device = next(model.parameters()).device
         lefts, rights, fillers = (
             [torch.empty(0, width, device=device)],

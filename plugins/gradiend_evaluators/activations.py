@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradiend_core.api import ConfigError, EvaluationTask, Goal, ModelError, labels_of, micro_batches
+from gradiend_core.api import (
+    ConfigError,
+    EvaluationTask,
+    FillsSlots,
+    Goal,
+    ModelError,
+    labels_of,
+    micro_batches,
+)
 
 
 def chosen_layers(model: nn.Module, numbers: Sequence[int]) -> dict[int, nn.Module]:
@@ -53,7 +61,8 @@ class ActivationEdit:
 def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler: int | None) -> Tensor:
     """A layer's output at the slot of training pairs, [pairs, width]: before it is filled, as the model
     predicts from it, or at the token of the factual (0) or the alternative (1) filler."""
-    examples, found = task.examples["train"], {}
+    examples, source = task.examples["train"], task.source
+    found: dict[int, Tensor] = {}
     seen: list[Tensor] = []
     handle = layer.register_forward_hook(
         lambda _, __, output: seen.append(output[0] if isinstance(output, tuple) else output)
@@ -63,8 +72,8 @@ def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler:
             for places in micro_batches([examples.lengths[row] for row in rows]):
                 batch = examples.batch([rows[place] for place in places], task.gradients.device)
                 positions = batch.slot
-                if filler is not None:
-                    batch, positions = task.source.filled(batch, filler)
+                if filler is not None and isinstance(source, FillsSlots):
+                    batch, positions = source.filled(batch, filler)
                 seen.clear()
                 task.source.losses(task.gradients.model, batch)
                 own = seen[-1][torch.arange(len(places), device=positions.device), positions].float()
@@ -98,6 +107,7 @@ def erased(task: EvaluationTask, layer: nn.Module, rows: Sequence[int]) -> Activ
 
     def change(own: Tensor) -> Tensor:
         flat = own.reshape(-1, own.shape[-1])
-        return (eraser(flat.float()).to(own) - flat).reshape(own.shape)
+        erased_output: Tensor = eraser(flat.float())
+        return (erased_output.to(own) - flat).reshape(own.shape)
 
     return ActivationEdit(layer, change, 0.0)

@@ -37,6 +37,7 @@ from gradiend_core.api import (
     GradientRole,
     Measure,
     Metric,
+    Metrics,
     Report,
     Rewriter,
     Table,
@@ -122,7 +123,7 @@ class BaselineEvaluator:
                         sum(map(len, after.values())),
                     )
                     rows.append(row)
-        metrics = {}
+        metrics: Metrics = {}
         for row in rows:
             metrics[row.toward, row.method, "rewritten_probability"] = Metric(row.probability, row.n)
             metrics[row.toward, row.method, "rewritten_lms"] = Metric(row.lms, language.n)

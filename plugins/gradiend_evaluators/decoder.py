@@ -20,6 +20,7 @@ from gradiend_core.api import (
     Goal,
     Measure,
     Metric,
+    Metrics,
     Report,
     Rewriter,
     ScoresTexts,
@@ -107,7 +108,7 @@ class DecoderEvaluator:
                 "there is no neutral text, so no language modelling score guards the edit, and none is made"
             )
         edits = tuple(chosen_edit(outcome, language, task) for outcome in outcomes)
-        metrics: dict[tuple[str, ...], Metric] = {}
+        metrics: Metrics = {}
         for outcome, edit in zip(outcomes, edits, strict=True):
             metrics |= _metrics(outcome, edit, language, task.seed)
         probabilities = [row for outcome in outcomes for row in _probabilities(outcome, measure, task.seed)]
@@ -180,9 +181,7 @@ def _scores(goal: Goal, probabilities: Mapping[str, Tensor], language: TextScore
     )
 
 
-def _metrics(
-    outcome: Outcome, edit: ChosenEdit, language: TextScores | None, seed: int
-) -> dict[tuple[str, ...], Metric]:
+def _metrics(outcome: Outcome, edit: ChosenEdit, language: TextScores | None, seed: int) -> Metrics:
     best, n, tokens = outcome.best, edit.before.probability.n, edit.before.lms.n
     metrics = {
         "base_probability": edit.before.probability,

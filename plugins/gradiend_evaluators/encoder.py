@@ -14,6 +14,7 @@ from gradiend_core.api import (
     EvaluationTask,
     Examples,
     Metric,
+    Metrics,
     Report,
     Table,
     code_of,
@@ -87,7 +88,7 @@ class EncoderEvaluator:
 
     def evaluate(self, task: EvaluationTask) -> Report:
         axis, warnings = task.feature.classes, []
-        metrics: dict[tuple[str, ...], Metric] = {}
+        metrics: Metrics = {}
         rows: list[EncodingRow] = []
         for split in self.config.splits:
             examples = self._some(task.examples[split])
@@ -140,7 +141,7 @@ class EncoderEvaluator:
 
     def _random_directions(
         self, task: EvaluationTask, examples: Examples, labels: Tensor, own: float | None
-    ) -> dict[tuple[str, ...], Metric]:
+    ) -> Metrics:
         """How strongly directions that nothing was learned for correlate with the classes: any direction
         reads the tokens that classes differ in. What the feature adds is beyond that: `own` is its
         correlation."""
@@ -163,13 +164,11 @@ class EncoderEvaluator:
         }
 
 
-def split_metrics(
-    split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]
-) -> dict[tuple[str, ...], Metric]:
+def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]) -> Metrics:
     """Correlation with the labels, accuracy of the sign and beyond ±0.5, share beyond ±0.99, AUC, effect
     size; mean and spread by class."""
     n = len(values)
-    metrics = {
+    metrics: Metrics = {
         (split, "correlation"): Metric(correlation(values, labels), n),
         (split, "accuracy"): Metric(float((values.sign() == labels).double().mean()), n),
         (split, "beyond_boundary"): Metric(float((values * labels > BOUNDARY).double().mean()), n),
@@ -188,9 +187,7 @@ def split_metrics(
     return metrics
 
 
-def certainty(
-    split: str, values: Tensor, labels: Tensor, documents: list[str], seed: int
-) -> dict[tuple[str, ...], Metric]:
+def certainty(split: str, values: Tensor, labels: Tensor, documents: list[str], seed: int) -> Metrics:
     """The interval of the correlation, and how often shuffled labels reach it."""
     n, interval = len(values), correlation_interval(values, labels, documents, seed)
     return {
@@ -200,11 +197,11 @@ def certainty(
     }
 
 
-def neutral_metrics(values: Tensor, kinds: list[str]) -> dict[tuple[str, ...], Metric]:
+def neutral_metrics(values: Tensor, kinds: list[str]) -> Metrics:
     """Where neutral slots encode to; by kind, where there are several: other classes of the paradigm are
     controls."""
     n = len(values)
-    metrics = {
+    metrics: Metrics = {
         ("neutral", "mean"): Metric(float(values.mean()), n),
         ("neutral", "std"): Metric(float(values.std(correction=0)), n),
         ("neutral", "mean_absolute"): Metric(float(values.abs().mean()), n),

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from gradiend_core.api import EvaluationTask, Metric, Report, count_of, difference_of_means, largest, shared
+from gradiend_core.api import (
+    EvaluationTask,
+    Metric,
+    Metrics,
+    Report,
+    count_of,
+    difference_of_means,
+    largest,
+    shared,
+)
 from gradiend_evaluators import SelectionSettings
 
 
@@ -18,7 +27,7 @@ class SelectionEvaluator:
         before = difference_of_means(
             task.gradients, task.examples["train"], (feature.classes,), self.config.pairs
         ).cpu()
-        metrics = {}
+        metrics: Metrics = {}
         for share in self.config.shares:
             count = count_of(share, n, "evaluators.selection.shares")
             chosen = largest(before, count)

@@ -16,6 +16,7 @@ from gradiend_core.api import (
     Goal,
     Measure,
     Metric,
+    Metrics,
     Report,
     Rewriter,
     ScoresTexts,
@@ -123,7 +124,7 @@ class SideEffectEvaluator:
                     for text, before in base_shown.items()
                 ]
                 lines.append(verdict(goal, effects))
-        metrics = {
+        metrics: Metrics = {
             (row.toward, row.what, row.measure, name): Metric(getattr(row, name), row.n)
             for row in rows
             for name in ("base", "rewritten", "change", "low", "high")

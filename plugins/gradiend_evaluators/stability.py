@@ -13,6 +13,7 @@ from gradiend_core.api import (
     EvaluationTask,
     LearnedFeature,
     Metric,
+    Metrics,
     Report,
     Table,
     compare,
@@ -83,7 +84,7 @@ class StabilityEvaluator:
         ]
         count = count_of(self.config.top, seeds[0].scope.size, "evaluators.stability.top")
         pairs = [compare(one, two, count) for one, two in combinations(seeds, 2)]
-        metrics: dict[tuple[str, ...], Metric] = {
+        metrics: Metrics = {
             ("agreement", name): Metric(fmean(getattr(pair, name) for pair in pairs), len(pairs))
             for name in ("encoder_cosine", "decoder_cosine", "overlap", "chance")
         }
@@ -108,7 +109,7 @@ class StabilityEvaluator:
         return Report("stability", metrics, tables, lines=(line,))
 
 
-def spread(name: str, values: list[float | None]) -> dict[tuple[str, ...], Metric]:
+def spread(name: str, values: list[float | None]) -> Metrics:
     """Mean, standard deviation and smallest value over the seeds."""
     known = [value for value in values if value is not None]
     if not known:
@@ -130,11 +131,11 @@ def by_parameter(seeds: tuple[LearnedFeature, ...], count: int) -> list[Paramete
             )
             for name in ("encoder", "decoder")
         ]
-        means = [
+        encoder, decoder = (
             float((own @ own.T).fill_diagonal_(0).sum()) / (len(seeds) * (len(seeds) - 1)) for own in cosines
-        ]
+        )
         large = sum(
             int((feature.decoder[place].abs() >= top).sum()) for feature, top in zip(seeds, tops, strict=True)
         )
-        rows.append(ParameterRow(part.name, part.size, *means, large / (count * len(seeds))))
+        rows.append(ParameterRow(part.name, part.size, encoder, decoder, large / (count * len(seeds))))
     return rows

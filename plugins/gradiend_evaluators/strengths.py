@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from gradiend_core.api import EvaluationTask, Metric, Report, Rewriter, Table, goal_values, measure_of
+from gradiend_core.api import (
+    EvaluationTask,
+    Metric,
+    Metrics,
+    Report,
+    Rewriter,
+    Table,
+    goal_values,
+    measure_of,
+)
 from gradiend_evaluators import StrengthSettings
 from gradiend_evaluators.samples import continuations, likeliest
 
@@ -62,7 +71,7 @@ class StrengthEvaluator:
                     made = continuations(task, prompts, self.config.new_tokens)
                     made |= likeliest(task, self.config.samples)
                     samples += [SampleRow(goal.name, strength, text, after) for text, after in made.items()]
-        metrics = {(row.toward, f"{row.strength:g}"): Metric(row.value, row.n) for row in points}
+        metrics: Metrics = {(row.toward, f"{row.strength:g}"): Metric(row.value, row.n) for row in points}
         tables = {"points": Table.of(PointRow, points), "samples": Table.of(SampleRow, samples)}
         return Report("strengths", metrics, tables, tuple(warnings))
 

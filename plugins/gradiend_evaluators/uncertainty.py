@@ -68,7 +68,8 @@ def _pearson(n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any, axis: int = -1) 
 
 def _drawn(*sums: Any, axis: int = -1) -> Any:
     """The correlation of a draw; one with a single class says nothing, and has none."""
-    return np.nan_to_num(_pearson(*sums, axis=axis))
+    n, x, y, xx, yy, xy = sums
+    return np.nan_to_num(_pearson(n, x, y, xx, yy, xy, axis=axis))
 
 
 def difference_interval(

@@ -7,6 +7,7 @@ from gradiend_core.api import (
     WEIGHT_COLUMNS,
     EvaluationTask,
     Metric,
+    Metrics,
     Report,
     Table,
     largest_weights,
@@ -28,7 +29,7 @@ class WhereEvaluator:
         by_component: dict[str, float] = {}
         for _, component, _, _, share, *_ in rows:
             by_component[str(component)] = by_component.get(str(component), 0.0) + float(share)  # type: ignore[arg-type]
-        metrics = {
+        metrics: Metrics = {
             ("share_of_decoder", name): Metric(share, feature.scope.size)
             for name, share in by_component.items()
         }

@@ -25,13 +25,18 @@ class LatentScore:
         return cls(correlation(own[seen], labels[seen]), first, second)
 
 
-def turned(row: TrainingRow) -> TrainingRow:
-    """A training row after the code's sign was turned."""
-    if row.validation_correlation is None:
-        return row
-    values = (row.validation_correlation, row.validation_first, row.validation_second)
-    score, first, second = (-value for value in values)
-    return evolve(row, validation_correlation=score, validation_first=first, validation_second=second)
+def flipped(row: TrainingRow) -> TrainingRow:
+    """A training row after the code's sign was flipped."""
+
+    def minus(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    return evolve(
+        row,
+        validation_correlation=minus(row.validation_correlation),
+        validation_first=minus(row.validation_first),
+        validation_second=minus(row.validation_second),
+    )
 
 
 def grouped(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple[float, ...], list[int]]:

@@ -94,10 +94,12 @@ class RidgeLearner:
             before, norm = norm, float(residual @ residual)
             search = residual + norm / before * search
             score = correlation(predicted[seen], wanted[seen]) or 0.0
-            means = [float(predicted[wanted == sign].mean()) for sign in (1.0, -1.0)]
+            first, second = (float(predicted[wanted == sign].mean()) for sign in (1.0, -1.0))
             if abs(score) > best[0]:
                 best = (abs(score), iteration, solution.clone())
-            record.append(TrainingRow(iteration, norm / start, score, *means, kept=best[1] == iteration))
+            record.append(
+                TrainingRow(iteration, norm / start, score, first, second, kept=best[1] == iteration)
+            )
             task.tell(record[-1])
             if norm <= 1e-10 * start or iteration - best[1] >= self.config.patience:
                 break

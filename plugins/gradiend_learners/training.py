@@ -32,7 +32,7 @@ from gradiend_core.api import (
     labels_of,
 )
 from gradiend_learners import Adam
-from gradiend_learners.axes import LatentScore, grouped, turned, validation_of
+from gradiend_learners.axes import LatentScore, flipped, grouped, validation_of
 from gradiend_learners.schedule import Schedule
 from gradiend_learners.units import Units
 
@@ -210,25 +210,21 @@ class Training:
         self.buffer = None  # room for the pass to come
         projected = self.task.gradients.project(self.validation, model.encoder, self.config.source)
         codes = (projected * self.units.source + model.encoder_bias).tanh().cpu()
-        found = [
+        scores = [
             LatentScore.of(codes, self.validation, axis, latent) for axis, latent in self.assigned(codes)
         ]
-        score = (
-            sum(abs(each.correlation) for each in found) / len(found)
-            if None not in [f.correlation for f in found]
-            else None
-        )
-        better = score is not None and score >= self.best_score - TIE
+        known = [abs(score.correlation) for score in scores if score.correlation is not None]
+        mean = sum(known) / len(known) if len(known) == len(scores) else -math.inf
+        better = mean >= self.best_score - TIE
         if better:
-            self.best_score = max(score, self.best_score)
-        if self.done < self.schedule.last:  # weights that are about to change
-            if better and self.best is None:
+            self.best_score = max(mean, self.best_score)
+            if self.done == self.schedule.last:
+                self.best = None
+            elif self.best is None:  # weights that are about to change
                 self.best = model.copy()
-            elif better:
+            else:
                 self.best.take(model)
-        elif better:
-            self.best = None
-        one = found[0]
+        one = scores[0]
         return evolve(
             row,
             validation_correlation=one.correlation,
@@ -285,7 +281,7 @@ class Training:
             seen = labels != 0
             if (correlation(feature.encode(own[seen]), labels[seen]) or 0.0) < 0:
                 feature, own = feature.flipped(), -own
-                feature = evolve(feature, training=tuple(turned(row) for row in rows))
+                feature = evolve(feature, training=tuple(flipped(row) for row in rows))
             result.append(calibrated(feature, own[seen], labels[seen]) if self.config.calibrate else feature)
         return tuple(result)
 

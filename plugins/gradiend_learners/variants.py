@@ -55,11 +55,11 @@ class ShuffledLearner:
 
     def __init__(self, config: Shuffled) -> None:
         self.config = config
-        self.learner = {
-            "adam": lambda: AdamLearner(config),
-            "mean-difference": lambda: MeanDifference(GradientRoles(config.source, config.target)),
-            "ridge": lambda: RidgeLearner(Ridge(config.source, config.target)),
-        }[config.of]()
+        self.learner: AdamLearner | MeanDifference | RidgeLearner = AdamLearner(config)
+        if config.of == "mean-difference":
+            self.learner = MeanDifference(GradientRoles(config.source, config.target))
+        elif config.of == "ridge":
+            self.learner = RidgeLearner(Ridge(config.source, config.target))
 
     def vectors(self, axes: int) -> int:
         """Those of the other learner."""

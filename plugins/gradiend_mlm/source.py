@@ -11,10 +11,10 @@ from gradiend_core.api import (
     GradientSettings,
     MinimalPair,
     ModelError,
-    SlotSource,
     TextBatch,
     TextRow,
     TextScores,
+    TextSlotSource,
     architecture,
     load_model,
     masked_places,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class MaskedSource(SlotSource):
+class MaskedSource(TextSlotSource):
     """A `LanguageSource` with the text on both sides of the slot."""
 
     def __init__(self, config: MaskedSettings) -> None:

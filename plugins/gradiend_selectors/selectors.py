@@ -46,7 +46,8 @@ def backbone(model: nn.Module) -> list[str]:
 def in_parts(scope: ParameterScope) -> Iterator[tuple[int, ParameterScope]]:
     """Scopes of consecutive parameters of at most AT_ONCE weights together, or of one parameter, and where
     each begins."""
-    start, size, slices = 0, 0, []
+    start, size = 0, 0
+    slices: list[ParameterSlice] = []
     for each in scope.slices:
         if slices and size + each.size > AT_ONCE:
             yield start, ParameterScope(tuple(slices))
@@ -99,19 +100,17 @@ class ByLayer:
 
     def select(self, task: SelectionTask) -> ParameterScope:
         names = backbone(task.model)
-        count = 1 + max((layer_of(name) for name in names if layer_of(name) is not None), default=-1)  # type: ignore[type-var]
+        layers = {name: layer for name in names if (layer := layer_of(name)) is not None}
+        count = 1 + max(layers.values(), default=-1)
         first, last = (
             number + count if number < 0 else number for number in (self.config.first, self.config.last)
         )
         if not 0 <= first <= last < count:
             raise ConfigError(
-                f"scope.first = {self.config.first} and scope.last = {self.config.last} are no range of the"
-                f" {count} layers that this model has"
+                f"selector.first = {self.config.first} and selector.last = {self.config.last} are no range of"
+                f" the {count} layers that this model has"
             )
-        return scope_of(
-            task.model,
-            [name for name in names if first <= (-1 if (n := layer_of(name)) is None else n) <= last],
-        )
+        return scope_of(task.model, [name for name, layer in layers.items() if first <= layer <= last])
 
 
 class ByComponent:
@@ -164,6 +163,8 @@ class ByGradient(PartOfBackbone):
 
     A large model is gone through in parts, each with a pass over the examples, and the largest so far are
     kept."""
+
+    config: TopByGradient
 
     def __init__(self, config: TopByGradient) -> None:
         self.config = config

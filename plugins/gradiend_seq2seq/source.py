@@ -137,7 +137,8 @@ def _hidden(tokenizer: Any, most: int) -> list[int]:
     sentinels as there are."""
     if tokenizer.mask_token_id is not None:
         return [tokenizer.mask_token_id] * most
-    vocabulary, found = tokenizer.get_vocab(), []
+    vocabulary = tokenizer.get_vocab()
+    found: list[int] = []
     while len(found) < most and (name := SENTINEL.format(len(found))) in vocabulary:
         found.append(vocabulary[name])
     if not found:

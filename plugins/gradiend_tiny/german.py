@@ -8,7 +8,7 @@ plural nouns; one fifth holds no article at all. Every draw comes from one seede
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import evolve, frozen
 
@@ -169,27 +169,21 @@ def sentence(rng: random.Random) -> list[Word]:
         return [Word(verbs[form] if plural and not named else form, verbs[form], "VERB")]
 
     adverb = rng.choice(ADVERBS)
-    return rng.choice(
-        [
-            lambda: [*subject, *verb(TRANSITIVE), *some("Acc")],
-            lambda: [*subject, *verb(TRANSITIVE), *some("Acc"), *before(WITH_DATIVE, "Dat")],
-            lambda: [*subject, *verb(DATIVE), *some("Dat")],
-            lambda: [*subject, *verb(DATIVE), *some("Dat"), *before(WITH_ACCUSATIVE, "Acc")],
-            lambda: (
-                [*subject, *some("Gen"), *verb(INTRANSITIVE), *before(WITH_DATIVE, "Dat")]
-                if not named
-                else [*subject, *verb(TRANSITIVE), *some("Acc"), *some("Gen")]
-            ),
-            lambda: [*subject, *verb(INTRANSITIVE), *before(WITH_GENITIVE, "Gen")],
-            lambda: [Word(adverb, adverb, "ADV"), *verb(TRANSITIVE), *subject, *some("Acc"), *some("Gen")],
-            lambda: [
-                *before(WITH_GENITIVE, "Gen"),
-                *verb(INTRANSITIVE),
-                *subject,
-                *before(WITH_DATIVE, "Dat"),
-            ],
-        ]
-    )()
+    made: tuple[Callable[[], list[Word]], ...] = (
+        lambda: [*subject, *verb(TRANSITIVE), *some("Acc")],
+        lambda: [*subject, *verb(TRANSITIVE), *some("Acc"), *before(WITH_DATIVE, "Dat")],
+        lambda: [*subject, *verb(DATIVE), *some("Dat")],
+        lambda: [*subject, *verb(DATIVE), *some("Dat"), *before(WITH_ACCUSATIVE, "Acc")],
+        lambda: (
+            [*subject, *some("Gen"), *verb(INTRANSITIVE), *before(WITH_DATIVE, "Dat")]
+            if not named
+            else [*subject, *verb(TRANSITIVE), *some("Acc"), *some("Gen")]
+        ),
+        lambda: [*subject, *verb(INTRANSITIVE), *before(WITH_GENITIVE, "Gen")],
+        lambda: [Word(adverb, adverb, "ADV"), *verb(TRANSITIVE), *subject, *some("Acc"), *some("Gen")],
+        lambda: [*before(WITH_GENITIVE, "Gen"), *verb(INTRANSITIVE), *subject, *before(WITH_DATIVE, "Dat")],
+    )
+    return rng.choice(made)()
 
 
 def without_article(rng: random.Random) -> list[Word]:

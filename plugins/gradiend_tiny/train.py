@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from attrs import frozen
@@ -48,9 +49,14 @@ class Recipe:
         return list(islice(self.texts(0), TRAINING_TEXTS))
 
     def held_out(self) -> list[str]:
-        seen = set(self.training())
-        fresh = (text for text in self.texts(1) if text not in seen and not seen.add(text))
-        return list(islice(fresh, HELD_OUT_TEXTS))
+        seen, held_out = set(self.training()), []
+        for text in self.texts(1):
+            if text not in seen:
+                held_out.append(text)
+                seen.add(text)
+            if len(held_out) == HELD_OUT_TEXTS:
+                break
+        return held_out
 
 
 def _any_of(words: str) -> re.Pattern[str]:
@@ -182,7 +188,9 @@ def batch_of(
     return {**inputs, "labels": labels}
 
 
-def slot_accuracy(tokenizer, model, texts: list[str], kind: str, slots: re.Pattern[str]) -> tuple[float, int]:
+def slot_accuracy(
+    tokenizer: Any, model: Any, texts: list[str], kind: str, slots: re.Pattern[str]
+) -> tuple[float, int]:
     """Share of held-out slots (the last slot word of a text) where the most probable token is the word."""
     right = total = 0
     for text in texts:
@@ -247,7 +255,7 @@ def train(kind: str) -> None:
         schedule.step()
         if step % 250 == 0 or step == STEPS - 1:
             print(f"{kind} step {step} loss {loss.item():.3f}", flush=True)
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     folder = HERE / "models" / kind
     with torch.no_grad():
         accuracy, total = slot_accuracy(tokenizer, model, recipe.held_out()[:2_000], kind, recipe.slots)

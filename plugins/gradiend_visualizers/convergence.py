@@ -29,25 +29,11 @@ class Convergence:
             linewidth=1,
         )
         loss.set(xlabel="step", ylabel="loss, relative to saying nothing", ylim=(0, None))
-        rows = [row for row in feature.training if row.validation_correlation is not None]
-        steps = [row.step for row in rows]
-        validation.plot(
-            steps,
-            [row.validation_correlation for row in rows],
-            color=ACCENT,
-            marker="o",
-            ms=3,
-            label="correlation",
-        )
-        validation.plot(
-            steps, [row.validation_first for row in rows], color=FIRST, label=f"mean of {feature.classes[0]}"
-        )
-        validation.plot(
-            steps,
-            [row.validation_second for row in rows],
-            color=SECOND,
-            label=f"mean of {feature.classes[1]}",
-        )
+        first, second = feature.classes
+        correlations = _validated(feature, "validation_correlation")
+        validation.plot(*correlations, color=ACCENT, marker="o", ms=3, label="correlation")
+        validation.plot(*_validated(feature, "validation_first"), color=FIRST, label=f"mean of {first}")
+        validation.plot(*_validated(feature, "validation_second"), color=SECOND, label=f"mean of {second}")
         for number, own in enumerate(_other_seeds(feature, reports)):
             validation.plot(
                 *own, color=ACCENT, alpha=0.3, lw=1, label=None if number else "correlation, other seeds"
@@ -63,6 +49,12 @@ class Convergence:
         )
         validation.legend(fontsize=8, frameon=False, loc="center")
         return figure
+
+
+def _validated(feature: LearnedFeature, name: str) -> tuple[list[int], list[float]]:
+    """The steps that have a validation value, and the values."""
+    values = {row.step: getattr(row, name) for row in feature.training if getattr(row, name) is not None}
+    return list(values), list(values.values())
 
 
 def _other_seeds(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from gradiend_core.api import OTHERS, LearnedFeature, NoSettings, Report
+from gradiend_core.api import OTHERS, LearnedFeature, NoSettings, Report, shown
 from gradiend_visualizers.style import FIRST, NEUTRAL, SECOND, new_figure
 
 
@@ -23,18 +23,17 @@ class Encodings:
             return None
         table = reports["encoder"].tables["encodings"]
         rows = table.records()
-        groups = [
-            (name, color, [row["encoding"] for row in rows if is_one(row)])
-            for name, color, is_one in _groups(feature, rows)
-        ]
-        groups = [group for group in groups if group[2]]
+        groups = [group for group in _groups(feature, rows) if group[2]]
         figure, (axes,) = new_figure(
-            1, f"Encodings of test examples, correlation {_number(reports['encoder'])}", height=4
+            1,
+            f"Encodings of test examples, correlation {shown(reports['encoder']['test.correlation'])}",
+            height=4,
         )
         rng = np.random.default_rng(0)
         for place, (_, color, values) in enumerate(groups):
             if len(set(values)) > 1:
-                for body in axes.violinplot(values, [place], widths=0.8, showextrema=False)["bodies"]:
+                drawn: Any = axes.violinplot(values, [place], widths=0.8, showextrema=False)
+                for body in drawn["bodies"]:
                     body.set(facecolor=color, alpha=0.25)
             axes.scatter(
                 place + rng.uniform(-0.12, 0.12, len(values)),
@@ -52,25 +51,18 @@ class Encodings:
         return figure
 
 
-def _groups(
-    feature: LearnedFeature, rows: list[dict[str, Any]]
-) -> Iterator[tuple[str, str, Callable[[dict[str, Any]], bool]]]:
-    """What has a violin of its own: both classes and neutral text; against all others, each transition from
-    one of them."""
+def _groups(feature: LearnedFeature, rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[float]]]:
+    """What has a violin, by its label and colour, with its encodings: both classes and neutral text; against
+    all others, each transition from one of them."""
+
+    def encodings(**wanted: Any) -> list[float]:
+        return [row["encoding"] for row in rows if all(row[name] == value for name, value in wanted.items())]
+
     first, second = feature.classes
-    yield f"{first}\n(+1)", FIRST, lambda row: row["split"] == "test" and row["code"] == 1
-    yield "neutral\n(0)", NEUTRAL, lambda row: row["split"] == "neutral"
+    yield f"{first}\n(+1)", FIRST, encodings(split="test", code=1)
+    yield "neutral\n(0)", NEUTRAL, encodings(split="neutral")
     if second != OTHERS:
-        yield f"{second}\n(−1)", SECOND, lambda row: row["split"] == "test" and row["code"] == -1
+        yield f"{second}\n(−1)", SECOND, encodings(split="test", code=-1)
         return
     for other in sorted({row["class"] for row in rows if row["code"] == -1}):
-        yield (
-            f"{other} → {first}\n(−1)",
-            SECOND,
-            lambda row, other=other: row["split"] == "test" and row["code"] == -1 and row["class"] == other,
-        )
-
-
-def _number(report: Report) -> str:
-    value = report["test.correlation"]
-    return "undefined" if value is None else f"{value:.3f}"
+        yield f"{other} → {first}\n(−1)", SECOND, encodings(**{"split": "test", "code": -1, "class": other})

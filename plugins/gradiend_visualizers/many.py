@@ -30,7 +30,8 @@ class Square:
         for one, two, value in cells:
             if one in place and two in place and value is not None:
                 values[place[one], place[two]] = value
-        order, groups = [], {}
+        order: list[int] = []
+        groups: dict[str, int] = {}
         for model in dict.fromkeys(row["model"] for row in features):
             own = [number for number, row in enumerate(features) if row["model"] == model]
             groups[model] = len(order)

@@ -22,7 +22,7 @@ TILT = 0.3
 COLORS = (FIRST, SECOND, ACCENT, BOTH, "#E69F00")
 #: for each number of sets (x, y, width, height, angle) of each, such that every combination has a region, and
 #: where its name is
-SHAPES = {
+SHAPES: dict[int, list[tuple[float, float, float, float, float]]] = {
     2: [(-0.5, 0, 2, 2, 0), (0.5, 0, 2, 2, 0)],
     3: [(-0.5, 0.3, 2, 2, 0), (0.5, 0.3, 2, 2, 0), (0, -0.55, 2, 2, 0)],
     4: [
@@ -33,7 +33,7 @@ SHAPES = {
     ],
     5: [(0.35 * np.cos(a), 0.35 * np.sin(a), 2.6, 1.44, np.degrees(a + TILT)) for a in TURNS],
 }
-NAMES = {
+NAMES: dict[int, list[tuple[float, float]]] = {
     2: [(-1.0, 1.1), (1.0, 1.1)],
     3: [(-1.0, 1.5), (1.0, 1.5), (0, -1.75)],
     4: [(-1.45, -0.95), (-0.95, 1.3), (0.95, 1.3), (1.45, -0.95)],
@@ -80,22 +80,17 @@ def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> 
         along = (grid - centre) @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         inside += (((along / (width / 2, height / 2)) ** 2).sum(-1) < 1).astype(int) << number
         label = f"{names[number]}\n{_total(names[number], counts):,}"
-        axes.text(
-            *NAMES[len(names)][number],
-            label,
-            ha="center",
-            va="center",
-            fontsize=9,
-            color=color,
-            fontweight="bold",
-        )
+        x_name, y_name = NAMES[len(names)][number]
+        axes.text(x_name, y_name, label, ha="center", va="center", fontsize=9, color=color, fontweight="bold")
     for pattern in range(1, 2 ** len(names)):
         region = distance_transform_edt(inside == pattern)
         if region.max() > 0:
             row, column = np.unravel_index(region.argmax(), region.shape)
             combination = frozenset(name for number, name in enumerate(names) if pattern >> number & 1)
+            x, y = grid[row, column]
             axes.text(
-                *grid[row, column],
+                x,
+                y,
                 f"{counts.get(combination, 0):,}",
                 ha="center",
                 va="center",

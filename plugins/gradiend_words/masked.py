@@ -152,4 +152,4 @@ def column(text: Text, name: str, setting: str) -> str:
         raise DataError(
             f"the row {text.text[:60]!r} has {row[name]!r} as {name!r}, not a word; set paradigm.{setting}"
         )
-    return row[name]
+    return str(row[name])

@@ -119,7 +119,7 @@ def ours(folder: Path, what: str, batch: int, steps: int) -> None:
         "batch_size": batch,
         "learning_rate": RATE,
         "progress": False,
-        "neutral": False,
+        "neutral_every": 0,
     }
     learner |= {"validate_every": 0, "calibrate": False} if what == "steps" else {}
     stamps: list[float] = []
@@ -128,7 +128,7 @@ def ours(folder: Path, what: str, batch: int, steps: int) -> None:
     if what == "grid":  # each text masked once, as there; every class on every class's texts
         evaluation = {"kinds": ["decoder"], "decoder": {"learning_rates": RATES}}
         tables |= {"source": {"min_masked": 1}, "policy": {"kind": "prediction-index"}}
-    run = session(folder, learner=learner, evaluation=evaluation, gradients={"memory_gib": 0.25}, **tables)
+    run = session(folder, learner=learner, evaluators=evaluation, gradients={"memory_gib": 0.25}, **tables)
     run.plugins.register(type("Clock", (), {"gradiend_step_finished": staticmethod(stamp(stamps))}), "clock")
     assert run.feature
     found: dict[str, float] = {"train_seconds": time.perf_counter() - start}
@@ -136,11 +136,11 @@ def ours(folder: Path, what: str, batch: int, steps: int) -> None:
         found["seconds_a_step"] = (stamps[-1] - stamps[1]) / (len(stamps) - 2)
     if what == "grid":
         assert run.reports["decoder"]
-        found["grid_seconds"] = run.timing["evaluation_decoder"]
+        found["grid_seconds"] = run.timing["evaluator_decoder"]
         assert len(run.reports["decoder"].tables["candidates"].rows) == 1 + len(RATES)
     if what == "job":
         assert run.reports
-        found |= {f"{name}_seconds": run.timing[f"evaluation_{name}"] for name in ("encoder", "decoder")}
+        found |= {f"{name}_seconds": run.timing[f"evaluator_{name}"] for name in ("encoder", "decoder")}
         found["stages"] = dict(run.timing)
         found["total_seconds"] = time.perf_counter() - start
     found["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

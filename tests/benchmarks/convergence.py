@@ -41,7 +41,7 @@ if __name__ == "__main__":
                     learner={"batch_size": batch, "progress": False},
                     seeds={"at_most": seeds, "convergent": seeds, "threshold": 0.0},
                     store={"use": "always", "folder": folder, "limit_gib": 12},
-                    evaluation={"kinds": ["stability"]},
+                    evaluators={"kinds": ["stability"]},
                 )
                 report = run.reports["stability"]
                 steps = [row[-1] for row in report.tables["seeds"].rows]

@@ -3,7 +3,7 @@ drawn) in the memory of this machine: what the plan says, and what is used, stag
 
     python tests/benchmarks/large.py gpt2-medium FOLDER mean-difference        # unpruned
     python tests/benchmarks/large.py llama-1b FOLDER adam \\
-        scope.kind=top-gradient scope.share=0.01 gradients.dtype=bfloat16
+        selector.kind=top-gradient selector.share=0.01 gradients.dtype=bfloat16
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 
 from gradiend_core import Session, save_run
 from gradiend_core.plugins.manager import Plugins
+from gradiend_core.roles.kinds import MODEL
 
 GIB = 2**30
 
@@ -29,9 +30,7 @@ def build(folder: Path, shape: str) -> None:
     from transformers import AutoTokenizer, GPT2Config, LlamaConfig
     from transformers.models.auto import AutoModelForCausalLM
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        str(Plugins.discover().registry.get("model", "tiny-clm").build())
-    )
+    tokenizer = AutoTokenizer.from_pretrained(str(Plugins.discover().registry.get(MODEL, "tiny-clm").build()))
     special = {"bos_token_id": tokenizer.bos_token_id or 0, "eos_token_id": tokenizer.eos_token_id or 0}
     torch.manual_seed(0)
     if shape == "gpt2-medium":

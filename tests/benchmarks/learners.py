@@ -32,7 +32,7 @@ if __name__ == "__main__":
                 **where,
                 data=PAIRS,
                 learner=learner,
-                evaluation={"kinds": ["encoder", "decoder"]},
+                evaluators={"kinds": ["encoder", "decoder"]},
             )
             encoder, decoder = run.reports["encoder"], run.reports["decoder"]
             shifts = [

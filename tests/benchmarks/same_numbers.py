@@ -1,7 +1,8 @@
-"""Are the numbers of two sets of runs the same to the last digit? `python tests/benchmarks/same_numbers.py OLD NEW`
+"""Are the numbers of two sets of runs the same to the last digit? `python tests/benchmarks/same_numbers.py
+OLD NEW`
 
-Both are folders with runs of the same names, made by two versions of the code. Every results.json is compared but for
-times, versions and plugin names; so is every number of a comparison.json.
+Both are folders with runs of the same names, made by two versions of the code. Every results.json is compared
+but for times, versions and plugin names; so is every number of a comparison.json.
 """
 
 from __future__ import annotations

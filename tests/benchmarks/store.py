@@ -23,9 +23,9 @@ def session(model: str, texts: str | None, **tables: object) -> Session:
         "english-pronouns",
         model=model,
         texts=texts,
-        scope={"kind": "top-gradient", "share": 0.01, "pairs": 64},
+        selector={"kind": "top-gradient", "share": 0.01, "pairs": 64},
         data={"max_per_class": 300, "max_neutral": 100},
-        evaluation={"kinds": ["encoder"]},
+        evaluators={"kinds": ["encoder"]},
         **tables,
     )
 

@@ -50,13 +50,13 @@ def session(folder, **scope: object) -> Session:
         model=str(folder),
         learner={"kind": "mean-difference"},
         data={"max_per_class": 60, "max_neutral": 30},
-        evaluation={
+        evaluators={
             "kinds": ["encoder", "decoder"],
             "encoder": {"random_directions": 0},
             "decoder": {"evaluations": 4},
         },
         source=masks,
-        scope=scope or {"kind": "backbone"},
+        selector=scope or {"kind": "backbone"},
     )
 
 
@@ -126,7 +126,7 @@ def test_other_objectives_go_the_same_way(name, objective, folders, tmp_path):
         source=settings,
         learner={"kind": "mean-difference"},
         paradigm={"words": words},
-        evaluation={"kinds": []},
+        evaluators={"kinds": []},
     )
     some = subset(run.examples["train"], range(6))
     errors = product_errors(run.gradients, some, GradientRole.DIFFERENCE)

@@ -12,7 +12,7 @@ import torch
 from attrs import evolve, field, frozen
 from gradiend_evaluators import ThresholdSettings
 from gradiend_evaluators.policies import Threshold
-from gradiend_learners import Roles
+from gradiend_learners import GradientRoles
 from gradiend_learners.closed import MeanDifference
 from gradiend_mlm import MaskedSettings
 from gradiend_mlm.source import MaskedSource
@@ -332,7 +332,7 @@ class Plugin:
     @staticmethod
     @hookimpl
     def gradiend_learners():
-        return _of(Roles, "Upside", "Weakening", "Drawing")
+        return _of(GradientRoles, "Upside", "Weakening", "Drawing")
 
     @staticmethod
     @hookimpl

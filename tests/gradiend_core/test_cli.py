@@ -49,9 +49,9 @@ def test_bad_input(gradiend, tmp_path):
             ("english-pronouns", "--output", tmp_path / "empty.txt" / "out"),
             "cannot be written: Not a directory",
         ),
-        ((tmp_path / "bad.toml",), "unknown key 'step'; did you mean 'steps'"),
+        ((tmp_path / "bad.toml",), "unknown key 'step'; did you mean 'max_steps'"),
         ((tmp_path / "nowhere.toml",), "cannot be read: No such file"),
-        ((*run, "--set", "learner.stepz=3"), "unknown key 'stepz'; did you mean 'steps'"),
+        ((*run, "--set", "learner.stepz=3"), "unknown key 'stepz'; did you mean 'max_steps'"),
         (
             (*run, "--set", "paradigm.words.3SG=['he', 'him it']"),
             "'him it' of class 3SG is not one token for this tokenizer",
@@ -70,12 +70,12 @@ def test_bad_input(gradiend, tmp_path):
             "learner.latent_dim is 2, but must be 1 or the number of axes, 1",
         ),
         (
-            (*run, *sets("scope.kind=random", "scope.share=2.0")),
+            (*run, *sets("selector.kind=random", "selector.share=2.0")),
             "'share' must be a fraction above 0.0 and up to 1.0, or a count",
         ),
-        ((*run, *sets("scope.kind=saved")), "'folder' is missing"),
-        ((*run, *sets("scope.kind=saved", "scope.folder=nowhere")), "nowhere holds no feature"),
-        ((*run, *sets("scope.kind=layers", "scope.first=7")), "are no range of the 3 layers"),
+        ((*run, *sets("selector.kind=saved")), "'folder' is missing"),
+        ((*run, *sets("selector.kind=saved", "selector.folder=nowhere")), "nowhere holds no feature"),
+        ((*run, *sets("selector.kind=layers", "selector.first=7")), "are no range of the 3 layers"),
         (
             (*run, *sets("gradients.device=gpu")),
             "gradients.device is 'gpu'; use auto, cpu, cuda, cuda:1 or sharded",
@@ -117,7 +117,7 @@ def test_a_broken_plugin_stops_only_the_run_that_needs_it(gradiend, distribution
     assert "plugin 'acme-nouns' of acme-nouns 1.0 failed: ModuleNotFoundError" in wrong(
         gradiend, "acme-nouns"
     )
-    quick = ["--set", "learner.steps=2", "--set", "data.max_per_class=12", "--set", "data.max_neutral=5"]
+    quick = ["--set", "learner.max_steps=2", "--set", "data.max_per_class=12", "--set", "data.max_neutral=5"]
     code, out, err = gradiend("run", "english-pronouns", "--output", tmp_path / "out", *quick)
     assert code == 0, err
     assert "warning: plugin 'acme-nouns' of acme-nouns 1.0 is left out: ModuleNotFoundError" in err

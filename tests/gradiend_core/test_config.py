@@ -13,16 +13,19 @@ from gradiend_core.errors import ConfigError, GradiendError
     ("text", "words"),
     [
         ("sead = 1", "unknown key 'sead'; did you mean 'seed'"),
-        ("[learner]\nstep = 10", "unknown key 'step'; did you mean 'steps'.* at learner"),
-        ('[learner]\nsteps = "7"', "'7' is a text, but a whole number is needed at learner.steps"),
-        ("[learner]\nsteps = 7.9", "7.9 is a number, but a whole number is needed at learner.steps"),
-        ("[learner]\nsteps = true", "True is true or false, but a whole number is needed at learner.steps"),
+        ("[learner]\nstep = 10", "unknown key 'step'; did you mean 'max_steps'.* at learner"),
+        ('[learner]\nmax_steps = "7"', "'7' is a text, but a whole number is needed at learner.max_steps"),
+        ("[learner]\nmax_steps = 7.9", "7.9 is a number, but a whole number is needed at learner.max_steps"),
+        (
+            "[learner]\nmax_steps = true",
+            "True is true or false, but a whole number is needed at learner.max_steps",
+        ),
         ("[learner]\nprogress = 1", "1 is a whole number, but true or false is needed at learner.progress"),
         (
             '[learner]\nsource = "altern"',
             "'altern' is none of factual, alternative, difference at learner.source",
         ),
-        ("[learner]\nsteps = 0", "'steps' must be >= 1: 0"),
+        ("[learner]\nmax_steps = 0", "'max_steps' must be >= 1: 0"),
         ('[learner]\nkind = "adan"', r"unknown learner 'adan'; did you mean 'adam'"),
         (
             '[paradigm]\nkind = "english-pronoun"',
@@ -34,10 +37,10 @@ from gradiend_core.errors import ConfigError, GradiendError
             "unknown class of english-pronouns '9PL'.*known: 1PL, 1SG, 2, 3PL, 3SG",
         ),
         ("learner = 3", "learner must be a table"),
-        ('[evaluation]\nkinds = ["encoderr"]', "unknown evaluation 'encoderr'; did you mean 'encoder'"),
+        ('[evaluators]\nkinds = ["encoderr"]', "unknown evaluator 'encoderr'; did you mean 'encoder'"),
         (
-            "[evaluation.decoderr]\nlms_floor = 1.0",
-            "unknown key 'decoderr'; did you mean 'decoder'.* at evaluation",
+            "[evaluators.decoderr]\nlms_floor = 1.0",
+            "unknown key 'decoderr'; did you mean 'decoder'.* at evaluators",
         ),
         ("[policy]\nlms_flor = 1.0", "unknown key 'lms_flor'; did you mean 'lms_floor'.* at policy"),
         ('[rewrite]\ntoward = ["1SG"]', "unknown class '1SG'.* at rewrite.toward"),
@@ -56,19 +59,19 @@ def test_set_reaches_any_depth_and_keeps_types():
     table = override(
         {},
         [
-            "learner.steps=20",
-            "evaluation.decoder.learning_rates=[0.5]",
+            "learner.max_steps=20",
+            "evaluators.decoder.learning_rates=[0.5]",
             "model=some/path",
             "paradigm.words.2=['you']",
         ],
     )
     assert table == {
-        "learner": {"steps": 20},
-        "evaluation": {"decoder": {"learning_rates": [0.5]}},
+        "learner": {"max_steps": 20},
+        "evaluators": {"decoder": {"learning_rates": [0.5]}},
         "model": "some/path",
         "paradigm": {"words": {"2": ["you"]}},
     }
-    for wrong in ("learner.steps", "=3", "a..b=3"):
+    for wrong in ("learner.max_steps", "=3", "a..b=3"):
         with pytest.raises(ConfigError, match="write it as a path and a value"):
             override({}, [wrong])
     with pytest.raises(ConfigError, match="seed is a value, not a table"):
@@ -76,15 +79,17 @@ def test_set_reaches_any_depth_and_keeps_types():
 
 
 def test_names_and_values_override_the_file(tmp_path):
-    (tmp_path / "run.toml").write_text('model = "tiny-clm"\nseed = 4\n[learner]\nsteps = 9\nbatch_size = 3\n')
+    (tmp_path / "run.toml").write_text(
+        'model = "tiny-clm"\nseed = 4\n[learner]\nmax_steps = 9\nbatch_size = 3\n'
+    )
     run = Session(
         run_file=tmp_path / "run.toml",
         model="tiny-mlm",
-        learner={"steps": 5},
+        learner={"max_steps": 5},
         settings=["learner.batch_size=2"],
     )
     assert (run.config.general.model, run.seed) == ("tiny-mlm", 4)
-    assert (run.config.learner.config.steps, run.config.learner.config.batch_size) == (5, 2)
+    assert (run.config.learner.config.max_steps, run.config.learner.config.batch_size) == (5, 2)
     assert run.config.source.kind == "mlm", "auto is resolved by the model"
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         Session(run_file=tmp_path / "nowhere.toml")

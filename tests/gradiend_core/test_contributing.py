@@ -16,7 +16,7 @@ from gradiend_core import cli
 from gradiend_core.errors import ConfigError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.testing import outcomes
-from gradiend_core.testing.skeleton import PARTS
+from gradiend_core.testing.skeleton import SKELETONS
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "gradiend-shapes"
@@ -36,10 +36,10 @@ def installed(tmp_path, monkeypatch):
     return install
 
 
-@pytest.mark.parametrize("role", PARTS)
-def test_a_new_plugin_passes_its_kit_at_once(role, tmp_path, installed, capsys):
-    name = f"acme-{role}"
-    cli.app(["new-plugin", role, name, "--output", str(tmp_path / name)], standalone_mode=False)
+@pytest.mark.parametrize("kind", SKELETONS)
+def test_a_new_plugin_passes_its_kit_at_once(kind, tmp_path, installed, capsys):
+    name = f"acme-{kind}"
+    cli.app(["new-plugin", kind, name, "--output", str(tmp_path / name)], standalone_mode=False)
     assert f"gradiend check {name}" in capsys.readouterr().out
     code = [
         line
@@ -58,7 +58,7 @@ def test_a_new_plugin_passes_its_kit_at_once(role, tmp_path, installed, capsys):
 
 def test_what_cannot_be_a_plugin_is_refused(tmp_path):
     for arguments, words in [
-        (["paradise", "mine"], "unknown role 'paradise'; did you mean 'paradigm'"),
+        (["paradise", "mine"], "unknown kind of plugin 'paradise'; did you mean 'paradigm'"),
         (
             ["paradigm", "My Plugin"],
             "'My Plugin' is no name for a plugin; use small letters, digits and hyphens",

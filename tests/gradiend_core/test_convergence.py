@@ -64,8 +64,8 @@ def test_what_went_wrong_is_said_in_words(points, words):
 
 def test_learning_stops_when_it_has_converged(tmp_path):
     tables = settings(
-        learner={"steps": 2000, "progress": False, "validate_every": 10},
-        scope={"kind": "random", "share": 0.05},
+        learner={"max_steps": 2000, "progress": False, "validate_every": 10},
+        selector={"kind": "random", "share": 0.05},
     )
     run = Session("english-pronouns", **tables, store={"use": "always", "folder": str(tmp_path)})
     steps = len(run.feature.training)
@@ -78,13 +78,13 @@ def test_learning_stops_when_it_has_converged(tmp_path):
 def test_a_hopeless_run_is_given_up_with_a_diagnosis(monkeypatch, value, words):
     """Every example has the same projection, as after a step that was far too large."""
     run = Session(
-        "english-pronouns", **settings(learner={"steps": 3000, "validate_every": 2, "progress": False})
+        "english-pronouns", **settings(learner={"max_steps": 3000, "validate_every": 2, "progress": False})
     )
     matrix, steps = run.gradients, []
     monkeypatch.setattr(
         type(matrix), "project", lambda self, examples, *_: torch.full((len(examples.pairs), 1), value)
     )
-    run.plugins.tell = lambda name, **values: steps.append(name)
+    run.plugins.tell = lambda hook, **values: steps.append(hook.__name__)
     with pytest.raises(
         LearningError, match=rf"{words}: after 10 steps 3SG encodes to .*learning rate .*, seed 0"
     ):
@@ -94,7 +94,7 @@ def test_a_hopeless_run_is_given_up_with_a_diagnosis(monkeypatch, value, words):
 
 def test_a_rate_that_leaves_the_numbers_is_named():
     run = Session(
-        "english-pronouns", **settings(learner={"steps": 60, "learning_rate": 1e5, "progress": False})
+        "english-pronouns", **settings(learner={"max_steps": 60, "learning_rate": 1e5, "progress": False})
     )
     with pytest.raises(
         LearningError, match=r"the loss is (inf|nan) at step \d+: the learning rate 1e\+05 is too large"
@@ -121,9 +121,10 @@ def test_seeds_stop_after_enough_have_converged(quick):
     def run(scores, **options):
         learner = Scripted(quick.feature, scores)
         task = attrs.make_class("Task", ["seed", "checkpoint", "axes"])
-        return learn_seeds(
-            learner, lambda seed: task(seed, None, (("A", "B"),)), 0, SeedSettings(**options)
-        ), learner.seeds
+        return (
+            learn_seeds(learner, lambda seed: task(seed, None, (("A", "B"),)), 0, SeedSettings(**options)),
+            learner.seeds,
+        )
 
     runs, seeds = run([0.5, 0.95, 0.99, 0.97], at_most=4, convergent=2)
     assert seeds == [0, 1, 2]
@@ -142,7 +143,7 @@ def test_seeds_stop_after_enough_have_converged(quick):
 def test_several_seeds_from_the_public_interface(tmp_path):
     run = Session(
         "english-pronouns",
-        **settings(scope={"kind": "random", "share": 0.02}),
+        **settings(selector={"kind": "random", "share": 0.02}),
         seeds={"at_most": 3, "convergent": 3},
         store={"folder": str(tmp_path)},
     )
@@ -160,7 +161,7 @@ def test_several_seeds_from_the_public_interface(tmp_path):
     assert len(run.results()["seeds"]) == 3
     strict = Session(
         "english-pronouns",
-        **settings(scope={"kind": "random", "share": 0.02}),
+        **settings(selector={"kind": "random", "share": 0.02}),
         store={"folder": str(tmp_path)},
         seeds={"at_most": 2, "convergent": 2, "threshold": 1.0},
     )
@@ -171,7 +172,7 @@ def test_several_seeds_from_the_public_interface(tmp_path):
 # ----------------------------------------------------------------------------------------------------
 def test_a_checkpoint_is_resumed_to_the_bit_and_only_by_the_same_task(quick, tmp_path):
     config = Adam(
-        steps=24, batch_size=4, validate_every=4, progress=False, checkpoint_seconds=0, early_stop=False
+        max_steps=24, batch_size=4, validate_every=4, progress=False, checkpoint_seconds=0, early_stop=False
     )
     run, done = quick, []
 
@@ -213,20 +214,20 @@ def test_a_checkpoint_is_resumed_to_the_bit_and_only_by_the_same_task(quick, tmp
 
 
 def test_finished_seeds_are_not_learned_again(tmp_path):
-    run = Session("english-pronouns", **settings(scope={"kind": "random", "share": 0.02}))
-    run.checkpoints = tmp_path
+    run = Session("english-pronouns", **settings(selector={"kind": "random", "share": 0.02}))
+    run.runner.checkpoints = tmp_path
     first = run.feature
-    again = Session("english-pronouns", **settings(scope={"kind": "random", "share": 0.02}))
-    again.checkpoints = tmp_path
+    again = Session("english-pronouns", **settings(selector={"kind": "random", "share": 0.02}))
+    again.runner.checkpoints = tmp_path
     steps = []
-    again.plugins.tell = lambda name, **values: steps.append(name)
+    again.plugins.tell = lambda hook, **values: steps.append(hook.__name__)
     assert torch.equal(again.feature.encoder, first.encoder)
     assert "gradiend_step_finished" not in steps
     kept = next(tmp_path.glob("*/seed-0/learned/0"))
     assert torch.equal(load_feature(kept).encoder, first.encoder)
     other = Session(
         "english-pronouns",
-        **settings(scope={"kind": "random", "share": 0.02}, learner={"steps": 6, "progress": False}),
+        **settings(selector={"kind": "random", "share": 0.02}, learner={"max_steps": 6, "progress": False}),
     )
     other.checkpoints = tmp_path
     assert len(other.feature.training) == 6, "another setting is another task"
@@ -236,11 +237,11 @@ def test_finished_seeds_are_not_learned_again(tmp_path):
 # --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("latent_dim", [1, 3])
 def test_three_classes_have_an_axis_each(latent_dim, tmp_path):
-    learner = {"steps": 150, "latent_dim": latent_dim, "progress": False}
+    learner = {"max_steps": 150, "latent_dim": latent_dim, "progress": False}
     run = Session(
         "english-pronouns",
         classes=("1SG", "3SG", "3PL"),
-        **settings(learner=learner, scope={"kind": "random", "share": 0.2}),
+        **settings(learner=learner, selector={"kind": "random", "share": 0.2}),
         store={"folder": str(tmp_path)},
     )
     assert [feature.classes for feature in run.features] == [
@@ -261,6 +262,8 @@ def test_three_classes_have_an_axis_each(latent_dim, tmp_path):
 
 
 def test_another_number_of_latents_is_refused():
-    run = Session("english-pronouns", **settings(learner={"latent_dim": 2, "steps": 2, "progress": False}))
+    run = Session(
+        "english-pronouns", **settings(learner={"latent_dim": 2, "max_steps": 2, "progress": False})
+    )
     with pytest.raises(ConfigError, match=r"latent_dim is 2, but must be 1 or the number of axes, 1"):
         _ = run.feature

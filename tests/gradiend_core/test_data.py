@@ -17,9 +17,8 @@ from gradiend_core.records.run import DataSettings
 from gradiend_core.roles.paradigm import PairingTask
 
 WORDS_OF_TEXT = [
-    *"he she it they He She It They the dog ran home . , \" ' he's theyre Tom her ÉHE häuser we I you 彼".split(
-        " "
-    ),
+    *"he she it they He She It They the dog ran home".split(),
+    *". , \" ' he's theyre Tom her ÉHE häuser we I you 彼".split(),
     "\n",
 ]
 some_texts = st.lists(

@@ -125,7 +125,7 @@ def test_a_run_takes_the_pairs_as_they_are(tmp_path):
         "english-pronouns",
         data={"max_per_class": 60, "max_neutral": 20, "neutral_slots": 5, "identity": True},
     )
-    save_data(made.data_run, tmp_path / "out")
+    save_data(made.setup.data, tmp_path / "out")
     taken = Session(run_file=tmp_path / "out" / "run.toml")
 
     def content(data):
@@ -188,8 +188,8 @@ def test_bad_input(gradiend, moods):
 def test_a_toml_paradigm_runs_from_text_to_rewritten_model(gradiend, moods):
     (moods / "run.toml").write_text(
         '[paradigm]\nkind = "words"\nclasses = ["one", "many"]\n[paradigm.words]\none = ["he", "she"]\nmany ='
-        ' ["they"]\n[data]\nmax_per_class = 100\nmax_neutral = 40\n[learner]\nsteps = 30\nprogress ='
-        ' false\n[evaluation]\nkinds = ["decoder"]\n'
+        ' ["they"]\n[data]\nmax_per_class = 100\nmax_neutral = 40\n[learner]\nmax_steps = 30\nprogress ='
+        ' false\n[evaluators]\nkinds = ["decoder"]\n'
     )
     done = gradiend("run", "run.toml", "--output", "out")
     assert done.returncode == 0, done.stderr

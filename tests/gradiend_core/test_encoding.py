@@ -103,7 +103,7 @@ def test_every_axis_reads_the_same_text():
     run = gd.Session(
         "english-pronouns",
         classes=("1SG", "3SG", "3PL"),
-        **settings(evaluation=fast, scope={"kind": "random", "share": 0.1}),
+        **settings(evaluators=fast, selector={"kind": "random", "share": 0.1}),
     )
     table = gd.encode(run, [SLOT, "The cat was [warm]."])
     assert table.column("feature") == [
@@ -117,7 +117,9 @@ def test_every_axis_reads_the_same_text():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     tables = settings(
-        scope={"kind": "top-gradient", "share": 0.1}, evaluation={"kinds": ["encoder"]}, figures={"kinds": []}
+        selector={"kind": "top-gradient", "share": 0.1},
+        evaluators={"kinds": ["encoder"]},
+        visualizers={"kinds": []},
     )
     return gd.save_run(gd.Session("english-pronouns", **tables), tmp_path_factory.mktemp("encoding") / "run")
 

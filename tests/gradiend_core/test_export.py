@@ -24,7 +24,7 @@ AUTO = {"tiny-mlm": AutoModelForMaskedLM, "tiny-clm": AutoModelForCausalLM}
 
 @pytest.fixture(scope="module", params=["tiny-mlm", "tiny-clm"])
 def run(request):
-    return Session("english-pronouns", model=request.param, **settings(evaluation={"kinds": ["decoder"]}))
+    return Session("english-pronouns", model=request.param, **settings(evaluators={"kinds": ["decoder"]}))
 
 
 def fresh(run):
@@ -175,7 +175,7 @@ def test_the_command_line_exports_a_saved_run(tmp_path, monkeypatch, capsys):
 
     from gradiend_core import cli
 
-    save_run(Session("english-pronouns", **settings(figures={"kinds": []})), tmp_path / "run")
+    save_run(Session("english-pronouns", **settings(visualizers={"kinds": []})), tmp_path / "run")
     command = [
         "gradiend",
         "rewrite",

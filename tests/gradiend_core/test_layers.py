@@ -137,7 +137,7 @@ def test_a_model_that_changes_a_watched_output_in_place_is_differentiated_as_a_w
 
     gradients = operator(InPlace())
     coverage = gradients.coverage(ROWS)
-    assert len(coverage.others) == len(gradients.parameters)
+    assert len(coverage.others) == len(gradients.passes.parameters)
     assert "inplace" in coverage.problem
     assert max(product_errors(gradients, ROWS, GradientRole.DIFFERENCE).values()) < 1e-12
 

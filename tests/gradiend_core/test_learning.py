@@ -170,7 +170,7 @@ def learn(config: Adam, seed: int = 0) -> tuple[LearnedFeature, GradientOperator
 def test_signs_by_hand(source, target):
     """At w = 0, ∇loss(0) = (−½, ½) and ∇loss(1) = (½, −½). A pair of class A has factual 0."""
     config = Adam(
-        steps=600,
+        max_steps=600,
         batch_size=4,
         learning_rate=0.01,
         source=source,
@@ -192,14 +192,14 @@ def test_signs_by_hand(source, target):
                 "strengthening a class makes its word more probable"
             )
             for goal, more in ((toward, True), (f"less-{toward}", False)):
-                for part in ("decoder", "weight", "encoder"):
-                    rewriter.apply(feature.update(goal, 1.0, part=part))
-                    assert (gradients.model.w.softmax(0)[word] > 0.5) == more, (goal, part)
+                for direction in ("decoder", "decoder-weight", "encoder"):
+                    rewriter.apply(feature.update(goal, 1.0, direction=direction))
+                    assert (gradients.model.w.softmax(0)[word] > 0.5) == more, (goal, direction)
         assert gradients.model.w.tolist() == [0.0, 0.0]
 
 
 def test_a_flip_leaves_what_each_class_decodes_to():
-    feature, *_ = learn(Adam(steps=50, batch_size=2, progress=False))
+    feature, *_ = learn(Adam(max_steps=50, batch_size=2, progress=False))
     assert torch.equal(feature.flipped().decode(1.0), feature.decode(-1.0))
     assert feature.decoder_bias.abs().sum() > 0
     assert (
@@ -214,7 +214,7 @@ def test_a_flip_leaves_what_each_class_decodes_to():
 
 
 def test_calibration_reaches_its_mean_code_and_leaves_the_decoder():
-    feature, *_ = learn(Adam(steps=50, batch_size=2, progress=False))
+    feature, *_ = learn(Adam(max_steps=50, batch_size=2, progress=False))
     for scale in (1e-4, 1.0, 1e4):
         projected = torch.tensor([1.0, 1.2, 0.8, -1.1, -0.9, -1.0]) * scale
         labels = projected.sign()
@@ -235,7 +235,12 @@ def test_correlation_is_undefined_where_nothing_varies():
 def test_the_first_class_is_positive_whatever_the_start(calibrate):
     for seed in range(6):
         config = Adam(
-            steps=600, batch_size=4, learning_rate=0.01, progress=False, weight_decay=0, calibrate=calibrate
+            max_steps=600,
+            batch_size=4,
+            learning_rate=0.01,
+            progress=False,
+            weight_decay=0,
+            calibrate=calibrate,
         )
         feature, gradients, validation = learn(config, seed)
         values = encodings(feature, gradients, validation)
@@ -246,8 +251,10 @@ def test_the_first_class_is_positive_whatever_the_start(calibrate):
 
 
 def test_the_weights_of_the_best_step_are_kept(monkeypatch):
-    config = Adam(steps=10, batch_size=2, validate_every=5, progress=False, cooldown=0, calibrate=False)
-    early, *_ = learn(attrs.evolve(config, steps=5))
+    config = Adam(
+        max_steps=10, batch_size=2, validate_every=5, progress=False, lr_scheduler="constant", calibrate=False
+    )
+    early, *_ = learn(attrs.evolve(config, max_steps=5))
     scores = iter([0.9, 0.5])
     real = axes.correlation
     monkeypatch.setattr(
@@ -261,12 +268,26 @@ def test_the_weights_of_the_best_step_are_kept(monkeypatch):
 
 
 def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_validation():
-    feature, *_ = learn(Adam(steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False))
+    feature, *_ = learn(Adam(max_steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False))
     longer, *_ = learn(
-        Adam(steps=38, batch_size=2, validate_every=0, calibrate=False, progress=False, cooldown=0)
+        Adam(
+            max_steps=38,
+            batch_size=2,
+            validate_every=0,
+            calibrate=False,
+            progress=False,
+            lr_scheduler="constant",
+        )
     )
     shorter, *_ = learn(
-        Adam(steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False, cooldown=0)
+        Adam(
+            max_steps=37,
+            batch_size=2,
+            validate_every=0,
+            calibrate=False,
+            progress=False,
+            lr_scheduler="constant",
+        )
     )
     assert [row.step for row in feature.training] == list(range(1, 38))
     assert feature.best_step == 37
@@ -276,11 +297,11 @@ def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_va
 @pytest.mark.parametrize(
     "change",
     [
-        {"steps": 31},
+        {"max_steps": 31},
         {"batch_size": 3},
         {"learning_rate": 0.01},
         {"weight_decay": 0.5},
-        {"cooldown": 0.0},
+        {"lr_scheduler": "constant"},
         {"calibrate": False},
         {"source": GradientRole.FACTUAL},
         {"target": GradientRole.FACTUAL},
@@ -289,7 +310,7 @@ def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_va
     ids=str,
 )
 def test_each_setting_changes_the_result(change):
-    base = Adam(steps=30, batch_size=2, progress=False, validate_every=5)
+    base = Adam(max_steps=30, batch_size=2, progress=False, validate_every=5)
     one, *_ = learn(base)
     two, *_ = learn(attrs.evolve(base, **change))
     same = (
@@ -305,12 +326,12 @@ def test_settings_out_of_range_are_refused():
     from gradiend_core.records.converter import structure
 
     for values in (
-        {"steps": 0},
+        {"max_steps": 0},
         {"batch_size": -1},
         {"learning_rate": -0.1},
         {"source": "sideways"},
-        {"steps": "7"},
-        {"steps": 7.9},
+        {"max_steps": "7"},
+        {"max_steps": 7.9},
     ):
         with pytest.raises(ConfigError, match=rf"learner\.{next(iter(values))}|'{next(iter(values))}'"):
             structure(values, Adam, "learner")
@@ -328,7 +349,7 @@ def test_stopping_by_hand_keeps_the_best_so_far():
     train, validation = (
         WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation")
     )
-    config = Adam(steps=500, batch_size=2, validate_every=5, progress=False)
+    config = Adam(max_steps=500, batch_size=2, validate_every=5, progress=False)
     with pytest.warns(UserWarning, match="after 12 of 500 steps; the best so far is kept"):
         (feature,) = AdamLearner(config).learn(
             LearningTask(gradients, train, validation, None, (("A", "B"),), 0, stop)

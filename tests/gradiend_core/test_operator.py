@@ -26,7 +26,7 @@ SOME = {
 
 
 def session(model: str, scope: dict[str, object]) -> Session:
-    tables = settings(scope=scope)
+    tables = settings(selector=scope)
     if not model.startswith("tiny"):
         return Session("english-pronouns", model=asset(model), texts=str(STORIES), **tables)
     return Session("english-pronouns", model=model, **tables)
@@ -44,11 +44,11 @@ def doubled(model: torch.nn.Module) -> torch.nn.Module:
     return model.double()
 
 
-@pytest.mark.parametrize("scope", ["backbone", "random", "pattern"])
+@pytest.mark.parametrize("selector", ["backbone", "random", "pattern"])
 @pytest.mark.parametrize("model", MODELS)
-def test_products_are_exact(model, scope):
-    options = {"backbone": {}, "random": {"share": 0.01}, "pattern": {"include": SOME[model]}}[scope]
-    run = session(model, {"kind": scope, **options})
+def test_products_are_exact(model, selector):
+    options = {"backbone": {}, "random": {"share": 0.01}, "pattern": {"include": SOME[model]}}[selector]
+    run = session(model, {"kind": selector, **options})
     examples = subset(run.examples["train"], range(9))
     assert len(set(examples.lengths)) > 2, "the batch must be padded for this test to mean something"
     for role in GradientRole:

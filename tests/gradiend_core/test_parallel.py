@@ -35,15 +35,15 @@ with parallel.processes() as first:
 """
 QUICK = (
     "--set",
-    "learner.steps=12",
+    "learner.max_steps=12",
     "--set",
     "data.max_per_class=40",
     "--set",
     "data.max_neutral=20",
     "--set",
-    'evaluation.kinds=["encoder"]',
+    'evaluators.kinds=["encoder"]',
     "--set",
-    "figures.kinds=[]",
+    "visualizers.kinds=[]",
     "--set",
     "learner.progress=false",
 )
@@ -99,6 +99,6 @@ def test_a_run_of_two_processes_is_that_of_one(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("test correlation") == 1, "only the first says what was found"
     two = load_feature(tmp_path / "two" / "feature")
-    one = session(learner={"steps": 12, "progress": False}).feature
+    one = session(learner={"max_steps": 12, "progress": False}).feature
     assert torch.nn.functional.cosine_similarity(one.decoder, two.decoder, dim=0) > 0.9999
     assert torch.nn.functional.cosine_similarity(one.encoder, two.encoder, dim=0) > 0.9999

@@ -15,6 +15,7 @@ from gradiend_core.errors import ConfigError, ModelError
 from gradiend_core.language.loading import load_model
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.run import GradientSettings
+from gradiend_core.roles.kinds import MODEL
 from gradiend_core.run.planning import GIB, memory_plan, shortage
 
 
@@ -45,18 +46,18 @@ def test_a_plan_counts_what_a_learner_holds():
 
 def test_a_part_of_the_weights_is_planned_without_gradients():
     """And as many as the run then takes."""
-    tables = {"scope": {"kind": "top-gradient", "share": 0.03}}
+    tables = {"selector": {"kind": "top-gradient", "share": 0.03}}
     plan, run = (
         planned(**tables),
         Session("english-pronouns", model="tiny-clm", data={"max_texts": 2000}, **tables),
     )
     assert plan.columns == run.gradients.scope.size
     assert needs(plan, "selecting")["vectors"] > needs(plan, "learning")["vectors"]
-    named = planned(scope={"kind": "layers", "first": 1, "last": 1})
+    named = planned(selector={"kind": "layers", "first": 1, "last": 1})
     assert (
         named.columns
         == Session(
-            "english-pronouns", model="tiny-clm", scope={"kind": "layers", "first": 1, "last": 1}
+            "english-pronouns", model="tiny-clm", selector={"kind": "layers", "first": 1, "last": 1}
         ).gradients.scope.size
     )
 
@@ -75,7 +76,7 @@ def test_no_weights_are_read(tmp_path, capsys):
         architectures=["LlamaForCausalLM"],
     ).save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(Path(Plugins.discover().registry.get("model", "tiny-clm").build()) / name, tmp_path)
+        shutil.copy(Path(Plugins.discover().registry.get(MODEL, "tiny-clm").build()) / name, tmp_path)
     plan = memory_plan(Session("english-pronouns", model=str(tmp_path)))
     assert plan.parameters == 8_030_261_248
     assert plan.peak > 200 * GIB
@@ -99,7 +100,7 @@ def test_what_cannot_be_planned_is_said(monkeypatch):
 
 @pytest.fixture
 def model(tmp_path) -> Path:
-    return shutil.copytree(Plugins.discover().registry.get("model", "tiny-clm").build(), tmp_path / "model")
+    return shutil.copytree(Plugins.discover().registry.get(MODEL, "tiny-clm").build(), tmp_path / "model")
 
 
 def load(folder: Path, **settings):

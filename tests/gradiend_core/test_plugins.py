@@ -8,16 +8,17 @@ import sys
 
 import pytest
 
-from gradiend_core import Session, save_run
+from gradiend_core import Session, hookspecs, save_run
 from gradiend_core.api import Contribution, NoSettings, hookimpl
 from gradiend_core.errors import PluginError
 from gradiend_core.plugins import manager
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.table import rows
+from gradiend_core.roles.kinds import LEARNER, PARADIGM
 from tests.conftest import settings
 
 HEAD = "from gradiend_core.api import Contribution, NoSettings, hookimpl\n"
-PARADIGM = (
+NOUNS = (
     HEAD
     + """
 @hookimpl
@@ -83,22 +84,22 @@ def test_what_pluggy_would_misread_is_refused():
 
 def test_built_ins_are_found_like_any_other():
     table = rows(Plugins.discover())
-    roles = {(row["role"], row["name"]) for row in table}
+    kinds = {(row["kind"], row["name"]) for row in table}
     assert {
         ("paradigm", "english-pronouns"),
         ("source", "mlm"),
         ("source", "clm"),
         ("learner", "adam"),
         ("model", "tiny-clm"),
-    } <= roles
+    } <= kinds
     assert {row["state"] for row in table} == {"active"}
     assert all(row["distribution"].startswith("gradiend-core ") for row in table)
 
 
 def test_a_third_party_plugin_is_found_with_its_origin_and_can_be_blocked(distribution):
-    distribution("acme-nouns", PARADIGM.format(name="nouns", module="acme_nouns"), version="2.3")
+    distribution("acme-nouns", NOUNS.format(name="nouns", module="acme_nouns"), version="2.3")
     (row,) = [row for row in rows(Plugins.discover()) if row["plugin"] == "acme-nouns"]
-    assert (row["name"], row["role"], row["distribution"], row["state"]) == (
+    assert (row["name"], row["kind"], row["distribution"], row["state"]) == (
         "nouns",
         "paradigm",
         "acme-nouns 2.3",
@@ -108,7 +109,7 @@ def test_a_third_party_plugin_is_found_with_its_origin_and_can_be_blocked(distri
     (row,) = [row for row in rows(blocked) if row["plugin"] == "acme-nouns"]
     assert (row["name"], row["state"]) == ("", "blocked")
     with pytest.raises(PluginError, match="plugin 'acme-nouns' is blocked"):
-        blocked.registry.get("paradigm", "nouns")
+        blocked.registry.get(PARADIGM, "nouns")
     with pytest.raises(PluginError, match="unknown plugin to disable 'acme-noun'; did you mean 'acme-nouns'"):
         Plugins.discover(["acme-noun"])
 
@@ -128,24 +129,24 @@ def test_a_broken_plugin_is_reported_and_the_others_go_on(distribution):
     assert causes["acme-broken"] == "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"
     assert "unknown hook 'gradiend_learnerz'; did you mean 'gradiend_learners'?" in causes["acme-refused"]
     assert "yielded 1, which is no Contribution" in causes["acme-late"]
-    assert plugins.registry.get("learner", "adam")
+    assert plugins.registry.get(LEARNER, "adam")
     with pytest.raises(
         PluginError,
         match=r"unknown learner 'acme'.*plugin 'acme-broken' of acme-broken 1.0 failed: ModuleNotFoundError",
     ):
-        plugins.registry.get("learner", "acme")
+        plugins.registry.get(LEARNER, "acme")
 
 
 def test_two_plugins_with_one_name_are_an_error_that_names_both(distribution):
-    distribution("acme-one", PARADIGM.format(name="nouns", module="acme_one"))
-    distribution("acme-two", PARADIGM.format(name="nouns", module="acme_two"))
+    distribution("acme-one", NOUNS.format(name="nouns", module="acme_one"))
+    distribution("acme-two", NOUNS.format(name="nouns", module="acme_two"))
     with pytest.raises(
         PluginError,
         match=r"plugins 'acme-one' and 'acme-two' both contribute the paradigm 'nouns'; block one",
     ):
         _ = Plugins.discover().registry
-    assert Plugins.discover(["acme-two"]).registry.get("paradigm", "nouns")
-    distribution("acme-three", PARADIGM.format(name="verbs", module="acme_three"), plugin="acme-one")
+    assert Plugins.discover(["acme-two"]).registry.get(PARADIGM, "nouns")
+    distribution("acme-three", NOUNS.format(name="verbs", module="acme_three"), plugin="acme-one")
     with pytest.raises(
         PluginError,
         match=r"two plugins are named 'acme-one': .* of acme-(one|three) and .* of acme-(one|three)",
@@ -154,8 +155,8 @@ def test_two_plugins_with_one_name_are_an_error_that_names_both(distribution):
 
 
 def test_a_factory_is_imported_only_when_needed(distribution):
-    distribution("acme-lazy", PARADIGM.format(name="nouns", module="no_such_module"))
-    contribution = Plugins.discover().registry.get("paradigm", "nouns")
+    distribution("acme-lazy", NOUNS.format(name="nouns", module="no_such_module"))
+    contribution = Plugins.discover().registry.get(PARADIGM, "nouns")
     with pytest.raises(
         PluginError,
         match="'nouns' names the factory 'no_such_module:nothing_yet', which cannot be imported: No module",
@@ -187,8 +188,8 @@ def test_an_observer_that_raises_is_named_muted_and_the_others_hear_on():
     with pytest.warns(
         UserWarning, match="observer of plugin 'bad' failed in gradiend_step_finished and is muted"
     ):
-        plugins.tell("gradiend_step_finished", row=1)
-    plugins.tell("gradiend_step_finished", row=2)
+        plugins.tell(hookspecs.gradiend_step_finished, row=1)
+    plugins.tell(hookspecs.gradiend_step_finished, row=2)
     assert sorted(heard) == [("bad", 1), ("good", 1), ("good", 2)]
 
 
@@ -212,7 +213,9 @@ def test_a_run_tells_its_observers_what_happens_in_order(tmp_path):
     plugins.register(
         type("Observer", (), {name: observer(name, argument) for name, argument in hooks.items()}), "observer"
     )
-    run = Session("english-pronouns", plugins=plugins, **settings(learner={"steps": 3, "progress": False}))
+    run = Session(
+        "english-pronouns", plugins=plugins, **settings(learner={"max_steps": 3, "progress": False})
+    )
     save_run(run, tmp_path / "out")
     steps, evaluated, rewritten = (
         ["gradiend_" + name] * n
@@ -240,7 +243,7 @@ def test_no_plugins_at_all_says_how_to_mend_it(monkeypatch):
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_the_command_prints_the_table(options):
     found = subprocess.run(
-        [sys.executable, "-m", "gradiend_core", "plugins", "--disable-plugin", "figures", *options],
+        [sys.executable, "-m", "gradiend_core", "plugins", "--disable-plugin", "visualizers", *options],
         capture_output=True,
         text=True,
     )
@@ -248,6 +251,6 @@ def test_the_command_prints_the_table(options):
     assert "english-pronouns" in found.stdout
     assert "blocked" in found.stdout
     if options:
-        assert {"name", "role", "summary", "plugin", "distribution", "state"} == set(
+        assert {"name", "kind", "summary", "plugin", "distribution", "state"} == set(
             json.loads(found.stdout)[0]
         )

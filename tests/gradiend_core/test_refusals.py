@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import torch
-from gradiend_core.run.editing import chosen_update
 from safetensors.torch import load_file, save_file
 
 from gradiend_core import Session, compare, load_run, save_run
@@ -27,6 +26,7 @@ from gradiend_core.language.spans import prepare_spans
 from gradiend_core.learning.closed_form import assembled
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.candidate import Candidate
+from gradiend_core.records.edit import chosen_edit
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import MinimalPair
 from gradiend_core.records.run import DataSettings, StoreSettings
@@ -62,13 +62,12 @@ def test_a_finished_run_is_left_as_it_is(quick, saved, monkeypatch):
     with pytest.raises(StorageError, match="other settings"):
         save_run(
             Session(
-                "english-pronouns", **settings(evaluation={"kinds": ["encoder"], "encoder": {"max_pairs": 7}})
+                "english-pronouns", **settings(evaluators={"kinds": ["encoder"], "encoder": {"max_pairs": 7}})
             ),
             saved,
         )
-    monkeypatch.setitem(
-        quick.__dict__, "provenance", attrs.evolve(quick.provenance, data_fingerprint="another")
-    )
+    changed = attrs.evolve(quick.provenance, data_fingerprint="another")
+    monkeypatch.setattr(type(quick), "provenance", changed)
     with pytest.raises(
         StorageError, match="of the same settings whose data fingerprint is .*, and this one's is another"
     ):
@@ -123,7 +122,7 @@ def test_the_version_and_the_traceback(monkeypatch, capsys):
     ("setting", "words"),
     [
         ("learner.kind=3", "learner.kind must be a name, not 3"),
-        ('evaluation.kinds="encoder"', "evaluation.kinds must be a list of names, not 'encoder'"),
+        ('evaluators.kinds="encoder"', "evaluators.kinds must be a list of names, not 'encoder'"),
     ],
 )
 def test_a_kind_is_a_name(setting, words):
@@ -198,8 +197,8 @@ def test_features_and_scopes_that_do_not_fit(quick):
     assert similarity.compare(feature, feature, top_k=10).overlap == 1
     with pytest.raises(ConfigError, match="unknown class '1SG'"):
         feature.strengthen("1SG")
-    with pytest.raises(ConfigError, match="no decoder evaluation has chosen a learning rate; give one"):
-        chosen_update(feature, {}, "3SG", "decoder")
+    with pytest.raises(ConfigError, match="no evaluator has chosen a learning rate; give one"):
+        chosen_edit({}, "3SG")
     one, two = (ParameterScope((ParameterSlice("w", shape),)) for shape in ((2, 3), (3, 2)))
     with pytest.raises(ModelError, match=r"w has the shape \(3, 2\) in one scope and \(2, 3\) in the other"):
         two.joined(one)

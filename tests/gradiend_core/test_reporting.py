@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 
@@ -9,8 +10,8 @@ import pytest
 
 from gradiend_core import Session, cli, save_run, write_report
 from gradiend_core.errors import ConfigError, StorageError
-from gradiend_core.run.folder import load_run
-from gradiend_core.storage.manifest import seal
+from gradiend_core.run.finished import evaluate_run, load_run
+from gradiend_core.storage.manifest import damage, seal
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -24,7 +25,7 @@ def run(tmp_path_factory):
         model="tiny-clm",
         learner={"kind": "mean-difference"},
         data={"max_per_class": 100, "max_neutral": 50},
-        evaluation={
+        evaluators={
             "kinds": ["encoder", "decoder", "where"],
             "encoder": {"random_directions": 2},
             "decoder": {"evaluations": 4},
@@ -53,15 +54,20 @@ def test_it_holds_all_that_was_found(page, run):
         decoder["3SG", "rewritten_probability"],
     ):
         assert f"{value:.3f}".replace("-", "−") in page
-    rows = reports["encoder"].tables["encodings"].rows
-    strongest = max((row for row in rows if row[0] == "test"), key=lambda row: row[6])
-    assert strongest[7] in page
+    rows = [row for row in reports["encoder"].tables["encodings"].records() if row["split"] == "test"]
+    assert max(rows, key=lambda row: row["encoding"])["text"] in page
     assert 'kind = "mean-difference"' in page.replace("&#34;", '"')
     assert load_run(run).config.general.model in page
 
 
-def test_strengths_go_from_the_model_to_the_edit_and_beyond(report, run):
-    reports = load_run(run).reports
+def test_a_report_leaves_the_run_as_it_is(run, report):
+    assert damage(run) == []
+    assert "strengths" not in load_run(run).reports
+    assert "Strength of the edit toward 3SG" in report.read_text(encoding="utf-8")
+
+
+def test_strengths_go_from_the_model_to_the_edit_and_beyond(run, tmp_path):
+    reports = evaluate_run(shutil.copytree(run, tmp_path / "run"), ["strengths"]).reports
     for goal in ("3SG", "3PL"):
         points = {
             row["strength"]: row
@@ -85,11 +91,20 @@ def test_it_asks_no_network(page):
 
 def test_texts_cannot_break_the_page(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
-    for table in ("encoder_encodings", "strengths_samples"):
-        path = folder / "tables" / f"{table}.csv"
-        path.write_text(
-            re.sub(r"(?m)^((?:test|3PL),.*?)([^,\"\n]{12,})(\"?)$", r"\1</script><b>x\3", path.read_text())
-        )
+    evaluate_run(folder, ["strengths"])
+    for kind in ("encoder", "strengths"):
+        path = folder / "reports" / f"{kind}.json"
+        content = json.loads(path.read_text())
+        for table in content["tables"].values():
+            hostile = [
+                [f"{cell}</script><b>x" if len(str(cell)) > 12 else cell for cell in row]
+                for row in table["rows"]
+            ]
+            table["rows"] = [
+                [new if isinstance(old, str) else old for old, new in zip(*pair, strict=True)]
+                for pair in zip(table["rows"], hostile, strict=True)
+            ]
+        path.write_text(json.dumps(content))
         assert "</script>" in path.read_text()
     seal(folder)
     broken = write_report([folder], tmp_path / "x.html").read_text()

@@ -28,7 +28,7 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     "scope", [{"kind": "backbone"}, {"kind": "random", "share": 0.05}], ids=lambda scope: scope["kind"]
 )
 def test_an_edit_adds_exactly_the_update_and_is_undone_to_the_bit(scope):
-    run = Session("english-pronouns", **settings(scope=scope))
+    run = Session("english-pronouns", **settings(selector=scope))
     model, before = run.loaded.model, bits(run.loaded.model)
     update = run.feature.update("3SG", 0.37)
     with run.rewritten("3SG", learning_rate=0.37) as edited:
@@ -124,11 +124,11 @@ def test_a_rewritten_model_is_a_plain_transformers_model(quick, tmp_path):
 
 
 def test_a_saved_run_is_enough_to_rewrite(quick, tmp_path):
-    run = Session("english-pronouns", **settings(figures={"kinds": []}))
+    run = Session("english-pronouns", **settings(visualizers={"kinds": []}))
     save_run(run, tmp_path / "run")
     again = load_run(tmp_path / "run")
     assert same(bits(again.rewrite("3SG").model), bits(run.rewrite("3SG").model))
     assert again.reports["encoder"]["test.correlation"] == run.reports["encoder"]["test.correlation"]
-    assert "data" not in again.__dict__, "no text is read for that"
+    assert again.runner.state.data is None, "no text is read for that"
     stored = AutoModelForMaskedLM.from_pretrained(tmp_path / "run" / "rewritten" / "3SG")
     assert same(bits(stored), bits(run.rewrite("3SG").model))

@@ -181,7 +181,7 @@ def test_words_to_spare_are_those_that_occur():
         Rules({**words, "A": ("good", "great", "grand")}, aligned=True, drop_multi_token_words=True), texts
     )
     assert used.words == {"A": ("good",), "B": ("bad",)}
-    assert used.spare
+    assert used.drop_multi_token_words
 
 
 def test_aligned_words_stand_for_each_other():

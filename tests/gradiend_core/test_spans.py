@@ -163,7 +163,7 @@ def test_a_run_with_words_of_several_tokens(model, source):
     neutral = [f"It was {word} near the old house." for word in ("cold", "late", "warm", "dark") * 5]
     tables = settings(source=source, paradigm={"words": words}, learner={"kind": "mean-difference"})
     run = Session(
-        "words", model=model, texts=texts + neutral, evaluation={"kinds": ["encoder", "decoder"]}, **tables
+        "words", model=model, texts=texts + neutral, evaluators={"kinds": ["encoder", "decoder"]}, **tables
     )
     assert run.reports["encoder"]["test.correlation"] > 0.9
     decoder = run.reports["decoder"]

@@ -16,8 +16,10 @@ from tests.conftest import settings
 
 
 def some(**scope: object) -> Session:
-    tables = settings(evaluation={"kinds": ["decoder"], "decoder": {"evaluations": 6}}, figures={"kinds": []})
-    return Session("english-pronouns", scope=scope or {"kind": "backbone"}, **tables)
+    tables = settings(
+        evaluators={"kinds": ["decoder"], "decoder": {"evaluations": 6}}, visualizers={"kinds": []}
+    )
+    return Session("english-pronouns", selector=scope or {"kind": "backbone"}, **tables)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def test_the_sum_and_what_each_edit_does_in_it(runs):
         assert rows[toward][:6] == pytest.approx((*expected, *scores), abs=1e-6)
         assert len(set(expected)) == 3
     assert found.report["3PL", "together"] == rows["3PL"][2]
-    assert one.loaded.model is two.loaded.model, "one model in memory"
+    assert two.with_model(one.loaded).loaded.model is one.loaded.model, "one model in memory"
 
 
 def test_a_stack_from_the_command_line_is_a_plain_model(runs, tmp_path, capsys):

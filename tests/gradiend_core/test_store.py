@@ -24,7 +24,7 @@ SCOPE = {"kind": "random", "share": 0.02}
 
 @pytest.fixture(scope="module")
 def run():
-    return Session("english-pronouns", **settings(scope=SCOPE))
+    return Session("english-pronouns", **settings(selector=SCOPE))
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_room_is_made_by_removing_what_was_not_used_for_longest(run, tmp_path):
 
 
 def test_a_run_from_the_store_gives_the_feature_of_a_run_without(tmp_path):
-    tables = settings(scope=SCOPE)
+    tables = settings(selector=SCOPE)
     plain = Session("english-pronouns", **tables, store={"use": "never"})
     stored = Session("english-pronouns", **tables, store={"use": "always", "folder": str(tmp_path)})
     assert isinstance(stored.matrix, StoredGradients)
@@ -171,7 +171,7 @@ def test_a_run_from_the_store_gives_the_feature_of_a_run_without(tmp_path):
 
 def test_auto_uses_it_for_several_seeds_that_fit(tmp_path):
     several = {"at_most": 2, "convergent": 2}
-    tables = settings(scope=SCOPE, seeds=several)
+    tables = settings(selector=SCOPE, seeds=several)
     one = Session("english-pronouns", **tables, store={"folder": str(tmp_path)})
     assert isinstance(one.matrix, StoredGradients)
     two = Session("english-pronouns", **tables, store={"folder": str(tmp_path), "limit_gib": 1e-4})

@@ -126,7 +126,7 @@ def test_runs_and_their_comparison_are_there(done):
     assert features["number"]["poles"] == "True"
     assert all(float(row["correlation"]) > 0.9 for row in features.values() if row["null"] == "False")
     run = read_run_file(folder / "runs" / "number" / "run.toml")
-    assert (run["evaluation"]["kinds"], run["figures"]["kinds"]) == (["encoder"], [])
+    assert (run["evaluators"]["kinds"], run["visualizers"]["kinds"]) == (["encoder"], [])
     assert {row["n"] for row in table(folder, "crossing") if "others" not in row["texts_of"]} == {"10"}, (
         "max_pairs of each class"
     )
@@ -203,8 +203,10 @@ def test_a_run_that_was_evaluated_further_is_not_done_again(done, tmp_path):
     run_suite(suite, again)
     assert (run / "results.json").stat().st_mtime_ns == before
     written = write_report([run], tmp_path / "report.html").read_text()
-    assert 'alt="encodings by class"' in written, "a run of a suite draws nothing, its report does"
-    assert 'alt="share of the decoder by layer and component"' in written
+    assert 'alt="what test examples and neutral text encode to"' in written, (
+        "a run of a suite draws nothing, its report does"
+    )
+    assert 'alt="layers and components that the feature is in"' in written
 
 
 def test_a_run_that_asks_for_something_else_is_done_again(done, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from gradiend_core.errors import PluginError
 from gradiend_core.plugins.manager import Plugins
+from gradiend_core.roles.kinds import PARADIGM
 from tests.conftest import ROOT
 
 HEAVY = {"torch", "transformers", "datasets", "matplotlib", "numpy", "scipy", "pandas"}
@@ -100,7 +101,7 @@ def test_the_core_stands_with_every_built_in_blocked():
     with pytest.raises(
         PluginError, match="unknown paradigm 'english-pronouns'.*plugin 'pronouns' is blocked"
     ):
-        blocked.registry.get("paradigm", "english-pronouns")
+        blocked.registry.get(PARADIGM, "english-pronouns")
     code = (
         "import gradiend_core.run.session, gradiend_core.run.folder, gradiend_core.cli,"
         " gradiend_core.comparison.similarity"

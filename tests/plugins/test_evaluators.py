@@ -95,13 +95,15 @@ def test_each_classs_words_are_measured_on_each_classs_texts(run):
 
 def test_what_is_not_asked_for_is_not_measured():
     kinds = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"], "max_pairs": 5}}
-    run = Session("english-pronouns", **settings(), evaluation=kinds, rewrite={"toward": ["3PL"]})
+    run = Session("english-pronouns", **settings(), evaluators=kinds, rewrite={"toward": ["3PL"]})
     encoder = run.reports["encoder"]
     assert encoder["test.n"] == 10
     assert not any(path[0] in ("train", "validation") for path in encoder.metrics)
     assert set(run.reports["decoder"].tables["candidates"].column("toward")) == {"3PL"}
     assert run.goals() == ["3PL"]
-    with pytest.raises(ConfigError, match="did not look for an edit toward 3SG; give a learning rate"):
+    with pytest.raises(
+        ConfigError, match="no edit toward 3SG was looked for, only toward 3PL; give a learning rate"
+    ):
         run.update("3SG")
     assert run.update("3SG", 0.5).learning_rate == 0.5
 
@@ -301,7 +303,7 @@ def test_random_directions_are_directions_of_the_gradients(run):
 
 
 def test_controls_are_measured_by_kind():
-    tables = settings(evaluation={"kinds": ["encoder"]})
+    tables = settings(evaluators={"kinds": ["encoder"]})
     tables["data"] = {**tables["data"], "identity": True, "neutral_slots": 30}
     report = Session("english-pronouns", **tables).reports["encoder"]
     kinds = {path[2] for path in report.metrics if path[:2] == ("neutral", "mean_by_class")}

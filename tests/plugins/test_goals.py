@@ -39,7 +39,7 @@ def candidate(lms: float = 0.5, rate: float = 1.0) -> Candidate:
 def run(request):
     goals = {"toward": ["less-3SG", "less-3PL", "balanced"]}
     return Session(
-        "english-pronouns", model=request.param, **settings(rewrite=goals, evaluation={"kinds": ["decoder"]})
+        "english-pronouns", model=request.param, **settings(rewrite=goals, evaluators={"kinds": ["decoder"]})
     )
 
 
@@ -149,24 +149,25 @@ def test_a_class_is_weakened_and_both_are_made_alike(run):
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-@pytest.mark.parametrize("part", ["weight", "bias", "encoder"])
-def test_parts_of_the_encoder_decoder_are_edits_too(quick, part):
+@pytest.mark.parametrize("direction", ["decoder-weight", "decoder-bias", "encoder"])
+def test_terms_of_the_encoder_decoder_are_edits_too(quick, direction):
     feature, task = quick.feature, quick.evaluation_task()
-    task = evolve(task, rewrite=evolve(task.rewrite, part=part), goals=task.goals[:1])
+    task = evolve(task, rewrite=evolve(task.rewrite, direction=direction), goals=task.goals[:1])
     report = DecoderEvaluator(DecoderSettings(evaluations=6)).evaluate(task)
     assert report["3SG.rewritten_probability"] > 10 * report["3SG.base_probability"]
-    factor = report["3SG.feature_factor"]
-    direction = {
-        "weight": factor * feature.decoder,
-        "bias": feature.decoder_bias,
+    (edit,) = report.edits
+    factor = edit.feature_factor
+    expected = {
+        "decoder-weight": factor * feature.decoder,
+        "decoder-bias": feature.decoder_bias,
         "encoder": factor * feature.encoder,
-    }[part]
-    assert torch.equal(feature.update("3SG", 1.0, part=part).direction, direction)
+    }[direction]
+    torch.testing.assert_close(edit.update(feature).direction, expected, rtol=0, atol=0)
 
 
 def test_a_policy_and_feature_factors_of_the_run_file():
     tables = settings(
-        policy={"kind": "product"}, evaluation={"kinds": ["decoder"], "decoder": {"evaluations": 3}}
+        policy={"kind": "product"}, evaluators={"kinds": ["decoder"], "decoder": {"evaluations": 3}}
     )
     run = Session("english-pronouns", **tables, rewrite={"toward": ["3PL"], "feature_factors": [1.0, 2.0]})
     rows = run.reports["decoder"].tables["candidates"].rows
@@ -186,12 +187,12 @@ def test_classes_that_share_a_form_have_each_rows_own_fillers():
         "german-articles",
         classes=["FemDat", "MascNom", "NeutNom"],
         data={"max_per_class": 60, "max_neutral": 20},
-        learner={"progress": False, "steps": 5, "validate_every": 0, "latent_dim": 1},
-        evaluation={"kinds": []},
+        learner={"progress": False, "max_steps": 5, "validate_every": 0, "latent_dim": 1},
+        evaluators={"kinds": []},
     )
     task = run.evaluation_task()
     found = SlotProbabilities(task, "test", "FemDat", 50)
-    assert found.by_row
+    assert found.by_words is None
     examples, model = found.examples, run.loaded.model
     with torch.no_grad():
         batch = examples.batch(range(len(found)), "cpu")

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gradiend_learners import Adam, Ridge, Roles
-from gradiend_learners.training import Training
+from gradiend_learners import Adam, GradientRoles, Ridge
+from gradiend_learners.training import Supervised, Training
 
 from gradiend_core import Session
 from gradiend_core.gradients.examples import subset
@@ -14,6 +14,7 @@ from gradiend_core.learning.encodings import correlation, encodings, labels_of
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.rewriting.apply import Rewriter
+from gradiend_core.roles.kinds import LEARNER
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import settings
@@ -24,12 +25,12 @@ SMALL = {"kind": "random", "share": 0.05}
 
 
 def build(name: str, **options):
-    contribution = Plugins.discover().registry.get("learner", name)
+    contribution = Plugins.discover().registry.get(LEARNER, name)
     if "progress" in {field.name for field in contribution.config.__attrs_attrs__}:
         options = {
             "progress": False,
             "learning_rate": 0.01,
-            "steps": 400,
+            "max_steps": 400,
             "batch_size": 4,
             "early_stop": False,
             **options,
@@ -66,10 +67,10 @@ def test_signs_by_hand(name, source, target):
 @pytest.mark.parametrize("name", LEARNERS)
 def test_each_learner_reads_and_rewrites_a_real_model(name, tmp_path):
     learner = {"kind": name} | (
-        {} if name in ("mean-difference", "ridge") else {"steps": 80, "progress": False}
+        {} if name in ("mean-difference", "ridge") else {"max_steps": 80, "progress": False}
     )
     store = {"use": "always", "folder": str(tmp_path)}
-    run = Session("english-pronouns", **settings(scope=SMALL) | {"learner": learner}, store=store)
+    run = Session("english-pronouns", **settings(selector=SMALL) | {"learner": learner}, store=store)
     report = run.reports["encoder"]
     assert report["test.correlation"] > 0.9
     assert report["test", "mean_by_class", "3SG"] > 0.5 > -0.5 > report["test", "mean_by_class", "3PL"]
@@ -79,10 +80,10 @@ def test_each_learner_reads_and_rewrites_a_real_model(name, tmp_path):
 
 
 def test_a_shuffled_feature_is_no_feature(tmp_path):
-    tables = settings(scope=SMALL, store={"use": "always", "folder": str(tmp_path)})
+    tables = settings(selector=SMALL, store={"use": "always", "folder": str(tmp_path)})
     scores = {}
     for kind in ("adam", "shuffled"):
-        learner = {"kind": kind, "steps": 60, "progress": False, "early_stop": False}
+        learner = {"kind": kind, "max_steps": 60, "progress": False, "early_stop": False}
         run = Session("english-pronouns", **tables | {"learner": learner})
         scores[kind] = abs(run.reports["encoder"]["test.correlation"])
     assert scores["adam"] > 0.95
@@ -98,15 +99,17 @@ def test_the_rate_falls_only_once_something_is_known(quick, monkeypatch):
         monkeypatch.setattr(
             "gradiend_learners.training.knows_nothing", lambda row, until=lost_until: row.step <= until
         )
-        settings = Adam(steps=20, validate_every=4, batch_size=2, early_stop=False, progress=False, **config)
-        training = Training.begin(settings, task_of(quick), (("3SG", "3PL"),), frozenset())
-        shares = []
-        while training.done < training.last:
+        settings = Adam(
+            max_steps=20, validate_every=4, batch_size=2, early_stop=False, progress=False, **config
+        )
+        training = Training.begin(settings, task_of(quick), (("3SG", "3PL"),), Supervised.NOTHING)
+        scales = []
+        while training.done < training.schedule.last:
             training.step()
-            shares.append(training.share())
-        assert training.falls_at == begins
+            scales.append(training.schedule.lr_scale(training.done))
+        assert training.schedule.decay_start == begins
         right = [1 - (step - begins) / (20 - begins) for step in range(begins, 20)]
-        assert shares[begins:] == pytest.approx(right)
+        assert scales[begins:] == pytest.approx(right)
 
 
 def task_of(run: Session, rows: int = 40) -> LearningTask:
@@ -121,12 +124,12 @@ def task_of(run: Session, rows: int = 40) -> LearningTask:
 def test_the_mean_difference_is_that(quick):
     task = task_of(quick)
     (feature,) = build("mean-difference").learn(task)
-    rows = naive_gradients(quick.gradients, task.train, Roles().source)
+    rows = naive_gradients(quick.gradients, task.train, GradientRoles().source)
     right = rows[:20].mean(0) - rows[20:].mean(0)
     assert torch.nn.functional.cosine_similarity(feature.encoder, right, dim=0) == pytest.approx(
         1.0, abs=1e-4
     )
-    targets = naive_gradients(quick.gradients, task.train, Roles().target)
+    targets = naive_gradients(quick.gradients, task.train, GradientRoles().target)
     for code, mean in ((1.0, targets[:20].mean(0)), (-1.0, targets[20:].mean(0))):
         assert torch.allclose(feature.decode(code), mean, atol=1e-4 * float(mean.abs().max()))
     assert feature.encoder_bias == 0

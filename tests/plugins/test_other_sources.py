@@ -154,7 +154,7 @@ FUNCTIONS = {
 REGRESSION = {
     "paradigm": {"kind": "words", "words": {"HIGH": ["high"], "LOW": ["low"]}},
     "learner": {"kind": "mean-difference"},
-    "evaluation": {"kinds": ["encoder"]},
+    "evaluators": {"kinds": ["encoder"]},
 }
 MEASURED = [f"sample {number} is {'high' if number % 2 else 'low'} today" for number in range(200)]
 

@@ -307,7 +307,7 @@ def test_a_paradigm_separates_its_classes_on_held_out_text(kind, tables, least):
     small = {"max_per_class": 250, "max_neutral": 100}
     tables = {**tables, "data": {**small, **tables.get("data", {})}}
     run = Session(
-        kind, learner={"steps": 100, "progress": False}, evaluation={"kinds": ["encoder"]}, **tables
+        kind, learner={"max_steps": 100, "progress": False}, evaluators={"kinds": ["encoder"]}, **tables
     )
     assert run.reports["encoder"]["test.correlation"] >= least
     assert abs(run.reports["encoder"]["neutral.mean"]) < 0.3
@@ -322,7 +322,7 @@ def test_sentiment_is_read_from_words_that_were_not_learned_from():
         seed=1,
         data={"split_by": "word"},
         learner={"progress": False},
-        evaluation={"kinds": ["encoder"]},
+        evaluators={"kinds": ["encoder"]},
     )
     report = run.reports["encoder"]
     assert report["test.correlation"] >= 0.6
@@ -336,7 +336,7 @@ def test_a_paradigm_works_on_a_model_and_text_that_nobody_here_made():
         model=asset("models/stories260k"),
         texts=asset("text/tinystories/tiny_stories_cased.txt"),
         paradigm={"fills": 2},
-        learner={"steps": 80, "progress": False},
-        evaluation={"kinds": ["encoder"]},
+        learner={"max_steps": 80, "progress": False},
+        evaluators={"kinds": ["encoder"]},
     )
     assert run.reports["encoder"]["test.correlation"] >= 0.9

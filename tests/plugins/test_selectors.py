@@ -12,13 +12,14 @@ from gradiend_core import Session, save_feature
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.learning.selection import largest
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.roles.kinds import SELECTOR
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import STORIES, asset, settings
 
 
 def scope(model: str = "tiny-mlm", **options):
     where = {"model": model} if model.startswith("tiny") else {"model": asset(model), "texts": str(STORIES)}
-    return Session("english-pronouns", **where, **settings(scope=options)).gradients.scope
+    return Session("english-pronouns", **where, **settings(selector=options)).gradients.scope
 
 
 def names(found) -> set[str]:
@@ -49,7 +50,8 @@ def test_layers_are_a_range(model):
     assert names(scope(model, kind="layers", first=0, last=1)) | last == names(scope(model, kind="layers"))
     for first, end in ((0, 3), (2, 1), (-4, -1)):
         with pytest.raises(
-            ConfigError, match=rf"scope.first = {first} and scope.last = {end} are no range of the 3 layers"
+            ConfigError,
+            match=rf"selector.first = {first} and selector.last = {end} are no range of the 3 layers",
         ):
             scope(model, kind="layers", first=first, last=end)
 
@@ -84,7 +86,9 @@ def test_bad_selections_are_refused(options, words):
 @pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm"])
 def test_top_gradient_takes_the_largest_mean_differences(model):
     run = Session(
-        "english-pronouns", model=model, **settings(scope={"kind": "top-gradient", "share": 500, "pairs": 24})
+        "english-pronouns",
+        model=model,
+        **settings(selector={"kind": "top-gradient", "share": 500, "pairs": 24}),
     )
     whole = Session("english-pronouns", model=model, **settings())
     train, chosen = whole.examples["train"], []
@@ -105,7 +109,7 @@ def test_top_gradient_takes_the_largest_mean_differences(model):
 def test_a_model_in_parts_gives_the_same_weights(monkeypatch):
     """Those of equal size aside, as their order may differ."""
     options = {"kind": "top-gradient", "share": 700, "pairs": 24}
-    at_once = Session("english-pronouns", **settings(scope=options))
+    at_once = Session("english-pronouns", **settings(selector=options))
     monkeypatch.setattr("gradiend_selectors.selectors.AT_ONCE", 20_000)
     parts = list(in_parts(scope()))
     assert len(parts) > 5
@@ -113,10 +117,10 @@ def test_a_model_in_parts_gives_the_same_weights(monkeypatch):
         0,
         *torch.tensor([part.size for _, part in parts]).cumsum(0).tolist()[:-1],
     ]
-    run = Session("english-pronouns", **settings(scope=options))
+    run = Session("english-pronouns", **settings(selector=options))
     first, second = (each.gradients.scope.places_in(scope()) for each in (at_once, run))
     assert len(set(first.tolist()) & set(second.tolist())) >= 698, "but for ties in rounding"
-    selector = run.build("scope", "top-gradient", run.config.scope.config)
+    selector = run.registry.build(SELECTOR, "top-gradient", run.config.selector.config)
     assert selector.held(run.loaded.model) < 4 * scope().size
 
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 from gradiend_evaluators import SideEffectSettings
 from gradiend_evaluators.sentence_files import crows_pairs, winogender
-from gradiend_evaluators.side_effects import SideEffectEvaluator, verdict
+from gradiend_evaluators.side_effects import EffectRow, SideEffectEvaluator, verdict
 
 from gradiend_core import Session, evaluate_run, load_run, save_run
 from gradiend_core.cli import app
 from gradiend_core.errors import ConfigError, DataError, StorageError
 from gradiend_core.records.goal import goal_of
+from gradiend_core.roles.kinds import TEXT
 from tests.conftest import settings
 
 CROWS = """,sent_more,sent_less,stereo_antistereo,bias_type
@@ -43,7 +44,7 @@ def run(request):
     return Session(
         "english-pronouns",
         model=request.param,
-        **settings(evaluation={"kinds": ["decoder"]}, rewrite={"toward": ["3PL"]}),
+        **settings(evaluators={"kinds": ["decoder"]}, rewrite={"toward": ["3PL"]}),
     )
 
 
@@ -140,12 +141,12 @@ def test_files_in_another_form_are_refused(tmp_path):
 def test_the_verdict_counts_what_left_its_interval():
     goal = goal_of("two", ("one", "two"))
     rows = [
-        ("two", "texts of one", "P(two)", 0.1, 0.9, 0.8, 0.7, 0.9, 50),
-        ("two", "texts of one", "P(one)", 0.9, 0.1, -0.8, -0.9, -0.7, 50),
-        ("two", "neutral text", "language modelling score", 0.5, 0.49, -0.01, -0.02, 0.01, 50),
-        ("two", "texts of other", "P(its own word)", 0.9, 0.5, -0.4, -0.5, -0.3, 50),
-        ("two", "Winogender", "prefers female to male", 0.5, 0.4, -0.1, -0.3, 0.1, 50),
-        ("two", "CrowS-Pairs", "prefers the stereotype", 0.0, 1.0, 1.0, None, None, 4),
+        EffectRow("two", "texts of one", "P(two)", 0.1, 0.9, 0.8, 0.7, 0.9, 50),
+        EffectRow("two", "texts of one", "P(one)", 0.9, 0.1, -0.8, -0.9, -0.7, 50),
+        EffectRow("two", "neutral text", "language modelling score", 0.5, 0.49, -0.01, -0.02, 0.01, 50),
+        EffectRow("two", "texts of other", "P(its own word)", 0.9, 0.5, -0.4, -0.5, -0.3, 50),
+        EffectRow("two", "Winogender", "prefers female to male", 0.5, 0.4, -0.1, -0.3, 0.1, 50),
+        EffectRow("two", "CrowS-Pairs", "prefers the stereotype", 0.0, 1.0, 1.0, None, None, 4),
     ]
     assert (
         verdict(goal, rows)
@@ -161,7 +162,7 @@ def test_a_finished_run_is_evaluated_further_without_learning_again(tmp_path, fi
     texts.write_text(
         "\n".join(
             Session("english-pronouns")
-            .registry.get("text", "tiny-english")
+            .registry.get(TEXT, "tiny-english")
             .build()
             .read_text()
             .splitlines()[:1500]
@@ -170,7 +171,7 @@ def test_a_finished_run_is_evaluated_further_without_learning_again(tmp_path, fi
     run = Session(
         "english-pronouns",
         texts=str(texts),
-        **settings(evaluation={"kinds": ["decoder"]}, figures={"kinds": []}),
+        **settings(evaluators={"kinds": ["decoder"]}, visualizers={"kinds": []}),
     )
     save_run(run, tmp_path / "run")
     before = json.loads((tmp_path / "run" / "results.json").read_text())
@@ -181,7 +182,7 @@ def test_a_finished_run_is_evaluated_further_without_learning_again(tmp_path, fi
             str(tmp_path / "run"),
             "side-effects",
             "--set",
-            f"evaluation.side-effects.crows_pairs={files['crows_pairs']}",
+            f"evaluators.side-effects.crows_pairs={files['crows_pairs']}",
         ],
         standalone_mode=False,
     )
@@ -202,7 +203,7 @@ def test_a_finished_run_is_evaluated_further_without_learning_again(tmp_path, fi
     assert own["rewritten"] == pytest.approx(before["decoder"]["3PL"]["rewritten_probability"])
     again = load_run(tmp_path / "run")
     assert again.reports["side-effects"]["3PL", "texts of 3SG", "P(3PL)", "base"] == own["base"]
-    with pytest.raises(ConfigError, match="the decoder evaluation did not look for an edit toward less-3PL"):
+    with pytest.raises(ConfigError, match="no edit toward less-3PL was looked for"):
         evaluate_run(tmp_path / "run", ["side-effects"], ['rewrite.toward=["less-3PL"]'])
     texts.write_text(texts.read_text().replace("because", "since"))
     with pytest.raises(
@@ -244,7 +245,7 @@ def test_tasks_of_lm_eval_are_probes(tmp_path):
     (tmp_path / "mini.jsonl").write_text(
         "".join(json.dumps({"text": a, "choices": b, "label": 0}) + "\n" for a, b in rows * 3)
     )
-    tables = settings(evaluation={"kinds": ["decoder"]}, rewrite={"toward": ["3PL"]})
+    tables = settings(evaluators={"kinds": ["decoder"]}, rewrite={"toward": ["3PL"]})
     run = Session("english-pronouns", model="tiny-clm", **tables)
     states = torch.get_rng_state()
     config = SideEffectSettings(lm_eval=("mini_choice",), lm_eval_tasks=str(tmp_path), samples=0)

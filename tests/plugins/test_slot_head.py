@@ -37,7 +37,7 @@ def run_with(kind: str, **source: object) -> Session:
         paradigm={"words": {"ONE": ["he"], "MANY": ["they"]}},
         source={"kind": kind, **source},
         learner={"kind": "mean-difference"},
-        evaluation={"kinds": []},
+        evaluators={"kinds": []},
     )
 
 
@@ -49,7 +49,7 @@ def fitted() -> Session:
 
 
 def test_the_head_knows_what_only_the_right_tells(fitted):
-    report = fitted.source_report
+    report = fitted.record.source_report
     assert report["accuracy_without_head"] < 0.65, "left contexts are the same for both"
     assert report["head_accuracy"] > 0.95
     assert report["validation_loss"] < report["validation_loss_without_head"]

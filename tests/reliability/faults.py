@@ -23,7 +23,9 @@ from safetensors.torch import load_file, save_file
 
 from gradiend_core.errors import GradiendError, LearningError, ModelError, StorageError
 from gradiend_core.plugins.manager import Plugins
-from gradiend_core.run.folder import load_run, save_run
+from gradiend_core.roles.kinds import MODEL
+from gradiend_core.run.finished import load_run
+from gradiend_core.run.folder import save_run
 from gradiend_core.run.session import Session
 from gradiend_core.storage.manifest import damage
 
@@ -31,12 +33,17 @@ TABLES = {
     "texts": "tiny-english",
     "classes": ("3SG", "3PL"),
     "data": {"max_texts": 1500, "max_per_class": 20, "max_neutral": 20},
-    "evaluation": {"kinds": ["encoder"], "encoder": {"random_directions": 0, "splits": ["test"]}},
-    "figures": {"kinds": []},
+    "evaluators": {"kinds": ["encoder"], "encoder": {"random_directions": 0, "splits": ["test"]}},
+    "visualizers": {"kinds": []},
 }
-SMALL = ("data.max_per_class=60", "data.max_neutral=60", 'evaluation.kinds=["encoder"]', "figures.kinds=[]")
+SMALL = (
+    "data.max_per_class=60",
+    "data.max_neutral=60",
+    'evaluators.kinds=["encoder"]',
+    "visualizers.kinds=[]",
+)
 QUICK = {"kind": "mean-difference"}
-ADAM = {"kind": "adam", "steps": 12, "batch_size": 4, "progress": False}
+ADAM = {"kind": "adam", "max_steps": 12, "batch_size": 4, "progress": False}
 
 
 class NotHere(Exception):
@@ -53,7 +60,7 @@ def changed_model(
 ) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as place:
         folder = shutil.copytree(
-            Plugins.discover().registry.get("model", "tiny-clm").build(), Path(place) / "model"
+            Plugins.discover().registry.get(MODEL, "tiny-clm").build(), Path(place) / "model"
         )
         path = next(folder.glob("*.safetensors"))
         tensors = load_file(path)
@@ -143,7 +150,7 @@ def interrupted() -> str:
         ]
         for setting in (
             *SMALL,
-            "learner.steps=4000",
+            "learner.max_steps=4000",
             "learner.early_stop=false",
             "learner.checkpoint_seconds=0",
         ):
@@ -182,7 +189,7 @@ def two_processes() -> str:
         ]
         for setting in (
             *SMALL,
-            "learner.steps=400",
+            "learner.max_steps=400",
             "learner.early_stop=false",
         ):  # longer than the second takes to begin
             command += ["--set", setting]
@@ -206,7 +213,7 @@ def one_store() -> str:
     with tempfile.TemporaryDirectory() as place:
         store = [f"store.folder={place}/store", "store.use=always", "learner.kind=mean-difference", *SMALL]
         command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--model", "tiny-clm"]
-        for setting in (*store, "scope.kind=random", "scope.share=0.05"):
+        for setting in (*store, "selector.kind=random", "selector.share=0.05"):
             command += ["--set", setting]
         both = [
             subprocess.Popen(
@@ -232,7 +239,7 @@ def not_finite() -> str:
 
 def too_large_a_rate() -> str:
     """A loss that is not finite any more."""
-    adam = {**ADAM, "learning_rate": 1e5, "steps": 60}
+    adam = {**ADAM, "learning_rate": 1e5, "max_steps": 60}
     return "refused" if refused(LearningError, lambda: session(learner=adam).features) else ""
 
 

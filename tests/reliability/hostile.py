@@ -41,7 +41,8 @@ from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.run import DataSettings, GradientSettings
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.run.data_folder import read_pairs
-from gradiend_core.run.folder import load_run, save_run
+from gradiend_core.run.finished import load_run
+from gradiend_core.run.folder import save_run
 from gradiend_core.run.session import Session
 from gradiend_core.storage.features import load_feature, save_feature
 from gradiend_core.storage.manifest import MANIFEST, expect_whole, seal
@@ -314,10 +315,10 @@ def finished_run() -> Path:
         classes=("3SG", "3PL"),
         texts="tiny-english",
         data={"max_texts": 1500, "max_per_class": 20, "max_neutral": 20},
-        learner={"steps": 3, "batch_size": 4, "progress": False},
-        scope={"kind": "random", "share": 0.001},
-        figures={"kinds": []},
-        evaluation={"kinds": ["encoder"], "encoder": {"splits": ["test"], "random_directions": 0}},
+        learner={"max_steps": 3, "batch_size": 4, "progress": False},
+        selector={"kind": "random", "share": 0.001},
+        visualizers={"kinds": []},
+        evaluators={"kinds": ["encoder"], "encoder": {"splits": ["test"], "random_directions": 0}},
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -357,13 +358,13 @@ RUN_FILE = {
         "transitions": [["ONE", "MANY"]],
     },
     "data": {"split": [0.5, 0.25, 0.25], "max_per_class": 50, "columns": ["a"]},
-    "scope": {"kind": "random", "share": 0.1},
-    "learner": {"kind": "adam", "steps": 10, "batch_size": 4},
+    "selector": {"kind": "random", "share": 0.1},
+    "learner": {"kind": "adam", "max_steps": 10, "batch_size": 4},
     "prune": {"keep": 0.5},
-    "evaluation": {"kinds": ["encoder"], "encoder": {"splits": ["test"]}},
+    "evaluators": {"kinds": ["encoder"], "encoder": {"splits": ["test"]}},
     "rewrite": {"toward": ["less-ONE", "balanced"], "feature_factors": [1.0]},
     "policy": {"kind": "threshold"},
-    "figures": {"kinds": ["where"]},
+    "visualizers": {"kinds": ["where"]},
     "provenance": {"plugins": ["mlm"]},
 }
 
@@ -392,7 +393,7 @@ def load_setting(folder: Path) -> None:
     if not (folder / "settings.txt").is_file():
         return
     override(
-        {"learner": {"steps": 3}, "model": "m"},
+        {"learner": {"max_steps": 3}, "model": "m"},
         (folder / "settings.txt").read_text(encoding="utf-8", errors="replace").splitlines(),
     )
 
@@ -478,7 +479,7 @@ LOADERS = {
         ),
         Loader(
             "settings",
-            writes("settings.txt", 'learner.steps=4\nmodel="x"\na.b.c=[1, 2]\nlearner={a = 1}\n'),
+            writes("settings.txt", 'learner.max_steps=4\nmodel="x"\na.b.c=[1, 2]\nlearner={a = 1}\n'),
             load_setting,
         ),
         Loader("pairs", writes("pairs.jsonl", "\n".join(map(json.dumps, PAIRS))), read_pairs),

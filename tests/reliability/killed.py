@@ -27,7 +27,8 @@ from gradiend_core.config.runfile import gather, general_settings, resolve_data,
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.run.data import DataRun
 from gradiend_core.run.data_folder import save_data
-from gradiend_core.run.folder import evaluate_run, load_run, save_run
+from gradiend_core.run.finished import evaluate_run, load_run
+from gradiend_core.run.folder import save_run
 from gradiend_core.run.session import Session
 from gradiend_core.storage.manifest import MANIFEST, damage
 
@@ -38,20 +39,20 @@ RUN = {
     "seed": 3,
     "paradigm": {"kind": "english-pronouns", "classes": ["3SG", "3PL"]},
     "data": {"max_texts": 1500, "max_per_class": 20, "max_neutral": 20},
-    "scope": {"kind": "random", "share": 0.002},
+    "selector": {"kind": "random", "share": 0.002},
     "learner": {
-        "steps": 12,
+        "max_steps": 12,
         "batch_size": 4,
         "validate_every": 4,
         "checkpoint_seconds": 0.0,
         "progress": False,
     },
-    "evaluation": {
+    "evaluators": {
         "kinds": ["encoder", "decoder"],
         "encoder": {"random_directions": 0, "splits": ["test"]},
         "decoder": {"evaluations": 3},
     },
-    "figures": {"kinds": ["where"]},
+    "visualizers": {"kinds": ["where"]},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -59,7 +60,7 @@ def strengthening_strengthens(subject: Subject) -> None:
     rows = [row for row, pair in enumerate(examples.pairs) if code_of(pair, feature.classes) == -1.0]
     batch = examples.batch(rows, run.gradients.device)
     update = feature.update(feature.classes[0], 1.0)
-    length = sum(float(each.detach().norm()) ** 2 for each in run.gradients.parameters) ** 0.5
+    length = math.hypot(*(float(each.detach().norm()) for each in run.gradients.passes.parameters))
     if not update.norm:
         return
     with torch.no_grad():

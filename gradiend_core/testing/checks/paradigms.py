@@ -12,7 +12,7 @@ from gradiend_core.testing.subject import Subject
 @check(PARADIGM)
 def texts_stay_to_the_letter(subject: Subject) -> None:
     """Of every pair left + factual + right is one of the texts, or part of one."""
-    read = list(subject.session.data_run.texts())
+    read = list(subject.session.setup.data.texts())
     whole = "\n".join(read)
     for pair in (*subject.session.data.pairs, *subject.session.data.neutral_pairs):
         assert pair.text in whole, f"left + factual + right is no longer the text: {pair.text[:80]!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -34,9 +35,7 @@ def a_comparison_figure_touches_nothing_global(subject: Subject) -> None:
     visualizer = subject.build()
     for count in (2, 9):
         report = a_comparison(subject, count)
-        _drawn(
-            lambda report=report: visualizer.draw(report), lambda: visualizer.draw(Report("comparison", {}))
-        )  # type: ignore[misc]
+        _drawn(partial(visualizer.draw, report), partial(visualizer.draw, Report("comparison", {})))
 
 
 def a_comparison(subject: Subject, count: int) -> Report:

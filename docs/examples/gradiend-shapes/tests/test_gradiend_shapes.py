@@ -3,4 +3,6 @@
 from gradiend_core.testing import contract
 
 TestShapes = contract("shapes")
-TestImages = contract("image-label", paradigm={"kind": "shapes"}, scope={"kind": "pattern", "include": ["*"]})
+TestImages = contract(
+    "image-label", paradigm={"kind": "shapes"}, selector={"kind": "pattern", "include": ["*"]}
+)
