@@ -13,18 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 import gradiend_core
 from gradiend_core import hookspecs
-from gradiend_core.config.runfile import OWN, SEVERAL, SINGLE
+from gradiend_core.config.described import described, usual
+from gradiend_core.config.runfile import ONE, SEVERAL
+from gradiend_core.lazy import listed
 from gradiend_core.plugins.manager import Plugins
-from gradiend_core.plugins.registry import ROLES
-from gradiend_core.records.converter import unstructure
-from gradiend_core.records.run import ComparisonSettings, GeneralSettings
+from gradiend_core.roles.kinds import PLUGIN_KINDS
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -55,53 +53,31 @@ def run_file() -> Iterator[str]:
         " of them."
     )
     yield "On the command line, `--set TABLE.KEY=VALUE`; in the library, a keyword for each table.\n"
-    yield from table("", GeneralSettings, "At the top")
-    for name, settings in OWN.items():
-        yield from table(name, settings, f"`[{name}]`")
-    for role in (*SINGLE, *SEVERAL):
-        yield f"## `[{role}]`\n"
-        if role in SINGLE:
-            yield f"`kind` is one of these, by default `{SINGLE[role]}`.\n"
-        else:
-            usual = [name for name in registry.names(role) if registry.get(role, name).by_default]
-            yield (
-                f"`kinds` is a list of these, by default `{usual}`; each has a table of its own,"
-                f" `[{role}.NAME]`.\n"
-            )
-        for name in registry.names(role):
-            entry = registry.get(role, name)
-            where = role if role in SINGLE else f"{role}.{name}"
-            yield from table(
-                where, entry.config, f"`{name}`", 3, f"{entry.summary}. {entry.reference}".strip(" .")
-            )
-    yield from table("comparison", ComparisonSettings, "`[comparison]`, of a suite")
-
-
-def table(path: str, settings: type, title: str, level: int = 2, about: str = "") -> Iterator[str]:
-    yield f"{'#' * level} {title}\n"
-    text = inspect.cleandoc(settings.__doc__ or "") if attrs.fields(settings) else ""  # type: ignore[arg-type]
-    yield f"{about + '.' if about else ''} {text}\n".lstrip()
-    rows = [(field.name, kind_of(field), default_of(field)) for field in attrs.fields(settings)]  # type: ignore[arg-type]
-    if rows:
-        yield "| key | kind | default |\n|---|---|---|"
-        yield from (
-            f"| `{f'{path}.' if path else ''}{name}` | {kind} | {default} |" for name, kind, default in rows
+    table = ""
+    for each in described(registry):
+        if each.contribution and each.table != table:
+            yield f"## `[{each.table}]`\n"
+            names = usual((ONE | SEVERAL)[each.table], registry)
+            if each.table in SEVERAL:
+                yield (
+                    f"`kinds` is a list of these, by default `{json.dumps(names)}`; each has a table,"
+                    f" `[{each.table}.NAME]`.\n"
+                )
+            else:
+                yield f"`kind` is one of these, by default `{', '.join(names) or 'auto'}`.\n"
+        table = each.table
+        title = f"`{each.contribution}`" if each.contribution else f"`[{table}]`" if table else "At the top"
+        yield (
+            f"{'###' if each.contribution else '##'}"
+            f" {title}\n\n{each.summary[:1].upper()}{each.summary[1:]}.\n"
         )
-        yield ""
-
-
-def kind_of(field: Any) -> str:
-    """The type, and the values where only some are taken."""
-    options = getattr(field.validator, "options", None)
-    shown = " ".join(f"`{json.dumps(each)}`" for each in options) if options else f"`{field.type}`"
-    return shown.replace("|", "\\|").replace("typing.", "").replace("collections.abc.", "")
-
-
-def default_of(field: Any) -> str:
-    if field.default is attrs.NOTHING:
-        return "must be given"
-    value = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]
-    return f"`{json.dumps(unstructure(value))}`".replace("|", "\\|")
+        if each.settings:
+            yield "| key | values | default | meaning |\n|---|---|---|---|"
+            for row in each.settings:
+                default = f"`{row.default}`" if row.default else "must be given"
+                cells = (f"`{row.path}`", f"`{row.values}`", default, row.about)
+                yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+            yield ""
 
 
 def command_line() -> str:
@@ -120,13 +96,13 @@ def command_line() -> str:
 def hooks() -> Iterator[str]:
     """Every hook with what it is told."""
     yield f"# Hooks\n\n{inspect.cleandoc(hookspecs.__doc__ or '')}\n"
-    roles = {hook: role for role, hook in ROLES.items()}
+    kinds = {kind.hook: kind for kind in PLUGIN_KINDS}
     for name, function in vars(hookspecs).items():
         if name.startswith("gradiend_") and inspect.isfunction(function):
             signature = str(inspect.signature(function)).replace("'", "")
             yield f"## `{name}{signature}`\n\n{inspect.cleandoc(function.__doc__ or '')}\n"
-            if name in roles:
-                yield f"What is contributed has the role `{roles[name]}`.\n"
+            if name in kinds:
+                yield f"What is contributed is of the kind `{kinds[name]}`.\n"
 
 
 def objects(title: str, package: str) -> Iterator[str]:
@@ -142,6 +118,6 @@ def library() -> Iterator[str]:
         "# The"
         f" library\n\n```python\n{inspect.cleandoc(gradiend_core.__doc__ or '').split(chr(10), 2)[2]}\n```\n"
     )
-    for name in gradiend_core.__all__:
+    for name, module in sorted(listed(str(gradiend_core.__file__)).items()):
         options = "{heading_level: 2, show_root_full_path: false}"
-        yield f"::: gradiend_core.{gradiend_core._MODULE_OF[name]}.{name}\n    options: {options}\n"
+        yield f"::: {module}.{name}\n    options: {options}\n"

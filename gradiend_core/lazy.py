@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 
+def listed(file: str) -> dict[str, str]:
+    """The names in the stub beside a module, and the module that each comes from."""
+    stub = ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
 def lazy_names(module: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` of a module, from the `from … import …` lines of its stub."""
-    stub = ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8"))
-    module_of = {
-        alias.name: str(node.module)
-        for node in stub.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    module_of = listed(file)
 
     def load(name: str) -> Any:
         if name not in module_of:

@@ -62,7 +62,7 @@ def test_defaults_reach_the_goal(model, tmp_path):
         "evaluator_encoder",
         "evaluator_decoder",
         "rewriting",
-        "figures",
+        "visualizers",
     } <= set(results["timing"])
     assert results["stderr"] == "", "nothing but the summary is printed"
     assert "encoder   test correlation" in results["summary"]

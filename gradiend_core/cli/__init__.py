@@ -53,6 +53,7 @@ for _command in (
     several.compare,
     several.stack,
     plugins.plugins,
+    plugins.settings,
     plugins.check,
 ):
     app.command()(_command)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +19,19 @@ Disabled = Annotated[
 def show(report: Report) -> None:
     """Prints what a report comes to, and its warnings."""
     print("\n".join([*report.lines, *(f"warning: {warning}" for warning in report.warnings)]))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] = ()) -> None:
+    """Prints rows under their columns; the columns `whole` are never broken into lines."""
+    from rich.console import Console
+    from rich.table import Table
+
+    view = Table(box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        view.add_column(column, overflow="fold", no_wrap=column in whole)
+    for row in rows:
+        view.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(view)
 
 
 def names(classes: str | None) -> list[str] | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gradiend_core.cli.options import Disabled
+from gradiend_core.cli.options import Disabled, print_table
 
 
 def plugins(
@@ -23,15 +22,42 @@ def plugins(
     if as_json:
         print(json.dumps(table, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
+    rows_shown = [tuple(row[column] for column in COLUMNS) for row in table]
+    print_table(COLUMNS, rows_shown, whole=("name", "kind", "plugin", "state"))
 
-    view = Table(box=None, padding=(0, 2, 0, 0))
-    for column in COLUMNS:
-        view.add_column(column, overflow="fold", no_wrap=column in ("name", "kind", "plugin", "state"))
-    for row in table:
-        view.add_row(*(row[column] for column in COLUMNS))
-    Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False).print(view)
+
+def settings(
+    table: Annotated[
+        str | None,
+        typer.Argument(help="A table of the run file, or a contribution, such as learner or adam."),
+    ] = None,
+    disable_plugin: Disabled = [],
+) -> None:
+    """Every setting with its default and what it means; without a table, the tables."""
+    from gradiend_core.config.described import described
+    from gradiend_core.errors import ConfigError, unknown
+    from gradiend_core.plugins.manager import Plugins
+
+    tables = list(described(Plugins.discover(disable_plugin).registry))
+    if table is None:
+        rows = [(f"[{each.table}]" if each.table else "", each.contribution, each.summary) for each in tables]
+        print_table(("table", "kind", "what it is"), rows, whole=("table", "kind"))
+        return
+    chosen = [each for each in tables if table in (each.table, each.contribution)]
+    if not chosen:
+        raise ConfigError(
+            unknown(
+                "table", table, {name for each in tables for name in (each.table, each.contribution)} - {""}
+            )
+        )
+    for each in chosen:
+        print(f"{each.contribution or each.table or 'top'}: {each.summary}")
+        print_table(
+            ("setting", "default", "meaning"),
+            [(row.path, row.default or "must be given", row.about) for row in each.settings],
+            whole=("setting",),
+        )
+        print()
 
 
 def check(

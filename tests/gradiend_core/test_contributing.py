@@ -94,7 +94,7 @@ def test_a_plugin_whose_model_reads_no_text(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
 
     rows = json.loads(gradiend("plugins", "--json").stdout)
-    assert {row["role"] for row in rows if row["plugin"] == "shapes"} == {
+    assert {row["kind"] for row in rows if row["plugin"] == "shapes"} == {
         "paradigm",
         "source",
         "model",

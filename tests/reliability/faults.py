@@ -23,9 +23,11 @@ from safetensors.torch import load_file, save_file
 
 from gradiend_core.errors import GradiendError, LearningError, ModelError, StorageError
 from gradiend_core.plugins.manager import Plugins
+from gradiend_core.records.provenance import Provenance
 from gradiend_core.roles.kinds import MODEL
 from gradiend_core.run.finished import load_run
 from gradiend_core.run.folder import save_run
+from gradiend_core.run.runner import Runner
 from gradiend_core.run.session import Session
 from gradiend_core.storage.manifest import damage
 
@@ -116,13 +118,13 @@ def permission_lost() -> str:
                 os.setuid(65534)
                 out = Path(place) / "out"
                 out.mkdir()
-                real = type(run).provenance.func  # type: ignore[attr-defined]
+                real = Runner.provenance
 
-                def lost(self: Session) -> object:
+                def lost(self: Runner) -> Provenance:
                     os.chmod(out, 0o555)
                     return real(self)
 
-                type(run).provenance = property(lost)  # type: ignore[assignment, method-assign]
+                Runner.provenance = lost  # type: ignore[method-assign]
                 said = refused(StorageError, lambda: save_run(run, out))
             except BaseException as error:
                 said = f"{type(error).__name__}: {error}"
@@ -254,7 +256,7 @@ def zero_gradients() -> str:
     scope = {"kind": "pattern", "include": ["transformer.h.0.*"]}
     with changed_model(lambda tensors: tensors["transformer.ln_f.weight"].zero_()) as model:
         for learner in (QUICK, ADAM, {"kind": "ridge"}):
-            refused(LearningError, lambda learner=learner: session(model, learner, scope=scope).features)
+            refused(LearningError, lambda learner=learner: session(model, learner, selector=scope).features)
     return "refused, by each learner"
 
 

@@ -25,7 +25,7 @@ from attrs import frozen
 
 from gradiend_core.config.runfile import gather, general_settings, resolve_data, suit
 from gradiend_core.plugins.manager import Plugins
-from gradiend_core.run.data import DataRun
+from gradiend_core.run.data import DataMaker
 from gradiend_core.run.data_folder import save_data
 from gradiend_core.run.finished import evaluate_run, load_run
 from gradiend_core.run.folder import save_run
@@ -80,7 +80,7 @@ def do_evaluate(folder: Path) -> None:
 def do_data(folder: Path) -> None:
     table = suit(gather(None, RUN, None, (), {}, {}), _plugins.registry)
     save_data(
-        DataRun(_plugins.registry, general_settings(table), *resolve_data(table, _plugins.registry)), folder
+        DataMaker(_plugins.registry, general_settings(table), *resolve_data(table, _plugins.registry)), folder
     )
 
 
@@ -150,7 +150,7 @@ def content(folder: Path) -> dict[str, Any]:
     ):
         name = path.relative_to(folder).as_posix()
         found[name] = path.read_bytes().replace(str(folder).encode(), b"OUT")
-        if name == "results.json":
+        if name in ("results.json", "record.json"):
             results = json.loads(path.read_bytes())
             results.pop("timing")
             found[name] = json.dumps(results)
