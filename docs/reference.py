@@ -18,9 +18,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 import gradiend_core
 from gradiend_core import hookspecs
+from gradiend_core.api import listed
 from gradiend_core.config.described import described, usual
 from gradiend_core.config.runfile import ONE, SEVERAL
-from gradiend_core.lazy import listed
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.roles.kinds import PLUGIN_KINDS
 

@@ -7,7 +7,7 @@ run.reports["encoder"]["test.correlation"]
 run.rewrite(toward="3SG").save_pretrained("more-singular")
 """
 
-from gradiend_core.lazy import lazy_names
+from gradiend_core.api import lazy_names
 
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -1,5 +1,8 @@
 # Every name that a plugin may import from `gradiend_core.api`, by what it is for; all else is internal.
 
+from collections.abc import Callable
+from typing import Any
+
 # --- declaring a plugin ---
 from gradiend_core.hookspecs import hookimpl as hookimpl
 from gradiend_core.records.contribution import Contribution as Contribution
@@ -157,3 +160,7 @@ from gradiend_core.rewriting.search import bracket as bracket
 from gradiend_core.rewriting.search import choose as choose
 from gradiend_core.rewriting.search import grid as grid
 from gradiend_core.storage.features import load_feature as load_feature
+
+# --- how the names above are loaded: for `gradiend_core` itself and the documents ---
+def listed(file: str) -> dict[str, str]: ...
+def lazy_names(module: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]: ...

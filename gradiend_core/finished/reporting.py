@@ -55,7 +55,7 @@ def _render(features: Sequence[FeatureView], compared: Comparison | None, in_ful
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("gradiend_core"),
+        loader=PackageLoader("gradiend_core.finished"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from gradiend_core.errors import ConfigError
 from gradiend_core.records.metric import Metric
 
 if TYPE_CHECKING:
     from gradiend_core.records.feature import LearnedFeature
-    from gradiend_core.records.report import Report
     from gradiend_core.records.update import WeightUpdate
 
 
@@ -45,21 +42,3 @@ class ChosenEdit:
         return feature.update(
             self.goal, self.learning_rate, feature_factor=self.feature_factor, direction=self.direction
         )
-
-
-def chosen_edits(reports: Mapping[str, Report]) -> dict[str, ChosenEdit]:
-    """The chosen edit of each goal, from the reports of one axis."""
-    return {edit.goal: edit for report in reports.values() for edit in report.edits}
-
-
-def chosen_edit(reports: Mapping[str, Report], goal: str) -> ChosenEdit:
-    """The edit that was chosen for a goal. Raises ConfigError where none was looked for."""
-    edits = chosen_edits(reports)
-    if not edits:
-        raise ConfigError("no evaluator has chosen a learning rate; give one")
-    if goal not in edits:
-        raise ConfigError(
-            f"no edit toward {goal} was looked for, only toward {', '.join(edits)}; give a learning rate, or"
-            " name it in rewrite.toward"
-        )
-    return edits[goal]

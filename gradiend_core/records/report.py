@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import attrs
 from attrs import field, frozen
 
+from gradiend_core.errors import ConfigError
 from gradiend_core.records.edit import ChosenEdit
 from gradiend_core.records.metric import Metric
 
@@ -83,3 +84,21 @@ class Report:
 Reports = Mapping[str, Report]
 #: metrics by path, as an evaluator collects them
 Metrics = dict[tuple[str, ...], Metric]
+
+
+def chosen_edits(reports: Reports) -> dict[str, ChosenEdit]:
+    """The chosen edit of each goal, from the reports of one axis."""
+    return {edit.goal: edit for report in reports.values() for edit in report.edits}
+
+
+def chosen_edit(reports: Reports, goal: str) -> ChosenEdit:
+    """The edit that was chosen for a goal. Raises ConfigError where none was looked for."""
+    edits = chosen_edits(reports)
+    if not edits:
+        raise ConfigError("no evaluator has chosen a learning rate; give one")
+    if goal not in edits:
+        raise ConfigError(
+            f"no edit toward {goal} was looked for, only toward {', '.join(edits)}; give a learning rate, or"
+            " name it in rewrite.toward"
+        )
+    return edits[goal]

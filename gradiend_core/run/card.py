@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gradiend_core.records.contribution import Trait
-from gradiend_core.records.edit import chosen_edits
 from gradiend_core.records.goal import goal_of
 from gradiend_core.records.metric import shown
+from gradiend_core.records.report import chosen_edits
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.run.run import Run
 

@@ -12,13 +12,13 @@ from gradiend_core.errors import ConfigError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import Registry
 from gradiend_core.records.contribution import Trait
-from gradiend_core.records.edit import ChosenEdit, chosen_edit, chosen_edits
+from gradiend_core.records.edit import ChosenEdit
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.funnel import Funnel
 from gradiend_core.records.goal import check_goals, goal_names
 from gradiend_core.records.pair import PairData
 from gradiend_core.records.provenance import Provenance
-from gradiend_core.records.report import Report, Reports
+from gradiend_core.records.report import Report, Reports, chosen_edit, chosen_edits
 from gradiend_core.records.run import Choice, RunConfig
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.records.update import WeightUpdate

@@ -28,12 +28,11 @@ from gradiend_core.gradients.store import matrix_of
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
 from gradiend_core.learning.selection import pruned
-from gradiend_core.records.edit import chosen_edit, chosen_edits
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.funnel import Drop, Funnel, merge
 from gradiend_core.records.goal import goals_of
 from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, code_of
-from gradiend_core.records.report import Report, Reports
+from gradiend_core.records.report import Report, Reports, chosen_edit, chosen_edits
 from gradiend_core.records.run import Choice
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.abilities import IsFitted, KnowsWords

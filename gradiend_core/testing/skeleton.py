@@ -1,6 +1,6 @@
 """A new plugin as a distribution that passes its kit as it is written: `gradiend new-plugin KIND NAME`.
 
-Its files are templates (`templates/plugin`); what differs by kind is said here.
+Its files are templates (`templates/`); what differs by kind is said here.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def write_plugin(kind: str, name: str, folder: str | Path) -> Path:
         f"{module}/implementation.py": f"{kind}.py",
         f"tests/test_{module}.py": "test.py",
     }
-    templates = files("gradiend_core") / "templates" / "plugin"
+    templates = files("gradiend_core.testing") / "templates"
     with fresh_folder(Path(folder)) as fresh:
         (fresh / module).mkdir()
         (fresh / module / "py.typed").touch()

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gradiend_core.errors import PluginError
+from gradiend_core.config.described import described
+from gradiend_core.config.runfile import CORE, suit
+from gradiend_core.errors import ConfigError, PluginError
 from gradiend_core.plugins.manager import Plugins
-from gradiend_core.roles.kinds import PARADIGM
+from gradiend_core.records.contribution import SECTIONS
+from gradiend_core.roles.kinds import EVALUATOR, LEARNER, PARADIGM, SELECTOR, VISUALIZER
 from tests.conftest import ROOT
 
 HEAVY = {"torch", "transformers", "datasets", "matplotlib", "numpy", "scipy", "pandas"}
@@ -102,11 +105,44 @@ def test_the_core_stands_with_every_built_in_blocked():
         PluginError, match="unknown paradigm 'english-pronouns'.*plugin 'pronouns' is blocked"
     ):
         blocked.registry.get(PARADIGM, "english-pronouns")
+    with pytest.raises(ConfigError, match="no paradigm is named, and none is the default .*is blocked"):
+        suit({}, blocked.registry)
     code = (
         "import gradiend_core.run.session, gradiend_core.run.folder, gradiend_core.cli,"
-        " gradiend_core.comparison.similarity"
+        " gradiend_core.finished.suite"
     )
     assert not modules_after(code) & {*PLUGINS, "matplotlib", "transformers"}
+
+
+def test_tests_of_the_core_import_no_plugin():
+    for path in (ROOT / "tests" / "gradiend_core").glob("*.py"):
+        assert not {name.split(".")[0] for name in imports_of(path)} & set(PLUGINS), path
+
+
+def test_every_setting_says_what_it_means():
+    for table in described(Plugins.discover().registry):
+        for setting in table.settings:
+            assert setting.about.endswith("."), f"{setting.path} of {table.contribution or table.table}"
+
+
+def test_the_core_names_no_evaluator_learner_or_figure():
+    """By a `Trait` it knows what one is; the kit alone runs some of them."""
+    registry = Plugins.discover().registry
+    kinds = (EVALUATOR, LEARNER, VISUALIZER, SELECTOR)
+    # what is also a section of the report, a table of the run file or of a report, or a stage
+    names = {name for kind in kinds for name in registry.names(kind)} - {
+        *SECTIONS,
+        *CORE,
+        "encodings",
+        "rewriting",
+    }
+    for path in (ROOT / "gradiend_core").rglob("*.py"):
+        if "testing" in path.parts:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        quoted = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        named = {value for value in quoted if isinstance(value, str)} & names
+        assert not named, path
 
 
 def test_every_built_in_is_installed():
@@ -123,5 +159,6 @@ def test_every_name_of_the_api_is_there():
 
     for name in api.__all__:
         assert getattr(api, name) is not None
+    assert dir(api) == api.__all__
     with pytest.raises(AttributeError):
         _ = api.nothing

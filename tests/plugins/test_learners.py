@@ -18,7 +18,7 @@ from gradiend_core.roles.kinds import LEARNER
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import settings
-from tests.gradiend_core.test_learning import PAIRS, SCOPE, TwoWeights, TwoWordSource, WordExamples
+from tests.plugins.test_adam_steps import PAIRS, SCOPE, TwoWeights, TwoWordSource, WordExamples
 
 LEARNERS = ["adam", "mean-difference", "ridge", "supervised-encoder", "supervised-decoder"]
 SMALL = {"kind": "random", "share": 0.05}

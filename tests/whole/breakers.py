@@ -297,9 +297,7 @@ def nowhere(_: NoSettings) -> Path:
 def _of(config: type, *names: str) -> list[Contribution]:
     """ "SeesTheBatch" as "sees-the-batch"."""
     plain = {name: re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower() for name in names}
-    return [
-        Contribution(own, config, f"tests.gradiend_core.breakers:{name}", name) for name, own in plain.items()
-    ]
+    return [Contribution(own, config, f"tests.whole.breakers:{name}", name) for name, own in plain.items()]
 
 
 class Plugin:
@@ -359,9 +357,7 @@ class Plugin:
     @hookimpl
     def gradiend_texts():
         return [
-            Contribution(
-                "nowhere", NoSettings, "tests.gradiend_core.breakers:nowhere", "a file that was not shipped"
-            )
+            Contribution("nowhere", NoSettings, "tests.whole.breakers:nowhere", "a file that was not shipped")
         ]
 
     @staticmethod

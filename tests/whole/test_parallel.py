@@ -21,7 +21,7 @@ import sys, torch
 from safetensors.torch import save_file
 from gradiend_core.gradients import parallel
 from gradiend_core.records.gradient_role import GradientRole
-from tests.gradiend_core.test_parallel import examples_of, session
+from tests.whole.test_parallel import examples_of, session
 
 with parallel.processes() as first:
     assert parallel.count() == 2

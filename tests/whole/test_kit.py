@@ -11,7 +11,7 @@ from gradiend_core.errors import PluginError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.testing import contract, outcomes
 from gradiend_core.testing.checks.register import CHECKS
-from tests.gradiend_core.breakers import Plugin
+from tests.whole.breakers import Plugin
 
 #: contribution: the checks that must not hold
 BROKEN = {
