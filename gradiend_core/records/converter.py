@@ -84,10 +84,12 @@ def unstructure(value: Any) -> Any:
 
 
 def _explained(problem: str, to: Any) -> str:
-    """The problem at its path, with the sentence of the setting."""
+    """The problem at its path, with the sentence of the setting: the last name of the path, or the one that a
+    validator names."""
     what, _, where = problem.replace("$.", "").rpartition(" @ ")
     sentences = {field.name: about(field) for field in attrs.fields(to)}
-    meaning = sentences.get(where.rpartition(".")[2].partition("[")[0], "")
+    names = (where.rpartition(".")[2].partition("[")[0], what.removeprefix("'").partition("'")[0])
+    meaning = next((sentences[name] for name in names if name in sentences), "")
     return f"{what} at {where}" + (f" ({meaning[0].lower()}{meaning[1:].rstrip('.')})" if meaning else "")
 
 

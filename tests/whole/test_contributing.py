@@ -16,7 +16,7 @@ from gradiend_core import cli
 from gradiend_core.errors import ConfigError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.testing import outcomes
-from gradiend_core.testing.skeleton import SKELETONS
+from gradiend_core.testing.skeleton import SKELETONS, write_plugin
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "gradiend-shapes"
@@ -54,6 +54,30 @@ def test_a_new_plugin_passes_its_kit_at_once(kind, tmp_path, installed, capsys):
     found = list(outcomes(name))
     assert len(found) >= 3
     assert not [each for each in found if each.problem]
+
+
+@pytest.mark.parametrize("kind", SKELETONS)
+def test_a_new_plugin_is_typed(kind, tmp_path):
+    """mypy --strict finds nothing in it, nor where it is used as what it is."""
+    folder = write_plugin(kind, f"acme-{kind}", tmp_path / "acme")
+    environment = {**os.environ, "MYPYPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--follow-imports=silent",
+        "--cache-dir",
+        str(tmp_path),
+    ]
+    checked = subprocess.run(
+        [*command, f"acme_{kind.replace('-', '_')}"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_what_cannot_be_a_plugin_is_refused(tmp_path):
