@@ -142,13 +142,13 @@ from gradiend_core.learning.selection import largest as largest
 # --- toolbox for authors: evaluators and visualizers ---
 from gradiend_core.comparison.similarity import compare as compare
 from gradiend_core.comparison.similarity import shared as shared
-from gradiend_core.comparison.where import PLACE_COLUMNS as PLACE_COLUMNS
-from gradiend_core.comparison.where import WEIGHT_COLUMNS as WEIGHT_COLUMNS
+from gradiend_core.comparison.where import LocationRow as LocationRow
+from gradiend_core.comparison.where import WeightRow as WeightRow
+from gradiend_core.comparison.where import component_of as component_of
 from gradiend_core.comparison.where import largest_weights as largest_weights
-from gradiend_core.comparison.where import places as places
-from gradiend_core.comparison.where import shares_by_place as shares_by_place
-from gradiend_core.gradients.places import component_of as component_of
-from gradiend_core.gradients.places import layer_of as layer_of
+from gradiend_core.comparison.where import layer_number as layer_number
+from gradiend_core.comparison.where import locations as locations
+from gradiend_core.comparison.where import shares_by_location as shares_by_location
 from gradiend_core.rewriting.apply import Rewriter as Rewriter
 from gradiend_core.rewriting.measuring import Measure as Measure
 from gradiend_core.rewriting.measuring import goal_values as goal_values

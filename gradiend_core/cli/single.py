@@ -160,7 +160,8 @@ def data(
     print("\n".join([*pairs.funnel.lines(), *(f"warning: {warning}" for warning in pairs.funnel.warnings)]))
     print("\n" + markdown(audited["classes"]))
     if loaded is not None:
-        several = [f"{row[1]} ({row[3]})" for row in audited["tokens"].rows if row[2] != 1]
+        rows = audited["tokens"].records()
+        several = [f"{row['word']} ({row['pieces']})" for row in rows if row["tokens"] != 1]
         print(f"\nwords of several tokens: {', '.join(several) or 'none'}")
     for name in pairs.classes if preview else ():
         own = [pair for pair in pairs.pairs if pair.factual_class == name][:SHOWN]

@@ -4,52 +4,117 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, combinations_with_replacement, product
-from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 from torch import Tensor
 
 from gradiend_core.comparison.weights import Tops
-from gradiend_core.comparison.where import PLACE_COLUMNS, Place
+from gradiend_core.comparison.where import Location
 from gradiend_core.records.feature import LearnedFeature
 
 SIDES = ("decoder", "encoder")
 #: combinations of features whose common weights are counted, the largest first
 SHOWN = 64
-FEATURES = ("feature", "first", "second", "poles", "null", "model", "seeds", "weights", "correlation")
-WHERE = ("feature", *PLACE_COLUMNS)
-#: weights that are among the largest of just these features, and of no other one of their shape
-SETS = ("features", "number", "weights", "measure")
-PARTS = ("one", "two", "layer", "component", "decoder_cosine", "encoder_cosine")
-CROSSING = (
-    "feature",
-    "texts_of",
-    "correlation",
-    "correlation_std",
-    "first",
-    "second",
-    "oriented",
-    "oriented_std",
-    "n",
-)
-TRANSITIONS = ("feature", "texts_of", "class", "alternative_class", "mean", "n")
-#: `value` is of the best seeds, `mean` and `std` over all; `signed` where both have poles, so that the sign
-#: means something
-PAIRS = (
-    "one",
-    "two",
-    "side",
-    "measure",
-    "value",
-    "mean",
-    "std",
-    "chance",
-    "chance_in_place",
-    "p_value",
-    "signed",
-    "one_model",
-)
+
+
+@frozen
+class FeatureRow:
+    """A feature: its classes, whether they are poles, whether it is one of shuffled classes, its model, its
+    seeds, the weights in its scope, and its correlation on its own test pairs."""
+
+    feature: str
+    first: str
+    second: str
+    poles: bool
+    null: bool
+    model: str
+    seeds: int
+    weights: int
+    correlation: float | None
+
+
+@frozen
+class PairRow:
+    """A measure of two features: `value` of the best seeds, `mean` and `std` over all seeds, and what chance
+    gives; `signed` where both have poles, so that the sign means something."""
+
+    one: str
+    two: str
+    side: str
+    measure: str
+    value: float
+    mean: float
+    std: float | None
+    chance: float
+    chance_in_place: float
+    p_value: float | None
+    signed: bool
+    one_model: bool
+
+
+@frozen
+class SetRow:
+    """Weights that are among the largest of just these features, and of no other one of their shape."""
+
+    features: str
+    number: int
+    weights: int
+    measure: str
+
+
+@frozen
+class LocationPairRow:
+    """The cosines of two features at one location of the model."""
+
+    one: str
+    two: str
+    layer: int | None
+    component: str
+    decoder_cosine: float
+    encoder_cosine: float
+
+
+@frozen
+class FeatureLocationRow:
+    """As `where.LocationRow`, of one feature."""
+
+    feature: str
+    layer: int | None
+    component: str
+    weights: int
+    share_of_weights: float
+    share_of_decoder: float
+    share_of_encoder: float
+    share_of_largest: float
+
+
+@frozen
+class CrossingRow:
+    """What a feature reads in the test pairs of another one: the correlation with its classes, the mean
+    encoding of each class, and half of their difference; `std` over the seeds."""
+
+    feature: str
+    texts_of: str
+    correlation: float | None
+    correlation_std: float | None
+    first: float
+    second: float
+    oriented: float
+    oriented_std: float | None
+    n: int
+
+
+@frozen
+class CrossedTransitionRow:
+    """The mean encoding of the pairs of one transition from class to class."""
+
+    feature: str
+    texts_of: str
+    factual_class: str = field(metadata={"column": "class"})
+    alternative_class: str
+    mean: float
+    n: int
 
 
 @frozen(eq=False)
@@ -68,10 +133,12 @@ class Compared:
     def classes(self) -> tuple[str, str]:
         return self.seeds[0].classes
 
-    def row(self, correlation: float | None) -> tuple[Any, ...]:
-        """Of the table `features`, with the correlation on its own test pairs."""
+    def row(self, correlation: float | None) -> FeatureRow:
+        """The feature with the correlation on its own test pairs."""
         size = self.seeds[0].scope.size
-        return self.name, *self.classes, self.poles, self.null, self.model, len(self.seeds), size, correlation
+        return FeatureRow(
+            self.name, *self.classes, self.poles, self.null, self.model, len(self.seeds), size, correlation
+        )
 
 
 class Seeds:
@@ -79,24 +146,27 @@ class Seeds:
     features."""
 
     def __init__(self, features: Sequence[Compared]) -> None:
-        self.flat = [seed for each in features for seed in each.seeds]
-        ends = np.cumsum([len(each.seeds) for each in features])
-        self.of = [list(range(end - len(each.seeds), end)) for each, end in zip(features, ends, strict=True)]
+        self.flat = [seed for feature in features for seed in feature.seeds]
+        ends = np.cumsum([len(feature.seeds) for feature in features])
+        self.of = [
+            list(range(end - len(feature.seeds), end)) for feature, end in zip(features, ends, strict=True)
+        ]
 
     def between(self, values: np.ndarray, one: int, two: int) -> tuple[float, float, float | None]:
         """That of the best seeds, and mean and spread over all; of a feature and itself over its different
         seeds."""
         pairs = [(a, b) for a, b in product(self.of[one], self.of[two]) if one != two or a < b]
-        found = np.array([values[pair] for pair in pairs] or [values[self.of[one][0], self.of[two][0]]])
-        spread = float(found.std(ddof=1)) if len(found) > 1 else None
-        return float(values[self.of[one][0], self.of[two][0]]), float(found.mean()), spread
+        best = values[self.of[one][0], self.of[two][0]]
+        every = np.array([values[pair] for pair in pairs] or [best])
+        spread = float(every.std(ddof=1)) if len(every) > 1 else None
+        return float(best), float(every.mean()), spread
 
 
 def _cosines(products: Mapping[str, Tensor]) -> np.ndarray:
     """[K, K]; 0 for a feature that is nothing there."""
-    whole = sum(products.values()).numpy()  # type: ignore[union-attr]
-    lengths = np.sqrt(np.diag(whole))
-    return np.asarray(whole / np.maximum(np.outer(lengths, lengths), 1e-300))
+    total = sum(products.values()).numpy()  # type: ignore[union-attr]
+    lengths = np.sqrt(np.diag(total))
+    return np.asarray(total / np.maximum(np.outer(lengths, lengths), 1e-300))
 
 
 def pairs(
@@ -104,40 +174,25 @@ def pairs(
     seeds: Seeds,
     products: Mapping[str, Mapping[str, Tensor]],
     tops: Mapping[tuple[str, float], Tops],
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterator[PairRow]:
+    """Cosines and overlaps of every two features, and of each with itself over its seeds."""
     cosines = {side: _cosines(products[side]) for side in SIDES}
-    overlaps = {key: (own.overlap, own.chance, own.chance_in_place) for key, own in tops.items()}
+    overlaps = {key: top.overlap for key, top in tops.items()}
+    chances = {key: (top.chance, top.chance_in_place) for key, top in tops.items()}
     for one, two in combinations_with_replacement(range(len(group)), 2):
         first, second = group[one], group[two]
-        best, end = (
-            (seeds.of[one][0], seeds.of[two][0]),
-            (first.poles and second.poles, first.model == second.model),
-        )
+        best = seeds.of[one][0], seeds.of[two][0]
+        about = first.poles and second.poles, first.model == second.model
+        names = first.name, second.name
         for side in SIDES:
-            yield (
-                first.name,
-                second.name,
-                side,
-                "cosine",
-                *seeds.between(cosines[side], one, two),
-                0.0,
-                0.0,
-                None,
-                *end,
-            )
-        for (side, top), (overlap, *chances) in overlaps.items():
-            value = seeds.between(overlap, one, two)
-            by_chance = (float(chance[best]) for chance in chances)
-            yield (
-                first.name,
-                second.name,
-                side,
-                overlap_of(top),
-                *value,
-                *by_chance,
-                tops[side, top].p_value(*best),
-                *end,
-            )
+            value, mean, std = seeds.between(cosines[side], one, two)
+            yield PairRow(*names, side, "cosine", value, mean, std, 0.0, 0.0, None, *about)
+        for (side, top), overlap in overlaps.items():
+            value, mean, std = seeds.between(overlap, one, two)
+            by_chance, in_place = (float(chance[best]) for chance in chances[side, top])
+            p_value = tops[side, top].p_value(*best)
+            measure = overlap_of(top)
+            yield PairRow(*names, side, measure, value, mean, std, by_chance, in_place, p_value, *about)
 
 
 def overlap_of(top: float) -> str:
@@ -145,36 +200,31 @@ def overlap_of(top: float) -> str:
     return f"overlap {top}"
 
 
-def sets(group: Sequence[Compared], seeds: Seeds, tops: Tops, measure: str) -> Iterator[tuple[Any, ...]]:
-    real = [number for number, each in enumerate(group) if not each.null]
+def sets(group: Sequence[Compared], seeds: Seeds, tops: Tops, measure: str) -> Iterator[SetRow]:
+    """How many of the largest weights just these features share, without those of shuffled classes."""
+    real = [number for number, feature in enumerate(group) if not feature.null]
     for combination, count in tops.patterns([seeds.of[number][0] for number in real])[:SHOWN]:
-        yield ", ".join(group[real[place]].name for place in combination), len(combination), count, measure
+        names = ", ".join(group[real[position]].name for position in combination)
+        yield SetRow(names, len(combination), count, measure)
 
 
-def _by_place(products: Mapping[str, Tensor], place: Mapping[str, Place]) -> dict[Place, dict[str, Tensor]]:
-    found: dict[Place, dict[str, Tensor]] = {}
-    for name, own in products.items():
-        found.setdefault(place[name], {})[name] = own
-    return found
-
-
-def parts(
+def location_pairs(
     group: Sequence[Compared],
     seeds: Seeds,
     products: Mapping[str, Mapping[str, Tensor]],
-    place: Mapping[str, Place],
-) -> list[tuple[Any, ...]]:
+    location_of: Mapping[str, Location],
+) -> Iterator[LocationPairRow]:
+    """Cosines of every two features at every location."""
+    by_location: dict[str, dict[Location, dict[str, Tensor]]] = {side: {} for side in SIDES}
+    for side in SIDES:
+        for name, product_of_all in products[side].items():
+            by_location[side].setdefault(location_of[name], {})[name] = product_of_all
     cosines = {
-        side: {at: _cosines(own) for at, own in _by_place(products[side], place).items()} for side in SIDES
+        side: {location: _cosines(own) for location, own in by_location[side].items()} for side in SIDES
     }
-    best = [own[0] for own in seeds.of]
-    return [
-        (
-            group[one].name,
-            group[two].name,
-            *at,
-            *(float(cosines[side][at][best[one], best[two]]) for side in SIDES),
-        )
-        for one, two in combinations(range(len(best)), 2)
-        for at in cosines["decoder"]
-    ]
+    best = [numbers[0] for numbers in seeds.of]
+    for one, two in combinations(range(len(best)), 2):
+        for location in cosines["decoder"]:
+            decoder, encoder = (float(cosines[side][location][best[one], best[two]]) for side in SIDES)
+            names = group[one].name, group[two].name
+            yield LocationPairRow(*names, location.layer, location.component, decoder, encoder)

@@ -2,80 +2,131 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from attrs import frozen
+from torch import Tensor, nn
 
-from gradiend_core.gradients.places import component_of, layer_of
 from gradiend_core.learning.selection import count_of, largest
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.scope import ParameterScope
 
-#: the number of a layer, None outside of all, and a component, "" where no model tells it
-Place = tuple[int | None, str]
-PLACE_COLUMNS = (
-    "layer",
-    "component",
-    "weights",
-    "share_of_weights",
-    "share_of_decoder",
-    "share_of_encoder",
-    "share_of_largest",
-)
-WEIGHT_COLUMNS = ("parameter", "position", "decoder", "encoder")
+NUMBER = re.compile(r"\.(\d+)\.")
+ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 
 
-def places(scope: ParameterScope, model: nn.Module | None) -> dict[str, Place]:
+@frozen(order=True)
+class Location:
+    """The number of a layer, None outside of all, and a component, "" where no model tells it."""
+
+    layer: int | None
+    component: str
+
+
+@frozen
+class LocationRow:
+    """One location: how many weights of the scope it has, and which share of all weights, of the squared
+    lengths of decoder and encoder, and of the largest weights of the decoder."""
+
+    layer: int | None
+    component: str
+    weights: int
+    share_of_weights: float
+    share_of_decoder: float
+    share_of_encoder: float
+    share_of_largest: float
+
+
+@frozen
+class WeightRow:
+    """A single weight: its parameter, its position there, and the entries of decoder and encoder."""
+
+    parameter: str
+    position: str
+    decoder: float
+    encoder: float
+
+
+def layer_number(name: str) -> int | None:
+    """The number of the layer that a parameter is in, by its name; None for one in no layer."""
+    match = NUMBER.search(name)
+    return int(match.group(1)) if match else None
+
+
+def component_of(model: nn.Module, name: str) -> str:
+    """An embedding or a normalisation by its module, attention by its name; the rest of a layer is "mlp", all
+    else "other"."""
+    module = model.get_submodule(name.rpartition(".")[0])
+    if isinstance(module, nn.Embedding):
+        return "embeddings"
+    if "Norm" in type(module).__name__:
+        return "norm"
+    if ATTENTION.search(name):
+        return "attention"
+    return "mlp" if layer_number(name) is not None else "other"
+
+
+def locations(scope: ParameterScope, model: nn.Module | None) -> dict[str, Location]:
     """Where each parameter of a scope is; without a model what its name tells."""
-    names = [part.name for part in scope.slices]
-    return {name: (layer_of(name), component_of(model, name) if model else "") for name in names}
+    names = [parameter.name for parameter in scope.slices]
+    return {name: Location(layer_number(name), component_of(model, name) if model else "") for name in names}
 
 
-def shares_by_place(
-    feature: LearnedFeature, place_of: Mapping[str, Place], top: float
-) -> list[tuple[object, ...]]:
-    """For each place how many weights it has, and which share of all weights, of the squared lengths of
-    decoder and encoder, and of the largest weights of the decoder; layer by layer."""
+def shares_by_location(
+    feature: LearnedFeature, location_of: Mapping[str, Location], top: float
+) -> list[LocationRow]:
+    """A row for each location, layer by layer; `top` is the fraction (float) or number (int) of largest
+    weights."""
     count = count_of(top, feature.scope.size, "top")
     chosen = largest(feature.decoder.abs(), count)
-    found: dict[Place, list[float]] = {}
-    for part, at in feature.scope.parts():
-        own = found.setdefault(place_of[part.name], [0, 0.0, 0.0, 0])
-        own[0] += part.size
-        for which, vector in enumerate((feature.decoder, feature.encoder)):
-            own[1 + which] += float(vector[at].double().square_().sum())
-        own[3] += int(((chosen >= at.start) & (chosen < at.stop)).sum())
-    lengths = [sum(own[1 + which] for own in found.values()) or 1.0 for which in (0, 1)]
-    order = sorted(found, key=lambda place: (-1 if place[0] is None else place[0], place[1]))
-    return [
-        (
-            *place,
-            int(weights),
-            weights / feature.scope.size,
-            decoder / lengths[0],
-            encoder / lengths[1],
-            most / count,
+    columns_of: dict[Location, list[slice]] = {}
+    for parameter, columns in feature.scope.parts():
+        columns_of.setdefault(location_of[parameter.name], []).append(columns)
+
+    def squared(vector: Tensor, location: Location) -> float:
+        return sum(float(vector[columns].double().square_().sum()) for columns in columns_of[location])
+
+    order = sorted(columns_of, key=lambda at: (-1 if at.layer is None else at.layer, at.component))
+    decoder, encoder = (
+        {location: squared(vector, location) for location in columns_of}
+        for vector in (feature.decoder, feature.encoder)
+    )
+    lengths = [sum(squares.values()) or 1.0 for squares in (decoder, encoder)]
+    rows = []
+    for location in order:
+        weights = sum(columns.stop - columns.start for columns in columns_of[location])
+        among = sum(
+            int(((chosen >= columns.start) & (chosen < columns.stop)).sum())
+            for columns in columns_of[location]
         )
-        for place in order
-        for weights, decoder, encoder, most in [found[place]]
-    ]
+        rows.append(
+            LocationRow(
+                location.layer,
+                location.component,
+                weights,
+                weights / feature.scope.size,
+                decoder[location] / lengths[0],
+                encoder[location] / lengths[1],
+                among / count,
+            )
+        )
+    return rows
 
 
-def largest_weights(feature: LearnedFeature, count: int) -> list[tuple[str, str, float, float]]:
-    """The single weights with the largest entries of the decoder, largest first: the parameter, the position
-    in it, and the entries of decoder and encoder."""
-    rows: list[tuple[str, str, float, float]] = []
+def largest_weights(feature: LearnedFeature, count: int) -> list[WeightRow]:
+    """The single weights with the largest entries of the decoder, largest first."""
+    rows: list[WeightRow] = []
     if not count:
         return rows
     narrow = feature.narrowed(largest(feature.decoder.abs(), min(count, feature.scope.size)))
-    for part, at in narrow.scope.parts():
-        positions = torch.stack(torch.unravel_index(part.index, part.shape), 1)  # type: ignore[arg-type]  # of a narrowed scope
-        values = zip(
-            positions.tolist(), narrow.decoder[at].tolist(), narrow.encoder[at].tolist(), strict=True
-        )
+    for parameter, columns in narrow.scope.parts():
+        assert parameter.index is not None  # of a narrowed scope
+        positions = torch.stack(torch.unravel_index(parameter.index, parameter.shape), 1).tolist()
+        decoder, encoder = narrow.decoder[columns].tolist(), narrow.encoder[columns].tolist()
         rows += [
-            (part.name, ", ".join(map(str, position)), decoder, encoder)
-            for position, decoder, encoder in values
+            WeightRow(parameter.name, ", ".join(map(str, position)), *entries)
+            for position, *entries in zip(positions, decoder, encoder, strict=True)
         ]
-    return sorted(rows, key=lambda row: -abs(row[2]))
+    return sorted(rows, key=lambda row: -abs(row.decoder))

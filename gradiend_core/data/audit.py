@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import field, frozen
+
 from gradiend_core.data.collecting import WORD
 from gradiend_core.data.rules import folded
-from gradiend_core.records.funnel import EXAMPLES
 from gradiend_core.records.pair import SPLITS, PairData
 from gradiend_core.records.report import Table
 
@@ -27,17 +28,84 @@ def audit(data: PairData, tokenizer: Any = None) -> Mapping[str, Table]:
     return tables if tokenizer is None else {**tables, "tokens": _tokens(data, tokenizer)}
 
 
+@frozen
+class FunnelRow:
+    """What happened to texts at one stage, with up to three examples."""
+
+    stage: str
+    reason: str
+    count: int
+    example_1: str = ""
+    example_2: str = ""
+    example_3: str = ""
+
+
+@frozen
+class ClassRow:
+    """Pairs of one transition from class to class, by split."""
+
+    factual_class: str
+    alternative_class: str
+    train: int
+    validation: int
+    test: int
+
+
+@frozen
+class WordRow:
+    """Pairs whose factual filler is a word, by split, and how often it is an alternative."""
+
+    own_class: str = field(metadata={"column": "class"})
+    word: str
+    train: int
+    validation: int
+    test: int
+    as_alternative: int
+
+
+@frozen
+class LengthRow:
+    """Numbers of words of the pairs of a class: in the text, or before its slot."""
+
+    own_class: str = field(metadata={"column": "class"})
+    words_of: str
+    pairs: int
+    least: int
+    median: float
+    most: int
+
+
+@frozen
+class OverlapRow:
+    """How many pairs of a split begin as a training pair does: to a causal model, which sees only what is
+    before the slot, these are the same example."""
+
+    split: str
+    pairs: int
+    as_in_training: int = field(metadata={"column": "with the left context of a training pair"})
+
+
+@frozen
+class TokenRow:
+    """How many tokens a word is in the middle of a sentence."""
+
+    own_class: str = field(metadata={"column": "class"})
+    word: str
+    tokens: int
+    pieces: str
+
+
 def _funnel(data: PairData) -> Table:
-    rows = [
-        (drop.stage, drop.reason, drop.count, *drop.examples, *[""] * (EXAMPLES - len(drop.examples)))
-        for drop in data.funnel.drops
-    ]
-    head = [
-        ("reading", "read", data.funnel.read, *[""] * EXAMPLES),
-        ("matching", "matched", data.funnel.matched, *[""] * EXAMPLES),
-    ]
-    head += [("kept", name, count, *[""] * EXAMPLES) for name, count in data.funnel.kept]
-    return Table(("stage", "reason", "count", *(f"example_{n + 1}" for n in range(EXAMPLES))), (*head, *rows))
+    funnel = data.funnel
+    return Table.of(
+        FunnelRow,
+        [
+            FunnelRow("reading", "read", funnel.read),
+            FunnelRow("matching", "matched", funnel.matched),
+            *(FunnelRow("kept", name, count) for name, count in funnel.kept),
+            *(FunnelRow(drop.stage, drop.reason, drop.count, *drop.examples) for drop in funnel.drops),
+        ],
+    )
 
 
 def _classes(data: PairData) -> Table:
@@ -45,39 +113,43 @@ def _classes(data: PairData) -> Table:
         (pair.factual_class, pair.alternative_class, pair.split) for pair in data.pairs + data.neutral_pairs
     )
     cells = sorted({key[:2] for key in counts}, key=lambda cell: (cell[0] not in data.classes, cell))
-    rows = [(*cell, *(counts[*cell, split] for split in SPLITS)) for cell in cells]
-    return Table(("factual_class", "alternative_class", *SPLITS), tuple(rows))
+    return Table.of(
+        ClassRow, [ClassRow(*cell, *(counts[*cell, split] for split in SPLITS)) for cell in cells]
+    )
 
 
 def _words(data: PairData) -> Table:
     counts = Counter((pair.factual_class, folded(pair.factual), pair.split) for pair in data.pairs)
     drawn = Counter((pair.alternative_class, folded(pair.alternative)) for pair in data.pairs)
     cells = sorted({key[:2] for key in counts} | set(drawn))
-    rows = [(*cell, *(counts[*cell, split] for split in SPLITS), drawn[cell]) for cell in cells]
-    return Table(("class", "word", *SPLITS, "as_alternative"), tuple(rows))
+    rows = []
+    for cell in cells:
+        train, validation, test = (counts[*cell, split] for split in SPLITS)
+        rows.append(WordRow(*cell, train, validation, test, drawn[cell]))
+    return Table.of(WordRow, rows)
 
 
 def _lengths(data: PairData) -> Table:
     rows = []
     for name in data.classes:
-        own = [pair for pair in data.pairs if pair.factual_class == name]
+        pairs = [pair for pair in data.pairs if pair.factual_class == name]
         for what, texts in (
-            ("text", [pair.text for pair in own]),
-            ("before the slot", [pair.left for pair in own]),
+            ("text", [pair.text for pair in pairs]),
+            ("before the slot", [pair.left for pair in pairs]),
         ):
             lengths = sorted(len(WORD.findall(text)) for text in texts)
-            rows.append((name, what, len(own), lengths[0], statistics.median(lengths), lengths[-1]))
-    return Table(("class", "words_of", "pairs", "least", "median", "most"), tuple(rows))
+            median = statistics.median(lengths)
+            rows.append(LengthRow(name, what, len(pairs), lengths[0], median, lengths[-1]))
+    return Table.of(LengthRow, rows)
 
 
 def _overlap(data: PairData) -> Table:
-    """How many pairs of validation and test begin as a training pair does: to a causal model, which sees only
-    what is before the slot, these are the same example."""
-    seen = {pair.left for pair in data.split("train")}
-    rows = [
-        (split, len(own := data.split(split)), sum(pair.left in seen for pair in own)) for split in SPLITS[1:]
-    ]
-    return Table(("split", "pairs", "with the left context of a training pair"), tuple(rows))
+    beginnings = {pair.left for pair in data.split("train")}
+    rows = []
+    for split in SPLITS[1:]:
+        pairs = data.split(split)
+        rows.append(OverlapRow(split, len(pairs), sum(pair.left in beginnings for pair in pairs)))
+    return Table.of(OverlapRow, rows)
 
 
 def _tokens(data: PairData, tokenizer: Any) -> Table:
@@ -86,5 +158,5 @@ def _tokens(data: PairData, tokenizer: Any) -> Table:
         for word in words:
             head, whole = (tokenizer.tokenize(text) for text in ("a", f"a {word}"))
             pieces = whole[len(head) :]
-            rows.append((name, word, len(pieces), " ".join(pieces)))
-    return Table(("class", "word", "tokens", "pieces"), tuple(rows))
+            rows.append(TokenRow(name, word, len(pieces), " ".join(pieces)))
+    return Table.of(TokenRow, rows)

@@ -243,7 +243,7 @@ class OtherLayer(Layer):
         return total.flatten()[index]
 
 
-def layer_of(module: nn.Module) -> Layer | None:
+def matching_layer(module: nn.Module) -> Layer | None:
     """The layer of a module, by what its forward really is; None for one with children, which its parts must
     speak for."""
     from transformers.pytorch_utils import Conv1D

@@ -12,7 +12,7 @@ import torch
 from attrs import field, frozen, mutable
 from torch import Tensor, nn
 
-from gradiend_core.gradients.layers import Layer, OtherLayer, layer_of
+from gradiend_core.gradients.layers import Layer, OtherLayer, matching_layer
 from gradiend_core.records.scope import ParameterScope
 
 
@@ -51,7 +51,7 @@ class Taps:
                 for name, p in module._parameters.items()
                 if p is not None and id(p) in part_of
             ]
-            if own and (layer := layer_of(module)):
+            if own and (layer := matching_layer(module)):
                 uses[module] = [Use(layer, name, part) for name, part in own]
         return cls(uses, dtype)
 

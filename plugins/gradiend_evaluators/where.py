@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from gradiend_core.api import (
-    PLACE_COLUMNS,
-    WEIGHT_COLUMNS,
     EvaluationTask,
+    LocationRow,
     Metric,
     Metrics,
     Report,
     Table,
+    WeightRow,
     largest_weights,
-    places,
-    shares_by_place,
+    locations,
+    shares_by_location,
 )
 from gradiend_evaluators import WhereSettings
 
@@ -25,16 +25,16 @@ class WhereEvaluator:
 
     def evaluate(self, task: EvaluationTask) -> Report:
         feature = task.feature
-        rows = shares_by_place(feature, places(feature.scope, task.gradients.model), self.config.top)
+        rows = shares_by_location(feature, locations(feature.scope, task.gradients.model), self.config.top)
         by_component: dict[str, float] = {}
-        for _, component, _, _, share, *_ in rows:
-            by_component[str(component)] = by_component.get(str(component), 0.0) + float(share)  # type: ignore[arg-type]
+        for row in rows:
+            by_component[row.component] = by_component.get(row.component, 0.0) + row.share_of_decoder
         metrics: Metrics = {
             ("share_of_decoder", name): Metric(share, feature.scope.size)
             for name, share in by_component.items()
         }
         tables = {
-            "places": Table(PLACE_COLUMNS, tuple(rows)),
-            "weights": Table(WEIGHT_COLUMNS, tuple(largest_weights(feature, self.config.listed))),
+            "places": Table.of(LocationRow, rows),
+            "weights": Table.of(WeightRow, largest_weights(feature, self.config.listed)),
         }
         return Report("where", metrics, tables)

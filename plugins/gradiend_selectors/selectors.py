@@ -19,7 +19,7 @@ from gradiend_core.api import (
     count_of,
     difference_of_means,
     largest,
-    layer_of,
+    layer_number,
     load_feature,
 )
 from gradiend_selectors import COMPONENTS, Components, Layers, Pattern, RandomPart, Saved, TopByGradient
@@ -100,7 +100,7 @@ class ByLayer:
 
     def select(self, task: SelectionTask) -> ParameterScope:
         names = backbone(task.model)
-        layers = {name: layer for name in names if (layer := layer_of(name)) is not None}
+        layers = {name: layer for name in names if (layer := layer_number(name)) is not None}
         count = 1 + max(layers.values(), default=-1)
         first, last = (
             number + count if number < 0 else number for number in (self.config.first, self.config.last)

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from gradiend_core.api import LearnedFeature, NoSettings, Report, layer_of
+from gradiend_core.api import LearnedFeature, NoSettings, Report, layer_number
 from gradiend_visualizers.style import ACCENT, FIRST, SECOND, new_figure
 
 #: the most bars
@@ -53,7 +53,7 @@ def by_layer(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return parts
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in parts:
-        layer = layer_of(row["parameter"])
+        layer = layer_number(row["parameter"])
         groups.setdefault("no layer" if layer is None else f"layer {layer}", []).append(row)
     return [
         {

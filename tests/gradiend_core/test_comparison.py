@@ -10,7 +10,7 @@ from scipy.stats import hypergeom
 from gradiend_core.comparison.report import compare_features, of_one_shape
 from gradiend_core.comparison.tables import Compared
 from gradiend_core.comparison.weights import Weights
-from gradiend_core.comparison.where import places, shares_by_place
+from gradiend_core.comparison.where import locations, shares_by_location
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.run import ComparisonSettings
@@ -201,8 +201,8 @@ def test_chunks_do_not_matter(monkeypatch):
 def test_where_a_feature_is_adds_up():
     decoder = torch.zeros(1000)
     decoder[:200], decoder[500:505] = 1.0, 20.0  # squared: 200 and 2,000
-    rows = shares_by_place(feature(decoder), places(SCOPE, None), 5)
-    assert [(row[0], row[2]) for row in rows] == [(None, 500), (0, 200), (1, 300)]
-    assert [row[4] for row in rows] == pytest.approx([2000 / 2200, 200 / 2200, 0.0])
-    assert [row[6] for row in rows] == [1.0, 0.0, 0.0]
-    assert sum(row[3] for row in rows) == pytest.approx(1.0)
+    rows = shares_by_location(feature(decoder), locations(SCOPE, None), 5)
+    assert [(row.layer, row.weights) for row in rows] == [(None, 500), (0, 200), (1, 300)]
+    assert [row.share_of_decoder for row in rows] == pytest.approx([2000 / 2200, 200 / 2200, 0.0])
+    assert [row.share_of_largest for row in rows] == [1.0, 0.0, 0.0]
+    assert sum(row.share_of_weights for row in rows) == pytest.approx(1.0)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, linear
 from transformers.pytorch_utils import Conv1D
 
-from gradiend_core.gradients.layers import EmbeddingLayer, LinearLayer, NormLayer, OtherLayer, layer_of
+from gradiend_core.gradients.layers import EmbeddingLayer, LinearLayer, NormLayer, OtherLayer, matching_layer
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import MinimalPair
@@ -152,8 +152,8 @@ def test_layers_go_by_what_forward_really_is():
         ],
     }
     for kind, modules in kinds.items():
-        assert all(type(layer_of(module)) is kind for module in modules)
-    assert layer_of(nn.Sequential(nn.Linear(2, 2))) is None
+        assert all(type(matching_layer(module)) is kind for module in modules)
+    assert matching_layer(nn.Sequential(nn.Linear(2, 2))) is None
 
 
 @pytest.mark.parametrize("directions", [1, 2, 40])

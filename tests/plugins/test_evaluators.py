@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from attrs import asdict
 from gradiend_evaluators import DecoderSettings, EncoderSettings, ThresholdSettings, WhereSettings
 from gradiend_evaluators.decoder import DecoderEvaluator
 from gradiend_evaluators.encoder import EncoderEvaluator
@@ -16,7 +17,7 @@ from gradiend_evaluators.policies import Threshold
 from gradiend_evaluators.where import WhereEvaluator
 
 from gradiend_core import Session
-from gradiend_core.comparison.where import WEIGHT_COLUMNS, largest_weights
+from gradiend_core.comparison.where import largest_weights
 from gradiend_core.errors import ConfigError
 from gradiend_core.language import texts as texts_module
 from gradiend_core.learning.encodings import labels_of
@@ -317,7 +318,7 @@ def test_the_largest_weights_are_named_by_their_position(quick, every):
         if every == 1
         else quick.feature.narrowed(torch.arange(0, quick.feature.scope.size, every))
     )
-    rows = [dict(zip(WEIGHT_COLUMNS, row, strict=True)) for row in largest_weights(feature, 30)]
+    rows = [asdict(row) for row in largest_weights(feature, 30)]
     assert [abs(row["decoder"]) for row in rows] == feature.decoder.abs().topk(30).values.tolist()
     parameters = dict(quick.loaded.model.named_parameters())
     before = {name: value.detach().clone() for name, value in parameters.items()}

@@ -6,6 +6,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from attrs import evolve
 from gradiend_visualizers.heatmap import clustered, heatmap
 from gradiend_visualizers.many import CrossEncoding, Overlap, Similarity
 from gradiend_visualizers.sets import SHAPES, SharedWeights
@@ -13,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
 from gradiend_core.api import NoSettings, Report, Table
-from gradiend_core.comparison.tables import CROSSING, FEATURES, PAIRS, SETS
+from gradiend_core.comparison.tables import CrossingRow, FeatureRow, PairRow, SetRow
 
 
 def comparison(count: int, names: list[str] | None = None) -> Report:
@@ -22,46 +23,26 @@ def comparison(count: int, names: list[str] | None = None) -> Report:
     names = names or [f"FirstClass{number}-SecondClass{number}" for number in range(count)]
     model = ["tiny-mlm" if number < count / 2 else "tiny-clm" for number in range(count)]
     features = [
-        (name, "A", "B", False, False, model[number], 1, 1000, 0.9) for number, name in enumerate(names)
+        FeatureRow(name, "A", "B", False, False, model[number], 1, 1000, 0.9)
+        for number, name in enumerate(names)
     ]
     pairs, crossing = [], []
     for one in range(count):
         for two in range(count):
-            if model[one] == model[two]:
-                value = 1 - abs(one - two) / count
-                crossing.append(
-                    (
-                        names[one],
-                        names[two],
-                        value,
-                        None,
-                        value,
-                        -value,
-                        value * (-1) ** (one + two),
-                        None,
-                        20,
-                    )
-                )
-                if one <= two:
-                    for measure in ("cosine", "overlap 0.01"):
-                        pairs.append(
-                            (
-                                names[one],
-                                names[two],
-                                "decoder",
-                                measure,
-                                value,
-                                value,
-                                None,
-                                0.01,
-                                0.05,
-                                0.5,
-                                False,
-                                True,
-                            )
-                        )
-    tables = {"features": Table(FEATURES, tuple(features)), "pairs": Table(PAIRS, tuple(pairs))}
-    return Report("comparison", {}, tables | {"crossing": Table(CROSSING, tuple(crossing))})
+            if model[one] != model[two]:
+                continue
+            both, value = (names[one], names[two]), 1 - abs(one - two) / count
+            oriented = value * (-1) ** (one + two)
+            crossing.append(CrossingRow(*both, value, None, value, -value, oriented, None, 20))
+            for measure in ("cosine", "overlap 0.01") if one <= two else ():
+                numbers = value, value, None, 0.01, 0.05, 0.5
+                pairs.append(PairRow(*both, "decoder", measure, *numbers, False, True))
+    tables = {
+        "features": Table.of(FeatureRow, features),
+        "pairs": Table.of(PairRow, pairs),
+        "crossing": Table.of(CrossingRow, crossing),
+    }
+    return Report("comparison", {}, tables)
 
 
 @pytest.mark.parametrize("kind", [Similarity, Overlap, CrossEncoding])
@@ -122,12 +103,12 @@ def test_a_heatmap_has_the_numbers_in_their_places():
 def test_rows_are_encoders_and_columns_texts():
     report = comparison(4, ["a", "b", "c", "d"])
     rows = [
-        (*row[:6], 0.25 if row[:2] == ("a", "b") else row[6], *row[7:])
-        for row in report.tables["crossing"].rows
+        evolve(row, oriented=0.25) if (row.feature, row.texts_of) == ("a", "b") else row
+        for row in report.tables["crossing"].read(CrossingRow)
     ]
     axes = (
         CrossEncoding(NoSettings())
-        .draw(Report("c", {}, {**report.tables, "crossing": Table(CROSSING, tuple(rows))}))
+        .draw(Report("c", {}, {**report.tables, "crossing": Table.of(CrossingRow, rows)}))
         .axes[0]
     )
     names = [label.get_text() for label in axes.get_yticklabels()]
@@ -151,8 +132,8 @@ def test_a_venn_diagram_says_every_number(count):
     names = ["delta", "alpha", "epsilon", "beta", "gamma"][:count]
     every = [own for size in range(1, count + 1) for own in combinations(names, size)]
     numbers = {own: 1000 + 7 * place for place, own in enumerate(every)}
-    rows = tuple((", ".join(own), len(own), number, "overlap 0.01") for own, number in numbers.items())
-    figure = SharedWeights(NoSettings()).draw(Report("c", {}, {"sets": Table(SETS, rows)}))
+    rows = [SetRow(", ".join(own), len(own), number, "overlap 0.01") for own, number in numbers.items()]
+    figure = SharedWeights(NoSettings()).draw(Report("c", {}, {"sets": Table.of(SetRow, rows)}))
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert sorted(texts) == sorted(
         [
@@ -183,8 +164,8 @@ def test_a_venn_diagram_says_every_number(count):
 
 
 def test_of_more_features_a_column_for_each_combination():
-    rows = tuple((f"f{n}, f{n + 1}", 2, 100 - n, "overlap 0.01") for n in range(40))
-    bars, dots = SharedWeights(NoSettings()).draw(Report("c", {}, {"sets": Table(SETS, rows)})).axes
+    rows = [SetRow(f"f{n}, f{n + 1}", 2, 100 - n, "overlap 0.01") for n in range(40)]
+    bars, dots = SharedWeights(NoSettings()).draw(Report("c", {}, {"sets": Table.of(SetRow, rows)})).axes
     assert [bar.get_height() for bar in bars.patches] == [100 - n for n in range(30)]
     assert [label.get_text() for label in dots.get_yticklabels()] == sorted(f"f{n}" for n in range(31))
 
