@@ -40,21 +40,39 @@ def settings(
 
     tables = list(described(Plugins.discover(disable_plugin).registry))
     if table is None:
-        rows = [(f"[{each.table}]" if each.table else "", each.contribution, each.summary) for each in tables]
+        rows = [
+            (
+                f"[{described_table.table}]" if described_table.table else "",
+                described_table.contribution,
+                described_table.summary,
+            )
+            for described_table in tables
+        ]
         print_table(("table", "kind", "what it is"), rows, whole=("table", "kind"))
         return
-    chosen = [each for each in tables if table in (each.table, each.contribution)]
+    chosen = [
+        described_table
+        for described_table in tables
+        if table in (described_table.table, described_table.contribution)
+    ]
     if not chosen:
         raise ConfigError(
             unknown(
-                "table", table, {name for each in tables for name in (each.table, each.contribution)} - {""}
+                "table",
+                table,
+                {
+                    name
+                    for described_table in tables
+                    for name in (described_table.table, described_table.contribution)
+                }
+                - {""},
             )
         )
-    for each in chosen:
-        print(f"{each.contribution or each.table or 'top'}: {each.summary}")
+    for described_table in chosen:
+        print(f"{described_table.contribution or described_table.table or 'top'}: {described_table.summary}")
         print_table(
             ("setting", "default", "meaning"),
-            [(row.path, row.default or "must be given", row.about) for row in each.settings],
+            [(row.path, row.default or "must be given", row.about) for row in described_table.settings],
             whole=("setting",),
         )
         print()
@@ -72,12 +90,12 @@ def check(
     from gradiend_core.testing.kit import outcomes
 
     broken = 0
-    for each in outcomes(name, **override({}, settings)):
+    for outcome in outcomes(name, **override({}, settings)):
         print(
-            f"{'mend' if each.problem else 'ok  '}  {each.plugin_kind} {each.name}:"
-            f" {each.problem or each.promise}"
+            f"{'mend' if outcome.problem else 'ok  '}  {outcome.plugin_kind} {outcome.name}:"
+            f" {outcome.problem or outcome.promise}"
         )
-        broken += bool(each.problem)
+        broken += bool(outcome.problem)
     if broken:
         raise typer.Exit(1)
 

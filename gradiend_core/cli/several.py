@@ -26,13 +26,18 @@ def suite(
     from gradiend_core.config.suitefile import read_suite
     from gradiend_core.finished.suite import run_suite, workers
 
-    found = read_suite(file, settings)
+    members_and_comparison = read_suite(file, settings)
     folder = output or Path("runs") / file.stem
-    with workers(min(jobs, len(found.members))) as executor:
-        result = run_suite(found, folder, executor, lambda line: print(line, file=sys.stderr))
+    with workers(min(jobs, len(members_and_comparison.members))) as executor:
+        result = run_suite(
+            members_and_comparison, folder, executor, lambda line: print(line, file=sys.stderr)
+        )
     if result.report:
         show(result.report)
-    print(f"{len(result.finished)} of {len(found.members)} runs have finished; written to {folder}")
+    print(
+        f"{len(result.finished)} of {len(members_and_comparison.members)} runs have finished; written to"
+        f" {folder}"
+    )
     if result.failed:
         print("\n".join(f"failed    {name}: {problem}" for name, problem in result.failed.items()))
         raise typer.Exit(1)
@@ -57,7 +62,7 @@ def compare(
     from gradiend_core.records.run import ComparisonSettings
 
     try:
-        tops = [float(each) if "." in each else int(each) for each in top]
+        tops = [float(share) if "." in share else int(share) for share in top]
     except ValueError as error:
         raise ConfigError(
             f"--top takes a share, like 0.01, or a count, like 1000, not {' '.join(top)!r}"
@@ -100,7 +105,7 @@ def stack(
     from gradiend_core.finished.stacking import export_stack, opened
     from gradiend_core.finished.stacking import stack as stack_edits
 
-    found = stack_edits(opened(edits))
-    print("\n".join(found.report.lines))
+    stacked = stack_edits(opened(edits))
+    print("\n".join(stacked.report.lines))
     if output:
-        print("\n".join(export_stack(found, output, form, keep=keep, rank=rank)))
+        print("\n".join(export_stack(stacked, output, form, keep=keep, rank=rank)))

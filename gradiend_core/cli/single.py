@@ -107,14 +107,14 @@ def plan(
 
     kind, file = _kind_or_file(what)
     session = Session(kind, run_file=file, model=model, settings=settings, classes=names(classes))
-    found = memory_plan(session)
-    if found is None:
+    memory = memory_plan(session)
+    if memory is None:
         raise ConfigError(
             "the memory of this run cannot be planned: its source, scope or learner does not say what it"
             " needs"
         )
-    print("\n".join(found.lines()))
-    if problem := shortage(found):
+    print("\n".join(memory.lines()))
+    if problem := shortage(memory):
         print(f"warning: {problem}", file=sys.stderr)
 
 
@@ -164,8 +164,8 @@ def data(
         several = [f"{row['word']} ({row['pieces']})" for row in rows if row["tokens"] != 1]
         print(f"\nwords of several tokens: {', '.join(several) or 'none'}")
     for name in pairs.classes if preview else ():
-        own = [pair for pair in pairs.pairs if pair.factual_class == name][:SHOWN]
-        print("\n" + "\n".join(f"{name} → {pair.alternative_class}: {_marked(pair)}" for pair in own))
+        shown = [pair for pair in pairs.pairs if pair.factual_class == name][:SHOWN]
+        print("\n" + "\n".join(f"{name} → {pair.alternative_class}: {_marked(pair)}" for pair in shown))
     if output is not None:
         print(f"\nwritten to {output}; learn from it with: gradiend run {output / 'run.toml'} --model MODEL")
 

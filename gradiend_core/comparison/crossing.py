@@ -38,7 +38,7 @@ class Crossing:
 def encode_all(features: Sequence[LearnedFeature], gradients: ModelGradients, examples: Examples) -> Tensor:
     """Encodings of each example by each feature, [features, examples]. Features of one gradient role and
     scope share passes; a pass takes as many as the budget has room for."""
-    found = torch.zeros(len(features), len(examples.pairs))
+    encodings = torch.zeros(len(features), len(examples.pairs))
     groups: dict[tuple[str, str], list[int]] = {}
     for number, feature in enumerate(features):
         groups.setdefault((feature.source.value, feature.scope.fingerprint()), []).append(number)
@@ -46,9 +46,9 @@ def encode_all(features: Sequence[LearnedFeature], gradients: ModelGradients, ex
         scope = common_scope([features[number] for number in numbers])
         directions = torch.stack([_over(features[number], scope) for number in numbers])
         projected = gradients.over(scope).project(examples, directions, features[numbers[0]].source).cpu()
-        for number, own in zip(numbers, projected.T, strict=True):
-            found[number] = features[number].encode(own)
-    return found
+        for number, projections in zip(numbers, projected.T, strict=True):
+            encodings[number] = features[number].encode(projections)
+    return encodings
 
 
 def _together(
@@ -63,14 +63,14 @@ def _together(
             if (len(open_ones[-1]) + 1) * size > BUDGET and open_ones[-1]:
                 open_ones.append([])
             open_ones[-1].append(number)
-    return [numbers for own in passes.values() for numbers in own]
+    return [numbers for groups_of_role in passes.values() for numbers in groups_of_role]
 
 
 def _over(feature: LearnedFeature, scope: ParameterScope) -> Tensor:
     if feature.scope.size == scope.size:
         return feature.encoder
     whole = torch.zeros(scope.size)
-    whole[feature.scope.places_in(scope)] = feature.encoder.cpu()
+    whole[feature.scope.columns_in(scope)] = feature.encoder.cpu()
     return whole
 
 

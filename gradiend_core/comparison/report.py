@@ -75,13 +75,13 @@ def compare_features(
     correlations: dict[str, float | None] = {}
     top = settings.top[0]
     for model, reading in readings.items():
-        correlations |= _crossings([each for each in features if each.model == model], reading, rows)
+        correlations |= _crossings([feature for feature in features if feature.model == model], reading, rows)
     for group in of_one_shape(features):
         seeds = Seeds(group)
         weights = Weights(seeds.flat)
         products = {side: weights.products(side) for side in SIDES}
         tops = {(side, share): weights.largest(side, share) for side in SIDES for share in settings.top}
-        models = [readings[each.model].gradients.model for each in group if each.model in readings]
+        models = [readings[feature.model].gradients.model for feature in group if feature.model in readings]
         location_of = locations(weights.scope, models[0] if models else None)
         group_pairs = list(pairs(group, seeds, products, tops))
         rows.pairs += group_pairs
@@ -168,8 +168,8 @@ def _summary(
     group: Sequence[Compared], pairs_of_group: Sequence[PairRow], crossings: Sequence[CrossingRow], top: float
 ) -> tuple[Metrics, list[str]]:
     """What every two features of a group share on average, and what a feature shares with one of nothing."""
-    names, null = {each.name for each in group}, {each.name for each in group if each.null}
-    label = ", ".join(dict.fromkeys(each.model for each in group))
+    names, null = {feature.name for feature in group}, {feature.name for feature in group if feature.null}
+    label = ", ".join(dict.fromkeys(feature.model for feature in group))
     metrics: Metrics = {}
     count = len(names) - len(null)
     lines = [f"{count} feature{'s' if count != 1 else ''} of {label}"]

@@ -220,7 +220,8 @@ def location_pairs(
         for name, product_of_all in products[side].items():
             by_location[side].setdefault(location_of[name], {})[name] = product_of_all
     cosines = {
-        side: {location: _cosines(own) for location, own in by_location[side].items()} for side in SIDES
+        side: {location: _cosines(products_there) for location, products_there in by_location[side].items()}
+        for side in SIDES
     }
     best = [numbers[0] for numbers in seeds.of]
     for one, two in combinations(range(len(best)), 2):

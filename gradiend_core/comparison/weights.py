@@ -39,22 +39,22 @@ class Weights:
         self.features = tuple(features)
         self.scope = common_scope(features)
         whole = self.scope.fingerprint()
-        self._places = [
-            None if feature.scope.fingerprint() == whole else feature.scope.places_in(self.scope)
+        self._positions = [
+            None if feature.scope.fingerprint() == whole else feature.scope.columns_in(self.scope)
             for feature in features
         ]
-        self.alike = all(places is None for places in self._places)
+        self.alike = all(positions is None for positions in self._positions)
 
     def chunks(self, name: str) -> Iterator[tuple[ParameterSlice, Tensor]]:
         """The vectors `name` ("encoder", "decoder") of all features, [K, part of a parameter], with the
         parameter. Nothing longer than a part is held, so that features that were loaded from files need not
         fit into memory together."""
         width = max(1, BUDGET // len(self.features))
-        for part, place in self.scope.parts():
-            for start in range(place.start, place.stop, width):
-                stop = min(place.stop, start + width)
+        for parameter, columns in self.scope.with_columns():
+            for start in range(columns.start, columns.stop, width):
+                stop = min(columns.stop, start + width)
                 yield (
-                    part,
+                    parameter,
                     torch.stack(
                         [self._between(number, name, start, stop) for number in range(len(self.features))]
                     ),
@@ -63,36 +63,41 @@ class Weights:
     def _between(self, number: int, name: str, start: int, stop: int) -> Tensor:
         """The entries of a feature at these places of the common scope."""
         vector: Tensor = getattr(self.features[number], name)
-        places = self._places[number]
-        if places is None:
+        positions = self._positions[number]
+        if positions is None:
             return vector[start:stop]
-        own, inside = torch.zeros(stop - start, dtype=vector.dtype), (places >= start) & (places < stop)
-        own[places[inside] - start] = vector.cpu()[inside]
-        return own
+        entries, inside = (
+            torch.zeros(stop - start, dtype=vector.dtype),
+            (positions >= start) & (positions < stop),
+        )
+        entries[positions[inside] - start] = vector.cpu()[inside]
+        return entries
 
     def products(self, name: str) -> dict[str, Tensor]:
         """Inner products of every two features by parameter, [K, K] in float64."""
-        found: dict[str, Tensor] = {}
-        for part, own in self.chunks(name):
-            own = own.double()
-            found[part.name] = found.get(part.name, 0) + own @ own.T
-        return found
+        products: dict[str, Tensor] = {}
+        for parameter, vectors in self.chunks(name):
+            vectors = vectors.double()
+            products[parameter.name] = products.get(parameter.name, 0) + vectors @ vectors.T
+        return products
 
     def largest(self, name: str, top: float) -> Tops:
         """The `top` (fraction or count) largest entries of each feature."""
-        counts, places = [], []
-        for feature, own in zip(self.features, self._places, strict=True):
+        counts, chosen_positions = [], []
+        for feature, positions in zip(self.features, self._positions, strict=True):
             count = count_of(top, feature.scope.size, "comparison.top")
             chosen = largest(getattr(feature, name).abs(), count)
-            places.append(chosen if own is None else own[chosen])
+            chosen_positions.append(chosen if positions is None else positions[chosen])
             counts.append(count)
         ends = np.concatenate([[0], np.cumsum(counts)])
         ones = np.ones(ends[-1], dtype=np.int64)
-        which = csr_array((ones, torch.cat(places).numpy(), ends), shape=(len(counts), self.scope.size))
-        names = [part.name for part in self.scope.slices]
+        which = csr_array(
+            (ones, torch.cat(chosen_positions).numpy(), ends), shape=(len(counts), self.scope.size)
+        )
+        names = [parameter.name for parameter in self.scope.slices]
         # of weights that no feature could choose there are none, unless their scopes differ
-        sizes = [part.size if self.alike else prod(part.shape) for part in self.scope.slices]
-        starts = np.concatenate([[0], np.cumsum([part.size for part in self.scope.slices])])
+        sizes = [parameter.size if self.alike else prod(parameter.shape) for parameter in self.scope.slices]
+        starts = np.concatenate([[0], np.cumsum([parameter.size for parameter in self.scope.slices])])
         by_parameter = np.stack([which[:, a:b].sum(axis=1) for a, b in pairwise(starts)], axis=1)
         return Tops(tuple(counts), which, by_parameter, np.array(sizes), tuple(names))
 
@@ -142,11 +147,11 @@ class Tops:
         # each combination as one number: sums of random ones are equal by chance once in 2^64
         marks = np.random.default_rng(0).integers(-(2**62), 2**62, len(features)) @ some
         _, first, count = np.unique(np.asarray(marks), return_index=True, return_counts=True)
-        found = [
+        patterns = [
             (tuple(sorted(some.indices[some.indptr[at] : some.indptr[at + 1]].tolist())), int(n))
             for at, n in zip(first, count, strict=True)
         ]
-        return sorted(found, key=lambda each: (-each[1], each[0]))
+        return sorted(patterns, key=lambda pattern: (-pattern[1], pattern[0]))
 
     def p_value(self, one: int, two: int) -> float:
         """How likely at least so many shared weights are when both are drawn from all (hypergeometric)."""

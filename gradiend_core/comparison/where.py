@@ -82,7 +82,7 @@ def shares_by_location(
     count = count_of(top, feature.scope.size, "top")
     chosen = largest(feature.decoder.abs(), count)
     columns_of: dict[Location, list[slice]] = {}
-    for parameter, columns in feature.scope.parts():
+    for parameter, columns in feature.scope.with_columns():
         columns_of.setdefault(location_of[parameter.name], []).append(columns)
 
     def squared(vector: Tensor, location: Location) -> float:
@@ -121,7 +121,7 @@ def largest_weights(feature: LearnedFeature, count: int) -> list[WeightRow]:
     if not count:
         return rows
     narrow = feature.narrowed(largest(feature.decoder.abs(), min(count, feature.scope.size)))
-    for parameter, columns in narrow.scope.parts():
+    for parameter, columns in narrow.scope.with_columns():
         assert parameter.index is not None  # of a narrowed scope
         positions = torch.stack(torch.unravel_index(parameter.index, parameter.shape), 1).tolist()
         decoder, encoder = narrow.decoder[columns].tolist(), narrow.encoder[columns].tolist()

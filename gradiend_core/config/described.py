@@ -48,7 +48,7 @@ def described(registry: Registry) -> Iterator[DescribedTable]:
     for name, settings in CORE.items():
         yield _table(name, "", _first_sentence(settings), name, settings)
     for name, kind in (*ONE.items(), *SEVERAL.items()):
-        for contribution in (registry.get(kind, each) for each in registry.names(kind)):
+        for contribution in (registry.get(kind, name) for name in registry.names(kind)):
             path = name if name in ONE else f"{name}.{contribution.name}"
             yield _table(name, contribution.name, contribution.summary, path, contribution.config)
     yield _table("comparison", "", "of a suite: how features are compared", "comparison", ComparisonSettings)

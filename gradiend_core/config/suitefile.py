@@ -54,7 +54,7 @@ def read_suite(path: Path, settings: Sequence[str] = (), registry: Registry | No
         raise ConfigError(f"suite {str(path)!r} has no members; give each as a table, [[{MEMBERS}]]")
     comparison = structure(table.pop(COMPARISON, {}), ComparisonSettings, COMPARISON)
     shared = _merged(_usual(table, registry), table)
-    members = [member for own in given for member in _expanded(_merged(shared, own))]
+    members = [member for member_tables in given for member in _expanded(_merged(shared, member_tables))]
     if comparison.nulls:
         null = _null_learner(registry)
         members += [_null(member, null, number) for member in members for number in range(comparison.nulls)]
@@ -84,20 +84,20 @@ def _given(table: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
     value."""
     value = table.get(key, default)
     if not isinstance(value, kind) or (
-        isinstance(value, list) and not all(isinstance(each, str) for each in value)
+        isinstance(value, list) and not all(isinstance(item, str) for item in value)
     ):
         what = {dict: "a table", list: "a list of texts", str: "a text", int: "a whole number"}[kind]
         raise ConfigError(f"{key} of a suite or a member must be {what}, not {value!r:.200}")
     return value
 
 
-def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(shared: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, Any]:
     """Tables in tables are merged; anything else of a member replaces what is shared."""
-    found = dict(shared)
-    for key, value in own.items():
-        both = isinstance(value, dict) and isinstance(found.get(key), dict)
-        found[key] = _merged(found[key], value) if both else value
-    return found
+    merged = dict(shared)
+    for key, value in tables.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
 
 
 def _expanded(table: dict[str, Any]) -> Iterator[Member]:
@@ -115,14 +115,14 @@ def _expanded(table: dict[str, Any]) -> Iterator[Member]:
         raise ConfigError(f'pairs must be "all" or a list of two classes each, not {pairs!r:.200}')
     chosen: list[list[str]] = [classes] if pairs is None else pairs
     for pair in chosen:
-        own = {**table, "paradigm": {**paradigm, **({"classes": pair} if pair else {})}}
-        parts = [name] if name and pairs is None else [*([name] if name else []), "-".join(pair) or kind]
+        tables = {**table, "paradigm": {**paradigm, **({"classes": pair} if pair else {})}}
+        names = [name] if name and pairs is None else [*([name] if name else []), "-".join(pair) or kind]
         for model in models if isinstance(models, list) else [models]:
             ending = f"@{Path(str(model)).name}" if isinstance(models, list) else ""
-            called = re.sub(r"[^\w+@.-]", "_", ".".join(parts) + ending)
+            called = re.sub(r"[^\w+@.-]", "_", ".".join(names) + ending)
             if not called.strip("._-"):
                 raise ConfigError("a member of the suite has neither a name nor classes; give it a name")
-            yield Member(called, own if model is None else {**own, "model": model})
+            yield Member(called, tables if model is None else {**tables, "model": model})
 
 
 def _are_two(pair: Any) -> bool:

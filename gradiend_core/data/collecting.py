@@ -30,7 +30,7 @@ class Collector:
     settings: DataSettings
     rng: random.Random
     drops: DropCounter = field(factory=lambda: DropCounter(STAGE), init=False)
-    found: dict[tuple[str, str], Reservoir[Slot]] = field(factory=dict, init=False)
+    slots: dict[tuple[str, str], Reservoir[Slot]] = field(factory=dict, init=False)
     identity: Reservoir[Slot] = field(init=False)
     neutral: Reservoir[Text] = field(init=False)
     seen: set[int] = field(factory=set, init=False)
@@ -67,13 +67,13 @@ class Collector:
     def take(self, text: Text, finding: Finding) -> None:
         """What was found in a text: of several slots one is drawn."""
         settings, rng = self.settings, self.rng
-        if finding.candidates or finding.parts:
+        if finding.candidates or finding.rule_classes:
             self.matched += 1
         if finding.candidates:
             candidates = finding.candidates
-            if any(MASK in each.left or MASK in each.right for each in candidates):
+            if any(MASK in slot.left or MASK in slot.right for slot in candidates):
                 self.drops.add(
-                    f"the text has {MASK} in it", text.text, parts=[each.part for each in candidates]
+                    f"the text has {MASK} in it", text.text, classes=[slot.rule_class for slot in candidates]
                 )
                 return
             if settings.min_left_words:
@@ -82,19 +82,19 @@ class Collector:
                 )
             if not candidates:
                 reason = f"fewer than {settings.min_left_words} words before the target word"
-                self.drops.add(reason, text.text, parts=[each.part for each in finding.candidates])
+                self.drops.add(reason, text.text, classes=[slot.rule_class for slot in finding.candidates])
             elif settings.max_words and len(WORD.findall(text.text)) > settings.max_words:
                 self.drops.add(
                     f"more than {settings.max_words} words",
                     text.text,
-                    parts=[each.part for each in candidates],
+                    classes=[slot.rule_class for slot in candidates],
                 )
             else:
                 one = not finding.take_all and len(candidates) > 1
                 for chosen in (rng.choice(candidates),) if one else candidates:
                     by_word = chosen.word if settings.balance != "off" else ""
-                    self.found.setdefault(
-                        (chosen.part, by_word), Reservoir(settings.max_per_class, rng)
+                    self.slots.setdefault(
+                        (chosen.rule_class, by_word), Reservoir(settings.max_per_class, rng)
                     ).offer(chosen)
         elif finding.neutral_slot:
             self.slots_given = True
@@ -104,7 +104,7 @@ class Collector:
         elif finding.neutral:
             self.neutral.offer(text)
         else:
-            self.drops.add(finding.problem, text.text, parts=finding.parts)
+            self.drops.add(finding.problem, text.text, classes=finding.rule_classes)
 
 
 def balanced(collector: Collector, classes: Classes, finder: Finder) -> dict[str, list[Slot]]:
@@ -113,8 +113,10 @@ def balanced(collector: Collector, classes: Classes, finder: Finder) -> dict[str
     kept: dict[str, list[Slot]] = {}
     limit = settings.max_per_class
     for name in classes.names:
-        own = {key: found for key, found in collector.found.items() if classes.of.get(key[0]) == name}
-        offered = {key: found.offered for key, found in own.items()}
+        reservoirs = {
+            key: reservoir for key, reservoir in collector.slots.items() if classes.of.get(key[0]) == name
+        }
+        offered = {key: reservoir.offered for key, reservoir in reservoirs.items()}
         if settings.balance == "off":
             quotas = _proportional(offered, limit)
         else:
@@ -123,15 +125,18 @@ def balanced(collector: Collector, classes: Classes, finder: Finder) -> dict[str
                 by_word[word] = by_word.get(word, 0) + count
             listed = tuple(
                 dict.fromkeys(
-                    word for part, of in classes.of.items() if of == name for word in finder.listed(part)
+                    word
+                    for rule_class, of in classes.of.items()
+                    if of == name
+                    for word in finder.listed(rule_class)
                 )
             )
             of_word = word_quotas(name, by_word, listed, settings.balance, limit)
-            quotas = {key: of_word[key[1]] for key in own}
+            quotas = {key: of_word[key[1]] for key in reservoirs}
         kept[name] = []
-        for key, found in own.items():
-            collector.rng.shuffle(found.items)
-            kept[name] += found.items[: quotas[key]]
+        for key, reservoir in reservoirs.items():
+            collector.rng.shuffle(reservoir.items)
+            kept[name] += reservoir.items[: quotas[key]]
         collector.rng.shuffle(kept[name])
         if (left := sum(offered.values()) - len(kept[name])) > 0:
             why = (

@@ -27,7 +27,7 @@ class Slot:
     surface: str
     right: str
     word: str
-    part: str
+    rule_class: str
     unit: int = 0
     document: str = ""
     split: str = ""
@@ -46,7 +46,7 @@ class Finding:
     neutral_slot: Slot | None = None
     neutral: bool = False
     problem: str = ""
-    parts: tuple[str, ...] = ()
+    rule_classes: tuple[str, ...] = ()
     take_all: bool = False  # candidates are texts of their own, and not slots of one of which one is drawn
 
 
@@ -78,7 +78,7 @@ class Finder(Protocol):
     def drops_multi_token_words(self) -> bool:
         """Whether a word that a tokenizer splits may be left out."""
 
-    def listed(self, part: str) -> tuple[str, ...]:
+    def listed(self, rule_class: str) -> tuple[str, ...]:
         """The words of a part, if it is given by words."""
 
     def aligned(self) -> bool: ...
@@ -140,7 +140,7 @@ class RulesFinder:
     def wants_tags(self, text: Text) -> bool:
         if self.rules.lemmas or self.rules.not_neutral_tags:
             return True
-        return any(part in self.rules.tags for part in self._named(text.text))
+        return any(rule_class in self.rules.tags for rule_class in self._named(text.text))
 
     def may_be(self, text: str) -> bool:
         return self._pattern.search(text) is not None
@@ -148,10 +148,10 @@ class RulesFinder:
     def alternatives(
         self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]
     ) -> dict[str, list[str]]:
-        return alternatives(self.rules, classes, candidate.part, candidate.word, forms)
+        return alternatives(self.rules, classes, candidate.rule_class, candidate.word, forms)
 
-    def listed(self, part: str) -> tuple[str, ...]:
-        return self.rules.words.get(part, ())
+    def listed(self, rule_class: str) -> tuple[str, ...]:
+        return self.rules.words.get(rule_class, ())
 
     def aligned(self) -> bool:
         return self.rules.aligned
@@ -164,8 +164,8 @@ class RulesFinder:
 
     def _named(self, text: str) -> tuple[str, ...]:
         """The parts of which some word is in a text."""
-        found = (self._parts.get(self.rules.key(match.group()), ()) for match in self._pattern.finditer(text))
-        return tuple(dict.fromkeys(part for parts in found for part in parts))
+        slots = (self._parts.get(self.rules.key(match.group()), ()) for match in self._pattern.finditer(text))
+        return tuple(dict.fromkeys(rule_class for rule_classes in slots for rule_class in rule_classes))
 
     def find(self, text: Text) -> Finding:
         matches = list(self._pattern.finditer(text.text))
@@ -176,34 +176,38 @@ class RulesFinder:
                 if self._related(text)
                 else NEUTRAL_TEXT
             )
-        found: list[Slot] = []
+        slots: list[Slot] = []
         problem = ""
         concerned: tuple[str, ...] = ()
         tokens = None if text.tokens is None else {token.start: token for token in text.tokens}
         start, end = text.span or (0, len(text.text))
         for match in matches:
             surface = match.group()
-            parts = self._parts.get(self.rules.key(surface), ())
-            if not parts or match.start() < start or match.end() > end:
+            rule_classes = self._parts.get(self.rules.key(surface), ())
+            if not rule_classes or match.start() < start or match.end() > end:
                 continue
-            fitting, why = self._fitting(text, match, parts, tokens)
+            fitting, why = self._fitting(text, match, rule_classes, tokens)
             if len(fitting) == 1:
-                found.append(self._candidate(text, match.start(), match.end(), fitting[0]))
+                slots.append(self._candidate(text, match.start(), match.end(), fitting[0]))
             else:
-                problem, concerned = why, parts
-        seen = {len(candidate.left) for candidate in found}
-        found += [self._candidate(text, t.start, t.end, part) for t, part in lemmas if t.start not in seen]
-        wanted = tuple(candidate for candidate in found if candidate.part in self.chosen.of)
-        others = tuple(candidate for candidate in found if candidate.part not in self.chosen.of)
+                problem, concerned = why, rule_classes
+        seen = {len(candidate.left) for candidate in slots}
+        slots += [
+            self._candidate(text, t.start, t.end, rule_class)
+            for t, rule_class in lemmas
+            if t.start not in seen
+        ]
+        wanted = tuple(candidate for candidate in slots if candidate.rule_class in self.chosen.of)
+        others = tuple(candidate for candidate in slots if candidate.rule_class not in self.chosen.of)
         if wanted:
             return Finding(wanted)
-        concerned = tuple(part for part in concerned if part in self.chosen.of)
+        concerned = tuple(rule_class for rule_class in concerned if rule_class in self.chosen.of)
         if problem and (concerned or not others):
-            return Finding((), others, problem=problem, parts=concerned)
+            return Finding((), others, problem=problem, rule_classes=concerned)
         return Finding((), others, problem="no target word, but a related one, so not neutral")
 
     def _fitting(
-        self, text: Text, match: Any, parts: tuple[str, ...], tokens: Mapping[int, Token] | None
+        self, text: Text, match: Any, rule_classes: tuple[str, ...], tokens: Mapping[int, Token] | None
     ) -> tuple[tuple[str, ...], str]:
         """The parts that a match can be of, and why there is not exactly one."""
         surface = match.group()
@@ -216,17 +220,19 @@ class RulesFinder:
                     (),
                     f"{surface.lower()!r} counts only before certain words, and stands before none of them",
                 )
-        if not any(part in self.rules.tags for part in parts):
-            return parts, ""
+        if not any(rule_class in self.rules.tags for rule_class in rule_classes):
+            return rule_classes, ""
         if tokens is None:
             raise DataError(
-                f"the class of {surface!r} depends on tags ({', '.join(parts)}), and the text"
+                f"the class of {surface!r} depends on tags ({', '.join(rule_classes)}), and the text"
                 f" {text.text[:60]!r} has none; give CoNLL-U files, or name a spaCy model as data.tagger"
             )
         token = tokens.get(match.start())
         if token is None or (token.end != match.end() and match.group().isalnum()):
             return (), "the target word is no word of the tagged text"
-        fitting = tuple(part for part in parts if fits(token, self.rules.tags.get(part, {})))
+        fitting = tuple(
+            rule_class for rule_class in rule_classes if fits(token, self.rules.tags.get(rule_class, {}))
+        )
         return fitting, (
             "the tags fit no class"
             if not fitting
@@ -242,14 +248,18 @@ class RulesFinder:
                 " or name a spaCy model as data.tagger"
             )
         start, end = text.span or (0, len(text.text))
-        found = []
+        slots = []
         for token in text.tokens:
             if start <= token.start and token.end <= end:
-                parts = self._lemmas.get(self.rules.key(token.lemma), ())
-                fitting = [part for part in parts if fits(token, self.rules.tags.get(part, {}))]
+                rule_classes = self._lemmas.get(self.rules.key(token.lemma), ())
+                fitting = [
+                    rule_class
+                    for rule_class in rule_classes
+                    if fits(token, self.rules.tags.get(rule_class, {}))
+                ]
                 if len(fitting) == 1:
-                    found.append((token, fitting[0]))
-        return found
+                    slots.append((token, fitting[0]))
+        return slots
 
     def _related(self, text: Text) -> bool:
         tags = self.rules.not_neutral_tags
@@ -257,14 +267,14 @@ class RulesFinder:
             token.tags.get(tag) in values for token in text.tokens or () for tag, values in tags.items()
         )
 
-    def _candidate(self, text: Text, start: int, end: int, part: str) -> Slot:
+    def _candidate(self, text: Text, start: int, end: int, rule_class: str) -> Slot:
         surface = text.text[start:end]
         return Slot(
             text.text[:start],
             surface,
             text.text[end:],
-            self._spelling.get((part, self.rules.key(surface)), surface),
-            part,
+            self._spelling.get((rule_class, self.rules.key(surface)), surface),
+            rule_class,
             text.unit,
             text.document,
             text.split,

@@ -63,13 +63,13 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         for slot in _word_slot(text, NEUTRAL, finder, rng, collector.drops)
     ]
     extra += collector.identity.items + _neutral_slots(
-        [each for own in kept.values() for each in own], finder, settings, rng
+        [slot for slots_of_class in kept.values() for slot in slots_of_class], finder, settings, rng
     )
-    slots = [*(each for name in classes.names for each in kept[name]), *extra]
+    slots = [*(slot for name in classes.names for slot in kept[name]), *extra]
     if task.divided:
         split = split_slots(slots, classes, finder, settings, rng, collector.drops)
     else:
-        split = [(each, SPLITS[-1]) for each in slots]
+        split = [(slot, SPLITS[-1]) for slot in slots]
     paired = _with_alternatives(split, classes, finder, collector, rng)
     pairs = [pair for pair in paired if pair.factual_class in classes.names]
     neutral_pairs = [pair for pair in paired if pair.factual_class not in classes.names]
@@ -91,7 +91,10 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
     words = {name: _words(name, classes, finder, kept[name]) for name in classes.names}
     if finder.drops_multi_token_words():
         used = {finder.key(word) for pair in paired for word in (pair.factual, pair.alternative)}
-        words = {name: tuple(word for word in own if finder.key(word) in used) for name, own in words.items()}
+        words = {
+            name: tuple(word for word in forms_of_class if finder.key(word) in used)
+            for name, forms_of_class in words.items()
+        }
     return PairData(
         classes.names,
         words,
@@ -133,14 +136,19 @@ def _neutral_slots(
     """Words of feature texts that say nothing of the feature, as slots."""
     if not settings.neutral_slots:
         return []
-    found: list[Slot] = []
+    slots: list[Slot] = []
     quiet = DropCounter(STAGE)
-    for each in rng.sample(candidates, len(candidates)):
-        if len(found) >= settings.neutral_slots:
+    for candidate in rng.sample(candidates, len(candidates)):
+        if len(slots) >= settings.neutral_slots:
             break
-        text = Text(each.left + each.surface + each.right, each.unit, each.document, each.split)
-        found += _word_slot(text, NEUTRAL_SLOT, finder, rng, quiet)
-    return found
+        text = Text(
+            candidate.left + candidate.surface + candidate.right,
+            candidate.unit,
+            candidate.document,
+            candidate.split,
+        )
+        slots += _word_slot(text, NEUTRAL_SLOT, finder, rng, quiet)
+    return slots
 
 
 def _with_alternatives(
@@ -151,48 +159,57 @@ def _with_alternatives(
     by_word = collector.settings.split_by == "word"
     forms: dict[str, list[str]] = {}
     home: dict[tuple[str, str], str] = {}
-    for each, name in split:
-        if each.part in classes.of:
-            forms.setdefault(each.part, [])
-            if each.word not in forms[each.part]:
-                forms[each.part].append(each.word)
-            home[classes.of[each.part], each.word] = name
+    for slot, name in split:
+        if slot.rule_class in classes.of:
+            forms.setdefault(slot.rule_class, [])
+            if slot.word not in forms[slot.rule_class]:
+                forms[slot.rule_class].append(slot.word)
+            home[classes.of[slot.rule_class], slot.word] = name
     pairs = []
-    for each, name in split:
-        if each.part not in classes.of:
+    for slot, name in split:
+        if slot.rule_class not in classes.of:
             pairs.append(
                 MinimalPair(
-                    each.left,
-                    each.right,
-                    each.surface,
-                    each.surface,
-                    each.part,
-                    each.part,
+                    slot.left,
+                    slot.right,
+                    slot.surface,
+                    slot.surface,
+                    slot.rule_class,
+                    slot.rule_class,
                     name,
-                    each.document,
+                    slot.document,
                 )
             )
             continue
-        found = finder.alternatives(each, classes, forms)
-        if by_word and not each.alternative:
-            found = {
+        alternatives = finder.alternatives(slot, classes, forms)
+        if by_word and not slot.alternative:
+            alternatives = {
                 other: [word for word in words if home.get((other, word)) == name]
-                for other, words in found.items()
+                for other, words in alternatives.items()
             }
-            found = {other: words for other, words in found.items() if words}
-        if not found:
+            alternatives = {other: words for other, words in alternatives.items() if words}
+        if not alternatives:
             reason = (
                 "no word of another class in its split"
                 if by_word
                 else "no allowed transition from the target word"
             )
-            collector.drops.add(reason, each.left + each.surface + each.right, parts=[each.part])
+            collector.drops.add(reason, slot.left + slot.surface + slot.right, classes=[slot.rule_class])
             continue
-        other = rng.choice(list(found)) if len(found) > 1 else next(iter(found))
-        word = each.alternative or recased(each.surface, each.word, rng.choice(found[other]), each.left)
+        other = rng.choice(list(alternatives)) if len(alternatives) > 1 else next(iter(alternatives))
+        word = slot.alternative or recased(
+            slot.surface, slot.word, rng.choice(alternatives[other]), slot.left
+        )
         pairs.append(
             MinimalPair(
-                each.left, each.right, each.surface, word, classes.of[each.part], other, name, each.document
+                slot.left,
+                slot.right,
+                slot.surface,
+                word,
+                classes.of[slot.rule_class],
+                other,
+                name,
+                slot.document,
             )
         )
     return pairs
@@ -200,8 +217,10 @@ def _with_alternatives(
 
 def _words(name: str, classes: Classes, finder: Finder, kept: list[Slot]) -> tuple[str, ...]:
     """The words of a class: as listed, or, of classes given by lemmas or by the data, as found."""
-    words = [word for part, of in classes.of.items() if of == name for word in finder.listed(part)]
-    return tuple(dict.fromkeys(words or [each.word for each in kept]))
+    words = [
+        word for rule_class, of in classes.of.items() if of == name for word in finder.listed(rule_class)
+    ]
+    return tuple(dict.fromkeys(words or [slot.word for slot in kept]))
 
 
 def _require(kept: Mapping[str, list[Slot]], classes: Classes, finder: Finder, collector: Collector) -> None:
@@ -237,17 +256,19 @@ def _because(drops: tuple[Drop, ...]) -> str:
 def _warnings(pairs: list[MinimalPair], collector: Collector, classes: Classes) -> tuple[str, ...]:
     """What is worth a second look: a rule that costs most of a class, pairs whose fillers are the same
     word."""
-    found = []
+    messages = []
     offered: Counter[str] = Counter()
-    for (part, _), reservoir in collector.found.items():
-        offered[part] += reservoir.offered
-    for (reason, part), count in collector.drops.by_part():
-        if part in classes.of and count > (total := count + offered[part]) / 2:
-            found.append(f"{count:,} of {total:,} texts with a word of {part} were dropped: {reason}")
+    for (rule_class, _), reservoir in collector.slots.items():
+        offered[rule_class] += reservoir.offered
+    for (reason, rule_class), count in collector.drops.by_class():
+        if rule_class in classes.of and count > (total := count + offered[rule_class]) / 2:
+            messages.append(
+                f"{count:,} of {total:,} texts with a word of {rule_class} were dropped: {reason}"
+            )
     same = sum(pair.factual == pair.alternative for pair in pairs)
     if same:
-        found.append(
+        messages.append(
             f"{same:,} pairs have the same word as factual and alternative, so that their gradients do not"
             " differ"
         )
-    return tuple(found)
+    return tuple(messages)

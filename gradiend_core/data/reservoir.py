@@ -24,5 +24,5 @@ class Reservoir(Generic[T]):
         self.offered += 1
         if not self.limit or len(self.items) < self.limit:
             self.items.append(item)
-        elif (place := self.rng.randrange(self.offered)) < self.limit:
-            self.items[place] = item
+        elif (position := self.rng.randrange(self.offered)) < self.limit:
+            self.items[position] = item

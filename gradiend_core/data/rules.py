@@ -53,19 +53,19 @@ class Rules:
         for name in self.names:
             if not self.words.get(name) and not self.lemmas.get(name):
                 raise ConfigError(f"class {name} has no words; give at least one")
-        if any(not word.strip() for own in (*self.words.values(), *self.lemmas.values()) for word in own):
+        if any(not word.strip() for words in (*self.words.values(), *self.lemmas.values()) for word in words):
             raise ConfigError("a target word is empty; take it out")
         self._check_clear()
-        lengths = Counter(len(own) for own in self.words.values())
+        lengths = Counter(len(words) for words in self.words.values())
         if self.aligned and (len(lengths) > 1 or self.lemmas):
-            sizes = ", ".join(f"{name} {len(own)}" for name, own in self.words.items())
+            sizes = ", ".join(f"{name} {len(words)}" for name, words in self.words.items())
             raise ConfigError(f"aligned classes need lists of the same length, without lemmas ({sizes})")
 
     def _check_clear(self) -> None:
         """Where a word is of two classes, their tags must tell which."""
         for word, names in self.owners(self.words).items():
-            for place, one in enumerate(names):
-                for other in names[place + 1 :]:
+            for position, one in enumerate(names):
+                for other in names[position + 1 :]:
                     if not self._exclusive(one, other):
                         raise ConfigError(
                             f"{word!r} is a word of both {one} and {other}, and no tags tell which; a slot's"
@@ -82,11 +82,11 @@ class Rules:
 
     def owners(self, words: Words) -> dict[str, tuple[str, ...]]:
         """The classes of each word, by its key."""
-        found: dict[str, tuple[str, ...]] = {}
-        for name, own in words.items():
-            for word in dict.fromkeys(map(self.key, own)):
-                found[word] = (*found.get(word, ()), name)
-        return found
+        result: dict[str, tuple[str, ...]] = {}
+        for name, words_of_class in words.items():
+            for word in dict.fromkeys(map(self.key, words_of_class)):
+                result[word] = (*result.get(word, ()), name)
+        return result
 
     def key(self, word: str) -> str:
         """The same for all forms of a word that count as one."""
@@ -102,13 +102,15 @@ class Classes:
     of: Mapping[str, str]
     transitions: frozenset[tuple[str, str]] = frozenset()
 
-    def others(self, part: str) -> dict[str, list[str]]:
+    def others(self, rule_class: str) -> dict[str, list[str]]:
         """The classes, with their parts, that may stand for a part."""
-        found: dict[str, list[str]] = {}
+        result: dict[str, list[str]] = {}
         for other, name in self.of.items():
-            if name != self.of[part] and (not self.transitions or (part, other) in self.transitions):
-                found.setdefault(name, []).append(other)
-        return found
+            if name != self.of[rule_class] and (
+                not self.transitions or (rule_class, other) in self.transitions
+            ):
+                result.setdefault(name, []).append(other)
+        return result
 
 
 def choose_classes(
@@ -123,14 +125,14 @@ def choose_classes(
     what is not known."""
     of: dict[str, str] = {}
     for name in names or known:
-        for part in [name] if name in known else name.split("+"):
-            if part not in known:
-                raise ConfigError(unknown(f"class of {kind}", part, known))
-            if part in of:
+        for rule_class in [name] if name in known else name.split("+"):
+            if rule_class not in known:
+                raise ConfigError(unknown(f"class of {kind}", rule_class, known))
+            if rule_class in of:
                 raise ConfigError(
-                    f"the classes must differ, but {part} is in more than one of {', '.join(names)}"
+                    f"the classes must differ, but {rule_class} is in more than one of {', '.join(names)}"
                 )
-            of[part] = name
+            of[rule_class] = name
     if len(set(of.values())) < 2:
         raise ConfigError(
             f"a feature of {kind} needs two classes, but there is only {', '.join(names or known)}"
@@ -146,20 +148,24 @@ def choose_classes(
 
 
 def alternatives(
-    rules: Rules, classes: Classes, part: str, word: str, forms: Mapping[str, Sequence[str]]
+    rules: Rules, classes: Classes, rule_class: str, word: str, forms: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
     """The words of each other class that may stand for a word, with the class; `forms` has what was found of
     classes that are given by lemmas alone."""
-    found: dict[str, list[str]] = {}
-    for name, parts in classes.others(part).items():
-        for other in parts:
+    result: dict[str, list[str]] = {}
+    for name, rule_classes in classes.others(rule_class).items():
+        for other in rule_classes:
             words: Sequence[str] = rules.words.get(other) or forms.get(other, ())
             if rules.aligned:
-                places = [n for n, each in enumerate(rules.words[part]) if rules.key(each) == rules.key(word)]
-                words = list(dict.fromkeys(words[n] for n in places))
+                positions = [
+                    n
+                    for n, other_word in enumerate(rules.words[rule_class])
+                    if rules.key(other_word) == rules.key(word)
+                ]
+                words = list(dict.fromkeys(words[n] for n in positions))
             if words:
-                found.setdefault(name, []).extend(words)
-    return found
+                result.setdefault(name, []).extend(words)
+    return result
 
 
 def recased(surface: str, listed: str, word: str, left: str) -> str:

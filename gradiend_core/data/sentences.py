@@ -29,8 +29,11 @@ def split_sentences(texts: Iterable[Text], language: str, context: int) -> Itera
             end = at - len(piece) + len(piece.rstrip())
             if end > start:
                 bounds.append((start, end))
-        for place, (start, end) in enumerate(bounds):
-            first, last = bounds[max(0, place - context)][0], bounds[min(len(bounds) - 1, place + context)][1]
+        for position, (start, end) in enumerate(bounds):
+            first, last = (
+                bounds[max(0, position - context)][0],
+                bounds[min(len(bounds) - 1, position + context)][1],
+            )
             yield evolve(text, text=text.text[first:last], span=(start - first, end - first))
 
 
@@ -40,7 +43,7 @@ def with_neighbours(texts: Iterable[Text], context: int) -> Iterator[Text]:
     at = 0
     for text in texts:
         if window and (text.document != window[-1].document or not text.document):
-            yield from (_joined(window, place, context) for place in range(at, len(window)))
+            yield from (_joined(window, position, context) for position in range(at, len(window)))
             window, at = [], 0
         window.append(text)
         while at + context < len(window):
@@ -48,16 +51,16 @@ def with_neighbours(texts: Iterable[Text], context: int) -> Iterator[Text]:
             at += 1
         if at > context:
             window, at = window[at - context :], context
-    yield from (_joined(window, place, context) for place in range(at, len(window)))
+    yield from (_joined(window, position, context) for position in range(at, len(window)))
 
 
-def _joined(window: list[Text], place: int, context: int) -> Text:
-    first = max(0, place - context)
-    parts, tokens, at, span = [], [], 0, (0, 0)
-    for number, text in enumerate(window[first : place + context + 1], start=first):
-        if number == place:
+def _joined(window: list[Text], position: int, context: int) -> Text:
+    first = max(0, position - context)
+    sentences, tokens, at, span = [], [], 0, (0, 0)
+    for number, text in enumerate(window[first : position + context + 1], start=first):
+        if number == position:
             span = (at, at + len(text.text))
         tokens += [Token(t.start + at, t.end + at, t.lemma, t.tags) for t in text.tokens or ()]
-        parts.append(text.text)
+        sentences.append(text.text)
         at += len(text.text) + 1
-    return evolve(window[place], text=" ".join(parts), span=span, tokens=tuple(tokens))
+    return evolve(window[position], text=" ".join(sentences), span=span, tokens=tuple(tokens))

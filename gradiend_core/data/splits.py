@@ -35,35 +35,35 @@ def split_slots(
 ) -> list[tuple[Slot, str]]:
     """Each candidate with its split."""
     if settings.split_by == "given":
-        bare = [each for each in candidates if not each.split and each.part not in classes.of]
-        drawn = iter(assign_splits([{each.part: 1} for each in bare], settings.split, rng))
+        bare = [slot for slot in candidates if not slot.split and slot.rule_class not in classes.of]
+        drawn = iter(assign_splits([{slot.rule_class: 1} for slot in bare], settings.split, rng))
         splits = [
-            next(drawn) if not each.split and each.part not in classes.of else given_split(each.split)
-            for each in candidates
+            next(drawn) if not slot.split and slot.rule_class not in classes.of else given_split(slot.split)
+            for slot in candidates
         ]
     else:
         group = _grouping(candidates, classes, finder, settings)
-        units = len({each.document if settings.split_by == "document" else each.unit for each in candidates})
+        units = len({slot.document if settings.split_by == "document" else slot.unit for slot in candidates})
         if settings.split_by != "word" and len(set(group)) < len(SPLITS) <= units:
             raise DataError(
                 f"the {units} {settings.split_by}s cannot be divided, as the same context stands in several"
                 " of them, which ties them together; take out what is repeated, or set data.split_by"
             )
         sizes: list[Counter[str]] = [Counter() for _ in set(group)]
-        for number, each in zip(group, candidates, strict=True):
-            sizes[number][classes.of.get(each.part, each.part)] += 1
+        for number, slot in zip(group, candidates, strict=True):
+            sizes[number][classes.of.get(slot.rule_class, slot.rule_class)] += 1
         by_group = assign_splits(sizes, settings.split, rng)
         splits = [by_group[number] for number in group]
     if settings.split_by == "word":
         candidates, splits = _own_contexts(candidates, splits, drops)
     features = [
-        (each, split) for each, split in zip(candidates, splits, strict=True) if each.part in classes.of
+        (slot, split) for slot, split in zip(candidates, splits, strict=True) if slot.rule_class in classes.of
     ]
     check_leaks(
-        "the context", [f"{each.left}…{each.right}" for each, _ in features], [split for _, split in features]
+        "the context", [f"{slot.left}…{slot.right}" for slot, _ in features], [split for _, split in features]
     )
     if settings.split_by == "document":
-        check_leaks("document", [each.document for each in candidates], splits)
+        check_leaks("document", [slot.document for slot in candidates], splits)
     return list(zip(candidates, splits, strict=True))
 
 
@@ -73,44 +73,48 @@ def _own_contexts(
     """Without the slots whose context is in an earlier split too, with another word."""
     home: dict[tuple[str, str], str] = {}
     for split in SPLITS:
-        for each, own in zip(candidates, splits, strict=True):
-            if own == split:
-                home.setdefault((each.left, each.right), split)
+        for slot, assigned in zip(candidates, splits, strict=True):
+            if assigned == split:
+                home.setdefault((slot.left, slot.right), split)
     kept = [
-        (each, own)
-        for each, own in zip(candidates, splits, strict=True)
-        if home[each.left, each.right] == own
+        (slot, assigned)
+        for slot, assigned in zip(candidates, splits, strict=True)
+        if home[slot.left, slot.right] == assigned
     ]
     if len(kept) < len(candidates):
         drops.add("its context is in another split, with another word", count=len(candidates) - len(kept))
-    return [each for each, _ in kept], [own for _, own in kept]
+    return [slot for slot, _ in kept], [assigned for _, assigned in kept]
 
 
 def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings: DataSettings) -> list[int]:
     """Which candidates stay together: those of one text, document or word, and those of the feature with the
     same context."""
-    if settings.split_by == "document" and not all(each.document for each in candidates):
-        bare = next(each for each in candidates if not each.document)
+    if settings.split_by == "document" and not all(slot.document for slot in candidates):
+        bare = next(slot for slot in candidates if not slot.document)
         raise DataError(
             f'data.split_by = "document", but the text {(bare.left + bare.surface + bare.right)[:60]!r} has'
             " no document; set data.document_column, or give CoNLL-U with documents or a folder of files"
         )
-    places: dict[tuple[str, str], list[int]] = {}
+    positions: dict[tuple[str, str], list[int]] = {}
     if settings.split_by == "word" and finder.aligned():
-        for part in classes.of:
-            for place, word in enumerate(finder.listed(part)):
-                places.setdefault((part, word), []).append(place)
+        for rule_class in classes.of:
+            for position, word in enumerate(finder.listed(rule_class)):
+                positions.setdefault((rule_class, word), []).append(position)
 
-    def keys(each: Slot) -> list[object]:
+    def keys(slot: Slot) -> list[object]:
         # neutral slots say nothing of the feature, and common ones, "There was a ___.", would tie all texts
         # together
-        context = [("context", each.left, each.right)] if each.part in classes.of else []
+        context = [("context", slot.left, slot.right)] if slot.rule_class in classes.of else []
         if settings.split_by == "document":
-            return [("document", each.document), *context]
-        if settings.split_by == "word" and each.part in classes.of:
-            own = places.get((each.part, each.word))
-            return [("place", place) for place in own] if own else [("word", each.part, each.word)]
-        return [("text", each.unit), *context]
+            return [("document", slot.document), *context]
+        if settings.split_by == "word" and slot.rule_class in classes.of:
+            positions_of_word = positions.get((slot.rule_class, slot.word))
+            return (
+                [("place", position) for position in positions_of_word]
+                if positions_of_word
+                else [("word", slot.rule_class, slot.word)]
+            )
+        return [("text", slot.unit), *context]
 
     return connected(map(keys, candidates))
 
@@ -156,11 +160,11 @@ def connected(keys: Iterable[Sequence[Hashable]]) -> list[int]:
     from scipy.cluster.hierarchy import DisjointSet
 
     sets, firsts = DisjointSet(), []
-    for own in keys:
-        for key in own:
+    for keys_of_text in keys:
+        for key in keys_of_text:
             sets.add(key)
-            sets.merge(own[0], key)
-        firsts.append(own[0])
+            sets.merge(keys_of_text[0], key)
+        firsts.append(keys_of_text[0])
     numbers: dict[Hashable, int] = {}
     return [numbers.setdefault(sets[first], len(numbers)) for first in firsts]
 

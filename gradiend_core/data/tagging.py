@@ -20,10 +20,10 @@ def tag(texts: Iterable[Text], name: str, wanted: Callable[[Text], bool]) -> Ite
     model = _load(name)
     waiting = iter(texts)
     while group := list(islice(waiting, BATCH)):
-        todo = [place for place, text in enumerate(group) if text.tokens is None and wanted(text)]
-        tagged = dict(zip(todo, model.pipe([group[place].text for place in todo]), strict=True))
-        for place, text in enumerate(group):
-            yield evolve(text, tokens=tuple(map(_token, tagged[place]))) if place in tagged else text
+        todo = [position for position, text in enumerate(group) if text.tokens is None and wanted(text)]
+        tagged = dict(zip(todo, model.pipe([group[position].text for position in todo]), strict=True))
+        for position, text in enumerate(group):
+            yield evolve(text, tokens=tuple(map(_token, tagged[position]))) if position in tagged else text
 
 
 def _token(token: Any) -> Token:

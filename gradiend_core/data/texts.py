@@ -33,12 +33,16 @@ def read_texts(texts: Any, settings: DataSettings | None = None) -> Iterator[Tex
     names; a dataset of several splits gives them all, with the split's name as split. Raises DataError for
     what cannot be read."""
     settings = settings or DataSettings()
-    found: Iterator[Text] = _numbered(_read(texts, settings))
+    numbered: Iterator[Text] = _numbered(_read(texts, settings))
     if settings.max_texts:
-        found = islice(found, settings.max_texts)
+        numbered = islice(numbered, settings.max_texts)
     if settings.sentences:
-        found = split_sentences(found, settings.sentences, settings.context)
-    return with_neighbours(found, settings.context) if settings.context and not settings.sentences else found
+        numbered = split_sentences(numbered, settings.sentences, settings.context)
+    return (
+        with_neighbours(numbered, settings.context)
+        if settings.context and not settings.sentences
+        else numbered
+    )
 
 
 def watched(texts: Iterable[Text]) -> Iterator[Text]:
@@ -59,9 +63,9 @@ def _read(texts: Any, settings: DataSettings) -> Iterator[Text]:
     if isinstance(texts, (str, Path)):
         yield from _from_name(str(texts), settings)
     elif isinstance(texts, Mapping) and not hasattr(texts, "column_names"):
-        for part, one in texts.items():
+        for name, one in texts.items():
             for text in _read(one, settings):
-                yield evolve(text, row={**(text.row or {}), PART: part})
+                yield evolve(text, row={**(text.row or {}), PART: name})
     elif hasattr(texts, "iloc"):
         import datasets
 

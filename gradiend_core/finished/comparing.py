@@ -111,15 +111,15 @@ def _with_models(named: Sequence[NamedRun]) -> list[NamedRun]:
     """The runs with their models: by the name in the run file, with a number where one name means two models.
     Runs that read gradients in other ways are of different models here."""
     known: dict[str, list[tuple[str, str]]] = {}
-    for each in named:
-        ways = known.setdefault(each.run.config.general.model, [])
-        if _way(each.run) not in ways:
-            ways.append(_way(each.run))
+    for member in named:
+        ways = known.setdefault(member.run.config.general.model, [])
+        if _way(member.run) not in ways:
+            ways.append(_way(member.run))
     result = []
-    for each in named:
-        name = each.run.config.general.model
-        number = known[name].index(_way(each.run)) + 1
-        result.append(evolve(each, model=name if len(known[name]) == 1 else f"{name} ({number})"))
+    for member in named:
+        name = member.run.config.general.model
+        number = known[name].index(_way(member.run)) + 1
+        result.append(evolve(member, model=name if len(known[name]) == 1 else f"{name} ({number})"))
     return result
 
 
@@ -133,14 +133,14 @@ def _features(named: Sequence[NamedRun]) -> tuple[list[Compared], dict[str, Side
     from gradiend_core.comparison.tables import Compared
 
     features, pairs = [], {}
-    for each in named:
-        run = each.run
+    for member in named:
+        run = member.run
         expect_whole(run.folder, "pairs.jsonl")
         test = [pair for pair in read_pairs(run.folder) if pair.split == "test"]
         null = Trait.NULL in run.registry.get(LEARNER, run.config.learner.kind).traits
         for axis, feature in enumerate(run.features):
-            name = f"{each.name}.{feature.classes[0]}" if len(run.features) > 1 else each.name
-            features.append(Compared(name, run.all_seeds(axis), each.model, run.config.general.poles, null))
+            name = f"{member.name}.{feature.classes[0]}" if len(run.features) > 1 else member.name
+            features.append(Compared(name, run.all_seeds(axis), member.model, run.config.general.poles, null))
             first, second = (
                 [pair for pair in test if code_of(pair, feature.classes) == sign] for sign in (1.0, -1.0)
             )
@@ -156,8 +156,8 @@ def _readings(
     from gradiend_core.comparison.report import Reading
 
     readings, warnings = {}, []
-    for model in dict.fromkeys(each.model for each in named):
-        run = next(each.run for each in named if each.model == model)
+    for model in dict.fromkeys(member.model for member in named):
+        run = next(member.run for member in named if member.model == model)
         if isinstance(run.source, IsFitted):
             warnings.append(
                 f"features of {model} do not read each other's texts: each run has a source that it fitted"

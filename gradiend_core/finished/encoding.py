@@ -40,14 +40,14 @@ def marked(text: str) -> MinimalPair:
     """The pair of a text whose slot has its fillers in brackets: "The chef was tired, so [he|they] left."
     With one filler alone, "The chef was [tired].", the slot is neutral. Raises DataError for a text that has
     not one such slot."""
-    parts = SLOT.split(text)
-    if len(parts) != 4 or parts[1] == "MASK":
-        problem = "several slots" if len(parts) > 4 else "no slot with its fillers"
+    pieces = SLOT.split(text)
+    if len(pieces) != 4 or pieces[1] == "MASK":
+        problem = "several slots" if len(pieces) > 4 else "no slot with its fillers"
         raise DataError(
             f"{text!r:.200} has {problem}; mark one, with its factual and its alternative filler, as in "
             '"The chef was tired, so [he|they] left."'
         )
-    left, factual, alternative, right = parts
+    left, factual, alternative, right = pieces
     of = NEUTRAL if alternative is None else ""
     return MinimalPair(left, right, factual, alternative or factual, of, of, "test")
 
@@ -102,7 +102,7 @@ def encode_texts(run: Run, texts: Any) -> tuple[Report, ...]:
     if not readers:
         raise PluginError("no plugin has an evaluator that reads encodings")
     configured = {choice.kind: choice.config for choice in run.config.evaluators}
-    reader = next((each for each in readers if each.name in configured), readers[0])
+    reader = next((contribution for contribution in readers if contribution.name in configured), readers[0])
     config = configured.get(reader.name) or reader.config()
     evaluator: Evaluator = reader.build(evolve(config, splits=("test",)))
     return tuple(

@@ -71,13 +71,15 @@ def write_edit(
     elif form == "lora":
         from gradiend_core.rewriting.lora import save_lora
 
-        found = save_lora(run.loaded.model, update, output, rank, run.config.general.model, card)
-        errors = ", ".join(f"{each}: {error:.3f}" for each, error in found.errors.items())
-        lines.append(f"an adapter can change {found.held:.1%} of the update; relative error by rank {errors}")
-        if found.left_out:
+        factors = save_lora(run.loaded.model, update, output, rank, run.config.general.model, card)
+        errors = ", ".join(f"{by_rank}: {error:.3f}" for by_rank, error in factors.errors.items())
+        lines.append(
+            f"an adapter can change {factors.held:.1%} of the update; relative error by rank {errors}"
+        )
+        if factors.left_out:
             lines.append(
-                f"left out, as no adapter can change them: {len(found.left_out)} parameters, such as"
-                f" {found.left_out[0]}"
+                f"left out, as no adapter can change them: {len(factors.left_out)} parameters, such as"
+                f" {factors.left_out[0]}"
             )
     else:
         from gradiend_core.language.rewritten import RewrittenModel
@@ -96,7 +98,10 @@ def _changes(run: Run, update: WeightUpdate) -> Any:
     from gradiend_core.rewriting.apply import apply_update
 
     model = run.setup.model.editable()
-    for tensor in (*model.parameters(), *(each for each in model.buffers() if each.is_floating_point())):
+    for tensor in (
+        *model.parameters(),
+        *(buffer for buffer in model.buffers() if buffer.is_floating_point()),
+    ):
         tensor.data.zero_()
     apply_update(model, update)
     return model

@@ -35,18 +35,18 @@ def write_report(folders: Sequence[str | Path], output: str | Path, *, strengths
     """Finished runs, or folders with such inside, as one file. Several are compared too. With `strengths`,
     the edits of each run are first tried at several strengths, where that was not done yet; this takes the
     model. Raises StorageError for what is no finished run."""
-    found, output = runs_in([Path(folder) for folder in folders]), Path(output)
+    runs, output = runs_in([Path(folder) for folder in folders]), Path(output)
     if output.suffix not in (".html", ".htm"):
         raise ConfigError(
             f"a report is one HTML file, and {str(output)!r} is not named like one; end it with .html"
         )
-    in_full = len(found) <= IN_FULL
+    in_full = len(runs) <= IN_FULL
     features = [
         view
-        for name, folder in found.items()
+        for name, folder in runs.items()
         for view in _views(name, folder, strengths=strengths and in_full)
     ]
-    compared = Comparison.of(found) if len(features) > 1 else None
+    compared = Comparison.of(runs) if len(features) > 1 else None
     write_text(output, _render(features, compared, in_full))
     return output
 
@@ -183,9 +183,9 @@ class FeatureView:
         """Evaluators of a section that have not looked at this run, with what they would say."""
         known = [self.run.registry.get(EVALUATOR, name) for name in self.run.registry.names(EVALUATOR)]
         return [
-            (each.name, each.summary)
-            for each in known
-            if each.section == section and each.name not in self.reports
+            (contribution.name, contribution.summary)
+            for contribution in known
+            if contribution.section == section and contribution.name not in self.reports
         ]
 
     def _report_with(self, trait: Trait) -> Report | None:
@@ -243,7 +243,7 @@ def _usual_figures(run: FinishedRun) -> list[Choice]:
     registry = run.registry
     usual = [registry.get(VISUALIZER, name) for name in registry.names(VISUALIZER)]
     return list(run.config.visualizers) or [
-        Choice(each.name, each.config()) for each in usual if each.by_default
+        Choice(contribution.name, contribution.config()) for contribution in usual if contribution.by_default
     ]
 
 

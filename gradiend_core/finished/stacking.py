@@ -127,9 +127,12 @@ def _on_model_of(first: Run, edit: StackedEdit) -> StackedEdit:
     """The edit with its run on the first one's model, so that one is in memory for all. Refuses another
     model, and one that another source reads."""
     other = edit.run
-    wanted, found = first.model_fingerprint, other.model_fingerprint
-    if wanted != found or first.config.source.kind != other.config.source.kind:
-        models = f"{first.config.general.model!r} ({wanted}) and {other.config.general.model!r} ({found})"
+    fingerprint, other_fingerprint = first.model_fingerprint, other.model_fingerprint
+    if fingerprint != other_fingerprint or first.config.source.kind != other.config.source.kind:
+        models = (
+            f"{first.config.general.model!r} ({fingerprint}) and {other.config.general.model!r}"
+            f" ({other_fingerprint})"
+        )
         raise ConfigError(f"the edits are of different models, {models}; stack edits of one model")
     return edit if other is first else StackedEdit(other.with_model(first.loaded), edit.toward, edit.strength)
 

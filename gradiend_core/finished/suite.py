@@ -128,5 +128,5 @@ def _plugins(member: Member) -> Plugins:
     key = repr(("plugins", blocked))
     if key not in _memo:
         _memo[key] = Plugins.discover(blocked)
-    found: Plugins = _memo[key]
-    return found
+    plugins: Plugins = _memo[key]
+    return plugins

@@ -60,18 +60,18 @@ def rows(losses: Losses, batch: Any, names: Sequence[str], loss_weights: Tensor)
 
     def loss(parameters: dict[str, Tensor], fields: tuple[Tensor, ...]) -> Tensor:
         changed = {f"model.{name}": value for name, value in parameters.items()}
-        found: Tensor = functional_call(losses, values | changed, (make(fields),))[0]
-        return found.to(loss_weights.dtype) @ loss_weights
+        loss_values: Tensor = functional_call(losses, values | changed, (make(fields),))[0]
+        return loss_values.to(loss_weights.dtype) @ loss_weights
 
     with sdpa_kernel(SDPBackend.MATH):
         try:
-            found: dict[str, Tensor] = vmap(grad(loss), in_dims=(None, 0))(chosen, fields)
+            gradients: dict[str, Tensor] = vmap(grad(loss), in_dims=(None, 0))(chosen, fields)
         except (
             RuntimeError
         ):  # a model that looks at its data (DeBERTa does) cannot be mapped; a true error comes again
-            alone = [grad(loss)(chosen, each) for each in zip(*fields, strict=True)]
-            found = {name: torch.stack([each[name] for each in alone]) for name in names}
-    return found
+            alone = [grad(loss)(chosen, example) for example in zip(*fields, strict=True)]
+            gradients = {name: torch.stack([example[name] for example in alone]) for name in names}
+    return gradients
 
 
 @contextmanager

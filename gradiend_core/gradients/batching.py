@@ -23,7 +23,9 @@ def allowed_padding(model: nn.Module, device: torch.device) -> float:
     """How many tokens of padding in a batch cost less than another batch: few of a large model, hundreds of a
     tiny one, and any number on an accelerator, which waits for batches rather than for tokens."""
     return (
-        START / max(1, sum(each.numel() for each in model.parameters())) if device.type == "cpu" else math.inf
+        START / max(1, sum(parameter.numel() for parameter in model.parameters()))
+        if device.type == "cpu"
+        else math.inf
     )
 
 

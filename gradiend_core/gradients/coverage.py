@@ -53,14 +53,14 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
     pair = [order[len(order) // 2], order[-1]]
     scope, dtype = passes.scope, passes.dtype
     taps = Taps.of(passes.model, scope, dtype)
-    directions = [_Directions(number, part) for number, part in enumerate(scope.slices)]
+    directions = [_Directions(number, parameter_slice) for number, parameter_slice in enumerate(scope.slices)]
     layered, whole = torch.zeros(2, len(directions), DIRECTIONS, dtype=dtype)
     size = torch.zeros(len(directions), 1, dtype=dtype)
 
     def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
-        parts = directions[use.part].in_parts(delta)
-        layered[use.part] += torch.cat(
-            [use.layer.along(use.name, inputs, delta, part)[0] for part in parts]
+        pieces = directions[use.slice_number].in_parts(delta)
+        layered[use.slice_number] += torch.cat(
+            [use.layer.along(use.name, inputs, delta, piece)[0] for piece in pieces]
         ).cpu()
 
     def take(number: int, gradient: Tensor) -> None:
@@ -84,9 +84,9 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
     with passes.backward(taps.only(set()), 1, None, dict(enumerate(passes.parameters)), take) as backward:
         backward(loss(pair[:1]))
     half = any(parameter.dtype.itemsize < 4 for parameter in passes.parameters)
-    own, largest = (OWN_HALF, LARGEST_HALF) if half else (OWN, LARGEST)
-    close = ((layered - whole).abs() <= own * size + largest * size.max()).all(1)
-    covered = {use.part for uses in taps.uses.values() for use in uses if close[use.part]}
+    of_parameter, of_largest = (OWN_HALF, LARGEST_HALF) if half else (OWN, LARGEST)
+    close = ((layered - whole).abs() <= of_parameter * size + of_largest * size.max()).all(1)
+    covered = {use.slice_number for uses in taps.uses.values() for use in uses if close[use.slice_number]}
     others = tuple(number for number in range(len(directions)) if number not in covered)
     return Coverage(
         taps.only(covered), others, max(1.0, kept.bytes / (2 * examples.lengths[pair[1]])), problem
@@ -114,18 +114,19 @@ class _Directions:
     """Random directions in the shape of a parameter, the same for the same number. They are of rank one:
     drawing and keeping them takes nothing, and of a large embedding one at a time is formed."""
 
-    def __init__(self, number: int, part: ParameterSlice) -> None:
+    def __init__(self, number: int, parameter_slice: ParameterSlice) -> None:
         generator = torch.Generator().manual_seed(number)
-        self.shape = part.shape
-        self.first = torch.randn(DIRECTIONS, part.shape[0], generator=generator)
-        self.rest = torch.randn(DIRECTIONS, prod(part.shape[1:]), generator=generator)
+        self.shape = parameter_slice.shape
+        self.first = torch.randn(DIRECTIONS, parameter_slice.shape[0], generator=generator)
+        self.rest = torch.randn(DIRECTIONS, prod(parameter_slice.shape[1:]), generator=generator)
 
     def in_parts(self, like: Tensor) -> Iterator[Tensor]:
         """All of them, [DIRECTIONS, *shape], in parts where that is much."""
-        parts = (
-            each.to(like).split(max(1, LAYER_BUDGET // prod(self.shape))) for each in (self.first, self.rest)
+        pieces = (
+            factor.to(like).split(max(1, LAYER_BUDGET // prod(self.shape)))
+            for factor in (self.first, self.rest)
         )
-        for first, rest in zip(*parts, strict=True):
+        for first, rest in zip(*pieces, strict=True):
             yield (first.unsqueeze(2) * rest.unsqueeze(1)).view(-1, *self.shape)
 
     def along(self, gradient: Tensor) -> Tensor:

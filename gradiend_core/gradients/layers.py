@@ -75,7 +75,11 @@ class LinearLayer(Layer):
             if left.shape[2] < right.shape[2]:  # what is moved is as narrow as it can be
                 left, right, directions = right, left, directions.mT
             return torch.stack(
-                [torch.linalg.vecdot((left @ each).flatten(1), right.flatten(1)) for each in directions], 1
+                [
+                    torch.linalg.vecdot((left @ direction).flatten(1), right.flatten(1))
+                    for direction in directions
+                ],
+                1,
             )
         flat = directions.flatten(1).T
         return torch.cat([gradients.flatten(1) @ flat for gradients in self._gradients(left, right, k)])
@@ -94,9 +98,9 @@ class LinearLayer(Layer):
             1,
             min(LAYER_BUDGET // size, max(least, CACHED // size) if left.device.type == "cpu" else len(left)),
         )
-        part = left.new_empty(min(step, len(left)), *shape)
+        buffer = left.new_empty(min(step, len(left)), *shape)
         for one, other in zip(left.split(step), right.split(step), strict=True):
-            yield torch.bmm(one.mT, other, out=part[: len(one)])
+            yield torch.bmm(one.mT, other, out=buffer[: len(one)])
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         a, delta = inputs[0].flatten(0, -2), delta.flatten(0, -2)
@@ -120,8 +124,8 @@ class LinearLayer(Layer):
             return torch.cat([gradients.flatten(1)[:, index] for gradients in self._gradients(left, right)])
         rows, columns = index // self._width, index % self._width
         step = max(1, LAYER_BUDGET // (examples * tokens))
-        places = zip(rows.split(step), columns.split(step), strict=True)
-        return torch.cat([(left[:, :, row] * right[:, :, column]).sum(1) for row, column in places], 1)
+        blocks = zip(rows.split(step), columns.split(step), strict=True)
+        return torch.cat([(left[:, :, row] * right[:, :, column]).sum(1) for row, column in blocks], 1)
 
     def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
         """As if all tokens were of one example."""
@@ -145,7 +149,7 @@ class EmbeddingLayer(Layer):
     def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
         ids, delta = self._of(inputs, delta)
         return torch.stack(
-            [torch.linalg.vecdot(delta.flatten(1), each[ids].flatten(1)) for each in directions], 1
+            [torch.linalg.vecdot(delta.flatten(1), direction[ids].flatten(1)) for direction in directions], 1
         )
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
@@ -161,16 +165,16 @@ class EmbeddingLayer(Layer):
             return whole.index_put_((examples, ids), delta, accumulate=True).flatten(1)
         counts = torch.bincount(index // width, minlength=rows)  # chosen entries in each row of W
         starts = counts.cumsum(0) - counts
-        each = counts[ids].flatten()  # chosen entries in the row that each token reads
-        token = torch.repeat_interleave(torch.arange(ids.numel(), device=ids.device), each)
+        entries_in_row = counts[ids].flatten()  # chosen entries in the row that each token reads
+        token = torch.repeat_interleave(torch.arange(ids.numel(), device=ids.device), entries_in_row)
         entry = (
             starts[ids].flatten()[token]
             + torch.arange(len(token), device=ids.device)
-            - (each.cumsum(0) - each)[token]
+            - (entries_in_row.cumsum(0) - entries_in_row)[token]
         )
         values = delta.flatten(0, 1)[token, index[entry] % width]
-        found = delta.new_zeros(len(ids), len(index))
-        return found.index_put_((examples.flatten()[token], entry), values, accumulate=True)
+        gathered = delta.new_zeros(len(ids), len(index))
+        return gathered.index_put_((examples.flatten()[token], entry), values, accumulate=True)
 
     def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
         """As if all tokens were of one example."""
@@ -195,8 +199,8 @@ class NormLayer(Layer):
         total += self._each(name, inputs, delta).sum(0)
 
     def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
-        found = self._each(name, inputs, delta)
-        return found if index is None else found[:, index]
+        gradients = self._each(name, inputs, delta)
+        return gradients if index is None else gradients[:, index]
 
     def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
         return self._each(name, inputs, delta).sum(0)[index]
@@ -216,9 +220,15 @@ class OtherLayer(Layer):
             value.numel() * len(delta) <= delta.numel()
         ):  # of a normalisation each example's gradient is smaller than its output
             return self.entries(name, inputs, delta, None) @ directions.flatten(1).to(delta.dtype).T
-        tangents = (jvp(call, ({name: value},), ({name: each.to(value.dtype)},))[1] for each in directions)
+        tangents = (
+            jvp(call, ({name: value},), ({name: direction.to(value.dtype)},))[1] for direction in directions
+        )
         return torch.stack(
-            [torch.linalg.vecdot(delta.flatten(1), each.flatten(1).to(delta.dtype)) for each in tangents], 1
+            [
+                torch.linalg.vecdot(delta.flatten(1), direction.flatten(1).to(delta.dtype))
+                for direction in tangents
+            ],
+            1,
         )
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
@@ -230,12 +240,12 @@ class OtherLayer(Layer):
         value = getattr(self.module, name).detach()
 
         def one(delta: Tensor, *inputs: Tensor) -> Tensor:
-            output, pull = vjp(self._call([each[None] for each in inputs]), {name: value})  # type: ignore[misc]
-            found: Tensor = pull(delta[None].to(output.dtype))[0][name].flatten()
-            return found
+            output, pull = vjp(self._call([value[None] for value in inputs]), {name: value})  # type: ignore[misc]
+            gradient: Tensor = pull(delta[None].to(output.dtype))[0][name].flatten()
+            return gradient
 
-        found = vmap(one)(delta, *inputs).to(delta.dtype)
-        return found if index is None else found[:, index]
+        gradients = vmap(one)(delta, *inputs).to(delta.dtype)
+        return gradients if index is None else gradients[:, index]
 
     def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
         total = torch.zeros(getattr(self.module, name).shape, dtype=delta.dtype, device=delta.device)

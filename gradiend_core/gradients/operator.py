@@ -54,7 +54,7 @@ class GradientOperator:
         self.memory, self.checkpointing = memory, checkpointing
         self.passes = Passes(model, source, scope, checkpointing)
         self.device, self.dtype = self.passes.device, self.passes.dtype
-        self._places = [place for _, place in scope.parts()]
+        self._columns = [columns for _, columns in scope.with_columns()]
         self._padding = allowed_padding(model, self.device)
         self._losses = autodiff.Losses(model, source.losses)
         self._coverage: Coverage | None = None
@@ -67,21 +67,31 @@ class GradientOperator:
         coverage = self.coverage(examples)
         result = torch.zeros(len(examples.pairs), len(directions), dtype=self.dtype, device=self.device)
         directions = directions.to(self.device, self.dtype)
-        split = {number: directions[:, place] for number, place in enumerate(self._places)}
+        split = {number: directions[:, position] for number, position in enumerate(self._columns)}
 
         mine = parallel.share(len(examples.pairs))
-        for places in self._batches([examples.lengths[row] for row in mine], coverage):
-            rows = [mine[place] for place in places]
+        for positions in self._batches([examples.lengths[row] for row in mine], coverage):
+            rows = [mine[position] for position in positions]
             batch = examples.batch(rows, self.device)
-            found = result.new_zeros(len(rows), len(directions))
+            products = result.new_zeros(len(rows), len(directions))
 
-            def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor, found: Tensor = found) -> None:
-                part, own = self.scope.slices[use.part], split[use.part].to(delta.device)
-                if part.index is None:
-                    value = use.layer.along(use.name, inputs, delta, own.unflatten(1, part.shape))
+            def receive(
+                use: Use, inputs: Sequence[Tensor], delta: Tensor, products: Tensor = products
+            ) -> None:
+                parameter_slice, directions_there = (
+                    self.scope.slices[use.slice_number],
+                    split[use.slice_number].to(delta.device),
+                )
+                if parameter_slice.index is None:
+                    value = use.layer.along(
+                        use.name, inputs, delta, directions_there.unflatten(1, parameter_slice.shape)
+                    )
                 else:
-                    value = use.layer.entries(use.name, inputs, delta, part.index.to(delta.device)) @ own.T
-                found += value.to(found.device)
+                    value = (
+                        use.layer.entries(use.name, inputs, delta, parameter_slice.index.to(delta.device))
+                        @ directions_there.T
+                    )
+                products += value.to(products.device)
 
             if coverage.taps.uses:
                 with self.passes.backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
@@ -95,8 +105,8 @@ class GradientOperator:
                     }
                     tangent = autodiff.along(self._losses, batch, changes)
                     if tangent is not None:
-                        found[:, k] += tangent.to(self.dtype) @ weights
-            result[rows] = found
+                        products[:, k] += tangent.to(self.dtype) @ weights
+            result[rows] = products
         return parallel.summed(result)
 
     def accumulate(
@@ -119,35 +129,40 @@ class GradientOperator:
             else torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
         )
         mine = parallel.share(len(rows))
-        rows = [rows[place] for place in mine]
+        rows = [rows[position] for position in mine]
         coefficients = coefficients.to(self.device, self.dtype).expand(len(roles), -1)[:, mine]
         current = total[0]
 
         def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
-            part, own = self.scope.slices[use.part], current[self._places[use.part]]
-            if part.index is None and delta.device == own.device:
-                use.layer.add(use.name, inputs, delta, own.view(part.shape))
-            elif part.index is None:
-                elsewhere = torch.zeros(part.shape, dtype=own.dtype, device=delta.device)
+            parameter_slice, columns_sum = (
+                self.scope.slices[use.slice_number],
+                current[self._columns[use.slice_number]],
+            )
+            if parameter_slice.index is None and delta.device == columns_sum.device:
+                use.layer.add(use.name, inputs, delta, columns_sum.view(parameter_slice.shape))
+            elif parameter_slice.index is None:
+                elsewhere = torch.zeros(parameter_slice.shape, dtype=columns_sum.dtype, device=delta.device)
                 use.layer.add(use.name, inputs, delta, elsewhere)
-                own += elsewhere.flatten().to(own.device)
+                columns_sum += elsewhere.flatten().to(columns_sum.device)
             else:
-                own += use.layer.summed(use.name, inputs, delta, part.index.to(delta.device)).to(own.device)
+                columns_sum += use.layer.summed(
+                    use.name, inputs, delta, parameter_slice.index.to(delta.device)
+                ).to(columns_sum.device)
 
         def take(number: int, gradient: Tensor) -> None:
-            own = current[self._places[number]]
-            own += self.scope.slices[number].taken(gradient.flatten()).to(own)
+            columns_sum = current[self._columns[number]]
+            columns_sum += self.scope.slices[number].taken(gradient.flatten()).to(columns_sum)
 
         others = {number: self.passes.parameters[number] for number in coverage.others}
-        for places in self._batches([examples.lengths[row] for row in rows], coverage):
-            batch = examples.batch([rows[place] for place in places], self.device)
+        for positions in self._batches([examples.lengths[row] for row in rows], coverage):
+            batch = examples.batch([rows[position] for position in positions], self.device)
             with self.passes.backward(
-                coverage.taps, len(places), receive, others, take, rows_of(batch)
+                coverage.taps, len(positions), receive, others, take, rows_of(batch)
             ) as backward:
                 losses = self.passes.losses(batch)
                 for r, role in enumerate(roles):
                     current = total[r]
-                    backward(of_role(losses, role) @ coefficients[r, places], keep=r + 1 < len(roles))
+                    backward(of_role(losses, role) @ coefficients[r, positions], keep=r + 1 < len(roles))
         return parallel.summed(total)
 
     def _batches(self, lengths: Sequence[int], coverage: Coverage, **options: Any) -> Iterator[list[int]]:
@@ -169,11 +184,10 @@ class GradientOperator:
             current = block[0]
 
             def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
-                index = self.scope.slices[use.part].index
+                index = self.scope.slices[use.slice_number].index
                 index = None if index is None else index.to(delta.device)
-                current[:, self._places[use.part]] += use.layer.entries(use.name, inputs, delta, index).to(  # noqa: B023
-                    current.device  # noqa: B023
-                )
+                entries = use.layer.entries(use.name, inputs, delta, index)
+                current[:, self._columns[use.slice_number]] += entries.to(current.device)  # noqa: B023
 
             if coverage.taps.uses:
                 with self.passes.backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
@@ -185,9 +199,9 @@ class GradientOperator:
                 names = [self.scope.slices[number].name for number in coverage.others]
                 for r, role in enumerate(roles):
                     weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
-                    found = autodiff.rows(self._losses, batch, names, weights)
-                    for number, gradient in zip(coverage.others, found.values(), strict=True):
-                        block[r][:, self._places[number]] += (
+                    gradients = autodiff.rows(self._losses, batch, names, weights)
+                    for number, gradient in zip(coverage.others, gradients.values(), strict=True):
+                        block[r][:, self._columns[number]] += (
                             self.scope.slices[number].taken(gradient.flatten(1)).to(block)
                         )
             yield rows, block

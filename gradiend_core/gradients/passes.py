@@ -79,16 +79,16 @@ class Passes:
 def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]:
     """The model's parameters in the order of the scope. Raises ModelError for the scope of another model."""
     parameters = dict(model.named_parameters())
-    for part in scope.slices:
-        if part.name not in parameters:
+    for parameter_slice in scope.slices:
+        if parameter_slice.name not in parameters:
             raise ModelError(
-                f"the scope has the parameter {part.name!r}, which this model has not; was it made for"
-                " another?"
+                f"the scope has the parameter {parameter_slice.name!r}, which this model has not; was it made"
+                " for another?"
             )
-        here = tuple(parameters[part.name].shape)
-        if part.shape != here:
+        here = tuple(parameters[parameter_slice.name].shape)
+        if parameter_slice.shape != here:
             raise ModelError(
-                f"{part.name!r} has shape {here} in this model and {part.shape} in the scope; was it made for"
-                " another?"
+                f"{parameter_slice.name!r} has shape {here} in this model and {parameter_slice.shape} in the"
+                " scope; was it made for another?"
             )
-    return [parameters[part.name] for part in scope.slices]
+    return [parameters[parameter_slice.name] for parameter_slice in scope.slices]

@@ -30,11 +30,11 @@ BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}
 class Change:
     """What is added to a packed weight: values of a slice of it."""
 
-    part: ParameterSlice
+    parameter_slice: ParameterSlice
     values: Tensor
 
     def dense(self) -> Tensor:
-        return self.part.spread(self.values)
+        return self.parameter_slice.spread(self.values)
 
 
 class QuantisedLinear(nn.Module):
@@ -161,11 +161,15 @@ def make_differentiable(model: nn.Module) -> int:
     """Puts a `QuantisedLinear` where bitsandbytes has put a layer of its own, and says how many. Raises
     ModelError for weights that are quantised in any other way."""
     theirs = ("Linear4bit", "Linear8bitLt")
-    found = {name: module for name, module in model.named_modules() if type(module).__name__ in theirs}
-    dtype = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
-    for name, module in found.items():
+    theirs_in_model = {
+        name: module for name, module in model.named_modules() if type(module).__name__ in theirs
+    }
+    dtype = next(
+        (parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), torch.float32
+    )
+    for name, module in theirs_in_model.items():
         model.set_submodule(name, _of(module, dtype))
-    if found:
+    if theirs_in_model:
         with suppress(
             OSError, AttributeError
         ):  # where there is glibc, which keeps what was freed while weights were packed
@@ -176,7 +180,7 @@ def make_differentiable(model: nn.Module) -> int:
                 f"{name} has weights of type {parameter.dtype}, which have no gradient; give the model that"
                 " is not quantised, and gradients.quantisation=4bit to have it in 4 bits"
             )
-    return len(found)
+    return len(theirs_in_model)
 
 
 def bytes_in(model: nn.Module, quantisation: str) -> int:
@@ -184,12 +188,14 @@ def bytes_in(model: nn.Module, quantisation: str) -> int:
     from transformers.pytorch_utils import Conv1D
 
     head = getattr(model, "get_output_embeddings", lambda: None)()  # stays as it is
-    layers = [each for each in model.modules() if type(each) in (nn.Linear, Conv1D) and each is not head]
-    packed = {id(each.weight) for each in layers} if quantisation != "none" else set()
+    layers = [
+        tensor for tensor in model.modules() if type(tensor) in (nn.Linear, Conv1D) and tensor is not head
+    ]
+    packed = {id(tensor.weight) for tensor in layers} if quantisation != "none" else set()
     return round(
         sum(
-            each.numel() * (BYTES[quantisation] if id(each) in packed else each.element_size())
-            for each in (*model.parameters(), *model.buffers())
+            tensor.numel() * (BYTES[quantisation] if id(tensor) in packed else tensor.element_size())
+            for tensor in (*model.parameters(), *model.buffers())
         )
     )
 

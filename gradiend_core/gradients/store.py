@@ -51,11 +51,11 @@ class StoredRows:
     in them."""
 
     files: tuple[dict[str, Tensor], ...]
-    places: tuple[tuple[int, int], ...]
+    positions: tuple[tuple[int, int], ...]
 
     def row(self, example: int, role: GradientRole) -> Tensor:
-        file, place = self.places[example]
-        return self.files[file][role.value][place]
+        file, position = self.positions[example]
+        return self.files[file][role.value][position]
 
 
 @frozen(eq=False)
@@ -79,7 +79,7 @@ class StoredGradients:
             gradients.scope,
             gradients.device,
             {id(examples): rows for examples, rows in stored},
-            tuple(each for each, _ in stored),
+            tuple(examples for examples, _ in stored),
         )
 
     def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
@@ -87,9 +87,11 @@ class StoredGradients:
         stored, numbers = self._find(examples)
         directions = directions.to(self.device, self.dtype)
         result = torch.zeros(len(numbers), len(directions), dtype=self.dtype, device=self.device)
-        for part, weight in _parts(role):
+        for role_stored, weight in _parts(role):
             for i, number in enumerate(numbers):
-                result[i] += weight * (directions @ stored.row(number, part).to(self.device, self.dtype))
+                result[i] += weight * (
+                    directions @ stored.row(number, role_stored).to(self.device, self.dtype)
+                )
         return result
 
     def accumulate(
@@ -110,20 +112,24 @@ class StoredGradients:
         # what roles share is read once: sums of stored rows, of which each role is a combination
         weights = coefficients.expand(len(roles), len(rows)) if coefficients.dim() > 1 else coefficients[None]
         needed = {
-            (part, r if len(weights) > 1 else 0) for r, role in enumerate(roles) for part, _ in _parts(role)
+            (stored_role, r if len(weights) > 1 else 0)
+            for r, role in enumerate(roles)
+            for stored_role, _ in _parts(role)
         }
         sums = {key: torch.zeros(self.scope.size, dtype=self.dtype, device=self.device) for key in needed}
         values = weights.tolist()
-        for (part, own), found in sums.items():
-            for row, coefficient in zip(rows, values[own], strict=True):
+        for (stored_role, combination), total_of_role in sums.items():
+            for row, coefficient in zip(rows, values[combination], strict=True):
                 if coefficient:
-                    found.add_(stored.row(numbers[row], part).to(self.device), alpha=coefficient)
+                    total_of_role.add_(
+                        stored.row(numbers[row], stored_role).to(self.device), alpha=coefficient
+                    )
         for r, role in enumerate(roles):
             (first, weight), *others = _parts(role)
-            own = r if len(weights) > 1 else 0
-            torch.mul(sums[first, own], weight, out=total[r])
-            for part, weight in others:
-                total[r].add_(sums[part, own], alpha=weight)
+            combination = r if len(weights) > 1 else 0
+            torch.mul(sums[first, combination], weight, out=total[r])
+            for stored_role, weight in others:
+                total[r].add_(sums[stored_role, combination], alpha=weight)
         return total
 
     def _find(self, examples: Examples) -> tuple[StoredRows, list[int]]:
@@ -136,12 +142,14 @@ class StoredGradients:
 
 
 def _parts(role: GradientRole) -> list[tuple[GradientRole, float]]:
-    return [(part, weight) for part, weight in zip(STORED, role.loss_weights, strict=True) if weight]
+    return [
+        (stored_role, weight) for stored_role, weight in zip(STORED, role.loss_weights, strict=True) if weight
+    ]
 
 
 def estimate(gradients: GradientOperator, examples: Sequence[Examples], precision: str = "float32") -> int:
     """Bytes that stores of these examples take."""
-    count = sum(len(each.pairs) for each in examples)
+    count = sum(len(example_set.pairs) for example_set in examples)
     return count * len(STORED) * gradients.scope.size * PRECISIONS[precision].itemsize
 
 
@@ -202,10 +210,10 @@ def _opened(
 ) -> StoredRows:
     known = _manifest(folder)
     order = sorted(range(len(examples.pairs)), key=lambda row: examples.lengths[row])
-    each = max(1, FILE // (len(STORED) * gradients.scope.size * PRECISIONS[precision].itemsize))
-    files, places = [], dict[int, tuple[int, int]]()
-    for number, start in enumerate(range(0, len(order), each)):
-        rows, name = order[start : start + each], f"{number:05}.safetensors"
+    per_file = max(1, FILE // (len(STORED) * gradients.scope.size * PRECISIONS[precision].itemsize))
+    files, positions = [], dict[int, tuple[int, int]]()
+    for number, start in enumerate(range(0, len(order), per_file)):
+        rows, name = order[start : start + per_file], f"{number:05}.safetensors"
         if known.get(name) != _checksum(folder / name):
             known[name] = _build(folder / name, gradients, examples, rows, PRECISIONS[precision])
             write_json(
@@ -214,10 +222,10 @@ def _opened(
             )
         with safe_open(folder / name, "pt") as file:
             files.append({role.value: file.get_tensor(role.value) for role in STORED})
-        places |= {row: (number, place) for place, row in enumerate(rows)}
+        positions |= {row: (number, position) for position, row in enumerate(rows)}
         tell(len(rows))
     folder.touch()  # the most recently used are kept longest
-    return StoredRows(tuple(files), tuple(places[row] for row in range(len(order))))
+    return StoredRows(tuple(files), tuple(positions[row] for row in range(len(order))))
 
 
 def make_room(root: Path, needed: int, limit: int) -> None:
@@ -241,7 +249,7 @@ def make_room(root: Path, needed: int, limit: int) -> None:
 
 def matrix_of(
     gradients: GradientOperator,
-    parts: Sequence[Examples],
+    example_sets: Sequence[Examples],
     model: str,
     settings: StoreSettings,
     *,
@@ -252,7 +260,7 @@ def matrix_of(
 
     `several` says whether more than one feature is to be learned from them.
     """
-    needed, limit = estimate(gradients, parts, settings.precision), int(settings.limit_gib * GIB)
+    needed, limit = estimate(gradients, example_sets, settings.precision), int(settings.limit_gib * GIB)
     wanted = settings.use == "always" or (settings.use == "auto" and several and needed <= limit)
     if wanted and parallel.count() > 1:
         if settings.use == "always":
@@ -264,9 +272,12 @@ def matrix_of(
         return gradients
     root = Path(settings.folder or Path.home() / ".cache" / "gradiend").expanduser() / "gradients"
     make_room(root, needed, limit)
-    with tqdm(total=sum(len(part.pairs) for part in parts), desc="gradients", disable=None) as bar:
+    with tqdm(
+        total=sum(len(examples.pairs) for examples in example_sets), desc="gradients", disable=None
+    ) as bar:
         stored = [
-            (part, open_store(root, gradients, part, model, settings.precision, bar.update)) for part in parts
+            (examples, open_store(root, gradients, examples, model, settings.precision, bar.update))
+            for examples in example_sets
         ]
     return StoredGradients.of(gradients, stored)
 
@@ -284,8 +295,8 @@ def _build(
 ) -> str:
     """Computes rows and writes them as one file, whole or not at all; gives its checksum."""
     block = torch.empty(len(STORED), len(rows), gradients.scope.size, dtype=dtype)
-    for places, found in gradients.rows(subset(examples, rows), STORED):
-        block[:, places] = found.to("cpu", dtype)
+    for positions, batch in gradients.rows(subset(examples, rows), STORED):
+        block[:, positions] = batch.to("cpu", dtype)
     if not bool(torch.isfinite(block).all()):
         raise StorageError("some gradients of this model are not finite; nothing can be learned from them")
     fresh = path.with_suffix(".part")

@@ -22,7 +22,7 @@ class Use:
 
     layer: Layer
     name: str
-    part: int
+    slice_number: int
 
 
 #: use, inputs of the module, δ; called during the backward pass, once for each use
@@ -43,21 +43,26 @@ class Taps:
         """Taps for every module whose layer is known. A tied weight has a use in each module that holds
         it."""
         parameters = dict(model.named_parameters())
-        part_of = {id(parameters[part.name]): number for number, part in enumerate(scope.slices)}
+        slice_number_of = {
+            id(parameters[slice_number.name]): number for number, slice_number in enumerate(scope.slices)
+        }
         uses: dict[nn.Module, list[Use]] = {}
         for module in model.modules():
-            own = [
-                (name, part_of[id(p)])
+            watched = [
+                (name, slice_number_of[id(p)])
                 for name, p in module._parameters.items()
-                if p is not None and id(p) in part_of
+                if p is not None and id(p) in slice_number_of
             ]
-            if own and (layer := matching_layer(module)):
-                uses[module] = [Use(layer, name, part) for name, part in own]
+            if watched and (layer := matching_layer(module)):
+                uses[module] = [Use(layer, name, slice_number) for name, slice_number in watched]
         return cls(uses, dtype)
 
-    def only(self, parts: set[int]) -> Taps:
+    def only(self, slice_numbers: set[int]) -> Taps:
         """The taps of these parts of the scope."""
-        kept = {module: [use for use in uses if use.part in parts] for module, uses in self.uses.items()}
+        kept = {
+            module: [use for use in uses if use.slice_number in slice_numbers]
+            for module, uses in self.uses.items()
+        }
         return Taps({module: uses for module, uses in kept.items() if uses}, self.dtype)
 
     @contextmanager
@@ -87,11 +92,11 @@ class Taps:
         output: Any,
     ) -> Tensor | None:
         inputs = (*args, *kwargs.values())
-        whole = isinstance(output, Tensor) and inputs and all(isinstance(each, Tensor) for each in inputs)
+        whole = isinstance(output, Tensor) and inputs and all(isinstance(tensor, Tensor) for tensor in inputs)
         if self._quiet or not torch.is_grad_enabled() or not whole:
             return None
-        tensors = [_with_examples(each, examples) for each in (output, *inputs)]
-        if any(each is None for each in tensors):
+        tensors = [_with_examples(tensor, examples) for tensor in (output, *inputs)]
+        if any(tensor is None for tensor in tensors):
             return None
         tap: Callable[..., Tensor] = _Tap.apply
         watched = tap(
@@ -108,7 +113,9 @@ class Taps:
         try:
             layer = self.uses[module][0].layer
             if not isinstance(layer, OtherLayer):
-                inputs = [each.to(self.dtype) if each.is_floating_point() else each for each in inputs]
+                inputs = [
+                    tensor.to(self.dtype) if tensor.is_floating_point() else tensor for tensor in inputs
+                ]
             for use in self.uses[module]:
                 receive(use, inputs, delta.to(self.dtype))
         finally:

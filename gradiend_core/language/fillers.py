@@ -29,15 +29,24 @@ class Tokenized:
     problem: str = ""
 
 
-def tokenize(tokenizer: Any, parts: Sequence[tuple[str, str, str]], opening: str = "") -> list[Tokenized]:
+def tokenize(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str = "") -> list[Tokenized]:
     """Texts given as (left, filler, right), whose fillers are to be one token; `opening` as in `located`."""
-    found = []
-    for (_, filler, _), each in zip(parts, located(tokenizer, parts, opening), strict=True):
-        several = f"{filler!r} is {len(each.inside)} tokens where it stands" if len(each.inside) != 1 else ""
-        found.append(
-            Tokenized(each.ids, each.special, each.inside[0] if each.inside else 0, several or each.problem)
+    tokenized = []
+    for (_, filler, _), filler_tokens in zip(texts, located(tokenizer, texts, opening), strict=True):
+        several = (
+            f"{filler!r} is {len(filler_tokens.inside)} tokens where it stands"
+            if len(filler_tokens.inside) != 1
+            else ""
         )
-    return found
+        tokenized.append(
+            Tokenized(
+                filler_tokens.ids,
+                filler_tokens.special,
+                filler_tokens.inside[0] if filler_tokens.inside else 0,
+                several or filler_tokens.problem,
+            )
+        )
+    return tokenized
 
 
 @frozen
@@ -50,13 +59,13 @@ class Located:
     problem: str = ""
 
 
-def located(tokenizer: Any, parts: Sequence[tuple[str, str, str]], opening: str = "") -> list[Located]:
+def located(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str = "") -> list[Located]:
     """Texts given as (left, filler, right). An `opening` before each, of a chat, brings its special tokens
     with it; all of its tokens count as special."""
-    if not parts:
+    if not texts:
         return []
     encoded = tokenizer(
-        [opening + "".join(part) for part in parts],
+        [opening + "".join(text) for text in texts],
         add_special_tokens=not opening,
         return_offsets_mapping=True,
         return_special_tokens_mask=True,
@@ -65,7 +74,7 @@ def located(tokenizer: Any, parts: Sequence[tuple[str, str, str]], opening: str 
     )
     columns = (encoded["input_ids"], encoded["special_tokens_mask"], encoded["offset_mapping"])
     result = []
-    for (left, filler, _), ids, special, offsets in zip(parts, *columns, strict=True):
+    for (left, filler, _), ids, special, offsets in zip(texts, *columns, strict=True):
         start = len(opening) + len(left)
         end, before = start + len(filler), opening + left
         special = (
@@ -133,14 +142,14 @@ def filler_ids(pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: An
         return pair.left[-1:], pair.factual[:1].isupper() and pair.alternative[:1].isupper()
 
     typical = {form(pair): pair.left for pair in reversed(pairs)}
-    parts = [
+    texts = [
         (left, word[:1].upper() + word[1:] if capital else word, "")
         for (_, capital), left in typical.items()
         for word in words
     ]
-    found = iter(tokenize(tokenizer, parts) if parts else [])
+    tokenized = iter(tokenize(tokenizer, texts) if texts else [])
     ids = {}
     for key in typical:
-        tokens = [next(found) for _ in words]
+        tokens = [next(tokenized) for _ in words]
         ids[key] = tuple(token.ids[token.slot] for token in tokens if not token.problem)
     return [ids[form(pair)] for pair in pairs]

@@ -37,8 +37,8 @@ def _checked(model: str) -> str:
 
 def architecture(model: str) -> str:
     """The class name that the model's config states, for example "BertForMaskedLM"; "" if it states none."""
-    found = config_of(model).get("architectures")
-    return str(found[0]) if isinstance(found, list) and found else ""
+    architectures = config_of(model).get("architectures")
+    return str(architectures[0]) if isinstance(architectures, list) and architectures else ""
 
 
 def config_of(model: str) -> dict[str, Any]:
@@ -51,16 +51,16 @@ def config_of(model: str) -> dict[str, Any]:
     if problem and time.monotonic() - asked < AGAIN:
         raise ModelError(_reason(model, problem)) from problem
     try:
-        found: dict[str, Any] = PretrainedConfig.get_config_dict(name)[0]
+        config: dict[str, Any] = PretrainedConfig.get_config_dict(name)[0]
     except Exception as error:
         if not Path(name).is_dir():
             _failed[name] = time.monotonic(), error
         raise ModelError(_reason(model, error)) from error
-    if not isinstance(found.get("model_type"), str):
+    if not isinstance(config.get("model_type"), str):
         raise ModelError(
             f"model {model!r} has no model_type in its config.json; give a folder that save_pretrained wrote"
         )
-    return found
+    return config
 
 
 def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple[Any, Any]:
@@ -77,13 +77,13 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
     if device == "auto":
         device = f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
     try:
-        place = None if device == "sharded" else torch.device(device)
+        torch_device = None if device == "sharded" else torch.device(device)
     except RuntimeError as error:
         raise ModelError(f"gradients.device is {device!r}; use auto, cpu, cuda, cuda:1 or sharded") from error
     options = {"dtype": settings.dtype, "use_safetensors": True, **trust}
     options |= {"device_map": "auto"} if device == "sharded" else {}
     if settings.quantisation != "none" and device != "meta":
-        options |= {"device_map": {"": place}} if place else {}
+        options |= {"device_map": {"": torch_device}} if torch_device else {}
         options |= loading_options(settings.quantisation, settings.dtype)
     try:
         if device == "meta":
@@ -95,8 +95,8 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
                 empty = auto_class.from_config(config, dtype=dtype, **trust).eval()
             return empty, AutoTokenizer.from_pretrained(name, **trust)
         with without_progress_bars():
-            loaded, found = auto_class.from_pretrained(name, output_loading_info=True, **options)
-        _expect_all_weights(model, loaded.eval(), found)
+            loaded, loading_info = auto_class.from_pretrained(name, output_loading_info=True, **options)
+        _expect_all_weights(model, loaded.eval(), loading_info)
         quantised = make_differentiable(loaded)
         if quantised and settings.quantisation == "none":
             raise ModelError(
@@ -107,8 +107,8 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
             raise ModelError(
                 f"model {model!r} has no layer that could be quantised; use gradients.quantisation=none"
             )
-        if place is not None and not quantised:
-            loaded = loaded.to(place)
+        if torch_device is not None and not quantised:
+            loaded = loaded.to(torch_device)
         return loaded, AutoTokenizer.from_pretrained(name, **trust)
     except ModelError:
         raise
@@ -116,10 +116,12 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
         raise ModelError(_reason(model, error)) from error
 
 
-def _expect_all_weights(model: str, loaded: Any, found: Mapping[str, Any]) -> None:
+def _expect_all_weights(model: str, loaded: Any, loading_info: Mapping[str, Any]) -> None:
     """transformers draws weights that a checkpoint lacks, or has in another shape, and goes on. Gradients of
     such a model mean nothing, and are others each time."""
-    drawn = sorted([*found["missing_keys"], *(str(each[0]) for each in found["mismatched_keys"])])
+    drawn = sorted(
+        [*loading_info["missing_keys"], *(str(mismatch[0]) for mismatch in loading_info["mismatched_keys"])]
+    )
     if drawn:
         raise ModelError(
             f"model {model!r} has no weights for {len(drawn)} parameters of {type(loaded).__name__}, such as"

@@ -25,10 +25,10 @@ class RewrittenModel:
     def save_pretrained(self, folder: str | Path) -> Path:
         """Model, tokenizer and a note of the edit in a folder that `from_pretrained` loads; whole or not at
         all."""
-        with fresh_folder(Path(folder)) as place, without_progress_bars():
-            self.model.save_pretrained(place)
+        with fresh_folder(Path(folder)) as fresh, without_progress_bars():
+            self.model.save_pretrained(fresh)
             if self.tokenizer is not None:
-                self.tokenizer.save_pretrained(place)
+                self.tokenizer.save_pretrained(fresh)
             note = {
                 "toward": self.toward,
                 "feature_factor": self.update.feature_factor,
@@ -36,7 +36,7 @@ class RewrittenModel:
                 "learning_rate": self.update.learning_rate,
                 "scope": self.update.scope.fingerprint(),
             }
-            write_json(place / "gradiend.json", note)
+            write_json(fresh / "gradiend.json", note)
             if self.card:
-                write_text(place / "README.md", self.card)
+                write_text(fresh / "README.md", self.card)
         return Path(folder)

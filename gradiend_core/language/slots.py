@@ -105,8 +105,8 @@ def prepare_slots(
     require_fast(tokenizer)
     drops, kept, rows = DropCounter("tokenizer"), [], []
     if pairs:
-        parts = [[(p.left, filler(p), p.right if see_right else "") for p in pairs] for filler in FILLERS]
-        sides = [tokenize(tokenizer, own, opening) for own in parts]
+        texts = [[(p.left, filler(p), p.right if see_right else "") for p in pairs] for filler in FILLERS]
+        sides = [tokenize(tokenizer, texts_of_filler, opening) for texts_of_filler in texts]
         for pair, factual, alternative in zip(pairs, *sides, strict=True):
             row = _row(factual, alternative, limit, see_right, mask_id)
             if isinstance(row, str):

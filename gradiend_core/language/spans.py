@@ -67,7 +67,7 @@ class SpanExamples:
         return tuple(2 * max(len(row.ids) for row in both) for both in self.rows)
 
     def batch(self, rows: Sequence[int], device: Any) -> SpanBatch:
-        chosen = [row for place in rows for row in self.rows[place]]
+        chosen = [row for number in rows for row in self.rows[number]]
         ids, mask = padded([row.ids for row in chosen], self.pad, device)
         most = max(len(row.targets) for row in chosen)
         filled = (
@@ -75,7 +75,7 @@ class SpanExamples:
             [(row.targets + (NONE,) * most)[:most] for row in chosen],
         )
         positions, targets = (
-            torch.tensor(each, device=device).unflatten(0, (len(rows), 2)) for each in filled
+            torch.tensor(values, device=device).unflatten(0, (len(rows), 2)) for values in filled
         )
         mask = mask.unflatten(0, (len(rows), 2)) if mask is not None and self.needs_mask else None
         return SpanBatch(ids.unflatten(0, (len(rows), 2)), mask, positions, targets)
@@ -132,14 +132,14 @@ def _made(
         return "the fillers change the tokens before the slot"
     if mask_id is None and first == leading(factual.special):
         return "no text before the slot, so a causal model cannot know"
-    one, two = (_row(each, limit, mask_id, cloze) for each in (factual, alternative))
+    one, two = (_row(located_filler, limit, mask_id, cloze) for located_filler in (factual, alternative))
     return (one, two) if one and two else f"a filler does not fit into {limit} tokens"
 
 
-def _row(found: Located, limit: int, mask_id: int | None, cloze: bool) -> SpanRow | None:
+def _row(located_filler: Located, limit: int, mask_id: int | None, cloze: bool) -> SpanRow | None:
     """None where the filler does not fit."""
-    ids, first, last = found.ids, found.inside[0], found.inside[-1]
-    head, tail = leading(found.special), len(ids) - leading(found.special[::-1])
+    ids, first, last = located_filler.ids, located_filler.inside[0], located_filler.inside[-1]
+    head, tail = leading(located_filler.special), len(ids) - leading(located_filler.special[::-1])
     room = limit - head - (len(ids) - tail if mask_id is not None else 0)
     if mask_id is None:
         end = tail if cloze else last + 1
@@ -156,8 +156,8 @@ def _row(found: Located, limit: int, mask_id: int | None, cloze: bool) -> SpanRo
         )
     if end <= last:
         return None
-    place = head + first - start - (mask_id is None)  # of a causal model, the token before
-    return SpanRow(kept, tuple(range(place, place + len(targets))), targets)
+    position = head + first - start - (mask_id is None)  # of a causal model, the token before
+    return SpanRow(kept, tuple(range(position, position + len(targets))), targets)
 
 
 def span_losses(model: nn.Module, batch: SpanBatch, *, per_token: bool) -> Tensor:
@@ -171,8 +171,8 @@ def span_losses(model: nn.Module, batch: SpanBatch, *, per_token: bool) -> Tenso
     row = torch.arange(len(rows.input_ids), device=targets.device).repeat_interleave(targets.shape[2])
     # as many logits for each row, so that those of an example stay together
     logits = logits_at(model, rows, row, batch.positions.flatten())
-    own = -logits.log_softmax(-1).gather(1, targets.clamp(min=0).flatten()[:, None]).view_as(targets)
-    losses = torch.where(real, own, 0).sum(2)
+    surprisals = -logits.log_softmax(-1).gather(1, targets.clamp(min=0).flatten()[:, None]).view_as(targets)
+    losses = torch.where(real, surprisals, 0).sum(2)
     return losses / real.sum(2) if per_token else losses
 
 

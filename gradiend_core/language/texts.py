@@ -52,17 +52,17 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
     """Rows in batches sorted by length; rows without a target are left out."""
     rows, device = [row for row in rows if row.targets], next(model.parameters()).device
     batches = []
-    for places in micro_batches(
+    for numbers in micro_batches(
         [len(row.ids) for row in rows], budget=TEXT_BUDGET, padding=allowed_padding(model, device)
     ):
-        chosen = [rows[place] for place in places]
+        chosen = [rows[number] for number in numbers]
         ids, mask = padded([row.ids for row in chosen], pad, device)
         index = [i for i, row in enumerate(chosen) for _ in row.positions]
         positions = [position for row in chosen for position in row.positions]
         targets = [target for row in chosen for target in row.targets]
         texts = [row.text for row in chosen for _ in row.targets]
         where, at, what, whose = (
-            torch.tensor(each, device=device) for each in (index, positions, targets, texts)
+            torch.tensor(values, device=device) for values in (index, positions, targets, texts)
         )
         decoder = padded([row.decoder for row in chosen], pad, device)[0] if chosen[0].decoder else None
         batches.append(TextBatch(ids, mask if needs_mask else None, where, at, what, whose, decoder))
@@ -78,15 +78,15 @@ def masked_places(
     rng = random.Random(f"{seed}:masks")
     orders = []
     for flags in special:
-        ordinary = [place for place, flag in enumerate(flags) if not flag]
+        ordinary = [position for position, flag in enumerate(flags) if not flag]
         orders.append(rng.sample(ordinary, len(ordinary)))
     turns = max(map(len, orders), default=0) if every_token else math.ceil(1 / share)
     for turn in range(turns):
         for text, order in enumerate(orders):
             few = 1 if every_token else min(most, max(1, round(share * len(order))))
-            if places := sorted(order[turn * few : (turn + 1) * few]):
-                least -= len(places)
-                yield text, places
+            if chosen := sorted(order[turn * few : (turn + 1) * few]):
+                least -= len(chosen)
+                yield text, chosen
         if least <= 0 and not every_token:
             break
 
@@ -101,8 +101,12 @@ def text_scores(
     with torch.inference_mode():
         for batch in batches:
             log_probabilities = batch.logits(model).log_softmax(-1)
-            own = log_probabilities.gather(1, batch.targets[:, None])[:, 0]
-            scores = score(log_probabilities, batch.targets) if score else own.exp()
-            for total, values in zip(sums, (torch.ones_like(own), scores, -own), strict=True):
+            target_log_probabilities = log_probabilities.gather(1, batch.targets[:, None])[:, 0]
+            scores = score(log_probabilities, batch.targets) if score else target_log_probabilities.exp()
+            for total, values in zip(
+                sums,
+                (torch.ones_like(target_log_probabilities), scores, -target_log_probabilities),
+                strict=True,
+            ):
                 total.index_add_(0, batch.texts.cpu(), values.double().cpu())
     return TextScores(*sums)

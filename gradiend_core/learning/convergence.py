@@ -20,11 +20,11 @@ def converged(rows: Sequence[TrainingRow]) -> bool:
 
     Both count: an encoder is often perfect long before its decoder is.
     """
-    points = [place for place, row in enumerate(rows) if row.validation_correlation is not None]
+    points = [position for position, row in enumerate(rows) if row.validation_correlation is not None]
     if len(points) <= PATIENCE + 1:
         return False
-    scores = [abs(rows[place].validation_correlation or 0.0) for place in points]
-    ends = [0, *(place + 1 for place in points)]
+    scores = [abs(rows[position].validation_correlation or 0.0) for position in points]
+    ends = [0, *(position + 1 for position in points)]
     losses = [_mean([row.loss for row in rows[start:end]]) for start, end in pairwise(ends)]
     better = max(scores[-PATIENCE:]) > max(scores[:-PATIENCE]) + CORRELATION_GAIN
     lower = min(losses[-PATIENCE:]) < min(losses[:-PATIENCE]) * (1 - LOSS_GAIN)

@@ -55,12 +55,12 @@ class EncoderDecoder:
         n = len(self.decoder_bias)
         return (slice(start, min(start + PIECE, n)) for start in range(0, n, PIECE))
 
-    def residual(self, place: slice, code: Tensor, target: Tensor) -> Tensor:
+    def residual(self, columns: slice, code: Tensor, target: Tensor) -> Tensor:
         """Wdᵀ·code + bd − target on a piece."""
-        found = self.decoder_bias[place] - target
+        residual = self.decoder_bias[columns] - target
         for wd, h in zip(self.decoder, code, strict=True):
-            found.add_(wd[place] * h)
-        return found
+            residual.add_(wd[columns] * h)
+        return residual
 
 
 @frozen(eq=False)
@@ -119,45 +119,45 @@ class Trainer:
         used = h if code is None else code
         squared = torch.zeros((), dtype=torch.float64, device=h.device)
         length, along = squared.clone(), torch.zeros(len(h), dtype=torch.float64, device=h.device)
-        for place in model.pieces():
-            wanted = target[place] * target_unit
-            residual = model.residual(place, used, wanted)
+        for columns in model.pieces():
+            wanted = target[columns] * target_unit
+            residual = model.residual(columns, used, wanted)
             squared += residual.dot(residual)
             length += wanted.dot(wanted)
-            along += model.decoder[:, place] @ residual
+            along += model.decoder[:, columns] @ residual
         towards = 2 * (along.float() if code is None else h - code) * (1 - h**2)
-        for place in model.pieces():
+        for columns in model.pieces():
             if learn_decoder:
-                residual = model.residual(place, used, target[place] * target_unit)
+                residual = model.residual(columns, used, target[columns] * target_unit)
                 self._update(
                     number,
                     rates.decoder,
                     [*range(len(h))],
                     "decoder",
-                    place,
-                    [residual * (2 * each) for each in used],
+                    columns,
+                    [residual * (2 * value) for value in used],
                 )
-                self._update(number, rates.decoder, [], "decoder_bias", place, [residual * 2])
+                self._update(number, rates.decoder, [], "decoder_bias", columns, [residual * 2])
             if learn_encoder:
-                gradient = [source[place] * (source_unit * each) for each in towards]
-                self._update(number, rates.encoder, [*range(len(h))], "encoder", place, gradient)
+                gradient = [source[columns] * (source_unit * value) for value in towards]
+                self._update(number, rates.encoder, [*range(len(h))], "encoder", columns, gradient)
         if learn_encoder:
             self._update(number, rates.encoder_bias, [], "encoder_bias", slice(None), [towards])
         return float(squared / torch.where(length > 0, length, len(source)))
 
     def _update(
-        self, number: int, rate: float, rows: list[int], name: str, place: slice, gradients: list[Tensor]
+        self, number: int, rate: float, rows: list[int], name: str, columns: slice, gradients: list[Tensor]
     ) -> None:
-        def part(of: EncoderDecoder) -> list[Tensor]:
+        def slices(of: EncoderDecoder) -> list[Tensor]:
             whole: Tensor = getattr(of, name)
-            return [whole[row, place] for row in rows] if rows else [whole[place]]
+            return [whole[row, columns] for row in rows] if rows else [whole[columns]]
 
         steps = [torch.tensor(number - 1.0, device=gradients[0].device) for _ in gradients]
         adamw(
-            part(self.model),
+            slices(self.model),
             gradients,
-            part(self.first),
-            part(self.second),
+            slices(self.first),
+            slices(self.second),
             [],
             steps,
             fused=True,

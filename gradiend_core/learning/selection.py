@@ -47,13 +47,13 @@ def largest(sizes: Tensor, count: int) -> Tensor:
         digit = 2**16 - 1 - int(torch.searchsorted(counts.flip(0).cumsum(0), missing))
         missing -= int(counts[digit + 1 :].sum())
         edge = edge << 16 | digit
-    places = []
+    positions = []
     for number, piece in enumerate(pieces):
         taken, equal = piece > edge, (piece == edge).nonzero()[:missing, 0]
         taken[equal] = True
         missing -= len(equal)
-        places.append(taken.nonzero()[:, 0] + number * PIECE)
-    return torch.cat(places).cpu()
+        positions.append(taken.nonzero()[:, 0] + number * PIECE)
+    return torch.cat(positions).cpu()
 
 
 def pruned(
@@ -77,14 +77,14 @@ def difference_of_means(
     """|mean difference gradient of the first class − that of the second|, the largest over the axes, [n];
     from at most `pairs` examples of each axis, as many of each class, in one pass."""
     coefficients = torch.zeros(len(axes), len(examples.pairs))
-    for own, axis in zip(coefficients, axes, strict=True):
+    for row, axis in zip(coefficients, axes, strict=True):
         labels = labels_of(examples.pairs, axis)
         for sign in (1.0, -1.0):
             rows = labels.eq(sign).nonzero()[: max(1, pairs // 2), 0]
-            own[rows] = sign / max(1, len(rows))
+            row[rows] = sign / max(1, len(rows))
     rows = coefficients.abs().sum(0).nonzero()[:, 0]
-    found = gradients.accumulate(
+    sums = gradients.accumulate(
         examples, rows.tolist(), coefficients[:, rows], [GradientRole.DIFFERENCE] * len(axes)
     )
-    found = found.abs_()
-    return found[0] if len(found) == 1 else found.amax(0)
+    sums = sums.abs_()
+    return sums[0] if len(sums) == 1 else sums.amax(0)

@@ -40,15 +40,15 @@ class Plugins:
     def discover(cls, disabled: Iterable[str] = ()) -> Plugins:
         """Every plugin that is installed, but for the disabled ones, which are not even imported."""
         plugins, disabled = cls(), set(disabled)
-        found = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
-        if not found:
+        points = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
+        if not points:
             raise PluginError(
                 "no plugins found, not even the built-in ones: gradiend-core is not installed properly;"
                 f" {MEND}"
             )
-        for name in disabled - {point.name for point in found}:
-            raise PluginError(unknown("plugin to disable", name, {point.name for point in found}))
-        for point in found:
+        for name in disabled - {point.name for point in points}:
+            raise PluginError(unknown("plugin to disable", name, {point.name for point in points}))
+        for point in points:
             plugins.add_entry_point(point, blocked=point.name in disabled)
         return plugins
 

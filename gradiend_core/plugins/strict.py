@@ -20,7 +20,7 @@ def check_hooks(plugin: object, specs: Mapping[str, tuple[str, ...]]) -> None:
     """Raises PluginError for the first hook of `plugin` that is not exactly one of `specs` (name: argument
     names)."""
     hooks = {name: value for name in dir(plugin) if callable(value := getattr(plugin, name, None))}
-    found = False
+    has_hooks = False
     for attribute, function in hooks.items():
         marks: dict[str, Any] | None = getattr(function, MARK, None)
         if marks is None and not attribute.startswith(PREFIX):
@@ -38,8 +38,8 @@ def check_hooks(plugin: object, specs: Mapping[str, tuple[str, ...]]) -> None:
                 f"{name} asks for {', '.join(extra)}; hooks have no order and no wrappers, write a bare"
                 " @hookimpl"
             )
-        found = True
-    if not found:
+        has_hooks = True
+    if not has_hooks:
         raise PluginError("it has no hooks; implement one of " + ", ".join(sorted(specs)))
 
 

@@ -46,20 +46,20 @@ class DropCounter:
 
     stage: str
     _drops: dict[str, tuple[int, tuple[str, ...]]] = field(factory=dict, init=False)
-    _by_part: Counter[tuple[str, str]] = field(factory=Counter, init=False)
+    _by_class: Counter[tuple[str, str]] = field(factory=Counter, init=False)
 
-    def add(self, reason: str, example: str = "", count: int = 1, parts: Iterable[str] = ()) -> None:
+    def add(self, reason: str, example: str = "", count: int = 1, classes: Iterable[str] = ()) -> None:
         """`parts` are the classes that lose something."""
-        for part in set(parts):
-            self._by_part[reason, part] += count
+        for name in set(classes):
+            self._by_class[reason, name] += count
         total, examples = self._drops.get(reason, (0, ()))
         if example and len(examples) < EXAMPLES:
             examples = (*examples, example if len(example) <= 80 else example[:77] + "...")
         self._drops[reason] = (total + count, examples)
 
-    def by_part(self) -> list[tuple[tuple[str, str], int]]:
+    def by_class(self) -> list[tuple[tuple[str, str], int]]:
         """How often each (reason, class), most often first."""
-        return sorted(self._by_part.items(), key=lambda item: (-item[1], item[0]))
+        return sorted(self._by_class.items(), key=lambda item: (-item[1], item[0]))
 
     def drops(self) -> tuple[Drop, ...]:
         ordered = sorted(self._drops.items(), key=lambda item: -item[1][0])

@@ -12,13 +12,13 @@ PACKAGES = ("gradiend-core", "torch", "transformers", "tokenizers", "datasets")
 
 def versions() -> dict[str, str]:
     """The versions that numbers depend on, of what is installed."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed
 
 
 @frozen

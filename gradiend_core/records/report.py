@@ -29,8 +29,8 @@ class Table:
         """A table with a column for each field of a frozen attrs class. A field's metadata may have another
         name for its column: `field(metadata={"column": "class"})`."""
         fields = attrs.fields(row_class)
-        columns = tuple(each.metadata.get("column", each.name) for each in fields)
-        return cls(columns, tuple(tuple(getattr(row, each.name) for each in fields) for row in rows))
+        columns = tuple(field_.metadata.get("column", field_.name) for field_ in fields)
+        return cls(columns, tuple(tuple(getattr(row, field_.name) for field_ in fields) for row in rows))
 
     def read(self, row_class: type[Row]) -> list[Row]:
         """The rows as instances of the class that they were made from."""

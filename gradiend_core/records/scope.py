@@ -50,50 +50,53 @@ class ParameterScope:
 
     @property
     def size(self) -> int:
-        return sum(part.size for part in self.slices)
+        return sum(parameter.size for parameter in self.slices)
 
-    def parts(self) -> Iterator[tuple[ParameterSlice, slice]]:
+    def with_columns(self) -> Iterator[tuple[ParameterSlice, slice]]:
         """Each parameter slice with its place in a vector over the scope."""
-        ends = list(accumulate(part.size for part in self.slices))
-        for part, end in zip(self.slices, ends, strict=True):
-            yield part, slice(end - part.size, end)
+        ends = list(accumulate(parameter.size for parameter in self.slices))
+        for parameter, end in zip(self.slices, ends, strict=True):
+            yield parameter, slice(end - parameter.size, end)
 
     def fingerprint(self) -> str:
         """A hash of names, shapes and indices: equal if and only if the columns mean the same weights."""
         digest = hashlib.sha256()
-        for part in self.slices:
-            digest.update(f"{part.name}{part.shape}".encode())
-            if part.index is not None:
-                digest.update(part.index.cpu().numpy().tobytes())
+        for parameter in self.slices:
+            digest.update(f"{parameter.name}{parameter.shape}".encode())
+            if parameter.index is not None:
+                digest.update(parameter.index.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
 
-    def places_in(self, whole: ParameterScope) -> Tensor:
+    def columns_in(self, whole: ParameterScope) -> Tensor:
         """Where each entry of this scope is in a scope that has all of them, [size], int64."""
         import torch
 
-        starts = {part.name: (part, place.start) for part, place in whole.parts()}
-        found = []
-        for part in self.slices:
-            there, start = starts[part.name]
-            index = torch.arange(part.size) if part.index is None else part.index
-            found.append(start + (index if there.index is None else torch.searchsorted(there.index, index)))
-        return torch.cat(found)
+        starts = {parameter.name: (parameter, columns.start) for parameter, columns in whole.with_columns()}
+        positions = []
+        for parameter in self.slices:
+            there, start = starts[parameter.name]
+            index = torch.arange(parameter.size) if parameter.index is None else parameter.index
+            positions.append(
+                start + (index if there.index is None else torch.searchsorted(there.index, index))
+            )
+        return torch.cat(positions)
 
     def joined(self, other: ParameterScope) -> ParameterScope:
         """The scope that has the entries of both. Raises ModelError where one parameter has two shapes: the
         scopes are of different models."""
         import torch
 
-        slices = {part.name: part for part in self.slices}
-        for part in other.slices:
-            own = slices.get(part.name, part)
-            if own.shape != part.shape:
+        slices = {parameter.name: parameter for parameter in self.slices}
+        for parameter in other.slices:
+            mine = slices.get(parameter.name, parameter)
+            if mine.shape != parameter.shape:
                 raise ModelError(
-                    f"{part.name} has the shape {own.shape} in one scope and {part.shape} in the other"
+                    f"{parameter.name} has the shape {mine.shape} in one scope and {parameter.shape} in the"
+                    " other"
                 )
-            whole = own.index is None or part.index is None
-            index = None if whole else torch.cat([own.index, part.index]).unique()  # type: ignore[list-item]
-            slices[part.name] = ParameterSlice(part.name, part.shape, index)
+            whole = mine.index is None or parameter.index is None
+            index = None if whole else torch.cat([mine.index, parameter.index]).unique()  # type: ignore[list-item]
+            slices[parameter.name] = ParameterSlice(parameter.name, parameter.shape, index)
         return ParameterScope(tuple(slices.values()))
 
     def narrowed(self, columns: Tensor) -> ParameterScope:
@@ -101,9 +104,9 @@ class ParameterScope:
         matter)."""
         columns = columns.unique(sorted=True)
         slices = []
-        for part, place in self.parts():
-            inside = columns[(columns >= place.start) & (columns < place.stop)] - place.start
+        for parameter, here in self.with_columns():
+            inside = columns[(columns >= here.start) & (columns < here.stop)] - here.start
             if len(inside):
-                index = inside if part.index is None else part.index[inside]
-                slices.append(ParameterSlice(part.name, part.shape, index))
+                index = inside if parameter.index is None else parameter.index[inside]
+                slices.append(ParameterSlice(parameter.name, parameter.shape, index))
         return ParameterScope(tuple(slices))

@@ -71,7 +71,7 @@ class WeightUpdate:
     def over(self, scope: ParameterScope) -> WeightUpdate:
         """The same change of a scope that has these entries and others."""
         direction = self.direction.new_zeros(scope.size)
-        direction[self.scope.places_in(scope).to(direction.device)] = self.direction
+        direction[self.scope.columns_in(scope).to(direction.device)] = self.direction
         return evolve(self, direction=direction, scope=scope)
 
     def _aligned(self, other: WeightUpdate) -> tuple[ParameterScope, tuple[Tensor, Tensor]]:

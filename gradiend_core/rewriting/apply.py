@@ -38,8 +38,8 @@ class Rewriter:
     def apply(self, update: WeightUpdate) -> None:
         """Weights become original + learning_rate · direction."""
         check_update(update, self.scope)
-        for weight, (_, place) in zip(self._weights, self.scope.parts(), strict=True):
-            weight.change(update.direction[place], update.learning_rate)
+        for weight, (_, columns) in zip(self._weights, self.scope.with_columns(), strict=True):
+            weight.change(update.direction[columns], update.learning_rate)
 
     def norm(self) -> float:
         """Euclidean length of the parameters in scope, whole and as they were."""
@@ -72,8 +72,8 @@ def apply_update(model: nn.Module, update: WeightUpdate) -> None:
     undo it."""
     weights = _weights(model, update.scope)
     check_update(update, update.scope)
-    for weight, (_, place) in zip(weights, update.scope.parts(), strict=True):
-        weight.change(update.direction[place], update.learning_rate)
+    for weight, (_, columns) in zip(weights, update.scope.with_columns(), strict=True):
+        weight.change(update.direction[columns], update.learning_rate)
 
 
 def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
@@ -91,8 +91,8 @@ class _Weight:
     """A parameter of which a slice is edited: the edited one takes the place of the original, which is kept
     as it is."""
 
-    def __init__(self, parameter: nn.Parameter, part: ParameterSlice) -> None:
-        self.parameter, self.part, self.original = parameter, part, parameter.detach()
+    def __init__(self, parameter: nn.Parameter, parameter_slice: ParameterSlice) -> None:
+        self.parameter, self.parameter_slice, self.original = parameter, parameter_slice, parameter.detach()
 
     def length(self) -> float:
         """Euclidean length of the whole parameter."""
@@ -101,7 +101,9 @@ class _Weight:
 
     def change(self, values: Tensor, rate: float) -> None:
         """The slice becomes original + rate · values."""
-        changed = torch.add(self.original, self.part.spread(values).to(self.original.device), alpha=rate)
+        changed = torch.add(
+            self.original, self.parameter_slice.spread(values).to(self.original.device), alpha=rate
+        )
         self.parameter.data = changed.to(self.original.dtype)
 
     def restore(self) -> None:
@@ -111,8 +113,8 @@ class _Weight:
 class _Entries(_Weight):
     """Some entries of a parameter, written where they are: no more is kept than they."""
 
-    def __init__(self, parameter: nn.Parameter, part: ParameterSlice, index: Tensor) -> None:
-        super().__init__(parameter, part)
+    def __init__(self, parameter: nn.Parameter, parameter_slice: ParameterSlice, index: Tensor) -> None:
+        super().__init__(parameter, parameter_slice)
         self.index, self.flat = index.to(parameter.device), parameter.detach().view(-1)
         self.original = self.flat[self.index]
 
@@ -128,32 +130,34 @@ class _Entries(_Weight):
 class _BesidePacked(_Weight):
     """What is added to a packed weight."""
 
-    def __init__(self, parameter: nn.Parameter, part: ParameterSlice, layer: QuantisedLinear) -> None:
-        super().__init__(parameter, part)
+    def __init__(
+        self, parameter: nn.Parameter, parameter_slice: ParameterSlice, layer: QuantisedLinear
+    ) -> None:
+        super().__init__(parameter, parameter_slice)
         self.layer, self.before = layer, layer.change
 
     def length(self) -> float:
         return self.layer.length
 
     def change(self, values: Tensor, rate: float) -> None:
-        part, added = self.part, (values * rate).to(self.parameter)
+        parameter_slice, added = self.parameter_slice, (values * rate).to(self.parameter)
         if self.before is not None:
-            added = self.before.dense().flatten() + part.spread(added).flatten()
-            part = ParameterSlice(part.name, part.shape)
-        self.layer.change = Change(part, added)
+            added = self.before.dense().flatten() + parameter_slice.spread(added).flatten()
+            parameter_slice = ParameterSlice(parameter_slice.name, parameter_slice.shape)
+        self.layer.change = Change(parameter_slice, added)
 
     def restore(self) -> None:
         self.layer.change = self.before
 
 
 def _weights(model: nn.Module, scope: ParameterScope) -> list[_Weight]:
-    layers = {id(each.weight): each for each in model.modules() if isinstance(each, QuantisedLinear)}
-    found: list[_Weight] = []
-    for parameter, part in zip(parameters_in(scope, model), scope.slices, strict=True):
+    layers = {id(layer.weight): layer for layer in model.modules() if isinstance(layer, QuantisedLinear)}
+    weights: list[_Weight] = []
+    for parameter, parameter_slice in zip(parameters_in(scope, model), scope.slices, strict=True):
         if layer := layers.get(id(parameter)):
-            found.append(_BesidePacked(parameter, part, layer))
-        elif part.index is not None and parameter.is_contiguous():
-            found.append(_Entries(parameter, part, part.index))
+            weights.append(_BesidePacked(parameter, parameter_slice, layer))
+        elif parameter_slice.index is not None and parameter.is_contiguous():
+            weights.append(_Entries(parameter, parameter_slice, parameter_slice.index))
         else:
-            found.append(_Weight(parameter, part))
-    return found
+            weights.append(_Weight(parameter, parameter_slice))
+    return weights

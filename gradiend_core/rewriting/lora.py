@@ -44,22 +44,22 @@ def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFacto
     whole, kept = update.norm**2, dict.fromkeys(sorted({*RANKS, rank}), 0.0)
     factors, left_out = {}, []
     tied = _shared(model)
-    for part, place in update.scope.parts():
-        name, _, kind = part.name.rpartition(".")
+    for parameter_slice, columns in update.scope.with_columns():
+        name, _, kind = parameter_slice.name.rpartition(".")
         module = model.get_submodule(name)
         if (
             kind != "weight"
             or not isinstance(module, (nn.Linear, Conv1D, QuantisedLinear))
-            or part.name in tied
+            or parameter_slice.name in tied
         ):
-            left_out.append(part.name)
+            left_out.append(parameter_slice.name)
             continue
-        change = part.spread(update.direction[place]).float() * update.learning_rate
+        change = parameter_slice.spread(update.direction[columns]).float() * update.learning_rate
         if _transposed(module):
             change = change.T
         left, sizes, right = torch.linalg.svd(change, full_matrices=False)
-        for each in kept:
-            kept[each] += float(sizes[:each].square().sum())
+        for each_rank in kept:
+            kept[each_rank] += float(sizes[:each_rank].square().sum())
         few = min(rank, len(sizes))
         root = sizes[:few].sqrt()
         factors[name] = (
@@ -73,7 +73,7 @@ def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFacto
         )
     held = _held(update, left_out)
     errors = (
-        {each: max(0.0, 1 - value / whole) ** 0.5 for each, value in kept.items()}
+        {each_rank: max(0.0, 1 - value / whole) ** 0.5 for each_rank, value in kept.items()}
         if whole
         else dict.fromkeys(kept, 0.0)
     )
@@ -93,28 +93,28 @@ def save_lora(
         ) from error
     from safetensors.torch import save_file
 
-    found = lora_factors(model, update, rank)
-    convolution = any(_transposed(model.get_submodule(name)) for name in found.factors)
+    factors = lora_factors(model, update, rank)
+    convolution = any(_transposed(model.get_submodule(name)) for name in factors.factors)
     config = LoraConfig(
         r=rank,
         lora_alpha=rank,
-        target_modules=sorted(found.factors),
+        target_modules=sorted(factors.factors),
         base_model_name_or_path=base,
         fan_in_fan_out=convolution,
         inference_mode=True,
     )
     tensors = {}
-    for name, (a, b) in found.factors.items():
+    for name, (a, b) in factors.factors.items():
         tensors[f"base_model.model.{name}.lora_A.weight"] = a.contiguous().cpu()
         tensors[f"base_model.model.{name}.lora_B.weight"] = b.contiguous().cpu()
-    with fresh_folder(Path(folder)) as place:
-        config.save_pretrained(str(place))
-        save_file(tensors, place / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
-        about = {"relative_error_by_rank": found.errors, "held": found.held, "left_out": found.left_out}
-        write_json(place / "gradiend.json", about)
+    with fresh_folder(Path(folder)) as fresh:
+        config.save_pretrained(str(fresh))
+        save_file(tensors, fresh / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
+        about = {"relative_error_by_rank": factors.errors, "held": factors.held, "left_out": factors.left_out}
+        write_json(fresh / "gradiend.json", about)
         if card:
-            write_text(place / "README.md", card)
-    return found
+            write_text(fresh / "README.md", card)
+    return factors
 
 
 def _transposed(module: nn.Module) -> bool:
@@ -126,12 +126,13 @@ def _shared(model: nn.Module) -> set[str]:
     names: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
-    return {name for own in names.values() if len(own) > 1 for name in own}
+    return {name for names_of_one in names.values() if len(names_of_one) > 1 for name in names_of_one}
 
 
 def _held(update: WeightUpdate, left_out: list[str]) -> float:
     squares = {
-        part.name: float(update.direction[place].square().sum()) for part, place in update.scope.parts()
+        parameter_slice.name: float(update.direction[columns].square().sum())
+        for parameter_slice, columns in update.scope.with_columns()
     }
     return (
         1 - sum(squares[name] for name in left_out) / sum(squares.values()) if any(squares.values()) else 1.0

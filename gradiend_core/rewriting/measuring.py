@@ -40,8 +40,12 @@ class SlotProbabilities:
         ]
         device, model = task.gradients.device, task.gradients.model
         self.batches = [
-            (places, self.examples.batch(places, device), [_entries(own, places, device) for own in ids])
-            for places in micro_batches(self.examples.lengths, padding=allowed_padding(model, device))
+            (
+                rows_of_batch,
+                self.examples.batch(rows_of_batch, device),
+                [_entries(words_of_class, rows_of_batch, device) for words_of_class in ids],
+            )
+            for rows_of_batch in micro_batches(self.examples.lengths, padding=allowed_padding(model, device))
         ]
 
     def __len__(self) -> int:
@@ -49,36 +53,40 @@ class SlotProbabilities:
 
     def __call__(self, model: nn.Module) -> Tensor:
         """Probabilities of the words of the first and of the second class, [texts, 2]."""
-        found = torch.zeros(len(self), 2, dtype=torch.float64)
+        probabilities = torch.zeros(len(self), 2, dtype=torch.float64)
         with torch.inference_mode():
-            for places, batch, entries in self.batches:
+            for rows_of_batch, batch, entries in self.batches:
                 if self.by_words is None:
                     values = (-self.source.losses(model, batch)).exp().double().cpu()
-                    found[places] = values if self.first_is_factual else values.flip(1)
+                    probabilities[rows_of_batch] = values if self.first_is_factual else values.flip(1)
                     continue
                 log_probabilities = self.by_words.slot_log_probabilities(model, batch)
                 for column, (row, token) in enumerate(entries):
                     values = log_probabilities[row, token].double().exp().cpu()
-                    found[:, column].index_add_(0, torch.tensor(places)[row.cpu()], values)
-        return found
+                    probabilities[:, column].index_add_(0, torch.tensor(rows_of_batch)[row.cpu()], values)
+        return probabilities
 
 
 def _words(task: EvaluationTask) -> list[list[str]]:
     """The words of the two ends of the axis; all others together have what the first class has not."""
     classes, words = task.feature.classes, task.data.words
-    named = [[name] if name in words else [each for each in words if each not in classes] for name in classes]
-    return [[word for each in names for word in words[each]] for names in named]
+    named = [[name] if name in words else [name for name in words if name not in classes] for name in classes]
+    return [[word for name in names for word in words[name]] for names in named]
 
 
 def _entries(
-    ids: Sequence[Sequence[int]], places: Sequence[int], device: torch.device
+    ids: Sequence[Sequence[int]], rows_of_batch: Sequence[int], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """(row of the batch, token) of each word in each row."""
     row = torch.tensor(
-        [i for i, place in enumerate(places) for _ in ids[place]], dtype=torch.long, device=device
+        [i for i, row_of_batch in enumerate(rows_of_batch) for _ in ids[row_of_batch]],
+        dtype=torch.long,
+        device=device,
     )
     return row, torch.tensor(
-        [each for place in places for each in ids[place]], dtype=torch.long, device=device
+        [name for row_of_batch in rows_of_batch for name in ids[row_of_batch]],
+        dtype=torch.long,
+        device=device,
     )
 
 

@@ -63,16 +63,16 @@ class Trials:
         self, edit: Edit, base: Candidate, measure: Callable[[float, float], Candidate], score: Score
     ) -> None:
         self.edit, self.base, self._measure, self.score = edit, base, measure, score
-        self.found = [base]
+        self.candidates = [base]
 
     def measure(self, rate: float) -> Candidate:
         self.edit.apply(rate)
-        self.found.append(self._measure(self.edit.feature_factor, rate))
-        return self.found[-1]
+        self.candidates.append(self._measure(self.edit.feature_factor, rate))
+        return self.candidates[-1]
 
     def sorted(self) -> list[Candidate]:
         """By learning rate, the unedited model first."""
-        return sorted(self.found, key=lambda each: each.learning_rate)
+        return sorted(self.candidates, key=lambda candidate: candidate.learning_rate)
 
     def broken(self, candidate: Candidate) -> bool:
         return candidate.lms < BROKEN * self.base.lms
@@ -86,7 +86,7 @@ def grid(trials: Trials, rates: Sequence[float]) -> list[Candidate]:
     language modelling score end the search: larger ones break the model further."""
     for rate in sorted(rates):
         trials.measure(rate)
-        if all(trials.broken(each) for each in trials.found[-2:]):
+        if all(trials.broken(candidate) for candidate in trials.candidates[-2:]):
             break
     return trials.sorted()
 
@@ -108,18 +108,26 @@ def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
             if trials.broken(tried):
                 ladder = [rate for rate in ladder if rate < tried.learning_rate]
         else:
-            trials.measure(_next_rate(trials.sorted(), choose(trials.found, trials.score), trials.allowed))
+            trials.measure(
+                _next_rate(trials.sorted(), choose(trials.candidates, trials.score), trials.allowed)
+            )
     return trials.sorted()
 
 
-def _next_rate(found: Sequence[Candidate], best: Candidate, allowed: Callable[[Candidate], bool]) -> float:
+def _next_rate(
+    candidates: Sequence[Candidate], best: Candidate, allowed: Callable[[Candidate], bool]
+) -> float:
     """Where to look next: between the best and the next larger, or beyond the ends of what was tried."""
-    larger = [each for each in found if each.learning_rate > best.learning_rate]
+    larger = [candidate for candidate in candidates if candidate.learning_rate > best.learning_rate]
     if (
         not best.learning_rate
     ):  # nothing is better than the unedited model yet: a larger edit may be, if it is allowed
-        broken = next((each.learning_rate for each in larger if not allowed(each)), None)
-        fine = [each.learning_rate for each in larger if broken is None or each.learning_rate < broken]
+        broken = next((candidate.learning_rate for candidate in larger if not allowed(candidate)), None)
+        fine = [
+            candidate.learning_rate
+            for candidate in larger
+            if broken is None or candidate.learning_rate < broken
+        ]
         if broken is None:
             return fine[-1] * STRIDE
         return (
@@ -127,7 +135,11 @@ def _next_rate(found: Sequence[Candidate], best: Candidate, allowed: Callable[[C
         )
     if not larger:
         return best.learning_rate * STRIDE
-    smaller = [each.learning_rate for each in found if 0 < each.learning_rate < best.learning_rate]
+    smaller = [
+        candidate.learning_rate
+        for candidate in candidates
+        if 0 < candidate.learning_rate < best.learning_rate
+    ]
     above = larger[0].learning_rate / best.learning_rate
     below = best.learning_rate / smaller[-1] if smaller else 1.0
     if allowed(larger[0]) and below > above:  # the peak is passed: its other side may be higher
@@ -135,14 +147,16 @@ def _next_rate(found: Sequence[Candidate], best: Candidate, allowed: Callable[[C
     return math.sqrt(best.learning_rate * larger[0].learning_rate)
 
 
-def choose(found: Sequence[Candidate], score: Score) -> Candidate:
+def choose(candidates: Sequence[Candidate], score: Score) -> Candidate:
     """The best by a score; of equal ones the smallest edit. The unedited model, learning rate 0, is one of
     them, so a harmful edit never wins; nor does one whose score is None or no number."""
     scores = {
-        place: value
-        for place, each in enumerate(found)
-        if (value := score(each)) is not None and value == value
+        position: value
+        for position, candidate in enumerate(candidates)
+        if (value := score(candidate)) is not None and value == value
     }
-    unedited = next(each for each in found if not each.learning_rate)
-    best = max(scores, key=lambda place: (scores[place], -found[place].learning_rate), default=None)
-    return unedited if best is None else found[best]
+    unedited = next(candidate for candidate in candidates if not candidate.learning_rate)
+    best = max(
+        scores, key=lambda position: (scores[position], -candidates[position].learning_rate), default=None
+    )
+    return unedited if best is None else candidates[best]

@@ -76,6 +76,6 @@ class DataMaker:
                 key = repr(("texts", str(texts), settings))
                 if key not in self._memo:
                     self._memo[key] = list(read_texts(texts, settings))
-                found: list[Text] = self._memo[key]
-                return found
+                memorised: list[Text] = self._memo[key]
+                return memorised
         return read_texts(texts, settings)

@@ -109,11 +109,15 @@ def _training_run(data: PairData, output: Path) -> str:
 
 def report(data: PairData, tables: Any) -> str:
     """The audit as Markdown."""
-    parts = ["# Audit", *data.funnel.lines(), *(f"warning: {warning}" for warning in data.funnel.warnings)]
+    paragraphs = [
+        "# Audit",
+        *data.funnel.lines(),
+        *(f"warning: {warning}" for warning in data.funnel.warnings),
+    ]
     for name, table in tables.items():
         if name != "funnel":
-            parts += [f"## {name}", markdown(table)]
-    return "\n\n".join(parts) + "\n"
+            paragraphs += [f"## {name}", markdown(table)]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def markdown(table: Table) -> str:

@@ -68,17 +68,17 @@ class ExpectedInputs(Listener):
     def stage_finished(self, stage: str, runner: Runner) -> None:
         general = runner.setup.config.general
         if stage == "data":
-            found, wanted = runner.data().fingerprint(), self.provenance.data_fingerprint
+            fingerprint, expected = runner.data().fingerprint(), self.provenance.data_fingerprint
             what = f"the pairs from {general.texts!r}"
         elif stage == "loaded":
-            found, wanted = runner.loaded().fingerprint, self.provenance.model_fingerprint
+            fingerprint, expected = runner.loaded().fingerprint, self.provenance.model_fingerprint
             what = f"the weights of {general.model!r}"
         else:
             return
-        if found != wanted:
+        if fingerprint != expected:
             raise StorageError(
-                f"{what} are not those that the run was made from ({found}, and were {wanted}); make the run"
-                " again"
+                f"{what} are not those that the run was made from ({fingerprint}, and were {expected}); make"
+                " the run again"
             )
 
 

@@ -98,12 +98,14 @@ def memory_plan(run: Run) -> MemoryPlan | None:
     selected = _selected(run, model)
     if selected is None:
         return None
-    parameters = sum(each.numel() for each in model.parameters())
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     weights, plain = bytes_in(model, settings.quantisation), bytes_in(model, "none")
     device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     process = _resident() if device == "cpu" else 0
     kept = _kept(model, settings.memory_gib * GIB, settings.checkpointing)
-    kept += 2 * FLOAT * max(each.numel() for each in model.parameters())  # a layer's gradient, and its sum
+    kept += (
+        2 * FLOAT * max(parameter.numel() for parameter in model.parameters())
+    )  # a layer's gradient, and its sum
     vector, index = FLOAT * selected.columns, INDEX * selected.columns * (selected.columns < selected.whole)
     axes = len(axes_of(config.paradigm.config.classes)) or 1
     always = (("process", process), ("weights", weights), ("indices", index))
@@ -115,7 +117,9 @@ def memory_plan(run: Run) -> MemoryPlan | None:
     stages.append(Stage("learning", (*always, ("vectors", vectors), ("batch", kept))))
     stages.append(Stage("evaluating", (*always, *features, ("vectors", 3 * vector), ("batch", kept))))
     goals = 0
-    if any(Trait.CHOOSES_EDITS in registry.get(EVALUATOR, each.kind).traits for each in config.evaluators):
+    if any(
+        Trait.CHOOSES_EDITS in registry.get(EVALUATOR, choice.kind).traits for choice in config.evaluators
+    ):
         goals, size = len(config.rewrite.toward) or 2, next(model.parameters()).element_size()
         edited = (
             ("edited weights", selected.columns * size),
@@ -186,14 +190,16 @@ def _selected(run: Run, model: Any) -> _Selected | None:
     except (_NoGradients, NotImplementedError):  # torch's own, where a value of a meta tensor is asked for
         return None
     parameters = dict(model.named_parameters())
-    return _Selected(scope.size, sum(parameters[part.name].numel() for part in scope.slices))
+    return _Selected(
+        scope.size, sum(parameters[parameter_slice.name].numel() for parameter_slice in scope.slices)
+    )
 
 
 def _kept(model: Any, limit: float, checkpointing: bool) -> int:
     """What a batch keeps: the inputs and outputs of its layers, up to the limit."""
     from gradiend_core.gradients.batching import TOKEN_BUDGET
 
-    entries = sum(sum(each.shape) for each in model.parameters() if each.dim() == 2)
+    entries = sum(sum(parameter.shape) for parameter in model.parameters() if parameter.dim() == 2)
     return int(min(limit, entries * KEPT * TOKEN_BUDGET / (10 if checkpointing else 1)))
 
 

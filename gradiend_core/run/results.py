@@ -19,15 +19,15 @@ def results(
     """All numbers, nested; several axes under "axes", by first class. `results.json` is this."""
     by_axis = {
         feature.classes[0]: {
-            **{name: report.nested() for name, report in own.items()},
-            "lines": {name: list(report.lines) for name, report in own.items()},
+            **{name: report.nested() for name, report in reports_of_axis.items()},
+            "lines": {name: list(report.lines) for name, report in reports_of_axis.items()},
             "training": {
                 "best_step": feature.best_step,
                 "steps": len(feature.training),
                 "seed": feature.seed,
             },
         }
-        for feature, own in zip(features, reports, strict=True)
+        for feature, reports_of_axis in zip(features, reports, strict=True)
     }
     return {
         **({"axes": by_axis} if len(by_axis) > 1 else next(iter(by_axis.values()))),
@@ -51,7 +51,12 @@ def warnings(config: RunConfig, record: RunRecord, reports: Sequence[Reports]) -
         words = ", ".join(record.left_out_words)
         messages.append(f"left out, as they are not one token for this tokenizer: {words}")
     messages += record.source_report.warnings if record.source_report else ()
-    messages += [warning for own in reports for report in own.values() for warning in report.warnings]
+    messages += [
+        warning
+        for reports_of_axis in reports
+        for report in reports_of_axis.values()
+        for warning in report.warnings
+    ]
     wanted, seeds = config.seeds, record.seeds
     converged = [
         seed for seed in seeds if not seed.problem and seed.validation_correlation >= wanted.threshold

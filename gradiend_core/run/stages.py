@@ -133,9 +133,9 @@ def store(
 ) -> GradientMatrix:
     """What learning reads gradients from: the store on disk, where it is to be used, or the model itself."""
     names = ("train", "validation", NEUTRAL_TRAINED)
-    parts = [prepared.examples[name] for name in names if prepared.examples[name].pairs]
+    examples = [prepared.examples[name] for name in names if prepared.examples[name].pairs]
     several = setup.config.seeds.at_most > 1 or len(data.axes) > 1
-    return matrix_of(gradients, parts, loaded.fingerprint, setup.config.store, several=several)
+    return matrix_of(gradients, examples, loaded.fingerprint, setup.config.store, several=several)
 
 
 def learn(setup: Setup, learnable: Learnable, tell: Callable[[TrainingRow], None]) -> tuple[SeedRun, ...]:

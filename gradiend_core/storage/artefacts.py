@@ -52,11 +52,11 @@ def load_artefact(
             f"{folder} has schema {about['schema']!r:.20}, this version reads {schema}; make it again"
         )
     tensors, content = inside(folder, about["tensors"]), about["content"]
-    for path, found, said in (
+    for path, digest, written in (
         (folder / f"{name}.json", _digest(content), about["content_sha256"]),
         (tensors, checksum(tensors), about["tensors_sha256"]),
     ):
-        if found != said:
+        if digest != written:
             raise StorageError(f"{path} is not the file that was saved (checksum); copy it again")
     return content, load_file(tensors, device=device)
 

@@ -35,8 +35,8 @@ def save_feature(feature: LearnedFeature, folder: str | Path, provenance: Proven
         "training": [list(asdict(row).values()) for row in feature.training],
         "provenance": asdict(provenance) if provenance else None,
     }
-    with fresh_folder(folder) as place:
-        save_artefact(place, "feature", SCHEMA, content, tensors)
+    with fresh_folder(folder) as fresh:
+        save_artefact(fresh, "feature", SCHEMA, content, tensors)
     return folder
 
 

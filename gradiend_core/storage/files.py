@@ -96,20 +96,20 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
     """A new folder to fill, which takes the place of `folder` when nothing went wrong."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        place, old = (Path(tempfile.mkdtemp(dir=folder.parent, prefix=PART)) for _ in range(2))
+        fresh, old = (Path(tempfile.mkdtemp(dir=folder.parent, prefix=PART)) for _ in range(2))
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}") from error
     try:
-        yield place
-        os.chmod(place, 0o755)
+        yield fresh
+        os.chmod(fresh, 0o755)
         if folder.exists():  # moved aside in one step, as removing takes many
             os.replace(folder, old)
-        os.replace(place, folder)
+        os.replace(fresh, folder)
     except (OSError, SafetensorError) as error:
         raise StorageError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
     finally:
-        for each in (place, old):
-            shutil.rmtree(each, ignore_errors=True)
+        for folder_left in (fresh, old):
+            shutil.rmtree(folder_left, ignore_errors=True)
 
 
 @contextmanager

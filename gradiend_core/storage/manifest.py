@@ -52,26 +52,26 @@ def damage(folder: Path, *, among: str = "") -> list[str]:
                 " the run again"
             ]
         known = {
-            str(name): [str(each) for each in sums]
+            str(name): [str(digest) for digest in sums]
             for name, sums in about["files"].items()
             if name.startswith(among)
         }
-        found = (
+        problems = (
             []
             if known or not among or among.endswith("/")
             else [f"{folder / MANIFEST} does not speak of {among}"]
         )
         for name, sums in known.items():
             path = inside(folder, name)
-            own = checksum(path) if path.is_file() else MISSING
-            if own not in sums and own == MISSING:
-                found.append(f"{path} is missing; copy it again")
-            elif own not in sums:
-                found.append(
+            digest_now = checksum(path) if path.is_file() else MISSING
+            if digest_now not in sums and digest_now == MISSING:
+                problems.append(f"{path} is missing; copy it again")
+            elif digest_now not in sums:
+                problems.append(
                     f"{path} is not the file that was written (checksum); copy it again, or make the run"
                     " again"
                 )
-        return found
+        return problems
     except OSError as error:
         return [f"{folder} is not finished or not whole: {error.strerror} ({Path(str(error.filename)).name})"]
     except MALFORMED as error:
@@ -90,21 +90,21 @@ def revised(folder: Path, last: str) -> Iterator[Path]:
     """A place for files that replace those of a sealed folder when nothing went wrong, `last` as the last
     one. While they do, old and new ones are valid, so that a process killed in between leaves a folder that
     can be read."""
-    place = Path(tempfile.mkdtemp(dir=folder, prefix=PART))
+    fresh_folder = Path(tempfile.mkdtemp(dir=folder, prefix=PART))
     try:
-        yield place
-        fresh = sorted(_files(place), key=lambda name: name == last)
+        yield fresh_folder
+        fresh = sorted(_files(fresh_folder), key=lambda name: name == last)
         known: dict[str, list[str]] = read_json(folder / MANIFEST)["files"]
-        new = {name: [checksum(place / name)] for name in fresh}
+        new = {name: [checksum(fresh_folder / name)] for name in fresh}
         _write(folder, known | {name: [*known.get(name, [MISSING]), *sums] for name, sums in new.items()})
         for name in fresh:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(place / name, folder / name)
+            os.replace(fresh_folder / name, folder / name)
         _write(folder, known | new)
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}; it is as it was") from error
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(fresh_folder, ignore_errors=True)
 
 
 def _files(folder: Path) -> list[str]:
@@ -114,7 +114,7 @@ def _files(folder: Path) -> list[str]:
         if path.is_file() and path.name not in (MANIFEST, LOCK)
     )
     return sorted(
-        str(path.as_posix()) for path in paths if not any(part.startswith(PART) for part in path.parts)
+        str(path.as_posix()) for path in paths if not any(piece.startswith(PART) for piece in path.parts)
     )
 
 

@@ -100,15 +100,15 @@ def _scope(folder: Path, mapping: dict[str, Any]) -> tuple[tuple[ParameterSlice,
     for entry in mapping["param_map"]:
         name, shape, kind = str(entry["name"]), tuple(map(int, entry["shape"])), entry["repr"]
         if kind == "all":
-            part = ParameterSlice(name, shape)
-            places = torch.arange(part.size)
+            parameter_slice = ParameterSlice(name, shape)
+            order_there = torch.arange(parameter_slice.size)
         else:
-            found = files["indices" if kind == "indices" else "masks"][entry["key"]]
-            found = found.long() if kind == "indices" else found.flatten().nonzero().flatten()
-            index, places = found.sort()
-            part = ParameterSlice(name, shape, index)
-        if part.size:
-            slices.append(part)
-            order.append(places + start)
-        start += part.size
+            entries = files["indices" if kind == "indices" else "masks"][entry["key"]]
+            entries = entries.long() if kind == "indices" else entries.flatten().nonzero().flatten()
+            index, order_there = entries.sort()
+            parameter_slice = ParameterSlice(name, shape, index)
+        if parameter_slice.size:
+            slices.append(parameter_slice)
+            order.append(order_there + start)
+        start += parameter_slice.size
     return tuple(slices), torch.cat(order)

@@ -17,11 +17,13 @@ from gradiend_core.records.scope import ParameterScope, ParameterSlice
 def scope_written(scope: ParameterScope) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What of a scope goes into an artefact's content, and what among its tensors."""
     content = {
-        "scope": [[part.name, list(part.shape)] for part in scope.slices],
+        "scope": [[parameter_slice.name, list(parameter_slice.shape)] for parameter_slice in scope.slices],
         "scope_fingerprint": scope.fingerprint(),
     }
     return content, {
-        f"index.{n}": part.index for n, part in enumerate(scope.slices) if part.index is not None
+        f"index.{n}": parameter_slice.index
+        for n, parameter_slice in enumerate(scope.slices)
+        if parameter_slice.index is not None
     }
 
 
@@ -32,10 +34,10 @@ def scope_read(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
         ParameterSlice(str(name), tuple(map(int, shape)), tensors.get(f"index.{number}"))
         for number, (name, shape) in enumerate(about["scope"])
     )
-    if not slices or len({part.name for part in slices}) < len(slices):
+    if not slices or len({parameter_slice.name for parameter_slice in slices}) < len(slices):
         raise StorageError("the scope has no parameter, or one twice; copy the folder again")
-    for part in slices:
-        index, whole = part.index, prod(part.shape)
+    for parameter_slice in slices:
+        index, whole = parameter_slice.index, prod(parameter_slice.shape)
         inside = index is None or (
             index.dtype == torch.int64
             and index.dim() == 1
@@ -44,10 +46,10 @@ def scope_read(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
             and int(index[0]) >= 0
             and int(index[-1]) < whole
         )
-        if min(part.shape, default=1) < 1 or not inside:
+        if min(parameter_slice.shape, default=1) < 1 or not inside:
             raise StorageError(
-                f"the scope's {part.name!r:.80} of shape {part.shape} has no such entries; copy the folder"
-                " again"
+                f"the scope's {parameter_slice.name!r:.80} of shape {parameter_slice.shape} has no such"
+                " entries; copy the folder again"
             )
     scope = ParameterScope(slices)
     if scope.fingerprint() != about["scope_fingerprint"]:

@@ -23,7 +23,8 @@ def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", ca
     folder = Path(folder)
     scope, tensors = scope_written(update.scope)
     tensors |= {
-        f"values.{number}": update.direction[place] for number, (_, place) in enumerate(update.scope.parts())
+        f"values.{number}": update.direction[columns]
+        for number, (_, columns) in enumerate(update.scope.with_columns())
     }
     content = scope | {
         "model_fingerprint": made_for,

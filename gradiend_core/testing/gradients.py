@@ -16,10 +16,12 @@ def naive_gradients(gradients: GradientOperator, examples: Examples, role: Gradi
     for row in range(len(examples.pairs)):
         losses = gradients.source.losses(gradients.model, examples.batch([row], gradients.device))[0]
         loss = (losses * losses.new_tensor(role.loss_weights)).sum()
-        found = torch.autograd.grad(loss, parameters, allow_unused=True)
-        whole = [torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True)]
-        parts = zip(gradients.scope.slices, whole, strict=True)
-        rows.append(torch.cat([part.taken(g.flatten()) for part, g in parts]))
+        gradient = torch.autograd.grad(loss, parameters, allow_unused=True)
+        whole = [torch.zeros_like(p) if g is None else g for g, p in zip(gradient, parameters, strict=True)]
+        gradients_by_slice = zip(gradients.scope.slices, whole, strict=True)
+        rows.append(
+            torch.cat([parameter_slice.taken(g.flatten()) for parameter_slice, g in gradients_by_slice])
+        )
     return torch.stack(rows).to(gradients.dtype)
 
 
@@ -39,5 +41,6 @@ def product_errors(
         "columns": (gradients.columns(examples, columns, role), matrix[:, columns]),
     }
     return {
-        name: float((found - right).abs().max() / right.abs().max()) for name, (found, right) in pairs.items()
+        name: float((product - right).abs().max() / right.abs().max())
+        for name, (product, right) in pairs.items()
     }

@@ -26,15 +26,15 @@ class Outcome:
 
 def subjects(name: str, plugins: Plugins | None = None, **tables: Any) -> list[Subject]:
     """The contributions of this name, or, where there is none, of the plugin of this name."""
-    found = plugins or Plugins.discover()
-    entries = found.registry.entries
-    own = [entry for entry in entries if name == entry.contribution.name] or [
+    discovered = plugins or Plugins.discover()
+    entries = discovered.registry.entries
+    entries_of_name = [entry for entry in entries if name == entry.contribution.name] or [
         entry for entry in entries if name == entry.plugin
     ]
-    if not own:
+    if not entries_of_name:
         known = sorted({entry.plugin for entry in entries})
         raise PluginError(unknown("plugin or contribution", name, known))
-    return [Subject(entry, found, tables) for entry in own]
+    return [Subject(entry, discovered, tables) for entry in entries_of_name]
 
 
 def outcomes(name: str, plugins: Plugins | None = None, **tables: Any) -> Iterator[Outcome]:

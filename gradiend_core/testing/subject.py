@@ -40,7 +40,7 @@ class Subject:
         config, kind = self.session.config, self.plugin_kind
         for table in SEVERAL:
             if SEVERAL[table] == kind:
-                return next(each.config for each in getattr(config, table) if each.kind == self.name)
+                return next(choice.config for choice in getattr(config, table) if choice.kind == self.name)
         return getattr(config, kind.name).config if kind.name in ONE else self.contribution.config()
 
     def build(self) -> Any:

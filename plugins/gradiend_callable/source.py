@@ -48,7 +48,7 @@ class CallableExamples:
     def batch(self, rows: Sequence[int], device: Any) -> CallableBatch:
         chosen = torch.tensor(rows, dtype=torch.long)
         return CallableBatch(
-            *(each[chosen].to(device) for each in (self.inputs, self.factual, self.alternative))
+            *(values[chosen].to(device) for values in (self.inputs, self.factual, self.alternative))
         )
 
 
@@ -80,12 +80,12 @@ class CallableSource:
         if not kept:
             return CallableExamples((), torch.empty(0), torch.empty(0), torch.empty(0))
         fillers = [pair.factual for pair in kept], [pair.alternative for pair in kept]
-        found = {"inputs": self._inputs(kept)}
-        found |= {
-            name: self._targets(kept, own)
-            for name, own in zip(("factual", "alternative"), fillers, strict=True)
+        tensors = {"inputs": self._inputs(kept)}
+        tensors |= {
+            name: self._targets(kept, fillers_of_side)
+            for name, fillers_of_side in zip(("factual", "alternative"), fillers, strict=True)
         }
-        for name, values in found.items():
+        for name, values in tensors.items():
             if not isinstance(values, Tensor) or len(values) != len(kept):
                 what = "source.inputs" if name == "inputs" else "source.targets"
                 raise ConfigError(
@@ -94,7 +94,8 @@ class CallableSource:
                 )
         dtype = next(model.parameters()).dtype
         tensors = {
-            name: values.to(dtype) if values.is_floating_point() else values for name, values in found.items()
+            name: values.to(dtype) if values.is_floating_point() else values
+            for name, values in tensors.items()
         }
         return CallableExamples(kept, **tensors)
 
@@ -102,9 +103,9 @@ class CallableSource:
         sides = [
             self._loss(model, Side(batch.inputs, targets)) for targets in (batch.factual, batch.alternative)
         ]
-        for each in sides:
-            if each.shape != (len(batch.inputs),):
-                wanted, shape = len(batch.inputs), tuple(each.shape)
+        for losses in sides:
+            if losses.shape != (len(batch.inputs),):
+                wanted, shape = len(batch.inputs), tuple(losses.shape)
                 raise ConfigError(
                     f"source.loss must give a loss for each of {wanted} examples, and gave {shape}"
                 )

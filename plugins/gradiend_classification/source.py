@@ -75,7 +75,7 @@ class ClassificationSource:
         known = {str(name).lower(): int(number) for name, number in labels_of.items()}  # type: ignore[union-attr, operator]
         drops, kept = DropCounter("tokenizer"), []
         for pair in pairs:
-            unknown = [each for each in (pair.factual, pair.alternative) if each.lower() not in known]
+            unknown = [filler for filler in (pair.factual, pair.alternative) if filler.lower() not in known]
             if unknown:
                 drops.add(f"{unknown[0]!r} is no label of the model ({', '.join(known)})", pair.text)
             else:

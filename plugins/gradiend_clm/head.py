@@ -91,7 +91,7 @@ class SlotHeadSource(CausalSource):
         """A hash of the head."""
         if self.head is None:
             return ""
-        values = torch.cat([each.detach().flatten().cpu() for each in self.head.parameters()])
+        values = torch.cat([parameter.detach().flatten().cpu() for parameter in self.head.parameters()])
         return hashlib.sha256(values.numpy().tobytes()).hexdigest()[:16]
 
     def fit(self, model: nn.Module, examples: Mapping[str, Examples], seed: int) -> Report:
@@ -106,8 +106,8 @@ class SlotHeadSource(CausalSource):
         plain = self._right(model, examples["test"])
         train, validation = (
             [
-                torch.cat(each)
-                for each in zip(*(self._collected(model, examples[name]) for name in names), strict=True)
+                torch.cat(columns)
+                for columns in zip(*(self._collected(model, examples[name]) for name in names), strict=True)
             ]
             for names in (("train", "neutral_trained"), ("validation",))
         )
@@ -193,8 +193,8 @@ class SlotHeadSource(CausalSource):
 
         def validated() -> float:
             with torch.no_grad():
-                parts = zip(*(each.split(256) for each in validation), strict=True)
-                return sum(float(loss_of(*part)) * len(part[2]) for part in parts) / len(validation[2])
+                pieces = zip(*(tensor.split(256) for tensor in validation), strict=True)
+                return sum(float(loss_of(*piece)) * len(piece[2]) for piece in pieces) / len(validation[2])
 
         best, losses = None, [validated()]
         for _ in range(config.epochs):

@@ -69,11 +69,11 @@ class CausalSource(SlotSource):
             )
         said = [{"role": "user", "content": self.config.chat}]
         opening = str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
-        own = len(tokenizer(opening, add_special_tokens=False)["input_ids"])
-        limit = token_limit(tokenizer, model, self.config.max_tokens + own)
-        if limit <= own:
+        opening_tokens = len(tokenizer(opening, add_special_tokens=False)["input_ids"])
+        limit = token_limit(tokenizer, model, self.config.max_tokens + opening_tokens)
+        if limit <= opening_tokens:
             raise ModelError(
-                f"the chat before each text has {own} tokens, and the model takes {limit}; shorten"
+                f"the chat before each text has {opening_tokens} tokens, and the model takes {limit}; shorten"
                 " source.chat"
             )
         return opening, limit
@@ -95,10 +95,14 @@ class CausalSource(SlotSource):
         """Texts with every token but the first, and no special one, to be predicted. Nothing is drawn."""
         opening, limit = self.opening(tokenizer, model)
         rows = []
-        for text, found in enumerate(located(tokenizer, [("", each, "") for each in texts], opening)):
-            places = [place for place in range(1, min(limit, len(found.ids))) if not found.special[place]]
-            targets = tuple(found.ids[place] for place in places)
-            rows.append(TextRow(found.ids[:limit], tuple(place - 1 for place in places), targets, text))
+        for text, tokens in enumerate(located(tokenizer, [("", text, "") for text in texts], opening)):
+            positions = [
+                position for position in range(1, min(limit, len(tokens.ids))) if not tokens.special[position]
+            ]
+            targets = tuple(tokens.ids[position] for position in positions)
+            rows.append(
+                TextRow(tokens.ids[:limit], tuple(position - 1 for position in positions), targets, text)
+            )
         return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=False)
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:

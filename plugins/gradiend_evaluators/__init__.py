@@ -7,7 +7,7 @@ from attrs import frozen, validators
 from gradiend_core.api import SPLITS, Contribution, NoSettings, Trait, hookimpl, setting
 
 ge, gt, le = validators.ge, validators.gt, validators.le
-each = validators.deep_iterable
+every = validators.deep_iterable
 
 METHODS = ("mean-difference", "random", "fine-tuning", "activation", "leace")
 MAX_TEXTS = "Texts that a number rests on, at most."
@@ -20,7 +20,7 @@ class EncoderSettings:
     splits: tuple[str, ...] = setting(
         SPLITS,
         "The splits that are encoded.",
-        validator=[validators.min_len(1), each(validators.in_(SPLITS))],
+        validator=[validators.min_len(1), every(validators.in_(SPLITS))],
     )
     max_pairs: int = setting(500, "Pairs of each class in each split, at most.", validator=ge(1))
     random_directions: int = setting(
@@ -34,7 +34,7 @@ class DecoderSettings:
     `policy`."""
 
     learning_rates: tuple[float, ...] = setting(
-        (), "Learning rates that are tried; empty: a search.", validator=each(gt(0))
+        (), "Learning rates that are tried; empty: a search.", validator=every(gt(0))
     )
     evaluations: int = setting(8, "Edits that the search tries for each goal.", validator=ge(2))
     max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
@@ -89,7 +89,7 @@ class BaselineSettings:
     """Settings of `baselines`: simpler edits, each searched for as the feature's edit is."""
 
     methods: tuple[str, ...] = setting(
-        METHODS, f"The simpler edits: {', '.join(METHODS)}.", validator=each(validators.in_(METHODS))
+        METHODS, f"The simpler edits: {', '.join(METHODS)}.", validator=every(validators.in_(METHODS))
     )
     evaluations: int = setting(8, "Edits that each search tries.", validator=ge(2))
     max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))

@@ -23,7 +23,9 @@ from gradiend_core.api import (
 
 def chosen_layers(model: nn.Module, numbers: Sequence[int]) -> dict[int, nn.Module]:
     """Layers by their number in the model's longest list of layers; without numbers the one in the middle."""
-    layers = max((each for each in model.modules() if isinstance(each, nn.ModuleList)), key=len, default=None)
+    layers = max(
+        (module for module in model.modules() if isinstance(module, nn.ModuleList)), key=len, default=None
+    )
     if not layers:
         raise ModelError(f"{type(model).__name__} has no list of layers, so its activations cannot be edited")
     for number in numbers:
@@ -62,25 +64,27 @@ def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler:
     """A layer's output at the slot of training pairs, [pairs, width]: before it is filled, as the model
     predicts from it, or at the token of the factual (0) or the alternative (1) filler."""
     examples, source = task.examples["train"], task.source
-    found: dict[int, Tensor] = {}
+    by_pair: dict[int, Tensor] = {}
     seen: list[Tensor] = []
     handle = layer.register_forward_hook(
         lambda _, __, output: seen.append(output[0] if isinstance(output, tuple) else output)
     )
     try:
         with torch.inference_mode():
-            for places in micro_batches([examples.lengths[row] for row in rows]):
-                batch = examples.batch([rows[place] for place in places], task.gradients.device)
+            for positions_in_rows in micro_batches([examples.lengths[row] for row in rows]):
+                batch = examples.batch([rows[row] for row in positions_in_rows], task.gradients.device)
                 positions = batch.slot
                 if filler is not None and isinstance(source, FillsSlots):
                     batch, positions = source.filled(batch, filler)
                 seen.clear()
                 task.source.losses(task.gradients.model, batch)
-                own = seen[-1][torch.arange(len(places), device=positions.device), positions].float()
-                found |= dict(zip(places, own, strict=True))
+                at_slot = seen[-1][
+                    torch.arange(len(positions_in_rows), device=positions.device), positions
+                ].float()
+                by_pair |= dict(zip(positions_in_rows, at_slot, strict=True))
     finally:
         handle.remove()
-    return torch.stack([found[place] for place in range(len(rows))])
+    return torch.stack([by_pair[row] for row in range(len(rows))])
 
 
 def added_difference(
@@ -105,9 +109,9 @@ def erased(task: EvaluationTask, layer: nn.Module, rows: Sequence[int]) -> Activ
     labels = labels_of([task.examples["train"].pairs[row] for row in rows], task.feature.classes)
     eraser = LeaceEraser.fit(hidden, (labels > 0).to(hidden))
 
-    def change(own: Tensor) -> Tensor:
-        flat = own.reshape(-1, own.shape[-1])
+    def change(hidden_states: Tensor) -> Tensor:
+        flat = hidden_states.reshape(-1, hidden_states.shape[-1])
         erased_output: Tensor = eraser(flat.float())
-        return (erased_output.to(own) - flat).reshape(own.shape)
+        return (erased_output.to(hidden_states) - flat).reshape(hidden_states.shape)
 
     return ActivationEdit(layer, change, 0.0)

@@ -144,7 +144,7 @@ class BaselineEvaluator:
             bracket(trials, self.config.evaluations)
         else:
             trials.measure(1.0)
-        best = choose(trials.found, score)
+        best = choose(trials.candidates, score)
         edit.restore()
         if best.learning_rate:
             edit.apply(best.learning_rate)
@@ -159,14 +159,14 @@ class BaselineEvaluator:
         update = feature.update(goal.name, 0.0, feature_factor=factors[0], direction=direction)
         yield "feature", WeightEdit(rewriter, update)
         labels = labels_of(task.examples["train"].pairs, feature.classes)
-        own, other = ((labels == code).nonzero()[:, 0].tolist() for code in _codes(goal))
-        some = other[: self.config.pairs // 2] + own[: self.config.pairs // 2]
+        of_class, of_other = ((labels == code).nonzero()[:, 0].tolist() for code in _codes(goal))
+        some = of_other[: self.config.pairs // 2] + of_class[: self.config.pairs // 2]
         for method in self.config.methods:
             if method in ("activation", "leace"):
                 if isinstance(task.source, FillsSlots) and (goal.sign or method == "leace"):
                     yield from self._activation_edits(task, method, some, goal)
             elif goal.sign:
-                vector = goal.sign * self._direction(method, task, own, other, rewriter)
+                vector = goal.sign * self._direction(method, task, of_class, of_other, rewriter)
                 yield method, WeightEdit(rewriter, evolve(update, direction=vector, feature_factor=0.0))
 
     def _activation_edits(
@@ -179,7 +179,7 @@ class BaselineEvaluator:
                 yield f"{method} {number}", erased(task, layer, rows)
 
     def _direction(
-        self, method: str, task: EvaluationTask, own: list[int], other: list[int], rewriter: Rewriter
+        self, method: str, task: EvaluationTask, of_class: list[int], of_other: list[int], rewriter: Rewriter
     ) -> Tensor:
         """Toward the class whose training pairs are `own`."""
         if method == "random":
@@ -187,10 +187,10 @@ class BaselineEvaluator:
             return torch.randn(task.feature.scope.size, generator=generator).to(task.gradients.device)
         if method == "mean-difference":
             half = self.config.pairs // 2
-            return self._mean(task, other[:half], GradientRole.DIFFERENCE) - self._mean(
-                task, own[:half], GradientRole.DIFFERENCE
+            return self._mean(task, of_other[:half], GradientRole.DIFFERENCE) - self._mean(
+                task, of_class[:half], GradientRole.DIFFERENCE
             )
-        return self._fine_tuned(task, other, rewriter)
+        return self._fine_tuned(task, of_other, rewriter)
 
     def _mean(self, task: EvaluationTask, rows: list[int], role: GradientRole) -> Tensor:
         shares = torch.full((len(rows),), 1 / len(rows))
@@ -200,9 +200,9 @@ class BaselineEvaluator:
         """How the weights move when the class's fillers are learned in slots of the other class."""
         scope, size = task.feature.scope, min(self.config.batch_size, len(rows))
         moved = torch.zeros(scope.size, device=task.gradients.device)
-        places, step = cycle(rows), STEP * rewriter.norm()
+        rows_in_turn, step = cycle(rows), STEP * rewriter.norm()
         for _ in range(self.config.steps):
-            gradient = self._mean(task, [next(places) for _ in range(size)], GradientRole.ALTERNATIVE)
+            gradient = self._mean(task, [next(rows_in_turn) for _ in range(size)], GradientRole.ALTERNATIVE)
             length = float(gradient.norm())
             if not length or not math.isfinite(length):
                 break

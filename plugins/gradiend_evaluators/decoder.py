@@ -154,7 +154,7 @@ class DecoderEvaluator:
                 )
             )
         after = measure.candidate("test", task.feature.classes, language=best.language).probabilities
-        return Outcome(goal, candidates, [score(each) for each in candidates], best, before, after)
+        return Outcome(goal, candidates, [score(candidate) for candidate in candidates], best, before, after)
 
 
 def chosen_edit(outcome: Outcome, language: TextScores | None, task: EvaluationTask) -> ChosenEdit:

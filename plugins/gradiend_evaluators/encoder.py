@@ -100,7 +100,9 @@ class EncoderEvaluator:
             metrics |= split_metrics(split, values[seen], labels[seen], axis)
             if split == "test":
                 documents = [
-                    pair.document for pair, own in zip(examples.pairs, seen.tolist(), strict=True) if own
+                    pair.document
+                    for pair, labelled in zip(examples.pairs, seen.tolist(), strict=True)
+                    if labelled
                 ]
                 metrics |= certainty(split, values[seen], labels[seen], documents, task.seed)
                 metrics |= self._random_directions(
@@ -140,27 +142,31 @@ class EncoderEvaluator:
         return subset(examples, rows)
 
     def _random_directions(
-        self, task: EvaluationTask, examples: Examples, labels: Tensor, own: float | None
+        self, task: EvaluationTask, examples: Examples, labels: Tensor, correlation_of_feature: float | None
     ) -> Metrics:
         """How strongly directions that nothing was learned for correlate with the classes: any direction
         reads the tokens that classes differ in. What the feature adds is beyond that: `own` is its
         correlation."""
         count, gradients = self.config.random_directions, task.gradients
-        found: list[float] = []
+        correlations: list[float] = []
         generator = torch.Generator().manual_seed(task.seed)
         few = min(count, max(AT_ONCE, DIRECTIONS_BUDGET // gradients.scope.size))
         directions = torch.empty(few, gradients.scope.size)
-        while len(found) < count and examples.pairs:
-            drawn = directions[: count - len(found)].normal_(generator=generator)
+        while len(correlations) < count and examples.pairs:
+            drawn = directions[: count - len(correlations)].normal_(generator=generator)
             projected = gradients.project(examples, drawn, task.feature.source).cpu()
-            found += [abs(correlation(column, labels) or 0.0) for column in projected.T]
-        if own is None or not found:
+            correlations += [abs(correlation(column, labels) or 0.0) for column in projected.T]
+        if correlation_of_feature is None or not correlations:
             return {}
-        chance = (1 + sum(each >= abs(own) for each in found)) / (1 + len(found))
+        chance = (1 + sum(value >= abs(correlation_of_feature) for value in correlations)) / (
+            1 + len(correlations)
+        )
         return {
-            ("test", "random_directions", "mean"): Metric(sum(found) / len(found), len(found)),
-            ("test", "random_directions", "largest"): Metric(max(found), len(found)),
-            ("test", "random_directions", "p_value"): Metric(chance, len(found)),
+            ("test", "random_directions", "mean"): Metric(
+                sum(correlations) / len(correlations), len(correlations)
+            ),
+            ("test", "random_directions", "largest"): Metric(max(correlations), len(correlations)),
+            ("test", "random_directions", "p_value"): Metric(chance, len(correlations)),
         }
 
 
@@ -178,12 +184,14 @@ def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str
         (split, "n"): Metric(n, n),
     }
     for name, sign in zip(classes, (1.0, -1.0), strict=True):
-        own = values[labels == sign]
-        metrics[split, "mean_by_class", name] = Metric(float(own.mean()) if len(own) else None, len(own))
-        metrics[split, "std_by_class", name] = Metric(
-            float(own.std(correction=0)) if len(own) else None, len(own)
+        values_of_class = values[labels == sign]
+        metrics[split, "mean_by_class", name] = Metric(
+            float(values_of_class.mean()) if len(values_of_class) else None, len(values_of_class)
         )
-        metrics[split, "n_by_class", name] = Metric(len(own), len(own))
+        metrics[split, "std_by_class", name] = Metric(
+            float(values_of_class.std(correction=0)) if len(values_of_class) else None, len(values_of_class)
+        )
+        metrics[split, "n_by_class", name] = Metric(len(values_of_class), len(values_of_class))
     return metrics
 
 
@@ -209,8 +217,8 @@ def neutral_metrics(values: Tensor, kinds: list[str]) -> Metrics:
         ("neutral", "n"): Metric(n, n),
     }
     for kind in sorted(set(kinds)) if len(set(kinds)) > 1 else ():
-        own = values[[each == kind for each in kinds]]
-        metrics["neutral", "mean_by_class", kind] = Metric(float(own.mean()), len(own))
+        values_of_kind = values[[kind_of_pair == kind for kind_of_pair in kinds]]
+        metrics["neutral", "mean_by_class", kind] = Metric(float(values_of_kind.mean()), len(values_of_kind))
     return metrics
 
 

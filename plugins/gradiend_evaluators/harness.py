@@ -28,7 +28,7 @@ def documents(
     unknown = [name for name in names if name not in tasks.all_tasks]
     if unknown:
         raise ConfigError(f"lm-eval knows no task {unknown[0]!r} at evaluators.side-effects.lm_eval")
-    found = simple_evaluate(
+    evaluated = simple_evaluate(
         HFLM(pretrained=model, tokenizer=task.tokenizer, batch_size=16),
         tasks=list(names),
         task_manager=tasks,
@@ -39,12 +39,14 @@ def documents(
         torch_random_seed=None,
         fewshot_random_seed=task.seed,
     )
-    samples: dict[str, list[dict[str, Any]]] = found["samples"]
+    samples: dict[str, list[dict[str, Any]]] = evaluated["samples"]
     values = {
-        (f"lm-eval {name}", metric): torch.tensor([float(each[metric]) for each in own], dtype=torch.float64)
-        for name, own in samples.items()
-        for metric in own[0]["metrics"]
-        if all(isinstance(each[metric], (int, float)) for each in own)
+        (f"lm-eval {name}", metric): torch.tensor(
+            [float(sample[metric]) for sample in task_samples], dtype=torch.float64
+        )
+        for name, task_samples in samples.items()
+        for metric in task_samples[0]["metrics"]
+        if all(isinstance(sample[metric], (int, float)) for sample in task_samples)
     }
     if not values:
         raise ConfigError(

@@ -18,24 +18,24 @@ def continuations(task: EvaluationTask, prompts: Sequence[str], new_tokens: int)
     if not prompts or not model.can_generate():  # type: ignore[operator]  # of transformers' models
         return {}
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    found = {}
+    continued = {}
     for prompt in prompts:
         inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
         made = model.generate(**inputs, max_new_tokens=new_tokens, do_sample=False, pad_token_id=pad)  # type: ignore[operator]
-        found[prompt] = tokenizer.decode(
+        continued[prompt] = tokenizer.decode(
             made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True
         ).strip()
-    return found
+    return continued
 
 
 def likeliest(task: EvaluationTask, count: int) -> dict[str, str]:
     """The likeliest tokens at the slots of some test texts of each class, with their probabilities; by
     text."""
-    test, found = task.examples["test"], {}
+    test, shown = task.examples["test"], {}
     rows = [
         row
         for name in task.feature.classes
-        for row in [place for place, pair in enumerate(test.pairs) if pair.factual_class == name][:count]
+        for row in [row for row, pair in enumerate(test.pairs) if pair.factual_class == name][:count]
     ]
     if not rows or not isinstance(task.source, KnowsWords):
         return {}
@@ -48,5 +48,5 @@ def likeliest(task: EvaluationTask, count: int) -> dict[str, str]:
             f"{task.tokenizer.decode([token]).strip()} {value:.3f}"
             for value, token in zip(values, tokens, strict=True)
         ]
-        found[f"{pair.left}[{pair.factual}]{pair.right}"] = ", ".join(words)
-    return found
+        shown[f"{pair.left}[{pair.factual}]{pair.right}"] = ", ".join(words)
+    return shown

@@ -37,12 +37,12 @@ def winogender(path: str) -> list[SentencePair]:
     as "technician.customer.1.male.txt", and sentence (Winogender, Rudinger et al. 2018)."""
     schemas: dict[str, dict[str, str]] = {}
     for row in _rows(path, "\t", ("sentid", "sentence")):
-        parts = row["sentid"].removesuffix(".txt").split(".")
-        schemas.setdefault(".".join(parts[:-1]), {})[parts[-1]] = row["sentence"].strip()
+        pieces = row["sentid"].removesuffix(".txt").split(".")
+        schemas.setdefault(".".join(pieces[:-1]), {})[pieces[-1]] = row["sentence"].strip()
     pairs = [
-        SentencePair("", *(own[gender] for gender in GENDERS))
-        for own in schemas.values()
-        if set(GENDERS) <= set(own)
+        SentencePair("", *(sentences[gender] for gender in GENDERS))
+        for sentences in schemas.values()
+        if set(GENDERS) <= set(sentences)
     ]
     if not pairs:
         raise DataError(
@@ -58,8 +58,8 @@ def _rows(path: str, delimiter: str, columns: tuple[str, ...]) -> Iterator[dict[
             reader = csv.DictReader(file, delimiter=delimiter)
             missing = [name for name in columns if name not in (reader.fieldnames or ())]
             if missing:
-                found = ", ".join(reader.fieldnames or ()) or "none"
-                raise DataError(f"{path} has no column {missing[0]!r}; its columns are {found}")
+                columns_there = ", ".join(reader.fieldnames or ()) or "none"
+                raise DataError(f"{path} has no column {missing[0]!r}; its columns are {columns_there}")
             for number, row in enumerate(reader, 2):
                 if not all(row[name] for name in columns):
                     raise DataError(f"{path}, row {number}, has an empty {' or '.join(columns)}")

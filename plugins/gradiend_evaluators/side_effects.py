@@ -184,22 +184,22 @@ def neutral_text(measure: Measure) -> Samples:
 
 def feature_slots(task: EvaluationTask, measure: Measure, model: nn.Module) -> Samples:
     """The words of both classes at the slots of both classes' test texts."""
-    found, classes = {}, task.feature.classes
+    samples, classes = {}, task.feature.classes
     for texts_of in classes:
         slots = measure.slots("test", texts_of)
         documents = [pair.document for pair in slots.examples.pairs]
         for words_of, values in zip(classes, slots(model).unbind(1), strict=True):
-            found[f"texts of {texts_of}", f"P({words_of})"] = Sample(values, None, documents)
-    return found
+            samples[f"texts of {texts_of}", f"P({words_of})"] = Sample(values, None, documents)
+    return samples
 
 
 def other_slots(task: EvaluationTask, name: str, examples: Examples, model: nn.Module) -> Samples:
     """The words that stand in slots of a class which the edit is not about."""
     values = torch.zeros(len(examples.pairs), dtype=torch.float64)
     with torch.inference_mode():
-        for places in micro_batches(examples.lengths):
-            losses = task.source.losses(model, examples.batch(places, task.gradients.device))
-            values[places] = (-losses[:, 0]).exp().double().cpu()
+        for rows in micro_batches(examples.lengths):
+            losses = task.source.losses(model, examples.batch(rows, task.gradients.device))
+            values[rows] = (-losses[:, 0]).exp().double().cpu()
     documents = [pair.document for pair in examples.pairs]
     return {(f"texts of {name}", "P(its own word)"): Sample(values, None, documents)}
 
@@ -218,10 +218,12 @@ def sentence_pairs(task: EvaluationTask, what: str, measure: str, pairs: Sequenc
         log_likelihood = -source.score_texts(model, prepared).surprisals.view(-1, 2)
         gap = log_likelihood[:, 0] - log_likelihood[:, 1]
         preferred = (gap > 0).double() + 0.5 * (gap == 0)
-        found = {(what, measure): Sample(preferred), (what, GAP): Sample(gap.abs())}
+        samples = {(what, measure): Sample(preferred), (what, GAP): Sample(gap.abs())}
         for kind in sorted(set(kinds)) if len(set(kinds)) > 1 else ():
-            found[f"{what}, {kind}", measure] = Sample(preferred[[each == kind for each in kinds]])
-        return found
+            samples[f"{what}, {kind}", measure] = Sample(
+                preferred[[kind_of_pair == kind for kind_of_pair in kinds]]
+            )
+        return samples
 
     return probe
 
@@ -244,9 +246,9 @@ def verdict(goal: Goal, rows: Sequence[EffectRow]) -> str:
     if goal.sign:
         row = by_key[f"texts of {goal.texts_of}", f"P({goal.of})"]
         wanted = f"{row.measure} on {row.what} {row.base:.3f} → {row.rewritten:.3f}"
-    parts = [f"toward {goal.name}: {wanted}"]
+    clauses = [f"toward {goal.name}: {wanted}"]
     if score := by_key.get(("neutral text", SCORE)):
-        parts.append(f"{SCORE} {score.shown}")
+        clauses.append(f"{SCORE} {score.shown}")
     others = [
         row
         for key, row in by_key.items()
@@ -254,8 +256,8 @@ def verdict(goal: Goal, rows: Sequence[EffectRow]) -> str:
     ]
     if others:
         changed = sorted((row for row in others if row.beyond_chance), key=lambda row: -abs(row.change))
-        parts.append(
+        clauses.append(
             f"{len(changed)} of {len(others)} other probabilities and shares changed beyond chance (95 %)"
         )
-        parts += [f"{row.measure} on {row.what} {row.shown}" for row in changed[:3]]
-    return "; ".join(parts)
+        clauses += [f"{row.measure} on {row.what} {row.shown}" for row in changed[:3]]
+    return "; ".join(clauses)

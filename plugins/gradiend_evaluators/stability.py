@@ -71,13 +71,16 @@ class StabilityEvaluator:
         projected = gradients.project(test, encoders, seeds[0].source).cpu()
         labels = labels_of(test.pairs, task.feature.classes)
         scores = [
-            correlation(feature.encode(own)[labels != 0], labels[labels != 0])
-            for feature, own in zip(seeds, projected.T, strict=True)
+            correlation(feature.encode(projections)[labels != 0], labels[labels != 0])
+            for feature, projections in zip(seeds, projected.T, strict=True)
         ]
         means: list[float | None] = [None] * len(seeds)
         if neutral.pairs:
-            found = gradients.project(neutral, encoders, seeds[0].source).cpu()
-            means = [float(feature.encode(own).mean()) for feature, own in zip(seeds, found.T, strict=True)]
+            projected_neutral = gradients.project(neutral, encoders, seeds[0].source).cpu()
+            means = [
+                float(feature.encode(projections).mean())
+                for feature, projections in zip(seeds, projected_neutral.T, strict=True)
+            ]
         rows = [
             SeedRow(feature.seed, feature.validation_correlation, score, mean, len(feature.training))
             for feature, score, mean in zip(seeds, scores, means, strict=True)
@@ -124,18 +127,24 @@ def by_parameter(seeds: tuple[LearnedFeature, ...], count: int) -> list[Paramete
     all seeds."""
     tops = [feature.decoder.abs().topk(count).values[-1] for feature in seeds]
     rows = []
-    for part, place in seeds[0].scope.parts():
+    for parameter_slice, columns in seeds[0].scope.with_columns():
         cosines = [
             torch.stack(
-                [torch.nn.functional.normalize(getattr(feature, name)[place], dim=0) for feature in seeds]
+                [torch.nn.functional.normalize(getattr(feature, name)[columns], dim=0) for feature in seeds]
             )
             for name in ("encoder", "decoder")
         ]
         encoder, decoder = (
-            float((own @ own.T).fill_diagonal_(0).sum()) / (len(seeds) * (len(seeds) - 1)) for own in cosines
+            float((directions @ directions.T).fill_diagonal_(0).sum()) / (len(seeds) * (len(seeds) - 1))
+            for directions in cosines
         )
         large = sum(
-            int((feature.decoder[place].abs() >= top).sum()) for feature, top in zip(seeds, tops, strict=True)
+            int((feature.decoder[columns].abs() >= top).sum())
+            for feature, top in zip(seeds, tops, strict=True)
         )
-        rows.append(ParameterRow(part.name, part.size, encoder, decoder, large / (count * len(seeds))))
+        rows.append(
+            ParameterRow(
+                parameter_slice.name, parameter_slice.size, encoder, decoder, large / (count * len(seeds))
+            )
+        )
     return rows

@@ -78,5 +78,5 @@ class StrengthEvaluator:
 
 def _openings(task: EvaluationTask, count: int) -> list[str]:
     """What stands before the slots of some test texts, for models that go on writing."""
-    found = [pair.left.strip() for pair in task.examples["test"].pairs if len(pair.left.split()) > 2]
-    return list(dict.fromkeys(found))[:count]
+    openings = [pair.left.strip() for pair in task.examples["test"].pairs if len(pair.left.split()) > 2]
+    return list(dict.fromkeys(openings))[:count]

@@ -32,7 +32,7 @@ def _bootstrap(sums: Any, statistic: Any, seed: int) -> tuple[float, float] | No
         return None
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where all draws are alike there is no interval, and none is given
-        found = bootstrap(
+        result = bootstrap(
             tuple(sums),
             statistic,
             paired=True,
@@ -42,25 +42,27 @@ def _bootstrap(sums: Any, statistic: Any, seed: int) -> tuple[float, float] | No
             method="BCa",
             rng=np.random.default_rng(seed),
         ).confidence_interval
-    low, high = float(found.low), float(found.high)
+    low, high = float(result.low), float(result.high)
     return (low, high) if np.isfinite(low) and np.isfinite(high) else None
 
 
 def _sums(x: Any, y: Any, groups: Sequence[str]) -> Any:
     """For each group n, Σx, Σy, Σx², Σy², Σxy, [6, groups]: all that a correlation needs."""
-    place = _places(groups)
+    group_of = _places(groups)
     return np.stack(
-        [np.bincount(place, weights=each) for each in (np.ones_like(x), x, y, x * x, y * y, x * y)]
+        [np.bincount(group_of, weights=values) for values in (np.ones_like(x), x, y, x * x, y * y, x * y)]
     )
 
 
 def _places(groups: Sequence[str]) -> Any:
     """The number of each example's group; an empty name is a group by itself."""
-    return np.unique([group or f"\0{place}" for place, group in enumerate(groups)], return_inverse=True)[1]
+    return np.unique(
+        [group or f"\0{position}" for position, group in enumerate(groups)], return_inverse=True
+    )[1]
 
 
 def _pearson(n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any, axis: int = -1) -> Any:
-    n, x, y, xx, yy, xy = (np.sum(each, axis=axis) for each in (n, x, y, xx, yy, xy))
+    n, x, y, xx, yy, xy = (np.sum(values, axis=axis) for values in (n, x, y, xx, yy, xy))
     spread = (xx - x * x / n) * (yy - y * y / n)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.clip((xy - x * y / n) / np.sqrt(np.where(spread > 1e-12, spread, np.nan)), -1, 1)
@@ -84,8 +86,8 @@ def difference_interval(
         return None
     change = (after - before).double().cpu().numpy()
     n = np.ones_like(change) if counts is None else counts.double().cpu().numpy()
-    place = _places(groups or [""] * len(change))
-    sums = np.stack([np.bincount(place, weights=each) for each in (n, change)])
+    group_of = _places(groups or [""] * len(change))
+    sums = np.stack([np.bincount(group_of, weights=values) for values in (n, change)])
     return _bootstrap(sums, _ratio, seed)
 
 
@@ -106,7 +108,7 @@ def shuffled_p_value(values: Tensor, labels: Tensor, seed: int) -> float | None:
     def strength(shuffled: Any, axis: int = -1) -> Any:
         return np.abs(((shuffled - y.mean()) * centred).mean(axis=axis))
 
-    found = permutation_test(
+    result = permutation_test(
         (y,),
         strength,
         permutation_type="pairings",
@@ -115,7 +117,7 @@ def shuffled_p_value(values: Tensor, labels: Tensor, seed: int) -> float | None:
         alternative="greater",
         rng=np.random.default_rng(seed),
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def area_under_curve(values: Tensor, labels: Tensor) -> float | None:

@@ -35,7 +35,7 @@ def load_names(config: EnglishGender) -> dict[str, str]:
         "male_column": config.male_column,
         "female_column": config.female_column,
     }
-    found: dict[str, str] = {}
+    sex_of: dict[str, str] = {}
     try:
         with Path(config.names).open(encoding="utf-8-sig", newline="") as lines:
             table = csv.DictReader(lines)
@@ -50,15 +50,15 @@ def load_names(config: EnglishGender) -> dict[str, str]:
                 male, female = float(row[config.male_column] or 0), float(row[config.female_column] or 0)
                 share, of = max((male, "male"), (female, "female"))
                 if male + female >= config.at_least and share >= config.unambiguous * (male + female):
-                    found[row[config.name_column].strip().capitalize()] = of
+                    sex_of[row[config.name_column].strip().capitalize()] = of
     except OSError as error:
         raise ConfigError(f"names {config.names!r} cannot be read: {error.strerror}") from error
     except (ValueError, UnicodeDecodeError) as error:
         raise ConfigError(f"names {config.names!r} is no table of counts: {error}") from error
     for of in BUILT_IN:
-        if of not in found.values():
+        if of not in sex_of.values():
             raise ConfigError(
                 f"names {config.names!r} gives no {of} names that were counted {config.at_least} times; set"
                 " paradigm.at_least"
             )
-    return found
+    return sex_of

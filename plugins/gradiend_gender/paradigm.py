@@ -74,7 +74,7 @@ class TemplateFinder(RulesFinder):
 
     @_by_class.default
     def _names_by_class(self) -> Mapping[str, list[str]]:
-        return {of: sorted(name for name, own in self.names.items() if own == of) for of in PRONOUNS}
+        return {of: sorted(name for name, sex in self.names.items() if sex == of) for of in PRONOUNS}
 
     def find(self, text: Text) -> Finding:
         if NAME in text.text or PRONOUN in text.text:
@@ -89,7 +89,9 @@ class TemplateFinder(RulesFinder):
         if not names:
             return Finding(problem="no first name")
         if problem := self._unfit(text, finding, names):
-            return Finding(problem=problem, parts=tuple({each.part for each in finding.candidates}))
+            return Finding(
+                problem=problem, rule_classes=tuple({slot.rule_class for slot in finding.candidates})
+            )
         template = CAPITALISED.sub(
             lambda match: NAME if match.group() in self.names else match.group(), slot.left
         )
@@ -109,17 +111,17 @@ class TemplateFinder(RulesFinder):
             return "another word with a gender"
         if names[0].start() > len(slot.left):
             return "the name comes after the pronoun"
-        return "" if self.names[names[0].group()] == slot.part else "name and pronoun do not agree"
+        return "" if self.names[names[0].group()] == slot.rule_class else "name and pronoun do not agree"
 
     def _filled(self, text: Text, template: str) -> Finding:
         rng = random.Random(f"{self.seed}:{text.unit}:{template}")
         left, right = regex.split(regex.escape(PRONOUN), template, flags=regex.IGNORECASE)
         capital = PRONOUN in template and starts_sentence(left)
-        found = []
+        slots = []
         for of, pronoun in PRONOUNS.items():
             names = rng.sample(self._by_class[of], min(self.fills, len(self._by_class[of])))
             surface = pronoun.capitalize() if capital else pronoun
-            found += [
+            slots += [
                 Slot(
                     left.replace(NAME, name),
                     surface,
@@ -132,4 +134,4 @@ class TemplateFinder(RulesFinder):
                 )
                 for name in names
             ]
-        return Finding(tuple(found), take_all=True)
+        return Finding(tuple(slots), take_all=True)

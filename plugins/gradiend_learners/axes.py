@@ -19,10 +19,10 @@ class LatentScore:
 
     @classmethod
     def of(cls, codes: Tensor, examples: Examples, axis: tuple[str, str], latent: int) -> LatentScore:
-        labels, own = labels_of(examples.pairs, axis), codes[:, latent]
+        labels, codes_of_latent = labels_of(examples.pairs, axis), codes[:, latent]
         seen = labels != 0
-        first, second = (float(own[labels == sign].mean()) for sign in (1.0, -1.0))
-        return cls(correlation(own[seen], labels[seen]), first, second)
+        first, second = (float(codes_of_latent[labels == sign].mean()) for sign in (1.0, -1.0))
+        return cls(correlation(codes_of_latent[seen], labels[seen]), first, second)
 
 
 def flipped(row: TrainingRow) -> TrainingRow:
@@ -44,9 +44,9 @@ def grouped(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple
     the classes, for several axes the transitions from one class to another."""
     codes = torch.stack([labels_of(examples.pairs, axis) for axis in axes], 1).tolist()
     groups: dict[tuple[float, ...], list[int]] = {}
-    for row, own in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):
-        if any(own):
-            groups.setdefault(tuple(own), []).append(row)
+    for row, row_codes in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):
+        if any(row_codes):
+            groups.setdefault(tuple(row_codes), []).append(row)
     return groups
 
 

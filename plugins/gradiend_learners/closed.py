@@ -33,8 +33,8 @@ class MeanDifference:
         roles = (self.config.source, self.config.target)
         features = []
         for axis in task.axes:
-            found = class_means(task, axis, list(dict.fromkeys(roles)))  # of one role they are the same
-            source, target = found[0], found[-1]
+            means = class_means(task, axis, list(dict.fromkeys(roles)))  # of one role they are the same
+            source, target = means[0], means[-1]
             features.append(assembled(task, axis, source[0] - source[1], target, roles))
         return tuple(features)
 

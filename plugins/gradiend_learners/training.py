@@ -150,8 +150,8 @@ class Training:
         roles = list(dict.fromkeys([self.config.source, self.config.target]))
         shares = torch.full((len(rows),), 1 / len(rows))
         self.buffer = self.task.gradients.accumulate(examples, rows, shares, roles, out=self.buffer)
-        found = self.buffer.float()
-        return found[0], found[-1]
+        gradients = self.buffer.float()
+        return gradients[0], gradients[-1]
 
     def step(self) -> None:
         self.done += 1
@@ -277,21 +277,25 @@ class Training:
             if not self.trains_encoder:
                 result.append(feature)
                 continue
-            labels, own = labels_of(self.validation.pairs, axis), projected[:, latent]
+            labels, projections = labels_of(self.validation.pairs, axis), projected[:, latent]
             seen = labels != 0
-            if (correlation(feature.encode(own[seen]), labels[seen]) or 0.0) < 0:
-                feature, own = feature.flipped(), -own
+            if (correlation(feature.encode(projections[seen]), labels[seen]) or 0.0) < 0:
+                feature, projections = feature.flipped(), -projections
                 feature = evolve(feature, training=tuple(flipped(row) for row in rows))
-            result.append(calibrated(feature, own[seen], labels[seen]) if self.config.calibrate else feature)
+            result.append(
+                calibrated(feature, projections[seen], labels[seen]) if self.config.calibrate else feature
+            )
         return tuple(result)
 
     def save(self) -> None:
         model, trainer = self.trainer.model, self.trainer
-        parts = {"weights": model, "first": trainer.first, "second": trainer.second} | (
+        weights_by_name = {"weights": model, "first": trainer.first, "second": trainer.second} | (
             {"best": self.best} if self.best else {}
         )
         tensors = {
-            f"{part}.{i}": value for part, whole in parts.items() for i, value in enumerate(whole.weights)
+            f"{name}.{i}": value
+            for name, whole in weights_by_name.items()
+            for i, value in enumerate(whole.weights)
         }
         units = self.units
         values = {
@@ -315,8 +319,8 @@ class Training:
             return False
         tensors, self.rows, values = state
         weights, first, second = (
-            EncoderDecoder(*(tensors[f"{part}.{i}"] for i in range(4)))
-            for part in ("weights", "first", "second")
+            EncoderDecoder(*(tensors[f"{name}.{i}"] for i in range(4)))
+            for name in ("weights", "first", "second")
         )
         self.trainer = Trainer(weights, first, second, self.config.weight_decay, self.eps)
         if "best.0" in tensors:

@@ -38,7 +38,7 @@ class SupervisedDecoderLearner(AdamLearner):
         for feature in super()._together(task, axes):
             first, second = class_means(task, feature.classes, [feature.source])[0]
             ends = torch.stack([feature.decode(1.0), feature.decode(-1.0)])
-            found = assembled(
+            feature_of_means = assembled(
                 task,
                 feature.classes,
                 first - second,
@@ -46,7 +46,7 @@ class SupervisedDecoderLearner(AdamLearner):
                 (feature.source, feature.target),
                 feature.training,
             )
-            result.append(found)
+            result.append(feature_of_means)
         return tuple(result)
 
 

@@ -64,12 +64,12 @@ class MaskedSource(TextSlotSource):
         hidden = masked_places(
             encoded["special_tokens_mask"], seed, share, least, limit, every_token=every_token
         )
-        for text, places in hidden:
+        for text, positions in hidden:
             ids = list(encoded["input_ids"][text])
-            targets = tuple(ids[place] for place in places)
-            for place in places:
-                ids[place] = tokenizer.mask_token_id
-            rows.append(TextRow(tuple(ids), tuple(places), targets, text))
+            targets = tuple(ids[position] for position in positions)
+            for position in positions:
+                ids[position] = tokenizer.mask_token_id
+            rows.append(TextRow(tuple(ids), tuple(positions), targets, text))
         return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:

@@ -48,12 +48,12 @@ def in_parts(scope: ParameterScope) -> Iterator[tuple[int, ParameterScope]]:
     each begins."""
     start, size = 0, 0
     slices: list[ParameterSlice] = []
-    for each in scope.slices:
-        if slices and size + each.size > AT_ONCE:
+    for parameter_slice in scope.slices:
+        if slices and size + parameter_slice.size > AT_ONCE:
             yield start, ParameterScope(tuple(slices))
             start, size, slices = start + size, 0, []
-        slices.append(each)
-        size += each.size
+        slices.append(parameter_slice)
+        size += parameter_slice.size
     yield start, ParameterScope(tuple(slices))
 
 
@@ -121,10 +121,14 @@ class ByComponent:
         self.config = config
 
     def select(self, task: SelectionTask) -> ParameterScope:
-        found = {name: component_of(task.model, name) for name in backbone(task.model)}
-        chosen = [name for name, component in found.items() if component in self.config.components]
+        component_by_name = {name: component_of(task.model, name) for name in backbone(task.model)}
+        chosen = [
+            name for name, component in component_by_name.items() if component in self.config.components
+        ]
         if not chosen:
-            there = ", ".join(each for each in COMPONENTS if each in found.values())
+            there = ", ".join(
+                component for component in COMPONENTS if component in component_by_name.values()
+            )
             raise ConfigError(f"this model has no {' or '.join(self.config.components)}; it has {there}")
         return scope_of(task.model, chosen)
 
@@ -171,23 +175,23 @@ class ByGradient(PartOfBackbone):
 
     def held(self, model: nn.Module) -> int:
         """Mean differences of one part at a time, and the largest so far with their places, twice."""
-        part = max(part.size for _, part in in_parts(scope_of(model, backbone(model))))
-        return 4 * part + part // 4 + 2 * 12 * self.size(model)[0]
+        at_once = max(part.size for _, part in in_parts(scope_of(model, backbone(model))))
+        return 4 * at_once + at_once // 4 + 2 * 12 * self.size(model)[0]
 
     def select(self, task: SelectionTask) -> ParameterScope:
         whole = scope_of(task.model, backbone(task.model))
         count = count_of(self.config.share, whole.size, "selector.share")
-        best, places = torch.empty(0), torch.empty(0, dtype=torch.int64)
-        for start, part in in_parts(whole):
-            sizes = difference_of_means(task.gradients(part), task.train, task.axes, self.config.pairs)
-            own = largest(sizes, min(count, part.size))
-            best, places = (
-                torch.cat([best, sizes[own.to(sizes.device)].cpu()]),
-                torch.cat([places, own + start]),
+        best, positions = torch.empty(0), torch.empty(0, dtype=torch.int64)
+        for start, part_scope in in_parts(whole):
+            sizes = difference_of_means(task.gradients(part_scope), task.train, task.axes, self.config.pairs)
+            chosen = largest(sizes, min(count, part_scope.size))
+            best, positions = (
+                torch.cat([best, sizes[chosen.to(sizes.device)].cpu()]),
+                torch.cat([positions, chosen + start]),
             )
             kept = largest(best, min(count, len(best)))
-            best, places = best[kept], places[kept]
-        return whole.narrowed(places)
+            best, positions = best[kept], positions[kept]
+        return whole.narrowed(positions)
 
 
 class FromSaved:

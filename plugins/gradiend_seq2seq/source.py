@@ -100,7 +100,7 @@ class Seq2SeqSource(SlotSource):
         before = [
             (hidden,) if tokenizer.mask_token_id is None else row.ids[: row.slot] for row in encoded.rows
         ]
-        return DecodedExamples(encoded, tuple((start, *each) for each in before))
+        return DecodedExamples(encoded, tuple((start, *tokens) for tokens in before))
 
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
@@ -110,18 +110,18 @@ class Seq2SeqSource(SlotSource):
         encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
         hidden = _hidden(tokenizer, limit)
         settings = self.config.mask_share, self.config.min_masked, len(hidden)
-        for text, places in masked_places(
+        for text, positions_hidden in masked_places(
             encoded["special_tokens_mask"], seed, *settings, every_token=every_token
         ):
             ids = list(encoded["input_ids"][text])
-            targets = tuple(ids[place] for place in places)
+            targets = tuple(ids[position] for position in positions_hidden)
             if tokenizer.mask_token_id is None:
                 said = [token for pair in zip(hidden, targets, strict=False) for token in pair]
-                decoder, positions = (start, *said[:-1]), tuple(range(1, 2 * len(places), 2))
+                decoder, positions = (start, *said[:-1]), tuple(range(1, 2 * len(positions_hidden), 2))
             else:
-                decoder, positions = (start, *ids[: places[-1]]), tuple(places)
-            for place, own in zip(places, hidden, strict=False):
-                ids[place] = own
+                decoder, positions = (start, *ids[: positions_hidden[-1]]), tuple(positions_hidden)
+            for position, sentinel in zip(positions_hidden, hidden, strict=False):
+                ids[position] = sentinel
             rows.append(TextRow(tuple(ids), positions, targets, text, decoder))
         return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
 
@@ -138,14 +138,14 @@ def _hidden(tokenizer: Any, most: int) -> list[int]:
     if tokenizer.mask_token_id is not None:
         return [tokenizer.mask_token_id] * most
     vocabulary = tokenizer.get_vocab()
-    found: list[int] = []
-    while len(found) < most and (name := SENTINEL.format(len(found))) in vocabulary:
-        found.append(vocabulary[name])
-    if not found:
+    hidden: list[int] = []
+    while len(hidden) < most and (name := SENTINEL.format(len(hidden))) in vocabulary:
+        hidden.append(vocabulary[name])
+    if not hidden:
         raise ModelError(
             "the tokenizer has neither a mask token nor <extra_id_0>, so nothing can stand for a slot"
         )
-    return found
+    return hidden
 
 
 def _start(model: nn.Module) -> int:

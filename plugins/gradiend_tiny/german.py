@@ -123,9 +123,9 @@ def plain(words: list[Word]) -> str:
 def conllu(words: list[Word], number: int) -> str:
     """One sentence as a block of CoNLL-U; heads and relations are left open."""
     lines = [f"# sent_id = tiny-{number}", f"# text = {plain(words)}"]
-    for place, word in enumerate(words, start=1):
-        space = "SpaceAfter=No" if place == len(words) - 1 else "_"
-        lines.append(f"{place}\t{word.form}\t{word.lemma}\t{word.upos}\t_\t{word.feats}\t_\t_\t_\t{space}")
+    for number, word in enumerate(words, start=1):
+        space = "SpaceAfter=No" if number == len(words) - 1 else "_"
+        lines.append(f"{number}\t{word.form}\t{word.lemma}\t{word.upos}\t_\t{word.feats}\t_\t_\t_\t{space}")
     return "\n".join(lines) + "\n\n"
 
 

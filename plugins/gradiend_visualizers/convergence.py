@@ -34,9 +34,13 @@ class Convergence:
         validation.plot(*correlations, color=ACCENT, marker="o", ms=3, label="correlation")
         validation.plot(*_validated(feature, "validation_first"), color=FIRST, label=f"mean of {first}")
         validation.plot(*_validated(feature, "validation_second"), color=SECOND, label=f"mean of {second}")
-        for number, own in enumerate(_other_seeds(feature, reports)):
+        for number, seed_curve in enumerate(_other_seeds(feature, reports)):
             validation.plot(
-                *own, color=ACCENT, alpha=0.3, lw=1, label=None if number else "correlation, other seeds"
+                *seed_curve,
+                color=ACCENT,
+                alpha=0.3,
+                lw=1,
+                label=None if number else "correlation, other seeds",
             )
         validation.axvline(
             feature.best_step, color=NEUTRAL, linestyle=":", label=f"kept: step {feature.best_step}"
@@ -64,5 +68,8 @@ def _other_seeds(
     table = reports["stability"].tables.get("training") if "stability" in reports else None
     rows = table.records() if table else []
     others = sorted({row["seed"] for row in rows} - {feature.seed})
-    own = [[row for row in rows if row["seed"] == seed] for seed in others]
-    return [([row["step"] for row in one], [row["validation_correlation"] for row in one]) for one in own]
+    rows_by_seed = [[row for row in rows if row["seed"] == seed] for seed in others]
+    return [
+        ([row["step"] for row in rows_of_seed], [row["validation_correlation"] for row in rows_of_seed])
+        for rows_of_seed in rows_by_seed
+    ]

@@ -30,20 +30,20 @@ class Encodings:
             height=4,
         )
         rng = np.random.default_rng(0)
-        for place, (_, color, values) in enumerate(groups):
+        for position, (_, color, values) in enumerate(groups):
             if len(set(values)) > 1:
-                drawn: Any = axes.violinplot(values, [place], widths=0.8, showextrema=False)
+                drawn: Any = axes.violinplot(values, [position], widths=0.8, showextrema=False)
                 for body in drawn["bodies"]:
                     body.set(facecolor=color, alpha=0.25)
             axes.scatter(
-                place + rng.uniform(-0.12, 0.12, len(values)),
+                position + rng.uniform(-0.12, 0.12, len(values)),
                 values,
                 s=6,
                 color=color,
                 alpha=0.5,
                 linewidths=0,
             )
-            axes.hlines(np.mean(values), place - 0.3, place + 0.3, color=color, linewidth=2)
+            axes.hlines(np.mean(values), position - 0.3, position + 0.3, color=color, linewidth=2)
         names = [f"{name}\nn = {len(values)}" for name, _, values in groups]
         axes.set_xticks(range(len(groups)), names)
         axes.set(ylabel="encoding", ylim=(-1.08, 1.08))

@@ -59,8 +59,8 @@ def _divide(axes: Axes, groups: Mapping[str, int], count: int) -> None:
         if edge:
             axes.axhline(edge - 0.5, color="white", linewidth=1.5)
             axes.axvline(edge - 0.5, color="white", linewidth=1.5)
-        place, side = (-0.3, "left") if edge == last else (count - 0.7, "right")
-        axes.text(place, edge - 0.3, name, ha=side, va="top", fontsize=8, color="#555555")
+        position, side = (-0.3, "left") if edge == last else (count - 0.7, "right")
+        axes.text(position, edge - 0.3, name, ha=side, va="top", fontsize=8, color="#555555")
 
 
 def _numbers(axes: Axes, values: np.ndarray, *, signed: bool, largest: float) -> None:
@@ -81,6 +81,6 @@ def clustered(similarity: np.ndarray) -> list[int]:
     distance = 1 - np.abs(np.nan_to_num((similarity + similarity.T) / 2))
     np.fill_diagonal(distance, 0)
     return [
-        int(place)
-        for place in leaves_list(linkage(squareform(distance.clip(min=0), checks=False), "average"))
+        int(position)
+        for position in leaves_list(linkage(squareform(distance.clip(min=0), checks=False), "average"))
     ]

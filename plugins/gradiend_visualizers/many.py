@@ -25,17 +25,20 @@ class Square:
     def of(cls, report: Report, cells: Sequence[tuple[str, str, float | None]]) -> Square:
         """Of (row, column, value); features of shuffled classes are left out."""
         features = [row for row in report.tables["features"].records() if not row["null"]]
-        place = {row["feature"]: number for number, row in enumerate(features)}
-        values = np.full((len(place), len(place)), np.nan)
+        number_of = {row["feature"]: number for number, row in enumerate(features)}
+        values = np.full((len(number_of), len(number_of)), np.nan)
         for one, two, value in cells:
-            if one in place and two in place and value is not None:
-                values[place[one], place[two]] = value
+            if one in number_of and two in number_of and value is not None:
+                values[number_of[one], number_of[two]] = value
         order: list[int] = []
         groups: dict[str, int] = {}
         for model in dict.fromkeys(row["model"] for row in features):
-            own = [number for number, row in enumerate(features) if row["model"] == model]
+            numbers_of_model = [number for number, row in enumerate(features) if row["model"] == model]
             groups[model] = len(order)
-            order += [own[number] for number in clustered(values[np.ix_(own, own)])]
+            order += [
+                numbers_of_model[number]
+                for number in clustered(values[np.ix_(numbers_of_model, numbers_of_model)])
+            ]
         return cls([features[number]["feature"] for number in order], values[np.ix_(order, order)], groups)
 
     def draw(self, title: str, label: str, *, signed: bool = False) -> Figure:
@@ -59,11 +62,11 @@ class Similarity:
         self.config = config
 
     def draw(self, report: Report) -> Figure | None:
-        found = measured(report, "cosine") if "pairs" in report.tables else []
-        if not found:
+        rows = measured(report, "cosine") if "pairs" in report.tables else []
+        if not rows:
             return None
-        signed = any(row["signed"] for one, two, row in found if one != two)
-        cells = [(one, two, row["value"] if row["signed"] else abs(row["value"])) for one, two, row in found]
+        signed = any(row["signed"] for one, two, row in rows if one != two)
+        cells = [(one, two, row["value"] if row["signed"] else abs(row["value"])) for one, two, row in rows]
         note = "signed where both have poles" if signed else "without sign"
         return Square.of(report, cells).draw(f"Cosine of decoders, {note}", "cosine", signed=signed)
 
@@ -80,8 +83,8 @@ class Overlap:
         measure = next(
             row["measure"] for row in report.tables["pairs"].records() if row["measure"].startswith("overlap")
         )
-        found = measured(report, measure)
-        others = [row for one, two, row in found if one != two] or [row for _, _, row in found]
+        rows = measured(report, measure)
+        others = [row for one, two, row in rows if one != two] or [row for _, _, row in rows]
         chance, in_place = (
             float(np.mean([row[name] for row in others])) for name in ("chance", "chance_in_place")
         )
@@ -89,7 +92,7 @@ class Overlap:
             f"Shared largest weights ({measure.split()[1]}): by chance {chance:.3f}, in the same parameters"
             f" {in_place:.3f}"
         )
-        return Square.of(report, [(one, two, row["value"]) for one, two, row in found]).draw(title, "share")
+        return Square.of(report, [(one, two, row["value"]) for one, two, row in rows]).draw(title, "share")
 
 
 class CrossEncoding:
@@ -124,8 +127,8 @@ class Places:
         names = list(dict.fromkeys(row["feature"] for row in rows))
         values = np.full((len(names), len(at)), np.nan)
         for row in rows:
-            place = (-1 if row["layer"] is None else row["layer"], row["component"])
-            values[names.index(row["feature"]), at.index(place)] = row["share_of_decoder"]
+            location = (-1 if row["layer"] is None else row["layer"], row["component"])
+            values[names.index(row["feature"]), at.index(location)] = row["share_of_decoder"]
         columns = [component if layer < 0 else f"{layer} {component}".strip() for layer, component in at]
         largest = float(np.nanmax(values))
         return heatmap(

@@ -43,13 +43,13 @@ def _panel(axes: Axes, goal: Goal, rows: list[dict[str, Any]]) -> None:
     color = (FIRST if goal.of == goal.classes[0] else SECOND) if goal.sign else BOTH
     what = f"P({goal.of})" if goal.sign else "balance"
     for factor, style in zip(dict.fromkeys(row["feature_factor"] for row in tried), STYLES, strict=False):
-        own = sorted(
+        rows_of_factor = sorted(
             (row for row in tried if row["feature_factor"] == factor), key=lambda row: row["learning_rate"]
         )
-        rates, note = [row["learning_rate"] for row in own], f", factor {factor:+g}"
+        rates, note = [row["learning_rate"] for row in rows_of_factor], f", factor {factor:+g}"
         axes.plot(
             rates,
-            [row["probability"] for row in own],
+            [row["probability"] for row in rows_of_factor],
             style,
             color=color,
             marker="o",
@@ -57,7 +57,13 @@ def _panel(axes: Axes, goal: Goal, rows: list[dict[str, Any]]) -> None:
             label=what + note,
         )
         axes.plot(
-            rates, [row["lms"] for row in own], style, color=NEUTRAL, marker="s", ms=3, label="LMS" + note
+            rates,
+            [row["lms"] for row in rows_of_factor],
+            style,
+            color=NEUTRAL,
+            marker="s",
+            ms=3,
+            label="LMS" + note,
         )
     axes.axhline(base["probability"], color=color, linestyle=":", label=f"{what}, unedited")
     axes.axhline(base["lms"], color=NEUTRAL, linestyle=":", label="language modelling score (LMS), unedited")

@@ -24,9 +24,9 @@ class Seeds:
         if "stability" not in reports or "seeds" not in reports["stability"].tables:
             return None
         report = reports["stability"]
-        seeds, parts = report.tables["seeds"].records(), by_layer(report.tables["parameters"].records())
+        seeds, parameters = report.tables["seeds"].records(), by_layer(report.tables["parameters"].records())
         figure, (scores, agreement) = new_figure(
-            2, f"{len(seeds)} seeds", height=max(3.6, 1.4 + 0.13 * len(parts))
+            2, f"{len(seeds)} seeds", height=max(3.6, 1.4 + 0.13 * len(parameters))
         )
         for shift, name, color in ((0.0, "validation", ACCENT), (0.1, "test", FIRST)):
             known = [
@@ -37,31 +37,36 @@ class Seeds:
             scores.plot(*zip(*known, strict=True), "o", color=color, label=f"{name} pairs")
         scores.set(xlabel="seed", ylabel="correlation", xticks=[row["seed"] for row in seeds])
         scores.legend(fontsize=8, frameon=False)
-        places = range(len(parts))
+        positions = range(len(parameters))
         for shift, name, color in ((-0.2, "decoder", FIRST), (0.2, "encoder", SECOND)):
-            cosines = [row[f"{name}_cosine"] for row in parts]
-            agreement.barh([place + shift for place in places], cosines, 0.4, color=color, label=name)
-        agreement.set_yticks(places, [row["parameter"] for row in parts], fontsize=6)
-        agreement.set(xlabel="mean cosine of two seeds", ylim=(len(parts) - 0.4, -0.6))
+            cosines = [row[f"{name}_cosine"] for row in parameters]
+            agreement.barh(
+                [position + shift for position in positions], cosines, 0.4, color=color, label=name
+            )
+        agreement.set_yticks(positions, [row["parameter"] for row in parameters], fontsize=6)
+        agreement.set(xlabel="mean cosine of two seeds", ylim=(len(parameters) - 0.4, -0.6))
         agreement.legend(fontsize=8, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
         return figure
 
 
-def by_layer(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def by_layer(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Parameters, or, of more than can be shown, layers, with means over their weights."""
-    if len(parts) <= MOST:
-        return parts
+    if len(parameters) <= MOST:
+        return parameters
     groups: dict[str, list[dict[str, Any]]] = {}
-    for row in parts:
+    for row in parameters:
         layer = layer_number(row["parameter"])
         groups.setdefault("no layer" if layer is None else f"layer {layer}", []).append(row)
     return [
         {
             "parameter": name,
             **{
-                key: sum(row[key] * row["weights"] for row in own) / sum(row["weights"] for row in own)
+                key: (
+                    sum(row[key] * row["weights"] for row in rows_of_layer)
+                    / sum(row["weights"] for row in rows_of_layer)
+                )
                 for key in ("decoder_cosine", "encoder_cosine")
             },
         }
-        for name, own in groups.items()
+        for name, rows_of_layer in groups.items()
     ]

@@ -116,15 +116,15 @@ def upset(names: list[str], counts: Mapping[frozenset[str], int], title: str) ->
     )
     bars, dots = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 0.17 * len(used) + 0.1))
     bars.bar(range(len(shown)), [count for _, count in shown], color=FIRST, width=0.7)
-    for place, (_, count) in enumerate(shown):
-        bars.text(place, count, f"{count:,}", ha="center", va="bottom", fontsize=6, rotation=90)
+    for position, (_, count) in enumerate(shown):
+        bars.text(position, count, f"{count:,}", ha="center", va="bottom", fontsize=6, rotation=90)
     bars.set_ylabel("weights")
     bars.margins(y=0.2)
     bars.spines[["top", "right"]].set_visible(False)
-    for place, (combination, _) in enumerate(shown):
+    for position, (combination, _) in enumerate(shown):
         rows = sorted(used.index(name) for name in combination)
-        dots.plot([place] * len(used), range(len(used)), "o", color="#E5E5E5", ms=4)
-        dots.plot([place] * len(rows), rows, "o-", color=FIRST, ms=4, lw=1.2)
+        dots.plot([position] * len(used), range(len(used)), "o", color="#E5E5E5", ms=4)
+        dots.plot([position] * len(rows), rows, "o-", color=FIRST, ms=4, lw=1.2)
     dots.set_yticks(range(len(used)), used, fontsize=7)
     dots.set(xticks=[], ylim=(len(used) - 0.5, -0.5), xlabel=f"the {len(shown)} largest combinations")
     dots.spines[:].set_visible(False)

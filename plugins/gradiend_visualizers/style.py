@@ -14,8 +14,8 @@ def new_figure(columns: int, title: str, *, height: float = 3.6) -> tuple[Figure
     figure = Figure(figsize=(1.2 + 4.4 * columns, height), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False)[0]
     figure.suptitle(title, fontsize=11)
-    for each in axes:
-        each.spines[["top", "right"]].set_visible(False)
-        each.grid(axis="y", color="#E5E5E5", linewidth=0.8)
-        each.set_axisbelow(True)
+    for panel in axes:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+        panel.set_axisbelow(True)
     return figure, list(axes)

@@ -26,11 +26,11 @@ class Where:
         components = sorted({row["component"] for row in rows})
         values = np.full((len(layers), len(components)), np.nan)
         for row in rows:
-            place = (
+            cell = (
                 layers.index(-1 if row["layer"] is None else row["layer"]),
                 components.index(row["component"]),
             )
-            values[place] = row["share_of_decoder"]
+            values[cell] = row["share_of_decoder"]
         names = ["no layer" if layer < 0 else f"layer {layer}" for layer in layers]
         title = f"Where {feature.classes[0]} against {feature.classes[1]} is"
         label = "share of the decoder's squared length"

@@ -29,9 +29,9 @@ class Words:
             return None
         left = f", the {MOST} most frequent of {len(rows)} words" if len(rows) > MOST else ""
         figure, (axes,) = new_figure(1, f"Encodings by word{left}", height=1.4 + 0.2 * len(shown))
-        for place, row in enumerate(shown):
+        for position, row in enumerate(shown):
             color = {1.0: FIRST, -1.0: SECOND}.get(row["code"], NEUTRAL)
-            axes.errorbar(row["mean"], place, xerr=row["std"], fmt="o", color=color, ms=4, lw=1)
+            axes.errorbar(row["mean"], position, xerr=row["std"], fmt="o", color=color, ms=4, lw=1)
         axes.set_yticks(
             range(len(shown)),
             [f"{row['word']} ({row['class']}, n = {row['n']})" for row in shown],

@@ -38,13 +38,13 @@ class MaskedParadigm:
         """Each row as the text that it was before it was masked; its slot is the span."""
         config = self.config
         for text in task.texts:
-            parts = text.text.split(config.mask)
-            if text.row is None or len(parts) != 2:
+            halves = text.text.split(config.mask)
+            if text.row is None or len(halves) != 2:
                 yield evolve(text, span=None)
             else:
                 factual = column(text, config.factual, "factual")
-                start = len(parts[0])
-                yield evolve(text, text=parts[0] + factual + parts[1], span=(start, start + len(factual)))
+                start = len(halves[0])
+                yield evolve(text, text=halves[0] + factual + halves[1], span=(start, start + len(factual)))
         if config.neutral:
             settings = evolve(
                 task.settings,
@@ -66,10 +66,10 @@ class MaskedFinder:
     def classes(self) -> Classes:
         known = sorted(self._words)
         for name in self.config.classes:
-            for part in name.split("+"):
-                if part not in known:
+            for rule_class in name.split("+"):
+                if rule_class not in known:
                     raise DataError(
-                        f"no row has the class {part!r} (found: {', '.join(known) or 'none'}); set"
+                        f"no row has the class {rule_class!r} (found: {', '.join(known) or 'none'}); set"
                         " paradigm.factual_class"
                     )
         if len(known) < 2:
@@ -84,7 +84,7 @@ class MaskedFinder:
     def may_be(self, text: str) -> bool:
         return any(text.casefold() in words for words in self._words.values())
 
-    def listed(self, part: str) -> tuple[str, ...]:
+    def listed(self, rule_class: str) -> tuple[str, ...]:
         return ()
 
     def aligned(self) -> bool:
@@ -105,36 +105,36 @@ class MaskedFinder:
         start, end = text.span
         factual = text.text[start:end]
         word = factual.casefold()
-        part = column(text, config.factual_class, "factual_class") if config.factual_class else word
+        rule_class = column(text, config.factual_class, "factual_class") if config.factual_class else word
         alternative = column(text, config.alternative, "alternative") if config.alternative else ""
         other = (
             column(text, config.alternative_class, "alternative_class") if config.alternative_class else ""
         )
         left, right = text.text[:start], text.text[end:]
-        found = Slot(
-            left, factual, right, word, part, text.unit, text.document, text.split, alternative, other
+        slot = Slot(
+            left, factual, right, word, rule_class, text.unit, text.document, text.split, alternative, other
         )
-        if part in (NEUTRAL, other):
-            return Finding(neutral_slot=found)
-        self._words.setdefault(part, set()).add(word)
-        return Finding((found,))
+        if rule_class in (NEUTRAL, other):
+            return Finding(neutral_slot=slot)
+        self._words.setdefault(rule_class, set()).add(word)
+        return Finding((slot,))
 
     def alternatives(
         self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]
     ) -> dict[str, list[str]]:
         """The fillers of the other classes; or the one that the row gives, under the class that it gives or
         that has this filler."""
-        allowed = classes.others(candidate.part)
+        allowed = classes.others(candidate.rule_class)
         if not candidate.alternative:
             return {
                 name: words
-                for name, parts in allowed.items()
-                if (words := [w for part in parts for w in forms.get(part, ())])
+                for name, rule_classes in allowed.items()
+                if (words := [w for rule_class in rule_classes for w in forms.get(rule_class, ())])
             }
         wanted = candidate.alternative.casefold()
-        for name, parts in allowed.items():
-            if candidate.alternative_class in parts or any(
-                wanted in self._words.get(part, ()) for part in parts
+        for name, rule_classes in allowed.items():
+            if candidate.alternative_class in rule_classes or any(
+                wanted in self._words.get(rule_class, ()) for rule_class in rule_classes
             ):
                 return {name: [candidate.alternative]}
         only = len(allowed) == 1 and not candidate.alternative_class

@@ -23,7 +23,7 @@ AB = {"A": ("he",), "B": ("they",)}
 def found(rules: Rules, text: str | Text, classes=()) -> list[tuple[str, str]]:
     finder = RulesFinder(rules, choose_classes(classes, (), rules.names, "words"))
     finding = finder.find(Text(text) if isinstance(text, str) else text)
-    return [(slot.surface, slot.part) for slot in finding.candidates]
+    return [(slot.surface, slot.rule_class) for slot in finding.candidates]
 
 
 def pairs_of(rules: Rules, texts, classes=(), transitions=(), one_way=False, **more):

@@ -195,7 +195,10 @@ def test_functions_by_name_are_a_source(tmp_path):
             {"loss": HERE + "averaged"},
             r"source.loss must give a loss for each of \d+ examples, and gave \(\)",
         ),
-        ({"model": "not a name"}, r"^'model' must match regex .* \('not a name' doesn't\) at source$"),
+        (
+            {"model": "not a name"},
+            r"^'model' must match regex .* \('not a name' doesn't\) at source \(`model\(name\)` gives",
+        ),
     ],
 )
 def test_functions_that_do_not_fit_are_refused(change, words):

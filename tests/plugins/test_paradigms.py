@@ -124,7 +124,7 @@ def test_only_definite_articles_of_the_singular_count(change):
             Text("die Uhr", tokens=(Token(0, 3, "der", tags),))
         )
 
-    assert [slot.part for slot in finding(article).candidates] == ["FemNom"]
+    assert [slot.rule_class for slot in finding(article).candidates] == ["FemNom"]
     assert not finding(article | change).candidates
 
 

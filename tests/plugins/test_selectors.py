@@ -118,7 +118,7 @@ def test_a_model_in_parts_gives_the_same_weights(monkeypatch):
         *torch.tensor([part.size for _, part in parts]).cumsum(0).tolist()[:-1],
     ]
     run = Session("english-pronouns", **settings(selector=options))
-    first, second = (each.gradients.scope.places_in(scope()) for each in (at_once, run))
+    first, second = (each.gradients.scope.columns_in(scope()) for each in (at_once, run))
     assert len(set(first.tolist()) & set(second.tolist())) >= 698, "but for ties in rounding"
     selector = run.registry.build(SELECTOR, "top-gradient", run.config.selector.config)
     assert selector.held(run.loaded.model) < 4 * scope().size
@@ -140,7 +140,7 @@ def test_the_largest_are_those_that_sorting_gives(dtype, values, data):
 
 
 def matched(whole, narrow):
-    places = {part.name: place for part, place in whole.parts()}
+    places = {part.name: place for part, place in whole.with_columns()}
     return [(part, places[part.name]) for part in narrow.slices]
 
 

@@ -10,38 +10,10 @@ from gradiend_core.comparison.crossing import encode_all
 from gradiend_core.comparison.report import Reading, compare_features
 from gradiend_core.comparison.tables import Compared
 from gradiend_core.learning.encodings import encodings
-from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.run import ComparisonSettings
-from gradiend_core.records.scope import ParameterScope, ParameterSlice
-
-SCOPE = ParameterScope(
-    (
-        ParameterSlice("layer.0.a", (20, 10)),
-        ParameterSlice("layer.1.b", (300,)),
-        ParameterSlice("c", (10, 50)),
-    )
-)
-
+from tests.gradiend_core.toys import rows_of
 
 GENERATOR = torch.Generator().manual_seed(0)
-
-
-def feature(decoder: torch.Tensor, scope: ParameterScope = SCOPE, **more: object) -> LearnedFeature:
-    parts = {
-        "encoder": decoder.flip(0),
-        "encoder_bias": 0.0,
-        "decoder": decoder,
-        "decoder_bias": torch.zeros_like(decoder),
-    }
-    roles = {"source": GradientRole.ALTERNATIVE, "target": GradientRole.DIFFERENCE}
-    return LearnedFeature(**{**parts, "scope": scope, "classes": ("A", "B"), **roles, **more})
-
-
-def rows_of(report, table: str, **wanted: object) -> list[dict]:
-    table = report.tables[table]
-    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,7 @@ def test_an_adapter_does_what_it_says(run, tmp_path):
     assert about["relative_error_by_rank"]["96"] == pytest.approx((1 - about["held"]) ** 0.5, abs=1e-3)
     whole = run.update("3PL", 0.05)
     held = ParameterScope(tuple(part for part in whole.scope.slices if part.name not in about["left_out"]))
-    places = [place for part, place in whole.scope.parts() if part.name not in about["left_out"]]
+    places = [place for part, place in whole.scope.with_columns() if part.name not in about["left_out"]]
     part = WeightUpdate(
         torch.cat([whole.direction[place] for place in places]),
         held,
@@ -94,7 +94,7 @@ def test_the_error_of_a_rank_is_that_of_the_weights(run):
     whole = run.update("3PL", 0.05)
     found = lora_factors(run.loaded.model, whole, 2)
     lost = 0.0
-    for part, place in whole.scope.parts():
+    for part, place in whole.scope.with_columns():
         change = whole.learning_rate * part.spread(whole.direction[place])
         name = part.name.removesuffix(".weight")
         if name in found.factors:

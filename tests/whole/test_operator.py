@@ -68,7 +68,7 @@ def test_tied_weights_are_one_column_with_both_their_uses():
     examples = subset(run.examples["train"], [0])
     row = naive_gradients(run.gradients, examples, GradientRole.FACTUAL)[0]
     place = next(
-        place for part, place in run.gradients.scope.parts() if part.name == "transformer.wte.weight"
+        place for part, place in run.gradients.scope.with_columns() if part.name == "transformer.wte.weight"
     )
     embedding = row[place].view(-1, 96)
     token = run.examples["train"].rows[0].fillers[0]

@@ -35,7 +35,7 @@ def test_an_edit_adds_exactly_the_update_and_is_undone_to_the_bit(scope):
         assert edited is model
         change = {name: edited.state_dict()[name] - before[name] for name in before}
         parameters = dict(model.named_parameters())
-        for part, place in update.scope.parts():
+        for part, place in update.scope.with_columns():
             wanted = torch.zeros(part.shape).flatten()
             wanted[slice(None) if part.index is None else part.index] = 0.37 * update.direction[place]
             assert torch.allclose(change[part.name].flatten(), wanted, atol=1e-6)

@@ -20,10 +20,10 @@ def declaring_is_light(subject: Subject) -> None:
     """Importing the plugin brings in no torch, transformers, datasets or matplotlib."""
     module = subject.contribution.factory.split(":")[0].split(".")[0]
     code = f"import {module}, sys; print(*[name for name in {HEAVY!r} if name in sys.modules])"
-    found = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**_environment()}
     )
-    heavy = found.stdout.split()
+    heavy = completed.stdout.split()
     assert not heavy, (
         f"importing {module} imports {', '.join(heavy)}; move that into the module that the factory names"
     )
@@ -41,7 +41,7 @@ def settings_are_a_documented_table(subject: Subject) -> None:
     config = subject.config
     try:
         object.__setattr__  # noqa: B018
-        for name in (each.name for each in attrs.fields(kind)):
+        for name in (field.name for field in attrs.fields(kind)):
             setattr(config, name, getattr(config, name))
             raise AssertionError(f"{kind.__name__} can be changed; decorate it with attrs.frozen")
     except attrs.exceptions.FrozenInstanceError:

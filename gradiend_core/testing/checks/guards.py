@@ -23,7 +23,7 @@ def nothing_else_changes(subject: Subject) -> Iterator[None]:
     before = model_fingerprint(model), _modes(model), random_states()
     yield
     assert model_fingerprint(model) == before[0], "it changes the model's weights; restore them, to the bit"
-    assert all(each.grad is None for each in model.parameters()), (
+    assert all(parameter.grad is None for parameter in model.parameters()), (
         "it leaves .grad on the model's parameters; set it to None"
     )
     assert _modes(model) == before[1], (
@@ -35,7 +35,9 @@ def nothing_else_changes(subject: Subject) -> Iterator[None]:
 
 
 def _modes(model: Any) -> tuple[list[bool], list[bool]]:
-    return [each.training for each in model.modules()], [each.requires_grad for each in model.parameters()]
+    return [module.training for module in model.modules()], [
+        module.requires_grad for module in model.parameters()
+    ]
 
 
 def random_states() -> tuple[Any, ...]:

@@ -18,8 +18,10 @@ from gradiend_core.testing.subject import Subject
 
 def _learned(subject: Subject) -> Any:
     run, examples = subject.session, subject.session.examples
-    parts = examples["train"], examples["validation"], examples["neutral_trained"]
-    return subject.build().learn(LearningTask(run.gradients, *parts, run.data.axes, run.seed, lambda _: None))
+    example_sets = examples["train"], examples["validation"], examples["neutral_trained"]
+    return subject.build().learn(
+        LearningTask(run.gradients, *example_sets, run.data.axes, run.seed, lambda _: None)
+    )
 
 
 @check(LEARNER)
@@ -60,7 +62,7 @@ def strengthening_strengthens(subject: Subject) -> None:
     rows = [row for row, pair in enumerate(examples.pairs) if code_of(pair, feature.classes) == -1.0]
     batch = examples.batch(rows, run.gradients.device)
     update = feature.update(feature.classes[0], 1.0)
-    length = math.hypot(*(float(each.detach().norm()) for each in run.gradients.passes.parameters))
+    length = math.hypot(*(float(parameter.detach().norm()) for parameter in run.gradients.passes.parameters))
     if not update.norm:
         return
     with torch.no_grad():

@@ -26,8 +26,8 @@ def the_unedited_model_is_in_the_race(subject: Subject) -> None:
         known = bool(texts_of) and set(texts_of) <= set(classes)
         assert known, f"texts_of({goal.name}) is {texts_of}, and the axis has {classes}"
         base = measure.candidate("validation", texts_of)
-        own = policy.score(goal, base, base)
-        scored = own is not None and own == own
+        unedited_score = policy.score(goal, base, base)
+        scored = unedited_score is not None and unedited_score == unedited_score
         assert scored, f"the unedited model has no score for {goal.name}; give it one"
         assert base.language
         broken = attrs.evolve(
@@ -37,7 +37,8 @@ def the_unedited_model_is_in_the_race(subject: Subject) -> None:
             probabilities={name: torch.zeros_like(values) for name, values in base.probabilities.items()},
         )
         score = policy.score(goal, broken, base)
-        fine = score is None or score <= own
+        fine = score is None or score <= unedited_score
         assert fine, (
-            f"for {goal.name} a model that predicts nothing scores {score}, and the unedited one {own}"
+            f"for {goal.name} a model that predicts nothing scores {score}, and the unedited one"
+            f" {unedited_score}"
         )

@@ -23,20 +23,24 @@ def a_scope_is_of_the_model(subject: Subject) -> None:
     scope = _selected(subject)
     named = dict(subject.session.loaded.model.named_parameters())
     assert scope.size, "nothing is selected; raise ConfigError instead"
-    names = [part.name for part in scope.slices]
+    names = [parameter_slice.name for parameter_slice in scope.slices]
     assert len(set(names)) == len(names), "a parameter is in the scope twice"
-    for part in scope.slices:
-        assert part.name in named, (
-            f"{part.name!r} is no name of model.named_parameters(), which has tied weights once"
+    for parameter_slice in scope.slices:
+        assert parameter_slice.name in named, (
+            f"{parameter_slice.name!r} is no name of model.named_parameters(), which has tied weights once"
         )
-        assert tuple(named[part.name].shape) == part.shape, f"{part.name} has another shape than the model's"
-        if part.index is not None:
+        assert tuple(named[parameter_slice.name].shape) == parameter_slice.shape, (
+            f"{parameter_slice.name} has another shape than the model's"
+        )
+        if parameter_slice.index is not None:
             ascending = (
-                bool((part.index.diff() > 0).all())
-                and int(part.index[0]) >= 0
-                and int(part.index[-1]) < named[part.name].numel()
+                bool((parameter_slice.index.diff() > 0).all())
+                and int(parameter_slice.index[0]) >= 0
+                and int(parameter_slice.index[-1]) < named[parameter_slice.name].numel()
             )
-            assert ascending, f"the index of {part.name} is not ascending, unique and within the parameter"
+            assert ascending, (
+                f"the index of {parameter_slice.name} is not ascending, unique and within the parameter"
+            )
 
 
 @check(SELECTOR)

@@ -53,8 +53,8 @@ def an_example_does_not_depend_on_its_batch(subject: Subject) -> None:
         together = source.losses(model, examples.batch(rows, device))
         turned = source.losses(model, examples.batch(rows[::-1], device)).flip(0)
         alone = torch.cat([source.losses(model, examples.batch([row], device)) for row in rows])
-    for found, what in ((turned, "in another order"), (alone, "alone")):
-        worst = float((found - together).abs().max())
+    for losses, what in ((turned, "in another order"), (alone, "alone")):
+        worst = float((losses - together).abs().max())
         assert worst < 1e-3 * (1 + float(together.abs().max())), (
             f"an example's loss differs {what} by {worst:.2g}; mask the padding"
         )
@@ -75,7 +75,9 @@ def swapping_the_fillers_swaps_the_losses(subject: Subject) -> None:
     )
     rows = range(len(examples.pairs))
     with torch.no_grad():
-        losses, turned = (source.losses(model, each.batch(rows, device)) for each in (examples, swapped))
+        losses, turned = (
+            source.losses(model, example_set.batch(rows, device)) for example_set in (examples, swapped)
+        )
     assert torch.allclose(losses, turned.flip(1), rtol=1e-3, atol=1e-4), (
         "with the fillers swapped the losses are not swapped"
     )
@@ -111,9 +113,9 @@ def gradients_are_slopes(subject: Subject) -> None:
     direction = torch.randn(1, whole.scope.size, generator=generator, dtype=torch.float64)
     direction /= direction.norm()
     for role in (GradientRole.FACTUAL, GradientRole.ALTERNATIVE):
-        found = gradients.project(examples, direction, role)[:, 0]
+        derivatives = gradients.project(examples, direction, role)[:, 0]
         slopes = _slopes(gradients, examples, direction[0], role)
-        worst = float((found - slopes).abs().max() / slopes.abs().max().clamp_min(1e-12))
+        worst = float((derivatives - slopes).abs().max() / slopes.abs().max().clamp_min(1e-12))
         assert worst < 1e-4, f"the {role.value} gradient is not the slope of its loss (off by {worst:.2g})"
 
 
@@ -123,15 +125,15 @@ def _slopes(
     from gradiend_core.records.update import WeightUpdate
     from gradiend_core.rewriting.apply import applied
 
-    column, found = (0 if role is GradientRole.FACTUAL else 1), []
+    column, losses = (0 if role is GradientRole.FACTUAL else 1), []
     for sign in (1.0, -1.0):
         with (
             applied(gradients.model, WeightUpdate(direction, gradients.scope, 0.0, sign * step)),
             torch.no_grad(),
         ):
             batch = examples.batch(range(len(examples.pairs)), gradients.device)
-            found.append(gradients.source.losses(gradients.model, batch)[:, column].double())
-    return (found[0] - found[1]) / (2 * step)
+            losses.append(gradients.source.losses(gradients.model, batch)[:, column].double())
+    return (losses[0] - losses[1]) / (2 * step)
 
 
 @check(SOURCE)

@@ -12,6 +12,6 @@ def what_it_names_is_there(subject: Subject) -> None:
     """The factory gives something that can be read: a path that exists, or texts."""
     from pathlib import Path
 
-    found = subject.contribution.build()
-    if isinstance(found, (str, Path)):
-        assert Path(found).exists(), f"{found} does not exist; ship it with the plugin (package-data)"
+    made = subject.contribution.build()
+    if isinstance(made, (str, Path)):
+        assert Path(made).exists(), f"{made} does not exist; ship it with the plugin (package-data)"

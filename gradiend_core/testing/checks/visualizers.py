@@ -47,14 +47,14 @@ def a_comparison(subject: Subject, count: int) -> Report:
         decoder = run.feature.decoder.clone()
         decoder[: size * number // count] = 0
         features.append(Compared(f"feature {number}", (evolve(run.feature, decoder=decoder),), "model"))
-    reading = Reading(run.gradients, test, {each.name: range(len(test.pairs)) for each in features})
+    reading = Reading(run.gradients, test, {feature.name: range(len(test.pairs)) for feature in features})
     return compare_features(features, ComparisonSettings(), {"model": reading})
 
 
 def _drawn(draw: Callable[[], Any], without: Callable[[], Any]) -> None:
     """Draws with and without what the figure needs."""
-    found = sys.modules.get("matplotlib")
-    before, opened = dict(found.rcParams) if found else None, _open_figures()
+    matplotlib_before = sys.modules.get("matplotlib")
+    before, opened = dict(matplotlib_before.rcParams) if matplotlib_before else None, _open_figures()
     figure = draw()
     matplotlib, kind = (
         sys.modules["matplotlib"],
