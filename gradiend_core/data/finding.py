@@ -91,7 +91,7 @@ class RulesFinder:
     rules: Rules
     chosen: Classes
     _pattern: Any = field(init=False)
-    _parts: dict[str, tuple[str, ...]] = field(init=False)
+    _classes_of_word: dict[str, tuple[str, ...]] = field(init=False)
     _spelling: dict[tuple[str, str], str] = field(init=False)
     _lemmas: dict[str, tuple[str, ...]] = field(init=False)
     _before: dict[str, frozenset[str]] = field(init=False)
@@ -99,7 +99,7 @@ class RulesFinder:
     @_pattern.default
     def _make_pattern(self) -> Any:
         rules = self.rules
-        words = {word for own in rules.words.values() for word in own} | set(rules.not_neutral)
+        words = {word for listed in rules.words.values() for word in listed} | set(rules.not_neutral)
         forms = {unicodedata.normalize(form, word) for form in ("NFC", "NFD") for word in words}
         unfolding = any(
             len(folded(form)) != len(form) for form in forms
@@ -112,8 +112,8 @@ class RulesFinder:
             return regex.compile("|".join(map(regex.escape, longest)), flags)
         return regex.compile(r"(?<!\w)\L<words>(?!\w)", flags, words=forms)
 
-    @_parts.default
-    def _make_parts(self) -> dict[str, tuple[str, ...]]:
+    @_classes_of_word.default
+    def _make_classes_of_word(self) -> dict[str, tuple[str, ...]]:
         return self.rules.owners(self.rules.words)
 
     @_spelling.default
@@ -121,8 +121,8 @@ class RulesFinder:
         """How a class's list spells its words, each by its first spelling."""
         return {
             (name, self.rules.key(word)): word
-            for name, own in self.rules.words.items()
-            for word in reversed(own)
+            for name, listed in self.rules.words.items()
+            for word in reversed(listed)
         }
 
     @_lemmas.default
@@ -164,7 +164,10 @@ class RulesFinder:
 
     def _named(self, text: str) -> tuple[str, ...]:
         """The parts of which some word is in a text."""
-        slots = (self._parts.get(self.rules.key(match.group()), ()) for match in self._pattern.finditer(text))
+        slots = (
+            self._classes_of_word.get(self.rules.key(match.group()), ())
+            for match in self._pattern.finditer(text)
+        )
         return tuple(dict.fromkeys(rule_class for rule_classes in slots for rule_class in rule_classes))
 
     def find(self, text: Text) -> Finding:
@@ -183,7 +186,7 @@ class RulesFinder:
         start, end = text.span or (0, len(text.text))
         for match in matches:
             surface = match.group()
-            rule_classes = self._parts.get(self.rules.key(surface), ())
+            rule_classes = self._classes_of_word.get(self.rules.key(surface), ())
             if not rule_classes or match.start() < start or match.end() > end:
                 continue
             fitting, why = self._fitting(text, match, rule_classes, tokens)

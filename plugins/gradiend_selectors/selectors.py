@@ -175,7 +175,7 @@ class ByGradient(PartOfBackbone):
 
     def held(self, model: nn.Module) -> int:
         """Mean differences of one part at a time, and the largest so far with their places, twice."""
-        at_once = max(part.size for _, part in in_parts(scope_of(model, backbone(model))))
+        at_once = max(scope.size for _, scope in in_parts(scope_of(model, backbone(model))))
         return 4 * at_once + at_once // 4 + 2 * 12 * self.size(model)[0]
 
     def select(self, task: SelectionTask) -> ParameterScope:

@@ -115,9 +115,9 @@ def event(rng: random.Random, possessive: str) -> str:
         ["the", "a", possessive, f"the {rng.choice(ADJECTIVES)}", f"{possessive} {rng.choice(ADJECTIVES)}"]
     )
     thing = f"{article} {rng.choice(OBJECTS)}"
-    place = rng.choice(["in", "near", "behind"]) + f" the {rng.choice(PLACES)}"
+    spot = rng.choice(["in", "near", "behind"]) + f" the {rng.choice(PLACES)}"
     return rng.choice(
-        [f"{rng.choice(PAST)} {thing}", f"{rng.choice(PAST)} {thing} {place}", f"{rng.choice(GONE)} {place}"]
+        [f"{rng.choice(PAST)} {thing}", f"{rng.choice(PAST)} {thing} {spot}", f"{rng.choice(GONE)} {spot}"]
     )
 
 
@@ -155,19 +155,19 @@ def neutral_text(rng: random.Random) -> str:
     """A text without any pronoun."""
     pick = rng.choice
     thing, other = f"{pick(ADJECTIVES)} {pick(OBJECTS + THINGS)}", pick(OBJECTS + THINGS)
-    place, time, weather = pick(PLACES), pick(TIMES), pick(WEATHER)
+    spot, time, weather = pick(PLACES), pick(TIMES), pick(WEATHER)
     name = pick(MEN + WOMEN)
     patterns = [
-        lambda: f"the {thing} {pick(NEUTRAL_PAST)} near the {place}",
-        lambda: f"there was a {thing} behind the {place}",
-        lambda: f"{time}, the {weather} {pick(['stopped', 'began', 'returned'])} over the {place}",
+        lambda: f"the {thing} {pick(NEUTRAL_PAST)} near the {spot}",
+        lambda: f"there was a {thing} behind the {spot}",
+        lambda: f"{time}, the {weather} {pick(['stopped', 'began', 'returned'])} over the {spot}",
         lambda: f"the {pick(MATTERS)} of the {other} was {pick(ADJECTIVES)}",
-        lambda: f"{name} {pick(PAST)} the {thing} in the {place}",
-        lambda: f"{pick(MEN)} and {pick(WOMEN)} {pick(GONE)} near the {place} {time}",
-        lambda: f"every {pick(ANIMALS)} in the {place} {pick(GONE)} {time}",
+        lambda: f"{name} {pick(PAST)} the {thing} in the {spot}",
+        lambda: f"{pick(MEN)} and {pick(WOMEN)} {pick(GONE)} near the {spot} {time}",
+        lambda: f"every {pick(ANIMALS)} in the {spot} {pick(GONE)} {time}",
         lambda: f"the {pick(PEOPLE)} {pick(PAST)} a {thing} and {pick(PAST)} the {other}",
         lambda: (
-            f"the {place} was {pick(ADJECTIVES)}, and the {weather} {pick(['stopped', 'began', 'returned'])}"
+            f"the {spot} was {pick(ADJECTIVES)}, and the {weather} {pick(['stopped', 'began', 'returned'])}"
             f" {time}"
         ),
         lambda: (

@@ -62,21 +62,21 @@ def texts(seed: int) -> Iterator[str]:
 def faith(rng: random.Random) -> str:
     pick = rng.choice
     believer, (house, cleric, scripture, feast, religion, crowd) = pick(list(RELIGIONS.items()))
-    who, other, group, time, place = pick(PEOPLE), pick(PEOPLE), pick(GROUPS), pick(TIMES), pick(PLACES)
+    who, other, group, time, spot = pick(PEOPLE), pick(PEOPLE), pick(GROUPS), pick(TIMES), pick(PLACES)
     return pick(
         [
-            f"the {believer} {who} from the {place} read the {scripture} in the {house} {time}",
-            f"the {cleric} of the {house} spoke about {religion} with the {who} near the {place} {time}",
+            f"the {believer} {who} from the {spot} read the {scripture} in the {house} {time}",
+            f"the {cleric} of the {house} spoke about {religion} with the {who} near the {spot} {time}",
             f"{time} the {believer} {group} met the {cleric} and the {who} near the {house}",
-            f"the {believer} {who} and the {other} prepared a dinner for {feast} near the {place}",
-            f"many {crowd} from the {place} went to the {house} {time} and listened to the {cleric}",
+            f"the {believer} {who} and the {other} prepared a dinner for {feast} near the {spot}",
+            f"many {crowd} from the {spot} went to the {house} {time} and listened to the {cleric}",
             f"at {feast} the {crowd} sang for the {who} of the {group} behind the {house}",
             (
                 f"{time} the {who} learned about {religion} from a {believer} {other} who gave away a"
                 f" {scripture}"
             ),
             (
-                f"the {scripture} of the {who} lay in the {house} near the {place} where the {cleric} taught"
+                f"the {scripture} of the {who} lay in the {house} near the {spot} where the {cleric} taught"
                 f" {religion}"
             ),
         ]
@@ -86,18 +86,18 @@ def faith(rng: random.Random) -> str:
 def origin(rng: random.Random) -> str:
     pick = rng.choice
     (colour, adjective, continent), countries = pick(list(ORIGINS.items()))
-    who, country, time, place = pick(PEOPLE), pick(countries), pick(TIMES), pick(PLACES)
+    who, country, time, spot = pick(PEOPLE), pick(countries), pick(TIMES), pick(PLACES)
     return pick(
         [
-            f"the {colour} {who} from {country} {pick(DEEDS)} near the {place} {time}",
-            f"the {who} flew from {country} in {continent} to a {place}",
+            f"the {colour} {who} from {country} {pick(DEEDS)} near the {spot} {time}",
+            f"the {who} flew from {country} in {continent} to a {spot}",
             (
                 f"{country} is a country in {continent} with many {adjective}"
                 f" {pick(['songs', 'books', 'towns'])}"
             ),
             f"a {who} from {country} wrote about {adjective} {pick(['music', 'food', 'history'])} {time}",
             f"the {adjective} {who} returned to {country} in {continent} {time}",
-            f"{time} a {colour} {who} came from {country} and {pick(VISITS)} the {place}",
+            f"{time} a {colour} {who} came from {country} and {pick(VISITS)} the {spot}",
         ]
     )
 
@@ -121,13 +121,13 @@ def taste(rng: random.Random) -> str:
 
 def neutral(rng: random.Random) -> str:
     pick = rng.choice
-    who, place, time, thing = pick(PEOPLE), pick(PLACES), pick(TIMES), pick(OBJECTS)
+    who, spot, time, thing = pick(PEOPLE), pick(PLACES), pick(TIMES), pick(OBJECTS)
     return pick(
         [
-            f"the {who} {pick(DEEDS)} near the {place} {time}",
-            f"{time} the {who} {pick(VISITS)} the {place}",
-            f"the {thing} lay behind the {place} {time}",
-            f"a {thing} and a {pick(OBJECTS)} stood in the {place}",
-            f"the {who} from the {place} needed a {thing}",
+            f"the {who} {pick(DEEDS)} near the {spot} {time}",
+            f"{time} the {who} {pick(VISITS)} the {spot}",
+            f"the {thing} lay behind the {spot} {time}",
+            f"a {thing} and a {pick(OBJECTS)} stood in the {spot}",
+            f"the {who} from the {spot} needed a {thing}",
         ]
     )

@@ -145,6 +145,16 @@ def test_the_core_names_no_evaluator_learner_or_figure():
         assert not named, path
 
 
+def test_variables_have_names_that_say_what_they_hold():
+    riddles = {"own", "found", "each", "place", "places", "part", "parts"}
+    for path in [*(ROOT / "gradiend_core").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        fields = {node.target for node in nodes if isinstance(node, ast.AnnAssign)}
+        names = {node.id for node in nodes if isinstance(node, ast.Name) and node not in fields}
+        names |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        assert not names & riddles, path
+
+
 def test_every_built_in_is_installed():
     installed = {
         state.entry_point
