@@ -58,6 +58,7 @@ from gradiend_core.records.funnel import Funnel as Funnel
 from gradiend_core.records.goal import Goal as Goal
 from gradiend_core.records.goal import goal_of as goal_of
 from gradiend_core.records.gradient_role import GradientRole as GradientRole
+from gradiend_core.records.masking import MaskingSettings as MaskingSettings
 from gradiend_core.records.metric import Metric as Metric
 from gradiend_core.records.metric import shown as shown
 from gradiend_core.records.pair import NEUTRAL as NEUTRAL
@@ -113,9 +114,11 @@ from gradiend_core.language.slots import prepare_slots as prepare_slots
 from gradiend_core.language.slots import token_limit as token_limit
 from gradiend_core.language.spans import SpanSource as SpanSource
 from gradiend_core.language.spans import prepare_spans as prepare_spans
+from gradiend_core.language.texts import HiddenText as HiddenText
 from gradiend_core.language.texts import TextBatch as TextBatch
 from gradiend_core.language.texts import TextRow as TextRow
-from gradiend_core.language.texts import masked_places as masked_places
+from gradiend_core.language.texts import accuracy_scores as accuracy_scores
+from gradiend_core.language.texts import hidden_text_batches as hidden_text_batches
 from gradiend_core.language.texts import text_batches as text_batches
 from gradiend_core.language.texts import text_scores as text_scores
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import allowed_padding, micro_batches
-from gradiend_core.language.slots import logits_at, padded
+from gradiend_core.language.slots import logits_at, padded, token_limit
 from gradiend_core.records.candidate import TextScores
+from gradiend_core.records.masking import MaskingSettings
 
 #: tokens in one batch; smaller than for slots, since the vocabulary counts for every predicted token
 TEXT_BUDGET = 2048
@@ -69,13 +71,55 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
     return batches
 
 
-def masked_places(
-    special: Sequence[Sequence[int]], seed: int, share: float, least: int, most: int, *, every_token: bool
-) -> Iterator[tuple[int, list[int]]]:
-    """Which tokens to hide, as (text, places): the share of a text's tokens, one at least and `most` at most,
-    but no special token. Texts come several times, with other tokens, until `least` are hidden: the accuracy
-    at 100 tokens moves in steps of 1 %. With `every_token` each is hidden alone, once."""
-    rng = random.Random(f"{seed}:masks")
+@frozen
+class HiddenText:
+    """Text number `text`, in tokens, and the positions of those that are to be hidden and predicted."""
+
+    text: int
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        return tuple(self.ids[position] for position in self.positions)
+
+    def hidden_by(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        """The text with the first of these tokens at the first hidden position, and so on."""
+        replaced = dict(zip(self.positions, tokens, strict=False))
+        return tuple(replaced.get(position, token) for position, token in enumerate(self.ids))
+
+
+def hidden_text_batches(
+    texts: Sequence[str],
+    tokenizer: Any,
+    model: nn.Module,
+    settings: MaskingSettings,
+    seed: int,
+    row_of: Callable[[HiddenText], TextRow],
+    *,
+    most: int | None = None,
+    every_token: bool = False,
+) -> list[TextBatch]:
+    """Texts with some of their tokens hidden, at most `most` at once; with `every_token` each token alone
+    (pseudo-log-likelihood, arXiv 1910.14659). `row_of` says what the model is given for one."""
+    limit = token_limit(tokenizer, model, settings.max_tokens)
+    encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
+    chosen = _hidden_positions(
+        encoded["special_tokens_mask"], seed, settings, most or limit, every_token=every_token
+    )
+    rows = [
+        row_of(HiddenText(text, tuple(encoded["input_ids"][text]), positions)) for text, positions in chosen
+    ]
+    return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
+
+
+def _hidden_positions(
+    special: Sequence[Sequence[int]], seed: int, settings: MaskingSettings, most: int, *, every_token: bool
+) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Which tokens to hide, as (text, positions): the share of a text's tokens, one at least and `most` at
+    most, but no special token. Texts come several times, with other tokens, until `min_masked` are hidden:
+    the accuracy at 100 tokens moves in steps of 1 %. With `every_token` each is hidden alone, once."""
+    rng, share, missing = random.Random(f"{seed}:masks"), settings.mask_share, settings.min_masked
     orders = []
     for flags in special:
         ordinary = [position for position, flag in enumerate(flags) if not flag]
@@ -85,10 +129,17 @@ def masked_places(
         for text, order in enumerate(orders):
             few = 1 if every_token else min(most, max(1, round(share * len(order))))
             if chosen := sorted(order[turn * few : (turn + 1) * few]):
-                least -= len(chosen)
-                yield text, chosen
-        if least <= 0 and not every_token:
+                missing -= len(chosen)
+                yield text, tuple(chosen)
+        if missing <= 0 and not every_token:
             break
+
+
+def accuracy_scores(model: nn.Module, batches: Sequence[TextBatch]) -> TextScores:
+    """`text_scores` with the accuracy: whether the target is the likeliest token."""
+    return text_scores(
+        model, batches, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets
+    )
 
 
 def text_scores(

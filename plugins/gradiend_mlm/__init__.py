@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from attrs import frozen, validators
+from attrs import frozen
 
-from gradiend_core.api import Contribution, hookimpl, setting
+from gradiend_core.api import Contribution, MaskingSettings, hookimpl, setting
 
 
 @frozen
-class MaskedSettings:
+class MaskedSettings(MaskingSettings):
     """Settings of `mlm`: the filler at a mask, with the text on both sides."""
-
-    max_tokens: int = setting(
-        128, "Tokens that a row may have; text far from the slot is cut.", validator=validators.ge(8)
-    )
-    mask_share: float = setting(
-        0.15,
-        "The share of tokens that is masked for the language modelling score.",
-        validator=[validators.gt(0), validators.le(1)],
-    )
-    min_masked: int = setting(
-        2000,
-        "Masked tokens that a score rests on at least; texts are masked anew until then.",
-        validator=validators.ge(1),
-    )
 
 
 @frozen

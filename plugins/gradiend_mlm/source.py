@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 from gradiend_core.api import (
     Examples,
     GradientSettings,
+    HiddenText,
     MinimalPair,
     ModelError,
     TextBatch,
     TextRow,
     TextScores,
     TextSlotSource,
+    accuracy_scores,
     architecture,
+    hidden_text_batches,
     load_model,
-    masked_places,
     prepare_slots,
-    text_batches,
-    text_scores,
     token_limit,
 )
 from gradiend_mlm import MaskedSettings
@@ -56,24 +56,16 @@ class MaskedSource(TextSlotSource):
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
     ) -> list[TextBatch]:
-        """Texts with some of their tokens masked; each alone (pseudo-log-likelihood, arXiv 1910.14659) with
-        `every_token`."""
-        limit, rows = token_limit(tokenizer, model, self.config.max_tokens), []
-        encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
-        share, least = self.config.mask_share, self.config.min_masked
-        hidden = masked_places(
-            encoded["special_tokens_mask"], seed, share, least, limit, every_token=every_token
+        """Texts with masked tokens."""
+
+        def row_of(hidden: HiddenText) -> TextRow:
+            ids = hidden.hidden_by([tokenizer.mask_token_id] * len(hidden.positions))
+            return TextRow(ids, hidden.positions, hidden.targets, hidden.text)
+
+        return hidden_text_batches(
+            texts, tokenizer, model, self.config, seed, row_of, every_token=every_token
         )
-        for text, positions in hidden:
-            ids = list(encoded["input_ids"][text])
-            targets = tuple(ids[position] for position in positions)
-            for position in positions:
-                ids[position] = tokenizer.mask_token_id
-            rows.append(TextRow(tuple(ids), tuple(positions), targets, text))
-        return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the accuracy at masked tokens."""
-        return text_scores(
-            model, prepared, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets
-        )
+        return accuracy_scores(model, prepared)

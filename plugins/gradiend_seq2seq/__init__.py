@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from attrs import frozen, validators
+from attrs import frozen
 
-from gradiend_core.api import Contribution, hookimpl, setting
+from gradiend_core.api import Contribution, MaskingSettings, hookimpl
 
 
 @frozen
-class Seq2SeqSettings:
+class Seq2SeqSettings(MaskingSettings):
     """Settings of `seq2seq`: a slot in the encoder's text, the filler as the decoder's next token."""
-
-    max_tokens: int = setting(
-        128,
-        "Tokens that the encoder's text may have; text far from the slot is cut.",
-        validator=validators.ge(8),
-    )
-    mask_share: float = setting(
-        0.15,
-        "The share of tokens that is masked for the language modelling score.",
-        validator=[validators.gt(0), validators.le(1)],
-    )
-    min_masked: int = setting(
-        2000,
-        "Masked tokens that a score rests on at least; texts are masked anew until then.",
-        validator=validators.ge(1),
-    )
 
 
 @hookimpl

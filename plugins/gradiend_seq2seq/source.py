@@ -18,6 +18,7 @@ from gradiend_core.api import (
     Drop,
     Examples,
     GradientSettings,
+    HiddenText,
     MinimalPair,
     ModelError,
     SlotSource,
@@ -25,14 +26,13 @@ from gradiend_core.api import (
     TextRow,
     TextScores,
     TokenBatch,
+    accuracy_scores,
     architecture,
     config_of,
+    hidden_text_batches,
     load_model,
-    masked_places,
     padded,
     prepare_slots,
-    text_batches,
-    text_scores,
     token_limit,
 )
 from gradiend_seq2seq import Seq2SeqSettings
@@ -105,31 +105,28 @@ class Seq2SeqSource(SlotSource):
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
     ) -> list[TextBatch]:
-        """Texts with some of their tokens hidden; each alone (as in arXiv 1910.14659) with `every_token`."""
-        limit, start, rows = token_limit(tokenizer, model, self.config.max_tokens), _start(model), []
-        encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
-        hidden = _hidden(tokenizer, limit)
-        settings = self.config.mask_share, self.config.min_masked, len(hidden)
-        for text, positions_hidden in masked_places(
-            encoded["special_tokens_mask"], seed, *settings, every_token=every_token
-        ):
-            ids = list(encoded["input_ids"][text])
-            targets = tuple(ids[position] for position in positions_hidden)
-            if tokenizer.mask_token_id is None:
-                said = [token for pair in zip(hidden, targets, strict=False) for token in pair]
-                decoder, positions = (start, *said[:-1]), tuple(range(1, 2 * len(positions_hidden), 2))
-            else:
-                decoder, positions = (start, *ids[: positions_hidden[-1]]), tuple(positions_hidden)
-            for position, sentinel in zip(positions_hidden, hidden, strict=False):
-                ids[position] = sentinel
-            rows.append(TextRow(tuple(ids), positions, targets, text, decoder))
-        return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
+        """Texts with hidden tokens."""
+        sentinels = _hidden(tokenizer, token_limit(tokenizer, model, self.config.max_tokens))
+        start = _start(model)
+
+        def row_of(hidden: HiddenText) -> TextRow:
+            positions, targets = hidden.positions, hidden.targets
+            decoder: tuple[int, ...]
+            if tokenizer.mask_token_id is None:  # the decoder says sentinel, token, sentinel, token, …
+                answer = [token for pair in zip(sentinels, targets, strict=False) for token in pair]
+                decoder, positions = (start, *answer[:-1]), tuple(range(1, 2 * len(targets), 2))
+            else:  # it writes the text again
+                decoder = (start, *hidden.ids[: positions[-1]])
+            return TextRow(hidden.hidden_by(sentinels), positions, targets, hidden.text, decoder)
+
+        most = len(sentinels)
+        return hidden_text_batches(
+            texts, tokenizer, model, self.config, seed, row_of, most=most, every_token=every_token
+        )
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the accuracy at hidden tokens."""
-        return text_scores(
-            model, prepared, lambda log_probabilities, targets: log_probabilities.argmax(-1) == targets
-        )
+        return accuracy_scores(model, prepared)
 
 
 def _hidden(tokenizer: Any, most: int) -> list[int]:
