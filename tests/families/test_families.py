@@ -260,7 +260,7 @@ def test_texts_of_an_encoder_decoder_are_scored_at_what_was_hidden(name, folders
                 assert torch.equal(said[plain], shown[plain])
             else:
                 assert set(tokenizer.convert_ids_to_tokens(said)) <= {f"<extra_id_{n}>" for n in range(4)}
-        assert torch.allclose(scores.surprisals, total, rtol=1e-4)
+        torch.testing.assert_close(scores.surprisals, total, rtol=0.0001, atol=1e-8)
         assert torch.equal(scores.scores, right)
     row = prepared[0]
     if name == "BART":

@@ -91,7 +91,7 @@ def test_many_directions_share_a_pass(directions):
     chosen = torch.randn(directions, gradients.scope.size, dtype=torch.float64)
     found = gradients.project(ROWS, chosen, GradientRole.FACTUAL)
     assert len(calls) == 1
-    assert torch.allclose(found, matrix @ chosen.T, rtol=1e-10)
+    torch.testing.assert_close(found, matrix @ chosen.T, rtol=1e-10, atol=0)
 
 
 @pytest.mark.parametrize("transposed", [False, True])
@@ -130,4 +130,4 @@ def test_roles_may_have_their_own_coefficients_and_the_result_may_be_reused():
     found = gradients.accumulate(ROWS, [0, 2, 3, 4], coefficients, list(GradientRole), out=out)
     assert found is out
     for each, weights, rows in zip(found, coefficients, matrix, strict=True):
-        assert torch.allclose(each, weights @ rows[[0, 2, 3, 4]], rtol=1e-10)
+        torch.testing.assert_close(each, weights @ rows[[0, 2, 3, 4]], rtol=1e-10, atol=0)

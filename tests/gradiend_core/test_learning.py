@@ -41,7 +41,7 @@ def test_a_step_is_autograds_and_torchs_adamw(k, taught, monkeypatch):
         optimizer.step()
         assert found == pytest.approx(float(loss.detach() / (0.5 * target).square().sum()), rel=1e-5)
         for weight, right in zip(model.weights, free, strict=True):
-            assert torch.allclose(weight, right.detach(), rtol=1e-4, atol=1e-6), number
+            torch.testing.assert_close(weight, right.detach(), rtol=0.0001, atol=1e-06)
 
 
 def test_what_is_not_to_be_learned_stays():

@@ -31,7 +31,9 @@ def test_it_encodes_and_decodes_as_there():
     assert -found == pytest.approx(expected["encoding"], rel=1e-5), "turned: here the factual class counts"
     for code, name in ((-1.0, "plus"), (1.0, "minus")):
         decoded = feature.decode(code)
-        assert torch.allclose(decoded[:20], torch.tensor(expected[f"decoded_{name}"]), rtol=1e-6)
+        torch.testing.assert_close(
+            decoded[:20], torch.tensor(expected[f"decoded_{name}"]), rtol=1e-06, atol=1e-8
+        )
         assert float(decoded.norm()) == pytest.approx(expected[f"norm_{name}"], rel=1e-6)
     assert feature.strengthen("3SG") == -1.0, (
         "there, +1 strengthens the first class when the source is alternative"

@@ -34,7 +34,7 @@ def test_the_causal_loss_is_minus_log_probability_of_the_next_word(causal):
     wanted = torch.stack(
         [-log_probabilities[tokenizer.convert_tokens_to_ids(word)] for word in ("▁he", "▁they")]
     )
-    assert torch.allclose(found, wanted, atol=1e-5)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-05)
     assert torch.exp(-found[0]) > 0.5, (
         "the model knows that Tim is he; half of a word or an early position would not"
     )

@@ -249,7 +249,7 @@ def test_scores_do_not_depend_on_the_batch(run, monkeypatch):
     alone = run.source.score_texts(model, batches)
     assert torch.equal(whole.tokens, alone.tokens)
     assert whole.mean == pytest.approx(alone.mean, rel=1e-4)
-    assert torch.allclose(whole.surprisals, alone.surprisals, rtol=1e-4)
+    torch.testing.assert_close(whole.surprisals, alone.surprisals, rtol=0.0001, atol=1e-8)
 
 
 def test_losses_are_cross_entropies(run):
@@ -258,7 +258,7 @@ def test_losses_are_cross_entropies(run):
     with torch.no_grad():
         losses = run.source.losses(run.loaded.model, batch)
         right = -run.source.slot_log_probabilities(run.loaded.model, batch).gather(1, batch.fillers)
-    assert torch.allclose(losses, right, atol=1e-4)
+    torch.testing.assert_close(losses, right, rtol=1e-5, atol=0.0001)
     assert GradientRole.DIFFERENCE.loss_weights == (1.0, -1.0)
 
 

@@ -197,13 +197,13 @@ def test_classes_that_share_a_form_have_each_rows_own_fillers():
     with torch.no_grad():
         batch = examples.batch(range(len(found)), "cpu")
         right = run.source.slot_log_probabilities(model, batch).gather(1, batch.fillers).exp()
-    assert torch.allclose(found(model).float(), right, atol=1e-5)
+    torch.testing.assert_close(found(model).float(), right, rtol=1e-5, atol=1e-05)
     other = SlotProbabilities(task, "test", OTHERS, 50)
     assert {pair.alternative_class for pair in other.examples.pairs} == {"FemDat"}
     with torch.no_grad():
         batch = other.examples.batch(range(len(other)), "cpu")
         right = run.source.slot_log_probabilities(model, batch).gather(1, batch.fillers).exp().flip(1)
-    assert torch.allclose(other(model).float(), right, atol=1e-5)
+    torch.testing.assert_close(other(model).float(), right, rtol=1e-5, atol=1e-05)
 
 
 def test_simpler_edits_are_searched_for_like_the_features(run):
@@ -255,7 +255,7 @@ def test_activations_are_those_at_the_fillers(run):
                 model(input_ids=encoded["input_ids"])
             handle.remove()
             hidden = seen[0][0] if isinstance(seen[0], tuple) else seen[0]
-            assert torch.allclose(found[filler][place], hidden[0, slot], atol=1e-4)
+            torch.testing.assert_close(found[filler][place], hidden[0, slot], rtol=1e-5, atol=0.0001)
 
 
 def test_an_activation_edit_adds_its_vector_and_leaves(run):
@@ -265,17 +265,18 @@ def test_an_activation_edit_adds_its_vector_and_leaves(run):
     plain = activations.outputs(task, layer, [0, 1], None)
     for rate in (0.5, 2.0):
         edit.apply(rate)
-        assert torch.allclose(
+        torch.testing.assert_close(
             activations.outputs(task, layer, [0, 1], None) - plain,
             rate * edit.change(plain).expand(2, -1),
-            atol=1e-4,
+            rtol=1e-5,
+            atol=0.0001,
         )
     edit.restore()
     assert torch.equal(activations.outputs(task, layer, [0, 1], None), plain)
     factual, alternative = (activations.outputs(task, layer, range(40), filler) for filler in (0, 1))
     three_pl = torch.tensor([pair.factual_class == "3PL" for pair in task.examples["train"].pairs[:40]])
     by_hand = torch.where(three_pl[:, None], factual - alternative, alternative - factual).mean(0)
-    assert torch.allclose(edit.change(plain), by_hand, atol=1e-4)
+    torch.testing.assert_close(edit.change(plain), by_hand, rtol=1e-5, atol=0.0001)
 
 
 def test_erased_classes_cannot_be_told_apart(run):

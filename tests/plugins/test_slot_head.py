@@ -70,7 +70,7 @@ def test_without_a_head_it_is_the_model_itself(fitted):
             model, plain.source.prepare(pairs, tokenizer, model).batch(range(12), "cpu")
         )
         found = bare.losses(model, bare.prepare(pairs, tokenizer, model).batch(range(12), "cpu"))
-    assert torch.allclose(found, wanted, atol=1e-4)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0.0001)
 
 
 def test_fitting_changes_nothing_and_repeats(fitted):

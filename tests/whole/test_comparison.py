@@ -37,7 +37,7 @@ def test_many_encoders_read_in_one_pass_what_each_reads_alone(reading):
     together = encode_all(list(features.values()), at.gradients, at.examples)
     for own, each in zip(together, features.values(), strict=True):
         alone = encodings(each, quick.gradients_over(each.scope), at.examples)
-        assert torch.allclose(own, alone, atol=1e-5)
+        torch.testing.assert_close(own, alone, rtol=1e-5, atol=1e-05)
 
 
 def test_crossing_has_the_sign_of_what_is_read(reading):
@@ -64,4 +64,6 @@ def test_a_budget_makes_passes_not_numbers(reading, monkeypatch):
     _, features, at = reading
     whole = encode_all(list(features.values()), at.gradients, at.examples)
     monkeypatch.setattr("gradiend_core.comparison.crossing.BUDGET", 1)
-    assert torch.allclose(whole, encode_all(list(features.values()), at.gradients, at.examples), atol=1e-5)
+    torch.testing.assert_close(
+        whole, encode_all(list(features.values()), at.gradients, at.examples), rtol=1e-5, atol=1e-05
+    )

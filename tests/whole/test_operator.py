@@ -86,7 +86,7 @@ def test_one_forward_serves_all_roles():
     shares = torch.full((4,), 0.25)
     both = run.gradients.accumulate(run.examples["train"], [0, 1, 2, 3], shares, list(GradientRole))
     assert len(calls) == 1
-    assert torch.allclose(both[2], both[0] - both[1], atol=1e-6)
+    torch.testing.assert_close(both[2], both[0] - both[1], rtol=1e-5, atol=1e-06)
 
 
 def test_the_model_is_left_as_it_was():

@@ -78,11 +78,11 @@ def test_gradients_are_those_of_the_weights_that_it_computes_with(run):
     directions = torch.randn(3, run.gradients.scope.size, generator=torch.Generator().manual_seed(0))
     for role in GradientRole:
         found, right = (each.project(examples, directions, role) for each in (run.gradients, reference))
-        assert torch.allclose(found, right, rtol=1e-4, atol=1e-5 * float(right.abs().max()))
+        torch.testing.assert_close(found, right, rtol=0.0001, atol=1e-05 * float(right.abs().max()))
         found, right = (
             each.accumulate(examples, range(5), torch.ones(5), [role]) for each in (run.gradients, reference)
         )
-        assert torch.allclose(found, right, rtol=1e-4, atol=1e-5 * float(right.abs().max()))
+        torch.testing.assert_close(found, right, rtol=0.0001, atol=1e-05 * float(right.abs().max()))
 
 
 def test_torch_as_a_whole_says_the_same(run, monkeypatch):
@@ -104,7 +104,7 @@ def test_torch_as_a_whole_says_the_same(run, monkeypatch):
         for each in (slow, run.gradients)
     ]
     for found, right in zip(*pairs, strict=True):
-        assert torch.allclose(found, right, rtol=1e-3, atol=1e-5 * float(right.abs().max()))
+        torch.testing.assert_close(found, right, rtol=0.001, atol=1e-05 * float(right.abs().max()))
 
 
 def _no_taps(dtype):
@@ -132,11 +132,11 @@ def test_an_edit_is_beside_the_packed_weights_and_goes_again(run, share):
     before, fingerprint = model(ids).logits, model_fingerprint(model)
     with torch.no_grad(), applied(model, update):
         once = model(ids).logits
-        assert torch.allclose(once, unpacked(model)(ids).logits, atol=1e-4)
+        torch.testing.assert_close(once, unpacked(model)(ids).logits, rtol=1e-5, atol=0.0001)
         assert not torch.allclose(once, before, atol=1e-2)
         with applied(model, update):
             twice = model(ids).logits
-            assert torch.allclose(twice, unpacked(model)(ids).logits, atol=1e-4)
+            torch.testing.assert_close(twice, unpacked(model)(ids).logits, rtol=1e-5, atol=0.0001)
             assert not torch.allclose(once, twice, atol=1e-2)
         assert torch.equal(model(ids).logits, once)
     assert torch.equal(model(ids).logits, before)

@@ -38,7 +38,7 @@ def test_an_edit_adds_exactly_the_update_and_is_undone_to_the_bit(scope):
         for part, place in update.scope.with_columns():
             wanted = torch.zeros(part.shape).flatten()
             wanted[slice(None) if part.index is None else part.index] = 0.37 * update.direction[place]
-            assert torch.allclose(change[part.name].flatten(), wanted, atol=1e-6)
+            torch.testing.assert_close(change[part.name].flatten(), wanted, rtol=1e-5, atol=1e-06)
             assert part.name in parameters
         changed = sum(
             int((value != 0).sum()) for name, value in change.items() if "decoder.weight" not in name

@@ -25,7 +25,7 @@ def test_losses_do_not_depend_on_the_batch(model):
     with torch.no_grad():
         together = run.source.losses(run.loaded.model, examples.batch(rows, "cpu"))
         alone = torch.cat([run.source.losses(run.loaded.model, examples.batch([row], "cpu")) for row in rows])
-    assert torch.allclose(together, alone, atol=1e-5)
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-05)
     assert examples.batch(rows, "cpu").input_ids.shape[1] == max(examples.lengths[row] for row in rows)
 
 
