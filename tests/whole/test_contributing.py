@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from gradiend_core import cli
+from gradiend_core import Session, cli
 from gradiend_core.errors import ConfigError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.testing import outcomes
 from gradiend_core.testing.skeleton import SKELETONS, write_plugin
-from tests.conftest import ROOT
+from tests.conftest import ROOT, settings
 
 EXAMPLE = ROOT / "docs" / "examples" / "gradiend-shapes"
 
@@ -56,28 +57,36 @@ def test_a_new_plugin_passes_its_kit_at_once(kind, tmp_path, installed, capsys):
     assert not [each for each in found if each.problem]
 
 
+def problems_of_types(folder: Path, package: str) -> str:
+    """What mypy --strict finds in a package, and where it is used as what it is."""
+    environment = {**os.environ, "MYPYPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+    options = ["--strict", "--follow-imports=silent", "--cache-dir", str(folder / ".mypy")]
+    command = [sys.executable, "-m", "mypy", *options, package]
+    checked = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return checked.stdout if checked.returncode else ""
+
+
 @pytest.mark.parametrize("kind", SKELETONS)
 def test_a_new_plugin_is_typed(kind, tmp_path):
-    """mypy --strict finds nothing in it, nor where it is used as what it is."""
     folder = write_plugin(kind, f"acme-{kind}", tmp_path / "acme")
-    environment = {**os.environ, "MYPYPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--follow-imports=silent",
-        "--cache-dir",
-        str(tmp_path),
-    ]
-    checked = subprocess.run(
-        [*command, f"acme_{kind.replace('-', '_')}"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert checked.returncode == 0, checked.stdout
+    assert not problems_of_types(folder, f"acme_{kind.replace('-', '_')}")
+
+
+def test_the_how_to_leads_to_an_evaluator(tmp_path, installed):
+    """docs/pages/how-to/own-plugin.md, word for word."""
+    page = (ROOT / "docs" / "pages" / "how-to" / "own-plugin.md").read_text(encoding="utf-8")
+    declaring, working = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    folder = write_plugin("evaluator", "layer-auc", tmp_path / "layer-auc")
+    (folder / "layer_auc" / "__init__.py").write_text(declaring, encoding="utf-8")
+    (folder / "layer_auc" / "implementation.py").write_text(working, encoding="utf-8")
+    assert not problems_of_types(folder, "layer_auc")
+    installed(folder, "layer-auc", "layer_auc")
+    assert not [outcome.problem for outcome in outcomes("layer-auc") if outcome.problem]
+    run = Session("english-pronouns", **settings(evaluators={"kinds": ["layer-auc"]}))
+    by_layer = {name[-1]: metric for name, metric in run.reports["layer-auc"].metrics.items()}
+    assert list(by_layer) == ["0", "1", "2"]
+    pairs = len(run.examples["test"].pairs)
+    assert all(0.5 < metric.value <= 1 and metric.n == pairs for metric in by_layer.values())
 
 
 def test_what_cannot_be_a_plugin_is_refused(tmp_path):
