@@ -127,6 +127,7 @@ from gradiend_core.learning.batches import class_batches as class_batches
 from gradiend_core.learning.checkpoint import Checkpoint as Checkpoint
 from gradiend_core.learning.closed_form import assembled as assembled
 from gradiend_core.learning.closed_form import class_means as class_means
+from gradiend_core.learning.closed_form import mean_gradients as mean_gradients
 from gradiend_core.learning.convergence import converged as converged
 from gradiend_core.learning.convergence import diagnosis as diagnosis
 from gradiend_core.learning.convergence import knows_nothing as knows_nothing
@@ -134,6 +135,7 @@ from gradiend_core.learning.encoder_decoder import EncoderDecoder as EncoderDeco
 from gradiend_core.learning.encoder_decoder import Rates as Rates
 from gradiend_core.learning.encoder_decoder import Trainer as Trainer
 from gradiend_core.learning.encodings import calibrated as calibrated
+from gradiend_core.learning.encodings import class_mean_values as class_mean_values
 from gradiend_core.learning.encodings import correlation as correlation
 from gradiend_core.learning.encodings import encodings as encodings
 from gradiend_core.learning.encodings import labels_of as labels_of

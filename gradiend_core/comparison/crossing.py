@@ -9,7 +9,7 @@ from attrs import frozen
 from torch import Tensor
 
 from gradiend_core.comparison.weights import common_scope
-from gradiend_core.learning.encodings import correlation
+from gradiend_core.learning.encodings import class_mean_values, correlation
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.gradients import ModelGradients
@@ -77,8 +77,6 @@ def _over(feature: LearnedFeature, scope: ParameterScope) -> Tensor:
 def crossing(values: Tensor, labels: Tensor) -> Crossing:
     """Of one feature's encodings of the pairs of an axis, and the codes that these should have, both
     [pairs]."""
-    first, second = values[labels > 0], values[labels < 0]
     seen = labels != 0
-    return Crossing(
-        correlation(values[seen], labels[seen]), float(first.mean()), float(second.mean()), int(seen.sum())
-    )
+    means = class_mean_values(values, labels)
+    return Crossing(correlation(values[seen], labels[seen]), *means, int(seen.sum()))

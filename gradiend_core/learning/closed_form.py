@@ -9,10 +9,29 @@ from attrs import evolve
 from torch import Tensor
 
 from gradiend_core.errors import LearningError
-from gradiend_core.learning.encodings import calibrated, correlation, labels_of, projections
+from gradiend_core.learning.encodings import (
+    calibrated,
+    class_mean_values,
+    correlation,
+    labels_of,
+    projections,
+)
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.learner import LearningTask
+from gradiend_core.roles.source import Examples
+
+
+def mean_gradients(
+    gradients: GradientMatrix,
+    examples: Examples,
+    rows: Sequence[int],
+    roles: Sequence[GradientRole],
+    out: Tensor | None = None,
+) -> Tensor:
+    """Mean gradients of some rows of the examples for each role, [roles, n]."""
+    return gradients.accumulate(examples, rows, torch.full((len(rows),), 1 / len(rows)), roles, out)
 
 
 def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
@@ -22,7 +41,7 @@ def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[Gradi
     means = torch.empty(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
     for sign, out in zip((1.0, -1.0), means, strict=True):
         rows = labels.eq(sign).nonzero()[:, 0].tolist()
-        gradients.accumulate(task.train, rows, torch.full((len(rows),), 1 / len(rows)), roles, out)
+        mean_gradients(gradients, task.train, rows, roles, out)
     return means.transpose(0, 1)
 
 
@@ -55,12 +74,13 @@ def assembled(
     labels = labels_of(task.validation.pairs, axis)
     projected = projections(feature, task.gradients, task.validation)[labels != 0]
     labels = labels[labels != 0]
-    if projected[labels == 1].mean() < projected[labels == -1].mean():
+    first, second = class_mean_values(projected, labels)
+    if first < second:
         # the decoder belongs to the classes, whatever sign the encoder happens to have
         feature, projected = evolve(feature, encoder=-feature.encoder), -projected
     feature = calibrated(feature, projected, labels)
     codes = feature.encode(projected)
-    first, second = (float(codes[labels == sign].mean()) for sign in (1.0, -1.0))
+    first, second = class_mean_values(codes, labels)
     last = TrainingRow(
         len(rows) + 1, rows[-1].loss if rows else 0.0, correlation(codes, labels), first, second, kept=True
     )

@@ -42,6 +42,11 @@ def correlation(values: Tensor, labels: Tensor) -> float | None:
     return float(stacked.corrcoef()[0, 1])
 
 
+def class_mean_values(values: Tensor, labels: Tensor) -> tuple[float, float]:
+    """The mean of the first class's values, and of the second one's; NaN of a class that has none."""
+    return float(values[labels == 1].mean()), float(values[labels == -1].mean())
+
+
 def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> LearnedFeature:
     """The feature with its encoder scaled so that single validation examples reach a mean code of 0.95 for
     their class, the first class positive. Where no scale reaches it, because the classes overlap, the best
@@ -52,7 +57,7 @@ def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> Le
     it is: a shift would centre the classes, but move neutral text, whose gradients along the feature are near
     0, away from 0.
     """
-    first, second = (float(projected[labels == sign].mean()) for sign in (1.0, -1.0))
+    first, second = class_mean_values(projected, labels)
     if not math.isfinite(first - second) or first == second:
         return feature
     if first < second:

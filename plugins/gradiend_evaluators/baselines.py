@@ -48,6 +48,7 @@ from gradiend_core.api import (
     choose,
     goal_values,
     labels_of,
+    mean_gradients,
     measure_of,
 )
 from gradiend_evaluators import BaselineSettings
@@ -193,8 +194,7 @@ class BaselineEvaluator:
         return self._fine_tuned(task, of_other, rewriter)
 
     def _mean(self, task: EvaluationTask, rows: list[int], role: GradientRole) -> Tensor:
-        shares = torch.full((len(rows),), 1 / len(rows))
-        return task.gradients.accumulate(task.examples["train"], rows, shares, [role])[0].float()
+        return mean_gradients(task.gradients, task.examples["train"], rows, [role])[0].float()
 
     def _fine_tuned(self, task: EvaluationTask, rows: list[int], rewriter: Rewriter) -> Tensor:
         """How the weights move when the class's fillers are learned in slots of the other class."""

@@ -3,7 +3,7 @@
 Six forms serve twelve classes: *der* is a masculine nominative, a feminine dative or a feminine genitive, so
 only tags tell the class. Text must have them, gold as CoNLL-U, or of a spaCy model with German morphology
 (`data.tagger`). Of the thirty transitions that change the gender or the case but not both, 25 change the
-article and five do not (`CHANGING`, `KEEPING`): FemNom and FemAcc are both *die*.
+article and five do not: FemNom and FemAcc are both *die*.
 
 Known limits: *dem* and *das* that are drawn together with a preposition (zum, ins) are no words of their own
 and never a slot. Articles of plurals are left out, as their gender cannot be seen, but in training text they
@@ -34,8 +34,6 @@ ARTICLES = {
 #: classes that differ in gender alone, and in case alone
 BY_GENDER = tuple((a + case, b + case) for case in CASES for a, b in combinations(GENDERS, 2))
 BY_CASE = tuple((gender + a, gender + b) for gender in GENDERS for a, b in combinations(CASES, 2))
-CHANGING = tuple(pair for pair in BY_GENDER + BY_CASE if ARTICLES[pair[0]] != ARTICLES[pair[1]])
-KEEPING = tuple(pair for pair in BY_GENDER + BY_CASE if ARTICLES[pair[0]] == ARTICLES[pair[1]])
 STEPS = {"any": (), "one": BY_GENDER + BY_CASE, "gender": BY_GENDER, "case": BY_CASE}
 #: articles, pronouns and determiners that agree with a noun: their tags keep a text from being neutral
 AGREEING = {"PronType": ("Art", "Dem", "Rel", "Dem,Rel")}

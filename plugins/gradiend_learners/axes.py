@@ -6,7 +6,15 @@ import torch
 from attrs import evolve, frozen
 from torch import Tensor
 
-from gradiend_core.api import Examples, LearningTask, TrainingRow, correlation, labels_of, subset
+from gradiend_core.api import (
+    Examples,
+    LearningTask,
+    TrainingRow,
+    class_mean_values,
+    correlation,
+    labels_of,
+    subset,
+)
 
 
 @frozen
@@ -21,8 +29,8 @@ class LatentScore:
     def of(cls, codes: Tensor, examples: Examples, axis: tuple[str, str], latent: int) -> LatentScore:
         labels, codes_of_latent = labels_of(examples.pairs, axis), codes[:, latent]
         seen = labels != 0
-        first, second = (float(codes_of_latent[labels == sign].mean()) for sign in (1.0, -1.0))
-        return cls(correlation(codes_of_latent[seen], labels[seen]), first, second)
+        means = class_mean_values(codes_of_latent, labels)
+        return cls(correlation(codes_of_latent[seen], labels[seen]), *means)
 
 
 def flipped(row: TrainingRow) -> TrainingRow:

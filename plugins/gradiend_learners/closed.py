@@ -10,6 +10,7 @@ from gradiend_core.api import (
     LearningTask,
     TrainingRow,
     assembled,
+    class_mean_values,
     class_means,
     correlation,
     labels_of,
@@ -94,7 +95,7 @@ class RidgeLearner:
             before, norm = norm, float(residual @ residual)
             search = residual + norm / before * search
             score = correlation(predicted[seen], wanted[seen]) or 0.0
-            first, second = (float(predicted[wanted == sign].mean()) for sign in (1.0, -1.0))
+            first, second = class_mean_values(predicted, wanted)
             if abs(score) > best[0]:
                 best = (abs(score), iteration, solution.clone())
             record.append(

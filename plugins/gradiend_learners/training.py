@@ -30,6 +30,7 @@ from gradiend_core.api import (
     diagnosis,
     knows_nothing,
     labels_of,
+    mean_gradients,
 )
 from gradiend_learners import Adam
 from gradiend_learners.axes import LatentScore, flipped, grouped, validation_of
@@ -148,8 +149,7 @@ class Training:
         """Mean source and target gradient of a batch, [n] each, from one forward pass; they are overwritten
         by the next."""
         roles = list(dict.fromkeys([self.config.source, self.config.target]))
-        shares = torch.full((len(rows),), 1 / len(rows))
-        self.buffer = self.task.gradients.accumulate(examples, rows, shares, roles, out=self.buffer)
+        self.buffer = mean_gradients(self.task.gradients, examples, rows, roles, out=self.buffer)
         gradients = self.buffer.float()
         return gradients[0], gradients[-1]
 
