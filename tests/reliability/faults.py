@@ -138,28 +138,23 @@ def permission_lost() -> str:
     return "refused"
 
 
+def run_command(output: str, *settings: str) -> list[str]:
+    command = [sys.executable, "-m", "gradiend_core", "run", "english-pronouns", "--output", output]
+    return [*command, *(word for setting in settings for word in ("--set", setting))]
+
+
 def interrupted() -> str:
     """Ctrl-C while learning: what was learned so far is kept, and the run goes on to its end."""
     with tempfile.TemporaryDirectory() as place:
-        command = [
-            sys.executable,
-            "-m",
-            "gradiend_core",
-            "run",
-            "english-pronouns",
-            "--output",
+        command = run_command(
             f"{place}/out",
-        ]
-        for setting in (
             *SMALL,
             "learner.max_steps=4000",
             "learner.early_stop=false",
             "learner.checkpoint_seconds=0",
-        ):
-            command += ["--set", setting]
-        heard = partial(
-            signal.signal, signal.SIGINT, signal.SIG_DFL
-        )  # which background jobs of a shell do not hear
+        )
+        # background jobs of a shell do not hear it
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
         )
@@ -180,21 +175,9 @@ def interrupted() -> str:
 def two_processes() -> str:
     """The second process of one output folder."""
     with tempfile.TemporaryDirectory() as place:
-        command = [
-            sys.executable,
-            "-m",
-            "gradiend_core",
-            "run",
-            "english-pronouns",
-            "--output",
-            f"{place}/out",
-        ]
-        for setting in (
-            *SMALL,
-            "learner.max_steps=400",
-            "learner.early_stop=false",
-        ):  # longer than the second takes to begin
-            command += ["--set", setting]
+        # longer than the second takes to begin
+        more = ("learner.max_steps=400", "learner.early_stop=false")
+        command = run_command(f"{place}/out", *SMALL, *more)
         first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
             time.sleep(0.1)
