@@ -12,6 +12,12 @@ from gradiend_core.finished.reporting import write_report as write_report
 from gradiend_core.finished.stacking import StackedEdit as StackedEdit
 from gradiend_core.finished.stacking import stack as stack
 from gradiend_core.finished.suite import run_suite as run_suite
+from gradiend_core.records.run import DataSettings as DataSettings
+from gradiend_core.records.run import GradientSettings as GradientSettings
+from gradiend_core.records.run import PruneSettings as PruneSettings
+from gradiend_core.records.run import RewriteSettings as RewriteSettings
+from gradiend_core.records.run import SeedSettings as SeedSettings
+from gradiend_core.records.run import StoreSettings as StoreSettings
 from gradiend_core.rewriting.apply import applied as applied
 from gradiend_core.rewriting.apply import apply_update as apply_update
 from gradiend_core.run.finished import FinishedRun as FinishedRun

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gradiend_core.config.runfile import CORE
 from gradiend_core.plugins.manager import Plugins
+from gradiend_core.records.converter import unstructure
+from gradiend_core.records.run import (
+    DataSettings,
+    GradientSettings,
+    PruneSettings,
+    RewriteSettings,
+    SeedSettings,
+    StoreSettings,
+)
 from gradiend_core.run.run import Run
 
 
@@ -15,8 +25,10 @@ class Session(Run):
 
     Made from a paradigm's kind and values, or from a run file (or its tables), which they override. `texts`
     is the name of a text, a list of strings or anything that `read_texts` takes. The tables of a run file are
-    keywords, as in `learner={"max_steps": 100}`; `settings` are strings like "learner.max_steps=100". Raises
-    GradiendError for whatever is wrong with them, before anything is computed.
+    keywords, as in `learner={"max_steps": 100}`; those of the core may be settings, as in
+    `seeds=SeedSettings(at_most=3)`, which an editor completes. `settings` are strings like
+    "learner.max_steps=100". Raises GradiendError for whatever is wrong with them, before anything is
+    computed.
     """
 
     def __init__(
@@ -40,18 +52,18 @@ class Session(Run):
         policy: Mapping[str, Any] | None = None,
         evaluators: Mapping[str, Any] | None = None,
         visualizers: Mapping[str, Any] | None = None,
-        data: Mapping[str, Any] | None = None,
-        gradients: Mapping[str, Any] | None = None,
-        store: Mapping[str, Any] | None = None,
-        seeds: Mapping[str, Any] | None = None,
-        prune: Mapping[str, Any] | None = None,
-        rewrite: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | DataSettings | None = None,
+        gradients: Mapping[str, Any] | GradientSettings | None = None,
+        store: Mapping[str, Any] | StoreSettings | None = None,
+        seeds: Mapping[str, Any] | SeedSettings | None = None,
+        prune: Mapping[str, Any] | PruneSettings | None = None,
+        rewrite: Mapping[str, Any] | RewriteSettings | None = None,
         **others: Any,
     ) -> None:
         from gradiend_core.run.runner import Runner
         from gradiend_core.run.setup import make_setup
 
-        tables = {
+        tables: dict[str, Any] = {
             "paradigm": paradigm,
             "source": source,
             "selector": selector,
@@ -77,6 +89,11 @@ class Session(Run):
             plugins=plugins,
             memo=memo,
             # keywords that do not exist are refused with the nearest one, as in a run file
-            tables={name: table for name, table in tables.items() if table is not None} | others,
+            tables={
+                name: unstructure(table) if isinstance(table, CORE.get(name, ())) else table
+                for name, table in tables.items()
+                if table is not None
+            }
+            | others,
         )
         super().__init__(Runner(setup))

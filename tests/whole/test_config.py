@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradiend_core import Session
+from gradiend_core import SeedSettings, Session, StoreSettings
 from gradiend_core.errors import ConfigError, GradiendError
 
 
@@ -69,3 +69,11 @@ def test_names_and_values_override_the_file(tmp_path):
     assert run.config.source.kind == "mlm", "auto is resolved by the model"
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         Session(run_file=tmp_path / "nowhere.toml")
+
+
+def test_tables_of_the_core_may_be_settings():
+    run = Session("english-pronouns", seeds=SeedSettings(at_most=3), store={"limit_gib": 2})
+    assert run.config.seeds == SeedSettings(at_most=3)
+    assert run.config.store == StoreSettings(limit_gib=2)
+    with pytest.raises(ConfigError, match="seeds must be a table, not StoreSettings"):
+        Session("english-pronouns", seeds=StoreSettings())
