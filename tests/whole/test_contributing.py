@@ -32,6 +32,9 @@ def installed(tmp_path, monkeypatch):
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
         (info / "entry_points.txt").write_text(f"[gradiend]\n{name} = {module}\n")
+        # another test may have imported a package of this name
+        for loaded in [imported for imported in sys.modules if imported.split(".")[0] == module]:
+            monkeypatch.delitem(sys.modules, loaded)
         monkeypatch.syspath_prepend(str(folder))
 
     return install
