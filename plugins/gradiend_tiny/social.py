@@ -10,6 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from gradiend_tiny.grammar import TIMES
+
 RELIGIONS = {
     "Christian": ("church", "priest", "Bible", "Easter", "Christianity", "Christians"),
     "Muslim": ("mosque", "imam", "Quran", "Ramadan", "Islam", "Muslims"),
@@ -35,16 +37,6 @@ PEOPLE = "man woman student doctor teacher singer farmer writer nurse driver".sp
 GROUPS = "family village school choir community neighbours".split()
 THINGS = "soup film song book story cake garden room game letter picture dinner".split()
 PLACES = "garden kitchen market river forest station harbour field tower bridge barn street".split()
-TIMES = [
-    "one morning",
-    "last night",
-    "in the evening",
-    "on Monday",
-    "after lunch",
-    "in winter",
-    "at noon",
-    "that day",
-]
 DEEDS = "walked waited rested slept worked returned stopped".split()
 VISITS = "visited painted cleaned opened left reached described".split()
 OBJECTS = "basket ladder hammer map coin ring lamp rope cup box".split()
