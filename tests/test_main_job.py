@@ -99,7 +99,7 @@ def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
         assert {
             f"rewritten/{toward}/{name}" for name in ("model.safetensors", "config.json", "tokenizer.json")
         } <= files
-    assert [name for name in files if Path(name).name.startswith(".")] == [".lock"], (
+    assert [name for name in files if Path(name).name.startswith(".")] == [".gradiend.lock"], (
         "no temporary file is left"
     )
     assert all((tmp_path / "a" / name).stat().st_size > 2000 for name in figures)

@@ -15,6 +15,10 @@ Disabled = Annotated[
     list[str], typer.Option("--disable-plugin", metavar="NAME", help="Leave a plugin out; may be repeated.")
 ]
 
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what gradiend wrote there, unless it was edited since.")
+]
+
 
 def show(report: Report) -> None:
     """Prints what a report comes to, and its warnings."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gradiend_core.cli.options import Disabled, print_table
+from gradiend_core.cli.options import Disabled, Overwrite, print_table
 
 
 def plugins(
@@ -113,9 +113,10 @@ def new_plugin(
         str, typer.Argument(help="Of the plugin and of what it contributes, such as my-paradigm.")
     ],
     output: Annotated[Path | None, typer.Option(help="A new folder.  [default: NAME]")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """A plugin to start from: a distribution of its own that passes `gradiend check`."""
     from gradiend_core.testing.skeleton import write_plugin
 
-    folder = write_plugin(kind, name, output or Path(name))
+    folder = write_plugin(kind, name, output or Path(name), overwrite=overwrite)
     print(f"written to {folder}; go on with: pip install -e {folder} && gradiend check {name}")

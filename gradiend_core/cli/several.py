@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gradiend_core.cli.options import show
+from gradiend_core.cli.options import Overwrite, show
 from gradiend_core.errors import ConfigError
 
 
@@ -21,6 +21,7 @@ def suite(
     settings: Annotated[
         list[str], typer.Option("--set", metavar="PATH=VALUE", help="Of all runs; repeatable.")
     ] = [],
+    overwrite: Overwrite = False,
 ) -> None:
     """Many runs from one file, and the comparison of their features; given again, it goes on where it was."""
     from gradiend_core.config.suitefile import read_suite
@@ -30,7 +31,11 @@ def suite(
     folder = output or Path("runs") / file.stem
     with workers(min(jobs, len(members_and_comparison.members))) as executor:
         result = run_suite(
-            members_and_comparison, folder, executor, lambda line: print(line, file=sys.stderr)
+            members_and_comparison,
+            folder,
+            executor,
+            lambda line: print(line, file=sys.stderr),
+            overwrite=overwrite,
         )
     if result.report:
         show(result.report)
@@ -54,6 +59,7 @@ def compare(
     max_pairs: Annotated[
         int, typer.Option(min=2, help="The most test pairs of a class that encoders read.")
     ] = 100,
+    overwrite: Overwrite = False,
 ) -> None:
     """Features of finished runs side by side: what they share in the weights, and what they read of each
     other's texts."""
@@ -72,7 +78,7 @@ def compare(
     )
     show(report)
     if output:
-        print(f"written to {save_comparison(report, output)}")
+        print(f"written to {save_comparison(report, output, overwrite=overwrite)}")
 
 
 def report(
@@ -83,11 +89,12 @@ def report(
     strengths: Annotated[
         bool, typer.Option(help="Try the edits at several strengths, where that was not done yet.")
     ] = True,
+    overwrite: Overwrite = False,
 ) -> None:
     """Finished runs as one HTML file that needs no network; several are compared in it."""
     from gradiend_core.finished.reporting import write_report
 
-    written = write_report(runs, output, strengths=strengths)
+    written = write_report(runs, output, strengths=strengths, overwrite=overwrite)
     print(f"written to {written} ({written.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -99,13 +106,17 @@ def stack(
     form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
     keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
+    overwrite: Overwrite = False,
 ) -> None:
     """The edits of several finished runs in one model: what they share, and what each does alone and beside
     the others."""
     from gradiend_core.finished.stacking import export_stack, opened
     from gradiend_core.finished.stacking import stack as stack_edits
+    from gradiend_core.storage.folders import expect_free
 
+    if output:
+        expect_free(output, overwrite=overwrite)
     stacked = stack_edits(opened(edits))
     print("\n".join(stacked.report.lines))
     if output:
-        print("\n".join(export_stack(stacked, output, form, keep=keep, rank=rank)))
+        print("\n".join(export_stack(stacked, output, form, keep=keep, rank=rank, overwrite=overwrite)))

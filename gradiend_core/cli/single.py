@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gradiend_core.cli.options import Disabled, names, show
+from gradiend_core.cli.options import Disabled, Overwrite, names, show
 from gradiend_core.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run(
         list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like learner.max_steps=200; repeatable.")
     ] = [],
     seed: Annotated[int | None, typer.Option(help="Random seed.  [default: 0]")] = None,
+    overwrite: Overwrite = False,
     disable_plugin: Disabled = [],
 ) -> None:
     """Text to pairs to a learned feature, its evaluation, figures and rewritten models. Processes that
@@ -78,12 +79,12 @@ def run(
                 print(f"warning: {problem}", file=sys.stderr)
     with processes() as first, TemporaryDirectory() as elsewhere:
         chosen = output or default_output(session)
-        finished = has_run(chosen, session)
-        folder = save_run(session, chosen if first else Path(elsewhere, "run"))
+        finished = not overwrite and has_run(chosen, session)
+        folder = save_run(session, chosen if first else Path(elsewhere, "run"), overwrite=overwrite)
         if first and finished:
             print(
-                f"{folder} has this run already, finished; to make it again, give another --output, or remove"
-                " it first"
+                f"{folder} has this run already, finished; to make it again, give another --output, or"
+                " --overwrite"
             )
         elif first:
             print("\n".join(summary(session, folder)))
@@ -133,6 +134,7 @@ def data(
         list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like data.balance=try; repeatable.")
     ] = [],
     seed: Annotated[int | None, typer.Option(help="Random seed.  [default: 0]")] = None,
+    overwrite: Overwrite = False,
     disable_plugin: Disabled = [],
 ) -> None:
     """Text to minimal pairs with an audit, without a model."""
@@ -156,7 +158,7 @@ def data(
         pairs = run.pairs()
         audited = audit(pairs, loaded)
     else:
-        pairs, audited = save_data(run, output, loaded)
+        pairs, audited = save_data(run, output, loaded, overwrite=overwrite)
     print("\n".join([*pairs.funnel.lines(), *(f"warning: {warning}" for warning in pairs.funnel.warnings)]))
     print("\n" + markdown(audited["classes"]))
     if loaded is not None:
@@ -249,14 +251,21 @@ def rewrite(
     ] = None,
     keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
+    overwrite: Overwrite = False,
 ) -> None:
     """The edit of a finished run as a model, an update or an adapter."""
     from gradiend_core.finished.exporting import export
     from gradiend_core.run.finished import load_run
+    from gradiend_core.storage.folders import expect_free
 
-    if output.exists():
-        raise ConfigError(f"{output} exists; give a new folder")
-    options = {"strength": strength, "learning_rate": learning_rate, "keep": keep, "rank": rank}
+    expect_free(output, overwrite=overwrite)
+    options = {
+        "strength": strength,
+        "learning_rate": learning_rate,
+        "keep": keep,
+        "rank": rank,
+        "overwrite": overwrite,
+    }
     print("\n".join(export(load_run(run), toward, output, form, **options)))  # type: ignore[arg-type]
 
 
@@ -285,15 +294,14 @@ def _marked(pair: MinimalPair) -> str:
 
 def default_output(run: Run) -> Path:
     """A folder named after the run; where another finished run has that name, with a number."""
-    from gradiend_core.run.folder import has_run
-    from gradiend_core.storage.manifest import is_sealed
+    from gradiend_core.run.folder import is_free_for
 
     config = run.config
     model = Path(config.general.model.rstrip("/")).name
     name = f"{config.paradigm.kind}_{model}_{'-'.join(config.paradigm.config.classes) or 'all'}"
     for number in count(1):
         folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
-        if not is_sealed(folder) or has_run(folder, run):
+        if is_free_for(folder, run):
             break
     return folder
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gradiend_core.data.tables import opened
 from gradiend_core.errors import DataError
 from gradiend_core.records.text import Text, Token
 
@@ -22,7 +23,7 @@ def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
     from conllu.exceptions import ParseException
 
     document = ""
-    with path.open(encoding="utf-8") as lines:
+    with opened(path) as lines:
         try:
             for number, sentence in enumerate(parse_incr(lines)):
                 if any(key.startswith("newdoc") for key in sentence.metadata):
@@ -35,10 +36,6 @@ def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
                     raise DataError(f"texts {str(path)!r} is not CoNLL-U: {lacking}")
                 text, tokens = _placed(sentence)
                 yield Text(text, first + number, document, tokens=tokens)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"texts {str(path)!r} is not UTF-8 text: {error.reason} at byte {error.start}"
-            ) from error
         except ParseException as error:
             raise DataError(f"texts {str(path)!r} is not CoNLL-U: {str(error).splitlines()[0]}") from error
 

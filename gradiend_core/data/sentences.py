@@ -22,19 +22,35 @@ def split_sentences(texts: Iterable[Text], language: str, context: int) -> Itera
         if text.tokens is not None:
             yield text
             continue
-        bounds, at = [], 0
-        for piece in segment(language, text.text):
-            start = at + len(piece) - len(piece.lstrip())
-            at += len(piece)
-            end = at - len(piece) + len(piece.rstrip())
-            if end > start:
-                bounds.append((start, end))
+        bounds = list(_bounds(text.text, segment(language, text.text)))
         for position, (start, end) in enumerate(bounds):
             first, last = (
                 bounds[max(0, position - context)][0],
                 bounds[min(len(bounds) - 1, position + context)][1],
             )
             yield evolve(text, text=text.text[first:last], span=(start - first, end - first))
+
+
+def _bounds(text: str, sentences: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Start and end of each sentence, looked up in the text, as a splitter may leave out or change what
+    stands between two; what it left out that is more than space is a sentence too."""
+    at = 0
+    for sentence in sentences:
+        stripped = sentence.strip()
+        start = text.find(stripped, at)
+        if stripped and start >= 0:
+            yield from _stripped(text, at, start)
+            at = start + len(stripped)
+            yield start, at
+    yield from _stripped(text, at, len(text))
+
+
+def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A piece without the space around it, unless it is nothing but space."""
+    piece = text[start:end]
+    if stripped := piece.strip():
+        first = start + piece.index(stripped)
+        yield first, first + len(stripped)
 
 
 def with_neighbours(texts: Iterable[Text], context: int) -> Iterator[Text]:

@@ -11,14 +11,18 @@ from attrs import evolve
 
 from gradiend_core.data.conllu import read_conllu
 from gradiend_core.data.sentences import split_sentences, with_neighbours
+from gradiend_core.data.tables import KINDS, opened, read_table, suffix
 from gradiend_core.errors import DataError
 from gradiend_core.records.run import DataSettings
 from gradiend_core.records.text import Text
 
-TABLES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+PARQUET = ".parquet"
+TABLES = (*KINDS, PARQUET)
 CONLLU = ".conllu"
 LINES = ".txt"
 HUB = "hub:"
+#: what is in the folder of a dataset that was saved to disk
+SAVED = ("state.json", "dataset_dict.json")
 #: the column that says from which of several inputs a row is
 PART = "part"
 
@@ -27,11 +31,11 @@ def read_texts(texts: Any, settings: DataSettings | None = None) -> Iterator[Tex
     """One text after the other.
 
     `texts` is a list of strings, a pandas frame, a `datasets` dataset, in memory or streaming, a text file
-    (one text a line), a CSV, TSV, JSON, JSONL, Parquet or CoNLL-U file, a folder (of tables or a saved
-    dataset; else of CoNLL-U files; else of text files, each a document), or "hub:" and a dataset's id; or a
-    dict of any of these, whose keys are the rows' column "part". Tables give the columns that `settings`
-    names; a dataset of several splits gives them all, with the split's name as split. Raises DataError for
-    what cannot be read."""
+    (one text a line), a CSV, TSV, JSON, JSONL, Parquet or CoNLL-U file, compressed (.gz, .bz2, .xz, .zst) or
+    not, a folder (of tables or a saved dataset; else of CoNLL-U files; else of text files, each a document),
+    or "hub:" and a dataset's id; or a dict of any of these, whose keys are the rows' column "part". Tables
+    give the columns that `settings` names; a dataset of several splits gives them all, with the split's name
+    as split. Raises DataError for what cannot be read."""
     settings = settings or DataSettings()
     numbered: Iterator[Text] = _numbered(_read(texts, settings))
     if settings.max_texts:
@@ -94,52 +98,64 @@ def _from_name(name: str, settings: DataSettings) -> Iterator[Text]:
     if name.startswith(HUB):
         yield from _from_dataset(_load(name, name[len(HUB) :], settings), settings, name)
     elif path.is_dir():
-        kinds = {kind: sorted(path.rglob(f"*{kind}")) for kind in (*TABLES, CONLLU, LINES)}
-        if not any(kinds[kind] for kind in TABLES) and (files := kinds[CONLLU] or kinds[LINES]):
-            for file in files:
-                for text in _from_name(str(file), settings):
-                    yield text if text.document else evolve(text, document=str(file.relative_to(path)))
-        else:
-            yield from _from_dataset(_load(name, str(path), settings), settings, name)
+        yield from _from_folder(path, settings)
     elif not path.is_file():
         raise DataError(
             f"texts {name!r}: no such file, folder or named text; a dataset of the hub is given as"
             " hub:OWNER/NAME"
         )
-    elif path.suffix in TABLES:
-        options: dict[str, Any] = {"sep": "\t"} if path.suffix == ".tsv" else {}
-        if settings.columns and TABLES[path.suffix] == "csv":
-            options |= {"column_names": list(settings.columns)}
-        if settings.encoding.lower() != "utf-8" and TABLES[path.suffix] == "csv":
-            options |= {"encoding": settings.encoding}
-        yield from _from_dataset(
-            _load(name, TABLES[path.suffix], settings, data_files=str(path), **options), settings, name
-        )
-    elif path.suffix == CONLLU:
+    elif suffix(path) in KINDS:
+        yield from _from_rows(read_table(path, settings.columns, settings.encoding), settings, name)
+    elif suffix(path) == PARQUET:
+        yield from _from_dataset(_load(name, "parquet", settings, data_files=str(path)), settings, name)
+    elif suffix(path) == CONLLU:
         yield from read_conllu(path)
     else:
-        encoding = "utf-8-sig" if settings.encoding.lower() in ("utf-8", "utf8") else settings.encoding
-        try:
-            with path.open(encoding=encoding) as lines:
-                yield from (Text(line.rstrip("\n")) for line in lines)
-        except LookupError as error:
-            raise DataError(
-                f"data.encoding is {settings.encoding!r}, which is no known encoding; use utf-8 or latin-1"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"texts {name!r} is not {settings.encoding.upper()} text: {error.reason} at byte"
-                f" {error.start}; set data.encoding"
-            ) from error
+        with opened(path, settings.encoding) as lines:
+            yield from (Text(line.rstrip("\r\n")) for line in lines)
+
+
+def _from_folder(path: Path, settings: DataSettings) -> Iterator[Text]:
+    """A saved dataset; tables, of which file and folder names give the splits as `datasets` reads them; else
+    CoNLL-U files; else text files, each a document."""
+    files: dict[str, list[Path]] = {}
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            files.setdefault(suffix(file), []).append(file)
+    if any((path / file).exists() for file in SAVED):
+        yield from _from_dataset(_load(str(path), str(path), settings), settings, str(path))
+    elif tables := [file for kind in KINDS for file in files.get(kind, ())]:
+        splits = _splits(path, tables, settings)
+        for file in tables:
+            rows = read_table(file, settings.columns, settings.encoding)
+            split = splits.get(file, "") if len({*splits.values()}) > 1 else ""
+            yield from _from_rows(rows, settings, str(file), split)
+    elif PARQUET not in files and (documents := files.get(CONLLU) or files.get(LINES)):
+        for file in documents:
+            for text in _from_name(str(file), settings):
+                yield text if text.document else evolve(text, document=str(file.relative_to(path)))
+    else:
+        yield from _from_dataset(_load(str(path), str(path), settings), settings, str(path))
+
+
+def _splits(path: Path, tables: list[Path], settings: DataSettings) -> dict[Path, str]:
+    """The split that the name of each file gives it."""
+    import datasets
+
+    try:
+        builder = datasets.load_dataset_builder(str(path), settings.subset or None)
+        by_split = builder.config.data_files or {}
+    except Exception as error:
+        raise _unreadable(str(path), error) from error
+    of = {Path(file).resolve(): str(split) for split, files in by_split.items() for file in files}
+    return {file: of.get(file.resolve(), "") for file in tables}
 
 
 def _load(name: str, path: str, settings: DataSettings, **options: Any) -> Any:
     import datasets
 
     try:
-        if Path(path).is_dir() and any(
-            (Path(path) / file).exists() for file in ("state.json", "dataset_dict.json")
-        ):
+        if Path(path).is_dir() and any((Path(path) / file).exists() for file in SAVED):
             return datasets.load_from_disk(path)
         return datasets.load_dataset(path, settings.subset or None, streaming=settings.streaming, **options)
     except Exception as error:
@@ -170,27 +186,33 @@ def _rows(split: Any, name: str) -> Iterator[Any]:
 def _from_dataset(dataset: Any, settings: DataSettings, name: str) -> Iterator[Text]:
     several = hasattr(dataset, "values") and hasattr(dataset, "keys")
     for split_name, split in dataset.items() if several else [("", dataset)]:
-        wanted = {"text_column": settings.text_column, "document_column": settings.document_column}
-        wanted["split_column"] = settings.split_column
-        columns = split.column_names
-        for setting, column in wanted.items():
-            if column and columns is not None and column not in columns:
+        given = split_name if several and len(dataset) > 1 else ""
+        yield from _from_rows(_rows(split, name), settings, name, given)
+
+
+def _from_rows(
+    rows: Iterable[Mapping[str, Any]], settings: DataSettings, name: str, split: str = ""
+) -> Iterator[Text]:
+    """The texts of a table's rows. An empty cell is an empty text, which is counted where texts are."""
+    columns = {
+        "text_column": settings.text_column,
+        "document_column": settings.document_column,
+        "split_column": settings.split_column,
+    }
+    for number, row in enumerate(rows):
+        for setting, column in columns.items() if not number else ():
+            if column and column not in row:
                 raise DataError(
-                    f"{name} has no column {column!r} (columns: {', '.join(columns)}); set data.{setting}"
+                    f"{name} has no column {column!r} (columns: {', '.join(row)}); set data.{setting}"
                 )
-        for number, row in enumerate(_rows(split, name)):
-            text = row.get(settings.text_column)
-            if not isinstance(text, str):
-                raise DataError(
-                    f"{name}: row {number} has {text!r} as its {settings.text_column!r}, not a text; set"
-                    " data.text_column"
-                )
-            document = str(row[settings.document_column]) if settings.document_column else ""
-            given = (
-                str(row[settings.split_column])
-                if settings.split_column
-                else split_name
-                if several and len(dataset) > 1
-                else ""
+        text = row.get(settings.text_column)
+        if text is not None and not isinstance(text, str):
+            raise DataError(
+                f"{name}: row {number} has {text!r} as its {settings.text_column!r}, not a text; set"
+                " data.text_column"
             )
-            yield Text(text, document=document, split=given, row=row)
+        document, given = (
+            str(row[column]) if column and row.get(column) is not None else ""
+            for column in (settings.document_column, settings.split_column)
+        )
+        yield Text(text or "", document=document, split=given or split, row=row)

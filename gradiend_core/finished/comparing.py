@@ -19,8 +19,9 @@ from gradiend_core.roles.kinds import COMPARISON_VISUALIZER, LEARNER
 from gradiend_core.run.data_folder import read_pairs
 from gradiend_core.run.finished import FinishedRun, load_run
 from gradiend_core.run.folder import FORMATS, RESULTS
-from gradiend_core.storage.files import PART, claimed, fresh_folder, write_csv, write_json
-from gradiend_core.storage.manifest import expect_whole, seal, unseal
+from gradiend_core.storage.files import PART, write_csv, write_json
+from gradiend_core.storage.folders import claimed, clear, expect_free, files_added
+from gradiend_core.storage.manifest import expect_whole, is_sealed, sealed
 
 if TYPE_CHECKING:
     from gradiend_core.comparison.report import Reading
@@ -65,19 +66,24 @@ def compare_runs(
     return evolve(report, warnings=tuple(warnings))
 
 
-def save_comparison(report: Report, output: str | Path, plugins: Plugins | None = None) -> Path:
-    """comparison.json, its tables as tables/*.csv, and every comparison figure."""
+def save_comparison(
+    report: Report, output: str | Path, plugins: Plugins | None = None, *, overwrite: bool = False
+) -> Path:
+    """comparison.json, its tables as tables/*.csv, and every comparison figure. Raises StorageError where a
+    comparison is there already; with `overwrite` it is replaced."""
     output = Path(output)
     with claimed(output, MARKER):
-        unseal(output)
-        write_json(output / MARKER, {**report.nested(), "warnings": list(report.warnings)})
-        for name, table in report.tables.items():
-            write_csv(output / "tables" / f"{name}.csv", table.columns, table.rows)
-        with fresh_folder(output / "figures") as figures:
-            for name, figure in comparison_figures(report, plugins):
-                for suffix in FORMATS:
-                    figure.savefig(figures / f"{name}.{suffix}", dpi=150)
-        seal(output)
+        if is_sealed(output):
+            expect_free(output, overwrite=overwrite)
+            clear(output)
+        with sealed(output):
+            write_json(output / MARKER, {**report.nested(), "warnings": list(report.warnings)})
+            for name, table in report.tables.items():
+                write_csv(output / "tables" / f"{name}.csv", table.columns, table.rows)
+            with files_added(output / "figures") as figures:
+                for name, figure in comparison_figures(report, plugins):
+                    for suffix in FORMATS:
+                        figure.savefig(figures / f"{name}.{suffix}", dpi=150)
     return output
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gradiend_core.errors import ConfigError
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.run.card import model_card
-from gradiend_core.storage.files import write_text
+from gradiend_core.storage.folders import expect_free
 from gradiend_core.storage.updates import save_update
 
 if TYPE_CHECKING:
@@ -30,13 +30,16 @@ def export(
     learning_rate: float | None = None,
     keep: float = 1.0,
     rank: int = 8,
+    overwrite: bool = False,
 ) -> list[str]:
     """Writes the edit that strengthens a class, times `strength`, of which only the share `keep` of largest
     entries stays; gives back what to know of it, in lines.
 
     "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact;
     "lora" is an adapter for peft of this `rank`, whose error is said; "task-vector" is a checkpoint of the
-    changes alone, with a recipe for mergekit that adds them to the base model."""
+    changes alone, with a recipe for mergekit that adds them to the base model. Raises StorageError for a
+    folder that is not empty; with `overwrite` one that we wrote is replaced."""
+    expect_free(Path(output), overwrite=overwrite)
     update = run.update(toward, learning_rate) * strength
     if not update.learning_rate:
         raise ConfigError(
@@ -44,7 +47,7 @@ def export(
             " learning rate"
         )
     card = model_card(run, toward, update, strength, keep)
-    return write_edit(run, update, toward, card, output, form, keep=keep, rank=rank)
+    return write_edit(run, update, toward, card, output, form, keep=keep, rank=rank, overwrite=overwrite)
 
 
 def write_edit(
@@ -57,6 +60,7 @@ def write_edit(
     *,
     keep: float,
     rank: int,
+    overwrite: bool,
 ) -> list[str]:
     """Writes any update of a session's model in one of the formats."""
     if form not in FORMATS:
@@ -67,11 +71,13 @@ def write_edit(
         update = update.restricted(max(1, round(keep * update.scope.size)))
     lines = [f"toward {toward}: {update.scope.size:,} weights change by {update.norm:.3g} in all"]
     if form == "sparse":
-        save_update(update, output, run.setup.model.editable_fingerprint(), card)
+        save_update(update, output, run.setup.model.editable_fingerprint(), card, overwrite=overwrite)
     elif form == "lora":
         from gradiend_core.rewriting.lora import save_lora
 
-        factors = save_lora(run.loaded.model, update, output, rank, run.config.general.model, card)
+        factors = save_lora(
+            run.loaded.model, update, output, rank, run.config.general.model, card, overwrite=overwrite
+        )
         errors = ", ".join(f"{by_rank}: {error:.3f}" for by_rank, error in factors.errors.items())
         lines.append(
             f"an adapter can change {factors.held:.1%} of the update; relative error by rank {errors}"
@@ -84,12 +90,14 @@ def write_edit(
     else:
         from gradiend_core.language.rewritten import RewrittenModel
 
+        files = {"README.md": card}
+        if form == "task-vector":
+            files[RECIPE] = _recipe(run.setup.model.folder, Path(output).resolve())
+            lines.append(f"mergekit-yaml {output}/{RECIPE} MERGED adds it to {run.config.general.model}")
         made = run.setup.model.edited(update) if form == "full" else nullcontext(_changes(run, update))
         with made as model:
-            RewrittenModel(model, run.loaded.tokenizer, update, toward, card).save_pretrained(output)
-        if form == "task-vector":
-            write_text(Path(output) / RECIPE, _recipe(run.setup.model.folder, Path(output).resolve()))
-            lines.append(f"mergekit-yaml {output}/{RECIPE} MERGED adds it to {run.config.general.model}")
+            rewritten = RewrittenModel(model, run.loaded.tokenizer, update, toward, files)
+            rewritten.save_pretrained(output, overwrite=overwrite)
     return [*lines, f"written to {output}"]
 
 

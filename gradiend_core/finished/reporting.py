@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from gradiend_core.errors import ConfigError
+from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.finished.comparing import compare_runs, comparison_figures, runs_in
 from gradiend_core.records.contribution import SECTIONS, Trait
 from gradiend_core.records.edit import ChosenEdit
@@ -27,19 +27,26 @@ from gradiend_core.storage.files import write_text
 
 #: more runs than this are only compared, and listed with their numbers
 IN_FULL = 6
+#: what says in a page that it is ours
+GENERATOR = '<meta name="generator" content="gradiend-core">'
 #: points of the scatter, examples of each kind, and rows of a table
 POINTS, EXAMPLES, ROWS = 600, 5, 60
 
 
-def write_report(folders: Sequence[str | Path], output: str | Path, *, strengths: bool = True) -> Path:
+def write_report(
+    folders: Sequence[str | Path], output: str | Path, *, strengths: bool = True, overwrite: bool = False
+) -> Path:
     """Finished runs, or folders with such inside, as one file. Several are compared too. With `strengths`,
     the edits of each run are first tried at several strengths, where that was not done yet; this takes the
-    model. Raises StorageError for what is no finished run."""
-    runs, output = runs_in([Path(folder) for folder in folders]), Path(output)
+    model. Raises StorageError for what is no finished run, and for a file that is there; with `overwrite` a
+    report is replaced."""
+    output = Path(output)
     if output.suffix not in (".html", ".htm"):
         raise ConfigError(
             f"a report is one HTML file, and {str(output)!r} is not named like one; end it with .html"
         )
+    _expect_new(output, overwrite=overwrite)
+    runs = runs_in([Path(folder) for folder in folders])
     in_full = len(runs) <= IN_FULL
     features = [
         view
@@ -49,6 +56,18 @@ def write_report(folders: Sequence[str | Path], output: str | Path, *, strengths
     compared = Comparison.of(runs) if len(features) > 1 else None
     write_text(output, _render(features, compared, in_full))
     return output
+
+
+def _expect_new(output: Path, *, overwrite: bool) -> None:
+    if not output.exists():
+        return
+    ours = output.is_file() and GENERATOR in output.read_text(encoding="utf-8", errors="replace")[:2000]
+    if not ours:
+        raise StorageError(f"{output} exists and is no report of ours; give a new file")
+    if not overwrite:
+        raise StorageError(
+            f"{output} exists; give a new file with --output, or overwrite it (--overwrite, overwrite=True)"
+        )
 
 
 def _render(features: Sequence[FeatureView], compared: Comparison | None, in_full: bool) -> str:

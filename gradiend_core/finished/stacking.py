@@ -192,11 +192,19 @@ def opened(texts: Sequence[str]) -> list[StackedEdit]:
 
 
 def export_stack(
-    stacked: Stack, output: str | Path, form: str = "full", *, keep: float = 1.0, rank: int = 8
+    stacked: Stack,
+    output: str | Path,
+    form: str = "full",
+    *,
+    keep: float = 1.0,
+    rank: int = 8,
+    overwrite: bool = False,
 ) -> list[str]:
     """Writes the sum of the edits, as `export` does a single one."""
     name, card = " and ".join(stacked.names), _card(stacked)
-    return write_edit(stacked.run, stacked.update, name, card, output, form, keep=keep, rank=rank)
+    return write_edit(
+        stacked.run, stacked.update, name, card, output, form, keep=keep, rank=rank, overwrite=overwrite
+    )
 
 
 def _card(stacked: Stack) -> str:

@@ -24,8 +24,8 @@ from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.report import Report
 from gradiend_core.run.folder import has_run, save_run
 from gradiend_core.run.session import Session
-from gradiend_core.storage.files import claimed, write_json
-from gradiend_core.storage.manifest import unseal
+from gradiend_core.storage.files import write_json
+from gradiend_core.storage.folders import claimed
 
 STATE = "suite.json"
 #: models and texts of the runs that this process has done
@@ -46,20 +46,25 @@ def run_suite(
     output: str | Path,
     executor: Executor | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    *,
+    overwrite: bool = False,
 ) -> SuiteResult:
     """Every run of a suite that is not finished yet, then the comparison. A run that fails is left out, and
     the rest go on.
 
     Runs in this process share each model and each text. An `executor` of `concurrent.futures` (or one that is
     like it, as of Dask: `client.get_executor()`) does them at once, in processes that share the folder;
-    there, too, what one process does shares models and texts.
+    there, too, what one process does shares models and texts. A finished run with other settings fails,
+    unless `overwrite` is set, which makes it anew.
     """
     output = Path(output)
     with claimed(output, STATE):
-        return _run(suite, output, executor, tell)
+        return _run(suite, output, executor, tell, overwrite)
 
 
-def _run(suite: Suite, output: Path, executor: Executor | None, tell: Callable[[str], None]) -> SuiteResult:
+def _run(
+    suite: Suite, output: Path, executor: Executor | None, tell: Callable[[str], None], overwrite: bool
+) -> SuiteResult:
     folders = {member.name: output / "runs" / member.name for member in suite.members}
     failed: dict[str, str] = {}
     write_json(output / STATE, {"finished": [], "failed": failed})
@@ -76,10 +81,11 @@ def _run(suite: Suite, output: Path, executor: Executor | None, tell: Callable[[
     if executor is None:
         _memo.clear()
         for member in suite.members:
-            done(member.name, run_member(member, folders[member.name]))
+            done(member.name, run_member(member, folders[member.name], overwrite))
     else:
         jobs = {
-            executor.submit(run_member, member, folders[member.name]): member.name for member in suite.members
+            executor.submit(run_member, member, folders[member.name], overwrite): member.name
+            for member in suite.members
         }
         for job in as_completed(jobs):
             done(jobs[job], job.result())
@@ -88,17 +94,16 @@ def _run(suite: Suite, output: Path, executor: Executor | None, tell: Callable[[
     report = None
     if len(finished) > 1:
         report = compare_runs(finished, suite.comparison, memo=_memo)
-        save_comparison(report, output / "comparison")
+        save_comparison(report, output / "comparison", overwrite=True)
     return SuiteResult(finished, failed, report)
 
 
-def run_member(member: Member, folder: Path) -> str | None:
+def run_member(member: Member, folder: Path, overwrite: bool = False) -> str | None:
     """Does a run, unless its folder has just this one already. Gives back why it failed, if it did."""
     try:
         session = Session(run_file=member.tables, plugins=_plugins(member), memo=_memo)
         if not has_run(folder, session):
-            unseal(folder)  # the suite asks for another run now
-            save_run(session, folder)
+            save_run(session, folder, overwrite=overwrite)
     except GradiendError as error:
         return str(error)
     except Exception as error:  # a defect in one run is no reason to lose the others

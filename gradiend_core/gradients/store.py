@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 #: bytes in one file, about
 FILE = 2**27
 MANIFEST = "manifest.json"
+#: the names of stores, which `key_of` gives them
+KEY = re.compile(r"[0-9a-f]{24}")
 GIB = 2**30
 
 
@@ -236,7 +239,8 @@ def make_room(root: Path, needed: int, limit: int) -> None:
             f' {limit / GIB:.3g}; narrow the scope, raise the limit, or set store.use = "never"'
         )
     folders = sorted(
-        (path.parent for path in root.glob(f"*/{MANIFEST}")), key=lambda path: path.stat().st_mtime
+        (path.parent for path in root.glob(f"*/{MANIFEST}") if KEY.fullmatch(path.parent.name)),
+        key=lambda path: path.stat().st_mtime,
     )
     sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
     for folder in folders:

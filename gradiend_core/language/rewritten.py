@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gradiend_core.language.loading import without_progress_bars
 from gradiend_core.records.update import WeightUpdate
-from gradiend_core.storage.files import fresh_folder, write_json, write_text
+from gradiend_core.storage.files import write_json, write_text
+from gradiend_core.storage.folders import fresh_folder
 
 
 @frozen(eq=False)
@@ -20,12 +22,14 @@ class RewrittenModel:
     tokenizer: Any
     update: WeightUpdate
     toward: str
-    card: str = ""
+    #: texts that are saved beside it, by the name of their file
+    files: Mapping[str, str] = field(factory=dict)
 
-    def save_pretrained(self, folder: str | Path) -> Path:
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Model, tokenizer and a note of the edit in a folder that `from_pretrained` loads; whole or not at
-        all."""
-        with fresh_folder(Path(folder)) as fresh, without_progress_bars():
+        all. Raises StorageError for a folder that is not empty; with `overwrite` one that we wrote is
+        replaced."""
+        with fresh_folder(Path(folder), overwrite=overwrite) as fresh, without_progress_bars():
             self.model.save_pretrained(fresh)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(fresh)
@@ -37,6 +41,6 @@ class RewrittenModel:
                 "scope": self.update.scope.fingerprint(),
             }
             write_json(fresh / "gradiend.json", note)
-            if self.card:
-                write_text(fresh / "README.md", self.card)
+            for name, text in self.files.items():
+                write_text(fresh / name, text)
         return Path(folder)

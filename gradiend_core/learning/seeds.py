@@ -78,7 +78,7 @@ def _keep(folder: Path | None, features: Sequence[LearnedFeature]) -> None:
     if folder is None:
         return
     for axis, feature in enumerate(features):
-        save_feature(feature, folder / LEARNED / str(axis))
+        save_feature(feature, folder / LEARNED / str(axis), overwrite=True)
     for other in folder.iterdir():
         if other.name != LEARNED:
             shutil.rmtree(other, ignore_errors=True)

@@ -14,7 +14,8 @@ from transformers.pytorch_utils import Conv1D
 from gradiend_core.errors import ConfigError, ModelError
 from gradiend_core.gradients.quantised import QuantisedLinear
 from gradiend_core.records.update import WeightUpdate
-from gradiend_core.storage.files import fresh_folder, write_json, write_text
+from gradiend_core.storage.files import write_json, write_text
+from gradiend_core.storage.folders import fresh_folder
 
 #: ranks whose errors are reported beside that of the export
 RANKS = (1, 2, 4, 8, 16, 32, 64)
@@ -81,9 +82,17 @@ def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFacto
 
 
 def save_lora(
-    model: Any, update: WeightUpdate, folder: str | Path, rank: int, base: str, card: str = ""
+    model: Any,
+    update: WeightUpdate,
+    folder: str | Path,
+    rank: int,
+    base: str,
+    card: str = "",
+    *,
+    overwrite: bool = False,
 ) -> LoraFactors:
-    """Writes an adapter that `peft.PeftModel.from_pretrained` loads onto the base model."""
+    """Writes an adapter that `peft.PeftModel.from_pretrained` loads onto the base model. Raises StorageError
+    for a folder that is not empty; with `overwrite` one that we wrote is replaced."""
     try:
         from peft import LoraConfig
         from peft.utils import SAFETENSORS_WEIGHTS_NAME
@@ -107,7 +116,7 @@ def save_lora(
     for name, (a, b) in factors.factors.items():
         tensors[f"base_model.model.{name}.lora_A.weight"] = a.contiguous().cpu()
         tensors[f"base_model.model.{name}.lora_B.weight"] = b.contiguous().cpu()
-    with fresh_folder(Path(folder)) as fresh:
+    with fresh_folder(Path(folder), overwrite=overwrite) as fresh:
         config.save_pretrained(str(fresh))
         save_file(tensors, fresh / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
         about = {"relative_error_by_rank": factors.errors, "held": factors.held, "left_out": factors.left_out}

@@ -23,8 +23,9 @@ from gradiend_core.errors import StorageError
 from gradiend_core.records.pair import MinimalPair, PairData
 from gradiend_core.records.report import Table
 from gradiend_core.run.data import DataMaker
-from gradiend_core.storage.files import MALFORMED, claimed, write_csv, write_text
-from gradiend_core.storage.manifest import seal, unseal
+from gradiend_core.storage.files import MALFORMED, write_csv, write_text
+from gradiend_core.storage.folders import claimed, clear, expect_free
+from gradiend_core.storage.manifest import is_sealed, sealed
 
 MARKER = "data.toml"
 
@@ -67,18 +68,22 @@ def read_pairs(folder: Path) -> list[MinimalPair]:
 
 
 def save_data(
-    run: DataMaker, output: str | Path, tokenizer: Any = None
+    run: DataMaker, output: str | Path, tokenizer: Any = None, *, overwrite: bool = False
 ) -> tuple[PairData, Mapping[str, Table]]:
-    """Makes the pairs of a run and writes them with their audit; gives both back."""
+    """Makes the pairs of a run and writes them with their audit; gives both back. Raises StorageError where
+    a data set is there already; with `overwrite` it is replaced."""
     output = Path(output)
     with claimed(output, MARKER):
-        unseal(output)
-        write_text(output / MARKER, written_data(run.general, run.choice, run.settings))
+        if finished := is_sealed(output):
+            expect_free(output, overwrite=overwrite)
         data = run.pairs()
-        write_pairs(data, output)
-        tables = write_audit(data, output, tokenizer)
-        write_text(output / "run.toml", _training_run(data, output.resolve()))
-        seal(output)
+        if finished:
+            clear(output)
+        with sealed(output):
+            write_text(output / MARKER, written_data(run.general, run.choice, run.settings))
+            write_pairs(data, output)
+            tables = write_audit(data, output, tokenizer)
+            write_text(output / "run.toml", _training_run(data, output.resolve()))
     return data, tables
 
 

@@ -22,7 +22,8 @@ from gradiend_core.run.runner import Listener, Runner
 from gradiend_core.run.setup import Setup, make_setup
 from gradiend_core.run.state import RunRecord, RunState
 from gradiend_core.storage.features import load_feature
-from gradiend_core.storage.files import claimed, write_json, write_text
+from gradiend_core.storage.files import write_json, write_text
+from gradiend_core.storage.folders import claimed
 from gradiend_core.storage.manifest import expect_whole, revised
 from gradiend_core.storage.reports import load_record, save_record
 

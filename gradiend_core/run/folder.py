@@ -41,45 +41,44 @@ from gradiend_core.run.run import Run
 from gradiend_core.run.runner import Listener, Runner
 from gradiend_core.run.state import RunRecord
 from gradiend_core.storage.features import save_feature
-from gradiend_core.storage.files import claimed, fresh_folder, write_csv, write_json, write_text
-from gradiend_core.storage.manifest import MANIFEST, damage, expect_whole, is_sealed, seal
+from gradiend_core.storage.files import write_csv, write_json, write_text
+from gradiend_core.storage.folders import claimed, clear, expect_free, files_added
+from gradiend_core.storage.manifest import MANIFEST, damage, expect_whole, is_sealed, not_as_written, sealed
 from gradiend_core.storage.reports import load_record, save_record, save_tables
 
 MARKER = "run.toml"
 RESULTS, RECORD, REPORTS = "results.json", "record.json", "reports"
 FORMATS = ("png", "pdf", "svg")
-#: folders of a run that was not finished, which another run in the same folder makes anew
-MADE = ("audit", "tables", REPORTS, "figures", "rewritten", "seeds", "checkpoint")
 
 
-def save_run(run: Run, output: str | Path) -> Path:
+def save_run(run: Run, output: str | Path, *, overwrite: bool = False) -> Path:
     """Does every stage and writes what each gave as soon as it is there; results.json and the seal come last.
 
-    A folder that has this very run already stays as it is. Raises StorageError where it has another finished
-    run, which is never overwritten, or where another process is writing."""
+    A folder that has this very run already stays as it is, and an interrupted one goes on. Raises
+    StorageError where it has another run, or where another process is writing. With `overwrite` another run
+    is replaced, unless a person changed files of it."""
     output = Path(output)
     with claimed(output, MARKER):
-        if is_sealed(output):
-            _expect_this(run, output)
+        if is_sealed(output) and not overwrite and _is_this(run, output):
             shutil.rmtree(
                 output / "checkpoint", ignore_errors=True
             )  # of a process killed between seal and end
             return output
-        _save(run, output)
+        if is_sealed(output) or not _goes_on(run, output, overwrite=overwrite):
+            expect_free(output, overwrite=True)
+            run.runner.loaded(), run.runner.data()  # nothing is removed for a run that cannot begin
+            clear(output)
+        with sealed(output, without="checkpoint"):
+            _save(run, output)
+        shutil.rmtree(output / "checkpoint", ignore_errors=True)
     run.plugins.tell(hookspecs.gradiend_run_finished, output=output)
     return output
 
 
 def _save(run: Run, output: Path) -> None:
-    try:
-        same = _settings(output) == _asked(run)
-    except ConfigError:  # there is none yet
-        same = False
-    for name in () if same else MADE:
-        shutil.rmtree(output / name, ignore_errors=True)
     (output / RESULTS).unlink(missing_ok=True)
     write_text(output / MARKER, written(run.config, {}))
-    with fresh_folder(output / "figures") as figures:
+    with files_added(output / "figures") as figures:
         writer = FolderWriter(run, output, figures)
         run.runner.checkpoints = output / "checkpoint" if parallel.count() == 1 else None
         run.runner.listeners.append(writer)
@@ -91,8 +90,6 @@ def _save(run: Run, output: Path) -> None:
     write_text(output / MARKER, written(run.config, _note(run.provenance)))
     save_record(run.record, output / RECORD)
     write_json(output / RESULTS, run.results())
-    seal(output, without="checkpoint")
-    shutil.rmtree(output / "checkpoint", ignore_errors=True)
 
 
 class FolderWriter(Listener):
@@ -120,18 +117,19 @@ class FolderWriter(Listener):
                 prefix = runner.prefix(feature)
                 rows = [list(asdict(row).values()) for row in feature.training]
                 write_csv(output / f"{prefix}training.csv", columns, rows)
-                save_feature(feature, output / f"{prefix}feature", provenance)
+                save_feature(feature, output / f"{prefix}feature", provenance, overwrite=True)
             for run in runner.seeds() if len(runner.seeds()) > 1 else ():
                 for feature in run.features:
                     folder = output / "seeds" / str(run.seed) / f"{runner.prefix(feature)}feature"
-                    save_feature(feature, folder, provenance)
+                    save_feature(feature, folder, provenance, overwrite=True)
         elif stage == "reports":
             write_reports(self.run, output)
 
     def model_rewritten(self, rewritten: RewrittenModel, axis: int, runner: Runner) -> None:
         card = model_card(self.run, rewritten.toward, rewritten.update)
         with runner.clock.timed("rewriting"):
-            evolve(rewritten, card=card).save_pretrained(self.output / "rewritten" / rewritten.toward)
+            rewritten = evolve(rewritten, files={"README.md": card})
+            rewritten.save_pretrained(self.output / "rewritten" / rewritten.toward, overwrite=True)
 
     def figure_drawn(self, name: str, figure: Any) -> None:
         for suffix in FORMATS:
@@ -159,6 +157,16 @@ def has_run(folder: Path, run: Run) -> bool:
     return there == asked
 
 
+def is_free_for(folder: Path, run: Run) -> bool:
+    """Whether this run may be written there: the folder is empty, or holds this run, finished or not."""
+    if not folder.exists() or has_run(folder, run):
+        return True
+    try:
+        return not is_sealed(folder) and _settings(folder) == _asked(run)
+    except ConfigError:  # no run file
+        return not any(folder.iterdir())
+
+
 def read_record(folder: Path) -> RunRecord:
     """The record of a finished run. Raises StorageError where the folder holds none."""
     if not is_sealed(folder):
@@ -182,17 +190,33 @@ def _note(provenance: Provenance) -> dict[str, Any]:
     return {**asdict(provenance), "plugins": list(provenance.plugins)}
 
 
-def _expect_this(run: Run, folder: Path) -> None:
-    """Raises StorageError unless the finished run of the folder is this one, made of the same texts and
-    weights."""
-    if not has_run(folder, run):
+def _goes_on(run: Run, folder: Path, *, overwrite: bool) -> bool:
+    """Whether an unfinished folder is of this run. One that got no further than its data is replaced; raises
+    StorageError where another run was learning, unless it may be overwritten."""
+    if not (folder / MARKER).exists() or _settings(folder) == _asked(run):
+        return True
+    if not overwrite and any((folder / name).exists() for name in ("checkpoint", "training.csv", REPORTS)):
         raise StorageError(
-            f"{folder} holds a finished run with other settings; give another --output, or remove it first"
+            f"{folder} holds an unfinished run with other settings; give another --output, or --overwrite it"
+        )
+    return False
+
+
+def _is_this(run: Run, folder: Path) -> bool:
+    """Whether the finished run of the folder is this one, made of the same texts and weights. False where
+    nothing but a file of it is missing, so that it is made again; raises StorageError for another run."""
+    if not has_run(folder, run):
+        if _settings(folder) == _asked(run) and not not_as_written(folder):
+            return False
+        raise StorageError(
+            f"{folder} holds a finished run with other settings, or one that was changed; give another"
+            " --output, or --overwrite it"
         )
     there = asdict(read_record(folder).provenance)
     for name, value in asdict(run.provenance).items():
         if name.endswith("_fingerprint") and there[name] != value:
             raise StorageError(
                 f"{folder} holds a finished run of the same settings whose {name.replace('_', ' ')} is"
-                f" {there[name]}, and this one's is {value}; give another --output, or remove it first"
+                f" {there[name]}, and this one's is {value}; give another --output, or --overwrite it"
             )
+    return True

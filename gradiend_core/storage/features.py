@@ -13,15 +13,23 @@ from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.storage.artefacts import load_artefact, save_artefact
-from gradiend_core.storage.files import MALFORMED, fresh_folder
+from gradiend_core.storage.files import MALFORMED
+from gradiend_core.storage.folders import fresh_folder
 from gradiend_core.storage.scopes import expect_vector, scope_read, scope_written
 
 SCHEMA = 2
 VECTORS = ("encoder", "decoder", "decoder_bias")
 
 
-def save_feature(feature: LearnedFeature, folder: str | Path, provenance: Provenance | None = None) -> Path:
-    """Writes the feature, whole or not at all."""
+def save_feature(
+    feature: LearnedFeature,
+    folder: str | Path,
+    provenance: Provenance | None = None,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Writes the feature, whole or not at all. Raises StorageError for a folder that is not empty; with
+    `overwrite` one that we wrote is replaced."""
     folder = Path(folder)
     scope, indices = scope_written(feature.scope)
     tensors = {name: getattr(feature, name) for name in VECTORS} | indices
@@ -35,7 +43,7 @@ def save_feature(feature: LearnedFeature, folder: str | Path, provenance: Proven
         "training": [list(asdict(row).values()) for row in feature.training],
         "provenance": asdict(provenance) if provenance else None,
     }
-    with fresh_folder(folder) as fresh:
+    with fresh_folder(folder, overwrite=overwrite) as fresh:
         save_artefact(fresh, "feature", SCHEMA, content, tensors)
     return folder
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and that one process writes at a time."""
+"""Files that appear whole or not at all, and locks of folders."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ from safetensors import SafetensorError
 from gradiend_core.errors import StorageError
 
 #: what begins the name of a file or folder that is not whole yet
-PART = ".part-"
-LOCK = ".lock"
+PART = ".gradiend-part-"
+LOCK = ".gradiend.lock"
 #: what the parsers of damaged or hostile files raise, and what their content does to code that believes in it
 MALFORMED = (
     ValueError,
@@ -89,58 +88,6 @@ def inside(folder: Path, name: Any) -> Path:
             f"{folder} names the file {name!r:.80}, which is not inside of it; nothing outside is read"
         )
     return path
-
-
-@contextmanager
-def fresh_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, which takes the place of `folder` when nothing went wrong."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh, old = (Path(tempfile.mkdtemp(dir=folder.parent, prefix=PART)) for _ in range(2))
-    except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror}") from error
-    try:
-        yield fresh
-        os.chmod(fresh, 0o755)
-        if folder.exists():  # moved aside in one step, as removing takes many
-            os.replace(folder, old)
-        os.replace(fresh, folder)
-    except (OSError, SafetensorError) as error:
-        raise StorageError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        for folder_left in (fresh, old):
-            shutil.rmtree(folder_left, ignore_errors=True)
-
-
-@contextmanager
-def claimed(folder: Path, marker: str) -> Iterator[None]:
-    """Makes an output folder and keeps other processes from writing there meanwhile. A folder with other
-    things in it is refused, never mixed with a run; what a killed process left half-written is removed."""
-    strange = folder.is_dir() and any(
-        path.name != LOCK and not path.name.startswith(PART) for path in folder.iterdir()
-    )
-    if strange and not (folder / marker).exists():
-        raise StorageError(
-            f"output folder {folder} is not empty and holds no run ({marker} is missing); choose another"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise StorageError(
-            f"output folder {folder} cannot be written: {error.strerror}; choose another with --output"
-        ) from error
-    with locked(
-        folder, f"output folder {folder} is being written by another process; wait for it, or choose another"
-    ):
-        for left in [*folder.rglob(f"{PART}*")]:
-            inner = [parent for parent in left.parents if parent != folder and parent.is_relative_to(folder)]
-            if any((parent / LOCK).exists() for parent in inner):
-                continue  # a folder with a writer of its own, such as a run of a suite
-            with suppress(OSError):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        yield
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +17,26 @@ from gradiend_core.errors import StorageError
 from gradiend_core.storage.files import LOCK, MALFORMED, PART, checksum, inside, read_json, write_json
 
 MANIFEST = "manifest.json"
+#: the same of a folder that was not finished
+UNFINISHED = ".gradiend-unfinished.json"
 SCHEMA = 1
 #: the checksum of no file
 MISSING = ""
 
 
-def seal(folder: Path, without: str = "") -> None:
-    """Writes the checksums of all files in the folder, but of those in the folder `without`, which is about
-    to go. Raises StorageError where it cannot be."""
+def seal(folder: Path, without: str = "", others: Collection[str] = ()) -> None:
+    """Writes the checksums of all files in the folder, but of `others` and of those in the folder `without`,
+    which is about to go. Raises StorageError where it cannot be."""
     try:
-        names = [name for name in _files(folder) if not without or not name.startswith(f"{without}/")]
-        _write(folder, {name: [checksum(folder / name)] for name in names})
+        sums = _checksums(folder, others)
+        kept = {name: sum for name, sum in sums.items() if not without or not name.startswith(f"{without}/")}
+        _write(folder / MANIFEST, kept)
     except OSError as error:
         raise StorageError(f"{folder} cannot be sealed: {error.strerror}") from error
 
 
 def is_sealed(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
-
-
-def unseal(folder: Path) -> None:
-    """Says that the folder is not finished, before any of its files is written again."""
-    (folder / MANIFEST).unlink(missing_ok=True)
 
 
 def damage(folder: Path, *, among: str = "") -> list[str]:
@@ -78,6 +76,34 @@ def damage(folder: Path, *, among: str = "") -> list[str]:
         return [f"{folder / MANIFEST} cannot be read: {type(error).__name__} {error}; make the run again"]
 
 
+def not_as_written(folder: Path) -> list[str]:
+    """The files in a folder that are not as the last writer left them, finished or not: a person's work."""
+    record = next((folder / name for name in (MANIFEST, UNFINISHED) if (folder / name).is_file()), None)
+    try:
+        files = read_json(record)["files"] if record else {}
+        known = {str(name): list(sums) for name, sums in files.items()}
+    except (OSError, *MALFORMED):
+        return [MANIFEST]
+    links = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink()]
+    return links + [name for name in _files(folder) if checksum(folder / name) not in known.get(name, ())]
+
+
+@contextmanager
+def sealed(folder: Path, without: str = "") -> Iterator[None]:
+    """A folder that is filled inside, and sealed at the end. Where that fails, a note says what was written,
+    so that it can be told from what a person puts there. Files that were there before and are not ours are
+    neither sealed nor noted."""
+    others = not_as_written(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            _write(folder / UNFINISHED, _checksums(folder, others))
+        raise
+    seal(folder, without, others)
+    (folder / UNFINISHED).unlink(missing_ok=True)
+
+
 def expect_whole(folder: Path, *names: str) -> None:
     """Raises StorageError unless the files, whose names begin so, are those that were written."""
     for name in names:
@@ -96,11 +122,14 @@ def revised(folder: Path, last: str) -> Iterator[Path]:
         fresh = sorted(_files(fresh_folder), key=lambda name: name == last)
         known: dict[str, list[str]] = read_json(folder / MANIFEST)["files"]
         new = {name: [checksum(fresh_folder / name)] for name in fresh}
-        _write(folder, known | {name: [*known.get(name, [MISSING]), *sums] for name, sums in new.items()})
+        _write(
+            folder / MANIFEST,
+            known | {name: [*known.get(name, [MISSING]), *sums] for name, sums in new.items()},
+        )
         for name in fresh:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(fresh_folder / name, folder / name)
-        _write(folder, known | new)
+        _write(folder / MANIFEST, known | new)
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}; it is as it was") from error
     finally:
@@ -111,12 +140,16 @@ def _files(folder: Path) -> list[str]:
     paths = (
         path.relative_to(folder)
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in (MANIFEST, LOCK)
+        if path.is_file() and path.name not in (LOCK, UNFINISHED) and path != folder / MANIFEST
     )
     return sorted(
         str(path.as_posix()) for path in paths if not any(piece.startswith(PART) for piece in path.parts)
     )
 
 
-def _write(folder: Path, files: dict[str, Any]) -> None:
-    write_json(folder / MANIFEST, {"schema": SCHEMA, "files": files})
+def _checksums(folder: Path, others: Collection[str] = ()) -> dict[str, list[str]]:
+    return {name: [checksum(folder / name)] for name in _files(folder) if name not in others}
+
+
+def _write(path: Path, files: dict[str, Any]) -> None:
+    write_json(path, {"schema": SCHEMA, "files": files})

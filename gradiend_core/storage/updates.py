@@ -10,16 +10,20 @@ from torch import nn
 from gradiend_core.errors import StorageError
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.storage.artefacts import load_artefact, save_artefact
-from gradiend_core.storage.files import MALFORMED, fresh_folder, write_text
+from gradiend_core.storage.files import MALFORMED, write_text
 from gradiend_core.storage.fingerprints import model_fingerprint
+from gradiend_core.storage.folders import fresh_folder
 from gradiend_core.storage.scopes import expect_vector, scope_read, scope_written
 
 SCHEMA = 2
 
 
-def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", card: str = "") -> Path:
+def save_update(
+    update: WeightUpdate, folder: str | Path, made_for: str = "", card: str = "", *, overwrite: bool = False
+) -> Path:
     """Writes the direction, entry by entry, with the indices where a parameter is not whole; whole or not at
-    all. `made_for` is the fingerprint of the model's weights."""
+    all. `made_for` is the fingerprint of the model's weights. Raises StorageError for a folder that is not
+    empty; with `overwrite` one that we wrote is replaced."""
     folder = Path(folder)
     scope, tensors = scope_written(update.scope)
     tensors |= {
@@ -31,7 +35,7 @@ def save_update(update: WeightUpdate, folder: str | Path, made_for: str = "", ca
         "feature_factor": update.feature_factor,
         "learning_rate": update.learning_rate,
     }
-    with fresh_folder(folder) as new:
+    with fresh_folder(folder, overwrite=overwrite) as new:
         save_artefact(new, "update", SCHEMA, content, tensors)
         if card:
             write_text(new / "README.md", card)

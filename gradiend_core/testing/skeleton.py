@@ -14,7 +14,8 @@ from attrs import frozen
 
 from gradiend_core.errors import ConfigError, unknown
 from gradiend_core.roles.kinds import PLUGIN_KINDS
-from gradiend_core.storage.files import fresh_folder, write_text
+from gradiend_core.storage.files import write_text
+from gradiend_core.storage.folders import fresh_folder
 
 OFF = ", by_default=False"
 
@@ -85,9 +86,10 @@ SKELETONS = {
 }
 
 
-def write_plugin(kind: str, name: str, folder: str | Path) -> Path:
+def write_plugin(kind: str, name: str, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Writes a distribution with one contribution of a kind; whole or not at all. Raises ConfigError for a
-    kind or a name that cannot be."""
+    kind or a name that cannot be, and StorageError for a folder that is not empty; with `overwrite` a plugin
+    that was not edited since is replaced."""
     if kind not in SKELETONS:
         raise ConfigError(unknown("kind of plugin", kind, list(SKELETONS)))
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
@@ -116,7 +118,7 @@ def write_plugin(kind: str, name: str, folder: str | Path) -> Path:
         f"tests/test_{module}.py": "test.py",
     }
     templates = files("gradiend_core.testing") / "templates"
-    with fresh_folder(Path(folder)) as fresh:
+    with fresh_folder(Path(folder), overwrite=overwrite) as fresh:
         (fresh / module).mkdir()
         (fresh / module / "py.typed").touch()
         for path, template in written.items():

@@ -3,7 +3,11 @@ already."""
 
 from __future__ import annotations
 
+import bz2
+import csv
+import gzip
 import json
+import lzma
 
 import datasets
 import pandas
@@ -14,6 +18,7 @@ from hypothesis import strategies as st
 from gradiend_core.data.paradigm import RulesParadigm
 from gradiend_core.data.rules import Rules
 from gradiend_core.data.sentences import split_sentences
+from gradiend_core.data.tables import read_table
 from gradiend_core.data.texts import read_texts
 from gradiend_core.errors import ConfigError, DataError
 from gradiend_core.records.run import DataSettings
@@ -227,13 +232,13 @@ def test_a_tagger_without_spacy_says_what_to_install(monkeypatch):
 def test_what_cannot_be_read_says_why(tmp_path):
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfa broken")
     (tmp_path / "other.csv").write_text("words\nhe\n")
-    (tmp_path / "none.jsonl").write_text('{"text": null}\n')
+    (tmp_path / "number.jsonl").write_text('{"text": 7}\n')
     (tmp_path / "empty").mkdir()
     for texts, words in [
         ("nowhere.txt", "no such file, folder or named text"),
         (tmp_path / "bad.txt", "is not UTF-8 text: .* set data.encoding"),
         (tmp_path / "other.csv", r"has no column 'text' \(columns: words\); set data.text_column"),
-        (tmp_path / "none.jsonl", "row 0 has None as its 'text', not a text"),
+        (tmp_path / "number.jsonl", "row 0 has 7 as its 'text', not a text"),
         (tmp_path / "empty", "cannot be loaded"),
         ([1, 2], "must be strings"),
         (7, "cannot be read from int"),
@@ -255,4 +260,122 @@ def rows(**more) -> list[dict]:
         {"text": f"Day {n}: [MASK] ran{more.get('end', '.')}", "factual": factual, "factual_class": of}
         for n in range(10)
         for factual, of in (("he", "SG"), ("they", "PL"))
+    ]
+
+
+FIELDS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\x85\u2028\u2029"), max_size=12
+)
+
+
+@given(st.lists(st.tuples(FIELDS, FIELDS), min_size=1, max_size=8))
+def test_tables_are_what_the_csv_and_json_modules_wrote(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("tables")
+    for name, options in (
+        ("a.csv", {}),
+        ("b.CSV", {"quoting": csv.QUOTE_ALL}),
+        ("c.tsv", {"delimiter": "\t"}),
+    ):
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, **options).writerows([("text", "label"), *rows])
+        assert [tuple(row.values()) for row in read_table(folder / name)] == rows, name
+    for name, text in (
+        ("d.jsonl", "\n".join(json.dumps({"text": one, "label": two}) for one, two in rows)),
+        ("e.json", json.dumps([{"text": one, "label": two} for one, two in rows], indent=1)),
+    ):
+        for packed, pack in (
+            ("", bytes),
+            (".gz", gzip.compress),
+            (".bz2", bz2.compress),
+            (".xz", lzma.compress),
+        ):
+            (folder / (name + packed)).write_bytes(pack(text.encode("utf-8-sig")))
+            assert [tuple(row.values()) for row in read_table(folder / (name + packed))] == rows, name
+
+
+def test_no_row_of_a_file_is_lost(tmp_path):
+    lines = [f"text {n}\t{n}" for n in range(480)]
+    lines[100], lines[389] = '"What, he said\t1', '" they\t1'
+    (tmp_path / "lone.tsv").write_text("\n".join(["sentence\tlabel", *lines]) + "\n")
+    texts = [text.text for text in read(tmp_path / "lone.tsv", text_column="sentence")]
+    assert texts == [line.split("\t")[0] for line in lines]
+    (tmp_path / "tabs.tsv").write_text('text\tlabel\n"a tab\there"\t1\nb\t2\n')
+    assert [text.text for text in read(tmp_path / "tabs.tsv")] == ["a tab\there", "b"]
+    (tmp_path / "lone.csv").write_text('text,label\n"What, he said,1\nshe ran,2\n"They ran,3\n')
+    with pytest.raises(DataError, match="row that begins in line 2 has a quotation mark that does not fit"):
+        read(tmp_path / "lone.csv")
+    (tmp_path / "wide.csv").write_text("text,label\nOne, two, three,1\n")
+    with pytest.raises(DataError, match="line 2 has 4 fields, and 2 columns are named"):
+        read(tmp_path / "wide.csv")
+    (tmp_path / "empty.csv").write_text("text,label\nHe ran.,1\n,2\nNone,3\nnan,4\n")
+    assert [text.text for text in read(tmp_path / "empty.csv")] == ["He ran.", "", "None", "nan"]
+    (tmp_path / "null.jsonl").write_text('{"text": "He ran."}\n{"text": null}\n{"other": 1}\n')
+    assert [text.text for text in read(tmp_path / "null.jsonl")] == ["He ran.", "", ""]
+
+
+def test_names_in_capitals_and_packed_files_are_read_for_what_they_are(tmp_path):
+    rows = "\n".join(json.dumps({"text": text}) for text in ("He ran.", "They ran."))
+    for name in ("a.ndjson", "B.JSONL", "c.NDJSON"):
+        (tmp_path / name).write_text(rows)
+        assert [text.text for text in read(tmp_path / name)] == ["He ran.", "They ran."], name
+    (tmp_path / "D.CSV").write_text("text\nHe ran.\nThey ran.\n")
+    assert len(read(tmp_path / "D.CSV")) == 2
+    (tmp_path / "story.txt.gz").write_bytes(gzip.compress(b"He ran.\nThey ran.\n"))
+    assert [text.text for text in read(tmp_path / "story.txt.gz")] == ["He ran.", "They ran."]
+    (tmp_path / "E.CONLLU").write_bytes(b"\xef\xbb\xbf" + CONLLU.encode())
+    assert [text.document for text in read(tmp_path / "E.CONLLU")] == ["one", "one", "two"]
+    (tmp_path / "broken.csv.gz").write_bytes(gzip.compress(rows.encode())[:30])
+    for name in ("broken.csv.gz", "broken.txt.zst"):
+        (tmp_path / name).touch()
+        with pytest.raises(DataError, match="cannot be read: |is packed with zstd; pip install zstandard"):
+            read(tmp_path / name)
+
+
+def test_a_folder_of_tables_has_their_splits(tmp_path):
+    for split, text in (("train", "He ran."), ("test", "They ran.")):
+        (tmp_path / f"{split}.csv").write_text(f"text\n{text}\nNone\n")
+    assert [(text.text, text.split) for text in read(tmp_path)] == [
+        ("They ran.", "test"),
+        ("None", "test"),
+        ("He ran.", "train"),
+        ("None", "train"),
+    ]
+
+
+PARAGRAPH = "The woman said that she was at home. The man said that he was not. Nobody knew why!"
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.sampled_from([" ", "\n", "\n\n", "\n\n\n", "  "]))),
+    st.integers(0, 2),
+)
+def test_a_sentence_is_where_it_says(paragraphs, context):
+    text = "".join(f"{PARAGRAPH * count}{gap}" for count, gap in paragraphs)
+    for sentence in split_sentences([Text(text)], "en", context):
+        assert sentence.text in text
+        core = sentence.text[slice(*sentence.span)]
+        assert core == core.strip()
+        assert core[-1] in ".!"
+        assert core[:3] in ("The", "Nob")
+
+
+def test_long_rows_of_paragraphs_are_cut_at_their_sentences(tmp_path):
+    rows = [
+        "\n\n".join(
+            f"Row {row} says {n}. The {'woman' if n % 2 else 'men'} came, then {'she' if n % 2 else 'they'}"
+            " left."
+            for n in range(600)
+        )
+        for row in range(12)
+    ]
+    (tmp_path / "long.jsonl").write_text("\n".join(json.dumps({"text": row}) for row in rows))
+    sentences = [text.text for text in read(tmp_path / "long.jsonl", sentences="en")]
+    assert sentences == [
+        sentence
+        for row in range(12)
+        for n in range(600)
+        for sentence in (
+            f"Row {row} says {n}.",
+            f"The {'woman' if n % 2 else 'men'} came, then {'she' if n % 2 else 'they'} left.",
+        )
     ]

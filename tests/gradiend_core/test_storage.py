@@ -21,7 +21,8 @@ from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.storage.features import load_feature, save_feature
-from gradiend_core.storage.files import PART, claimed, fresh_folder, write_text
+from gradiend_core.storage.files import PART, write_text
+from gradiend_core.storage.folders import claimed, fresh_folder
 from gradiend_core.storage.manifest import MANIFEST, damage, revised, seal
 from tests.reliability.hostile import LOADERS
 
@@ -118,7 +119,7 @@ def test_vectors_that_are_not_finite_or_do_not_fit_are_refused(tmp_path):
         torch.ones(3),
         torch.ones(4, dtype=torch.float64),
     ):
-        save_feature(attrs.evolve(some_feature(), encoder=encoder), tmp_path / "f")
+        save_feature(attrs.evolve(some_feature(), encoder=encoder), tmp_path / "f", overwrite=True)
         with pytest.raises(StorageError, match="encoder must be 4 finite float32 numbers"):
             load_feature(tmp_path / "f")
 
@@ -160,7 +161,7 @@ def test_a_folder_that_fails_half_way_leaves_the_old_one(tmp_path):
     folder = tmp_path / "result"
     with fresh_folder(folder) as place:
         write_text(place / "a.txt", "old")
-    with pytest.raises(RuntimeError), fresh_folder(folder) as place:
+    with pytest.raises(RuntimeError), fresh_folder(folder, overwrite=True) as place:
         write_text(place / "a.txt", "new")
         raise RuntimeError
     assert (folder / "a.txt").read_text() == "old"
@@ -194,7 +195,7 @@ def enter(context):
 
 
 def test_a_folder_that_another_process_writes_is_refused_and_free_when_it_dies(tmp_path):
-    code = "import sys; from gradiend_core.storage.files import claimed\nfrom pathlib import Path\n"
+    code = "import sys; from gradiend_core.storage.folders import claimed\nfrom pathlib import Path\n"
     code += "with claimed(Path(sys.argv[1]), 'run.toml'):\n    print('in', flush=True)\n    sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "out")],

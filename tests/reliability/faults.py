@@ -92,7 +92,7 @@ def disk_full() -> str:
         try:
             said = refused(StorageError, lambda: save_run(session(), Path(place) / "out"))
             assert "No space left" in said
-            assert not list(Path(place).rglob(".part-*")), "something half-written is left"
+            assert not list(Path(place).rglob(".gradiend-part-*")), "something half-written is left"
             subprocess.run(["mount", "-o", "remount,size=300m", place], check=True)
             assert damage(save_run(session(), Path(place) / "out")) == []
         finally:

@@ -562,7 +562,15 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         writes = event != "open" or (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"))
         cached = any(
             part in name
-            for part in (".cache", "__pycache__", "tmp_", ".lock", "/dev/null", "ldconfig", "torchinductor")
+            for part in (
+                ".cache",
+                "__pycache__",
+                "tmp_",
+                ".gradiend.lock",
+                "/dev/null",
+                "ldconfig",
+                "torchinductor",
+            )
         ) or not name.startswith("/")
         if name.endswith((SECRET, "passwd")) or (writes and not name.startswith(str(folder)) and not cached):
             found.append(f"{event} {name}")

@@ -146,7 +146,7 @@ def content(folder: Path) -> dict[str, Any]:
     """What a job leaves: every file by its name, but for the time that things took."""
     found: dict[str, Any] = {}
     for path in sorted(
-        each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, ".lock")
+        each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, ".gradiend.lock")
     ):
         name = path.relative_to(folder).as_posix()
         found[name] = path.read_bytes().replace(str(folder).encode(), b"OUT")

@@ -158,7 +158,7 @@ def test_bad_input(gradiend, moods):
             ("english-pronouns", "--texts", "long.txt", "--preview"),
             "dropped 1: longer than 100,000 characters",
         ),
-        (("moods.toml", "--output", "full"), "is not empty and holds no run (data.toml is missing)"),
+        (("moods.toml", "--output", "full"), "is not empty and holds no run (it was not begun by gradiend)"),
         (
             ("moods.toml", "--output", "o", "--tokenizer", "nowhere/nothing"),
             "no tokenizer can be loaded from 'nowhere/nothing'",

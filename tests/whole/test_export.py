@@ -196,7 +196,7 @@ def test_the_command_line_exports_a_saved_run(tmp_path, monkeypatch, capsys):
     assert leave.value.code == 0
     assert "relative error by rank 1: " in capsys.readouterr().out
     assert (tmp_path / "out" / "adapter_model.safetensors").exists()
-    with pytest.raises(SystemExit, match="exists; give a new folder"):
+    with pytest.raises(SystemExit, match="is not empty; give a new folder, or overwrite it"):
         cli.main()
     assert load_run(tmp_path / "run").update("3SG").learning_rate > 0
 

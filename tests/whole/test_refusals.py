@@ -42,10 +42,15 @@ def saved(quick, tmp_path_factory):
 
 def test_a_finished_run_is_left_as_it_is(quick, saved, monkeypatch):
     before = {
-        path: path.stat().st_mtime_ns for path in saved.rglob("*") if path.is_file() and path.name != ".lock"
+        path: path.stat().st_mtime_ns
+        for path in saved.rglob("*")
+        if path.is_file() and path.name != ".gradiend.lock"
     }
     assert save_run(quick, saved) == saved
-    with pytest.raises(StorageError, match="holds a finished run with other settings; give another --output"):
+    with pytest.raises(
+        StorageError,
+        match="with other settings, or one that was changed; give another --output, or --overwrite it",
+    ):
         save_run(Session("english-pronouns", seed=1, **settings()), saved)
     with pytest.raises(StorageError, match="other settings"):
         save_run(
@@ -84,7 +89,7 @@ def test_the_same_command_again_does_nothing_and_another_gets_a_folder_of_its_ow
     asked = ["run", str(saved / "run.toml")]
     command_line.app(asked, standalone_mode=False)
     assert "english-pronouns_tiny-mlm_3SG-3PL has this run already, finished" in capsys.readouterr().out
-    monkeypatch.setattr("gradiend_core.run.folder.save_run", lambda session, folder: folder)
+    monkeypatch.setattr("gradiend_core.run.folder.save_run", lambda session, folder, **_: folder)
     monkeypatch.setattr("gradiend_core.cli.single.summary", lambda session, folder: [str(folder)])
     command_line.app([*asked, "--seed", "5"], standalone_mode=False)
     assert capsys.readouterr().out.splitlines()[-1] == "runs/english-pronouns_tiny-mlm_3SG-3PL-2"

@@ -209,12 +209,15 @@ def test_a_run_that_was_evaluated_further_is_not_done_again(done, tmp_path):
     assert 'alt="layers and components that the feature is in"' in written
 
 
-def test_a_run_that_asks_for_something_else_is_done_again(done, tmp_path):
+def test_a_run_that_asks_for_something_else_is_done_again_when_told(done, tmp_path):
     again = shutil.copytree(done[2], tmp_path / "again")
     results = again / "runs" / "number" / "results.json"
     before = results.stat().st_mtime_ns
     text = few(tmp_path).read_text().replace("poles = true", "seed = 1")
-    assert run_suite(read_suite(written(tmp_path, text)), again).failed == {}
+    asked = read_suite(written(tmp_path, text))
+    assert "another --output, or --overwrite it" in run_suite(asked, again).failed["number"]
+    assert results.stat().st_mtime_ns == before
+    assert run_suite(asked, again, overwrite=True).failed == {}
     assert results.stat().st_mtime_ns != before
     assert json.loads(results.read_text())["provenance"]["seed"] == 1
 
