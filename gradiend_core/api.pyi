@@ -92,6 +92,7 @@ from gradiend_core.data.paradigm import RulesParadigm as RulesParadigm
 from gradiend_core.data.rules import Classes as Classes
 from gradiend_core.data.rules import Rules as Rules
 from gradiend_core.data.rules import choose_classes as choose_classes
+from gradiend_core.data.rules import in_capitals as in_capitals
 from gradiend_core.data.rules import starts_sentence as starts_sentence
 from gradiend_core.data.texts import read_texts as read_texts
 

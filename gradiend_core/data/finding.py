@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import regex
 from attrs import field, frozen
 
+from gradiend_core.data.boundaries import not_alone, word_pattern
 from gradiend_core.data.rules import Classes, Rules, alternatives, folded
 from gradiend_core.errors import DataError
 from gradiend_core.records.text import Text, Token
 
-#: after a word, an apostrophe makes it part of a contraction
-APOSTROPHES = ("'", "’", "ʼ")
 NEXT_WORD = regex.compile(r"\s+(\w+)")
 
 
@@ -51,6 +50,8 @@ class Finding:
 
 
 NEUTRAL_TEXT = Finding(neutral=True)
+#: why the word between two positions of a text may be none of its class, empty where there is no doubt
+Doubt = Callable[[Text, int, int], str]
 
 
 class Finder(Protocol):
@@ -86,10 +87,12 @@ class Finder(Protocol):
 
 @frozen
 class RulesFinder:
-    """Finds the words of `rules`; `chosen` says which of their classes are told apart."""
+    """Finds the words of `rules`; `chosen` says which of their classes are told apart. With a `doubt`, tags
+    decide only where a text has them; elsewhere it does."""
 
     rules: Rules
     chosen: Classes
+    doubt: Doubt | None = None
     _pattern: Any = field(init=False)
     _classes_of_word: dict[str, tuple[str, ...]] = field(init=False)
     _spelling: dict[tuple[str, str], str] = field(init=False)
@@ -110,7 +113,7 @@ class RulesFinder:
         if not rules.whole_words:
             longest = sorted(forms, key=lambda word: (-len(word), word))
             return regex.compile("|".join(map(regex.escape, longest)), flags)
-        return regex.compile(r"(?<!\w)\L<words>(?!\w)", flags, words=forms)
+        return regex.compile(word_pattern(r"\L<words>"), flags, words=forms)
 
     @_classes_of_word.default
     def _make_classes_of_word(self) -> dict[str, tuple[str, ...]]:
@@ -214,8 +217,10 @@ class RulesFinder:
     ) -> tuple[tuple[str, ...], str]:
         """The parts that a match can be of, and why there is not exactly one."""
         surface = match.group()
-        if text.text[match.end() : match.end() + 1] in APOSTROPHES:
-            return (), "the target word is part of a contraction"
+        if self.rules.whole_words and (problem := not_alone(text.text, match.start(), match.end())):
+            return (), problem
+        if self.doubt and (problem := self.doubt(text, match.start(), match.end())):
+            return (), problem
         if after := self._before.get(self.rules.key(surface)):
             following = NEXT_WORD.match(text.text, match.end())
             if not following or self.rules.key(following.group(1)) not in after:
@@ -223,7 +228,8 @@ class RulesFinder:
                     (),
                     f"{surface.lower()!r} counts only before certain words, and stands before none of them",
                 )
-        if not any(rule_class in self.rules.tags for rule_class in rule_classes):
+        untagged = tokens is None and self.doubt is not None
+        if untagged or not any(rule_class in self.rules.tags for rule_class in rule_classes):
             return rule_classes, ""
         if tokens is None:
             raise DataError(

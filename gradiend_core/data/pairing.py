@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import regex
 from attrs import evolve
 
+from gradiend_core.data.boundaries import not_alone
 from gradiend_core.data.collecting import MASK, STAGE, Collector, balanced
 from gradiend_core.data.finding import Finder, Slot
 from gradiend_core.data.rules import Classes, recased
@@ -24,7 +25,7 @@ from gradiend_core.records.text import Text
 if TYPE_CHECKING:
     from gradiend_core.roles.paradigm import PairingTask
 
-LETTERS = regex.compile(r"[^\W\d_]{2,}")
+LETTERS = regex.compile(r"(?w)\b[\p{L}\p{M}]{2,}\b")
 LEAST = 2 * len(SPLITS)
 
 
@@ -119,7 +120,9 @@ def _word_slot(text: Text, name: str, finder: Finder, rng: random.Random, drops:
     words = [
         match
         for match in LETTERS.finditer(text.text, start, end)
-        if match.start() > 0 and not finder.may_be(match.group())
+        if match.start() > 0
+        and not finder.may_be(match.group())
+        and not not_alone(text.text, match.start(), match.end())
     ]
     if not words or MASK in text.text:
         drops.add("a neutral text of one word has no slot", text.text)
@@ -198,7 +201,7 @@ def _with_alternatives(
             continue
         other = rng.choice(list(alternatives)) if len(alternatives) > 1 else next(iter(alternatives))
         word = slot.alternative or recased(
-            slot.surface, slot.word, rng.choice(alternatives[other]), slot.left
+            slot.surface, slot.word, rng.choice(alternatives[other]), slot.left, slot.right
         )
         pairs.append(
             MinimalPair(

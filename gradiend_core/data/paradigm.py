@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gradiend_core.data.finding import RulesFinder
+from gradiend_core.data.finding import Doubt, RulesFinder
 from gradiend_core.data.pairing import make_pairs
 from gradiend_core.data.rules import Rules, choose_classes
 from gradiend_core.records.pair import PairData
@@ -13,8 +13,9 @@ from gradiend_core.roles.paradigm import PairingTask
 
 class RulesParadigm:
     """The classes of `rules`, some of them, or merged ones such as "1SG+3SG"; `transitions` restricts which
-    class of the rules may stand for which, both ways unless `one_way`. Raises ConfigError for classes that
-    `rules` does not have."""
+    class of the rules may stand for which, both ways unless `one_way`. A `doubt` says of a word in text
+    without tags why it may be none of its class. Raises ConfigError for classes that `rules` does not
+    have."""
 
     def __init__(
         self,
@@ -24,9 +25,10 @@ class RulesParadigm:
         transitions: Iterable[tuple[str, str]] = (),
         *,
         one_way: bool = False,
+        doubt: Doubt | None = None,
     ) -> None:
-        self.rules = rules
+        self.rules, self.doubt = rules, doubt
         self.classes = choose_classes(classes, transitions, rules.names, kind, one_way=one_way)
 
     def pairs(self, task: PairingTask) -> PairData:
-        return make_pairs(task, RulesFinder(self.rules, self.classes))
+        return make_pairs(task, RulesFinder(self.rules, self.classes, self.doubt))

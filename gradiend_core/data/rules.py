@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+import regex
 from attrs import Factory, frozen
 
 from gradiend_core.errors import ConfigError, unknown
@@ -168,9 +169,11 @@ def alternatives(
     return result
 
 
-def recased(surface: str, listed: str, word: str, left: str) -> str:
-    """A word as it would be written where `surface`, which the rules list as `listed`, stands after
-    `left`."""
+def recased(surface: str, listed: str, word: str, left: str, right: str = "") -> str:
+    """A word as it would be written where `surface`, which the rules list as `listed`, stands between `left`
+    and `right`."""
+    if surface.isupper() and in_capitals(left, right):
+        return word.upper()
     if surface == listed:
         first = starts_sentence(left) and surface[:1].isupper()
         return capital(word) if first else word
@@ -179,6 +182,15 @@ def recased(surface: str, listed: str, word: str, left: str) -> str:
     if surface == capital(listed):
         return capital(word)
     return word.lower() if surface == listed.lower() and not listed.isupper() else word
+
+
+WORD = regex.compile(r"\p{L}{2,}")
+
+
+def in_capitals(left: str, right: str) -> bool:
+    """Whether the words next to a slot are all in capitals."""
+    near = [*WORD.findall(left, max(0, len(left) - 60))[-2:], *WORD.findall(right, 0, 60)[:2]]
+    return bool(near) and all(word.isupper() for word in near)
 
 
 def capital(word: str) -> str:

@@ -26,13 +26,15 @@ def tag(texts: Iterable[Text], name: str, wanted: Callable[[Text], bool]) -> Ite
             yield evolve(text, tokens=tuple(map(_token, tagged[position]))) if position in tagged else text
 
 
+#: grammatical relations of a subject, in spaCy's models and in Universal Dependencies
+SUBJECT = ("nsubj", "nsubjpass", "nsubj:pass", "expl", "csubj")
+
+
 def _token(token: Any) -> Token:
-    return Token(
-        token.idx,
-        token.idx + len(token.text),
-        token.lemma_,
-        {"upos": token.pos_, "xpos": token.tag_, **token.morph.to_dict()},
-    )
+    tags = {"upos": token.pos_, "xpos": token.tag_, **token.morph.to_dict()}
+    if token.pos_ == "PRON" and token.dep_:  # English models give "it" and "you" no case
+        tags.setdefault("Case", "Nom" if token.dep_ in SUBJECT else "Acc")
+    return Token(token.idx, token.idx + len(token.text), token.lemma_, tags)
 
 
 def _load(name: str) -> Any:

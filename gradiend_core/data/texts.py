@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,11 @@ def read_texts(texts: Any, settings: DataSettings | None = None) -> Iterator[Tex
     numbered: Iterator[Text] = _numbered(_read(texts, settings))
     if settings.max_texts:
         numbered = islice(numbered, settings.max_texts)
+    if settings.unescape_html:
+        numbered = (
+            text if text.tokens is not None else evolve(text, text=html.unescape(text.text))
+            for text in numbered
+        )
     if settings.sentences:
         numbered = split_sentences(numbered, settings.sentences, settings.context)
     return (

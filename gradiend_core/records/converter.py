@@ -3,11 +3,13 @@ ignored."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 import cattrs
+from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.errors import ForbiddenExtraKeysError
 
 from gradiend_core.errors import ConfigError, unknown
@@ -51,8 +53,31 @@ def _enum(value: Any, to: type[Enum]) -> Enum:
     return to(value)
 
 
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _tuple_hook(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
+    """Lists only: a text would fall into its letters."""
+    entries = get_args(kind)
+    every = homogenous_tuple_structure_factory(kind, converter) if entries[-1:] == (...,) else None
+
+    def structure(value: Any, _: Any) -> Any:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            shown = f', such as ["{value}"]' if isinstance(value, str) and str in entries else ""
+            raise TypeError(f"{value!r} is {_kind(type(value))}, but a list is needed{shown}")
+        if every is not None:
+            return every(value, kind)
+        if len(value) != len(entries):
+            raise TypeError(f"{value!r} has {len(value)} entries, but {len(entries)} are needed")
+        return tuple(converter.structure(entry, to) for entry, to in zip(value, entries, strict=True))
+
+    return structure
+
+
 def _make() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook_factory(_is_tuple, _tuple_hook)
     converter.register_structure_hook(bool, _exactly(bool))
     converter.register_structure_hook(int, _exactly(int))
     converter.register_structure_hook(float, _exactly(float, int))

@@ -50,6 +50,7 @@ class DataSettings:
         "", 'The language code, such as "en", by which texts are split into sentences; empty: not split.'
     )
     context: int = setting(0, "Sentences before and after the one with the slot that stay.", validator=ge(0))
+    unescape_html: bool = setting(False, "Whether &#39; and the like in texts are read as the characters.")
     tagger: str = setting("", "A spaCy model that tags texts; empty: none.")
     min_left_words: int = setting(0, "Words that must stand before a slot.", validator=ge(0))
     max_words: int = setting(0, "Words after which a text is too long and dropped.", validator=ge(0))

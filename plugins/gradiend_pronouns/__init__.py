@@ -28,7 +28,9 @@ class EnglishPronouns:
         Factory(dict), "Words that replace those of the classes that it names."
     )
     tagged: bool = setting(
-        False, 'Whether text with tags is needed, in which "you" and "it" count only as subjects (Case=Nom).'
+        False,
+        'Whether text must have tags (Case=Nom of a subject). Without them "you", "it" and "I" are dropped'
+        " where they may be something else.",
     )
 
 

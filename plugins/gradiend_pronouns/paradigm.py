@@ -1,13 +1,14 @@
 """English subject pronouns by person and number (arXiv 2602.23993).
 
-Known limits: without tags "you" and "it" are taken as subjects wherever they stand; contractions (he's) are
-dropped.
+With tags only subjects count. Without them what may be no subject is dropped (`doubt`), and so are
+contractions (he's), in any case.
 """
 
 from __future__ import annotations
 
 from gradiend_core.api import ConfigError, Rules, RulesParadigm, unknown
 from gradiend_pronouns import EnglishPronouns
+from gradiend_pronouns.doubt import doubt
 
 WORDS = {"1SG": ("I",), "1PL": ("we",), "2": ("you",), "3SG": ("he", "she", "it"), "3PL": ("they",)}
 #: all forms of these pronouns: a text that has one is not neutral
@@ -24,6 +25,8 @@ def english_pronouns(config: EnglishPronouns) -> RulesParadigm:
     for name in config.words:
         if name not in WORDS:
             raise ConfigError(unknown("class of english-pronouns", name, WORDS))
-    tags = dict.fromkeys(WORDS, SUBJECT) if config.tagged else {}
-    rules = Rules(WORDS | dict(config.words), tags=tags, not_neutral=FORMS)
-    return RulesParadigm("english-pronouns", rules, config.classes, config.transitions)
+    subjects = [name for name in WORDS if config.tagged or name not in config.words]
+    rules = Rules(WORDS | dict(config.words), tags=dict.fromkeys(subjects, SUBJECT), not_neutral=FORMS)
+    return RulesParadigm(
+        "english-pronouns", rules, config.classes, config.transitions, doubt=None if config.tagged else doubt
+    )

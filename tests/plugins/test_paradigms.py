@@ -8,6 +8,7 @@ import re
 from collections import Counter
 
 import pytest
+from attrs import evolve
 from gradiend_gender import EnglishGender
 from gradiend_gender.names import BUILT_IN, load_names
 from gradiend_gender.paradigm import GENDERED, GenderParadigm
@@ -148,19 +149,24 @@ def test_real_english_text_gives_many_pronouns():
     assert len({pair.text for pair in data.pairs}) == len(data.pairs)
 
 
-def test_tags_leave_out_objects():
+def test_objects_are_left_out_with_tags_and_without():
     texts = list(read_texts(asset("text/ud_english_ewt/en_ewt-ud-test.conllu")))
-    loose, strict = (
-        pairs_of(english_pronouns(EnglishPronouns(("2", "3SG"), tagged=tagged)), texts, max_per_class=0)
-        for tagged in (False, True)
+    bare = [evolve(text, tokens=None) for text in texts]
+    required, given, without = (
+        pairs_of(english_pronouns(EnglishPronouns(("2", "3SG"), tagged=tagged)), some, max_per_class=0)
+        for tagged, some in ((True, texts), (False, texts), (False, bare))
     )
-    assert len(strict.pairs) < len(loose.pairs)
-    for phrase in ("of [", "to [", "for [", "with ["):
+    assert required.pairs == given.pairs
+    assert len(without.pairs) > len(given.pairs) / 2
+    for data in (given, without):
         objects = [
-            sum(f"{pair.left}[".endswith(f" {phrase}") and pair.factual == "it" for pair in d.pairs)
-            for d in (loose, strict)
+            pair.text
+            for pair in data.pairs
+            if pair.factual == "it" and pair.left.endswith((" of ", " to ", " for ", " with "))
         ]
-        assert objects[1] < objects[0] / 4
+        assert len(objects) <= len(data.pairs) / 100, objects
+    with pytest.raises(DataError, match="depends on tags"):
+        pairs_of(english_pronouns(EnglishPronouns(("2", "3SG"), tagged=True)), bare)
 
 
 # --- English gender
