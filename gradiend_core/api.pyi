@@ -97,7 +97,9 @@ from gradiend_core.data.rules import starts_sentence as starts_sentence
 from gradiend_core.data.texts import read_texts as read_texts
 
 # --- toolbox for authors: gradient sources ---
+from gradiend_core.gradients.batching import example_batches as example_batches
 from gradiend_core.gradients.batching import micro_batches as micro_batches
+from gradiend_core.gradients.passes import model_errors as model_errors
 from gradiend_core.gradients.examples import relabelled as relabelled
 from gradiend_core.gradients.examples import subset as subset
 from gradiend_core.gradients.operator import GradientOperator as GradientOperator
@@ -110,6 +112,7 @@ from gradiend_core.language.slots import SlotSource as SlotSource
 from gradiend_core.language.slots import TextSlotSource as TextSlotSource
 from gradiend_core.language.slots import TokenBatch as TokenBatch
 from gradiend_core.language.slots import logits_of as logits_of
+from gradiend_core.language.slots import pad_id as pad_id
 from gradiend_core.language.slots import padded as padded
 from gradiend_core.language.slots import prepare_slots as prepare_slots
 from gradiend_core.language.slots import token_limit as token_limit

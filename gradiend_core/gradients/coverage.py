@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import TOKEN_BUDGET, rows_of
 from gradiend_core.gradients.layers import LAYER_BUDGET
+from gradiend_core.gradients.padding import seen_padding
 from gradiend_core.gradients.passes import Passes
 from gradiend_core.gradients.taps import Taps, Use
 from gradiend_core.records.scope import ParameterSlice
@@ -51,6 +52,10 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
     example, and a wrong one in another."""
     order = sorted(range(len(examples.lengths)), key=lambda row: examples.lengths[row])
     pair = [order[len(order) // 2], order[-1]]
+    if seen_padding(passes.model):  # two of one length, as batches of it are
+        length = examples.lengths[pair[0]]
+        pair = [row for row in order if examples.lengths[row] == length][:2]
+        pair = (pair * 2)[:2]
     scope, dtype = passes.scope, passes.dtype
     taps = Taps.of(passes.model, scope, dtype)
     directions = [_Directions(number, parameter_slice) for number, parameter_slice in enumerate(scope.slices)]

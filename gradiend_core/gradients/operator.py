@@ -12,7 +12,7 @@ is not proven on the model at hand (`coverage`) are differentiated by torch as a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from gradiend_core.gradients import autodiff, parallel
 from gradiend_core.gradients.batching import allowed_padding, micro_batches, rows_of
 from gradiend_core.gradients.coverage import Coverage, measure
-from gradiend_core.gradients.passes import Passes
+from gradiend_core.gradients.padding import check_padding
+from gradiend_core.gradients.passes import Passes, expect_autograd, model_errors
 from gradiend_core.gradients.taps import Use
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
@@ -55,9 +56,10 @@ class GradientOperator:
         self.passes = Passes(model, source, scope, checkpointing)
         self.device, self.dtype = self.passes.device, self.passes.dtype
         self._columns = [columns for _, columns in scope.with_columns()]
-        self._padding = allowed_padding(model, self.device)
         self._losses = autodiff.Losses(model, source.losses)
         self._coverage: Coverage | None = None
+        #: whether torch can differentiate this model in forward mode, and map it over examples
+        self._forward_mode = self._mapped = True
 
     def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
         """G @ directionsᵀ: each example's gradient along K directions, [examples, K], from directions [K, n].
@@ -97,17 +99,56 @@ class GradientOperator:
                 with self.passes.backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
                     backward(of_role(self.passes.losses(batch), role).sum())
             if coverage.others:
-                weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
-                for k in range(len(directions)):
+                products += self._along_others(examples, rows, batch, split, role, coverage)
+            result[rows] = products
+        return parallel.summed(result)
+
+    def _along_others(
+        self,
+        examples: Examples,
+        rows: Sequence[int],
+        batch: Any,
+        directions: Mapping[int, Tensor],
+        role: GradientRole,
+        coverage: Coverage,
+    ) -> Tensor:
+        """What the parameters that are differentiated as a whole add to G @ directionsᵀ, [examples, K]."""
+        count = len(directions[coverage.others[0]])
+        products = torch.zeros(len(rows), count, dtype=self.dtype, device=self.device)
+        if self._forward_mode:
+            weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
+            try:
+                for k in range(count):
                     changes = {
-                        self.scope.slices[number].name: self.scope.slices[number].spread(split[number][k])
+                        self.scope.slices[number].name: (
+                            self.scope.slices[number].spread(directions[number][k])
+                        )
                         for number in coverage.others
                     }
                     tangent = autodiff.along(self._losses, batch, changes)
                     if tangent is not None:
                         products[:, k] += tangent.to(self.dtype) @ weights
-            result[rows] = products
-        return parallel.summed(result)
+                return products
+            except (RuntimeError, NotImplementedError):  # some operation has no derivative in forward mode
+                self._forward_mode = False
+                products.zero_()
+        for position, row in enumerate(rows):
+
+            def take(number: int, gradient: Tensor, position: int = position) -> None:
+                taken = self.scope.slices[number].taken(gradient.flatten()).to(products)
+                products[position] += directions[number] @ taken
+
+            self._backward_others(examples.batch([row], self.device), role, coverage, take)
+        return products
+
+    def _backward_others(
+        self, batch: Any, role: GradientRole, coverage: Coverage, take: Callable[[int, Tensor], None]
+    ) -> None:
+        """Hands the gradient of one example for each parameter that is differentiated as a whole to
+        `take`."""
+        others = {number: self.passes.parameters[number] for number in coverage.others}
+        with self.passes.backward(coverage.taps.only(set()), 1, None, others, take) as backward:
+            backward(of_role(self.passes.losses(batch), role).sum())
 
     def accumulate(
         self,
@@ -166,7 +207,12 @@ class GradientOperator:
         return parallel.summed(total)
 
     def _batches(self, lengths: Sequence[int], coverage: Coverage, **options: Any) -> Iterator[list[int]]:
-        return micro_batches(lengths, budget=coverage.budget(self.memory), padding=self._padding, **options)
+        return micro_batches(
+            lengths,
+            budget=coverage.budget(self.memory),
+            padding=allowed_padding(self.model, self.device),
+            **options,
+        )
 
     def rows(self, examples: Examples, roles: Sequence[GradientRole]) -> Iterator[tuple[list[int], Tensor]]:
         """G in blocks as they are computed: positions in the examples, and their gradients [roles, positions,
@@ -198,13 +244,39 @@ class GradientOperator:
             if coverage.others:
                 names = [self.scope.slices[number].name for number in coverage.others]
                 for r, role in enumerate(roles):
-                    weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
-                    gradients = autodiff.rows(self._losses, batch, names, weights)
-                    for number, gradient in zip(coverage.others, gradients.values(), strict=True):
-                        block[r][:, self._columns[number]] += (
-                            self.scope.slices[number].taken(gradient.flatten(1)).to(block)
-                        )
+                    self._fill_others(examples, rows, batch, names, role, coverage, block[r])
             yield rows, block
+
+    def _fill_others(
+        self,
+        examples: Examples,
+        rows: Sequence[int],
+        batch: Any,
+        names: Sequence[str],
+        role: GradientRole,
+        coverage: Coverage,
+        block: Tensor,
+    ) -> None:
+        """Puts the gradients of the parameters that are differentiated as a whole into `block`, [examples,
+        n]."""
+        weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
+        if self._mapped:
+            try:
+                gradients = autodiff.rows(self._losses, batch, names, weights)
+            except (RuntimeError, NotImplementedError):  # some operation cannot be mapped over examples
+                self._mapped = False
+            else:
+                for number, gradient in zip(coverage.others, gradients.values(), strict=True):
+                    taken = self.scope.slices[number].taken(gradient.flatten(1))
+                    block[:, self._columns[number]] += taken.to(block)
+                return
+        for position, row in enumerate(rows):
+
+            def take(number: int, gradient: Tensor, position: int = position) -> None:
+                taken = self.scope.slices[number].taken(gradient.flatten())
+                block[position, self._columns[number]] += taken.to(block)
+
+            self._backward_others(examples.batch([row], self.device), role, coverage, take)
 
     def columns(self, examples: Examples, columns: Tensor, role: GradientRole) -> Tensor:
         """G[:, columns] for all examples, [examples, columns]; columns are positions in the scope,
@@ -230,10 +302,20 @@ class GradientOperator:
             self.model, self.source, scope, memory=self.memory, checkpointing=self.checkpointing
         )
 
+    def differentiated_whole(self) -> tuple[list[str], str]:
+        """The parameters that layers do not account for, and what torch said, as far as a product was asked
+        for."""
+        if self._coverage is None:
+            return [], ""
+        return [self.scope.slices[number].name for number in self._coverage.others], self._coverage.problem
+
     def coverage(self, examples: Examples) -> Coverage:
         """Which parameters the layers account for, tried once on two of the first examples asked for."""
         if self._coverage is None:
-            self._coverage = measure(self.passes, examples)
+            expect_autograd(self.model)
+            with model_errors(self.model, "the gradient of a text"):
+                check_padding(self.model, self.source.losses, examples, self.device)
+                self._coverage = measure(self.passes, examples)
         return self._coverage
 
 

@@ -11,7 +11,7 @@ import torch
 from attrs import field, frozen
 from torch import Tensor, nn
 
-from gradiend_core.errors import ModelError
+from gradiend_core.errors import GradiendError, ModelError
 from gradiend_core.gradients import autodiff
 from gradiend_core.gradients.checkpointing import checkpointed
 from gradiend_core.gradients.taps import Taps
@@ -61,6 +61,11 @@ class Passes:
         """While open, losses may be computed; the yielded function takes a loss back through the taps and to
         the other parameters."""
         others = others or {}
+        if torch.is_inference_mode_enabled():
+            raise ModelError(
+                "torch.inference_mode is on, so no gradient can be computed; call this outside of it"
+                " (torch.no_grad may stay on)"
+            )
         with ExitStack() as stack:
             stack.enter_context(torch.enable_grad())
             if self.checkpointing:
@@ -74,6 +79,29 @@ class Passes:
                     torch.autograd.backward(loss, inputs=inputs, retain_graph=keep)
 
             yield backward
+
+
+@contextmanager
+def model_errors(model: nn.Module, doing: str) -> Iterator[None]:
+    """What a model raises on its first texts is a refusal of the model, with its reason."""
+    try:
+        yield
+    except (GradiendError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+        raise ModelError(
+            f"{type(model).__name__} cannot be used, as {doing} fails in it ({type(error).__name__}:"
+            f" {first:.300}); take another model, or another source.kind"
+        ) from error
+
+
+def expect_autograd(model: nn.Module) -> None:
+    """Raises ModelError for a model that was loaded under `torch.inference_mode`."""
+    if any(tensor.is_inference() for tensor in (*model.parameters(), *model.buffers())):
+        raise ModelError(
+            "the model was loaded under torch.inference_mode, so it has no gradients; load it outside of it"
+        )
 
 
 def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]:

@@ -13,9 +13,12 @@ from typing import Any
 
 from attrs import frozen
 
+from gradiend_core.data.rules import capital
 from gradiend_core.errors import ModelError
 from gradiend_core.records.pair import MinimalPair
 
+#: texts that are in tokens at once
+TEXTS_AT_ONCE = 20_000
 FILLERS: tuple[Callable[[MinimalPair], str], ...] = (attrgetter("factual"), attrgetter("alternative"))
 
 
@@ -33,11 +36,9 @@ def tokenize(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str
     """Texts given as (left, filler, right), whose fillers are to be one token; `opening` as in `located`."""
     tokenized = []
     for (_, filler, _), filler_tokens in zip(texts, located(tokenizer, texts, opening), strict=True):
-        several = (
-            f"{filler!r} is {len(filler_tokens.inside)} tokens where it stands"
-            if len(filler_tokens.inside) != 1
-            else ""
-        )
+        several = ""
+        if len(filler_tokens.inside) != 1 and "unknown" not in filler_tokens.problem:
+            several = f"{filler!r} is {len(filler_tokens.inside)} tokens where it stands"
         tokenized.append(
             Tokenized(
                 filler_tokens.ids,
@@ -72,6 +73,7 @@ def located(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str 
         return_attention_mask=False,
         verbose=False,
     )
+    unknown = tokenizer.unk_token_id
     columns = (encoded["input_ids"], encoded["special_tokens_mask"], encoded["offset_mapping"])
     result = []
     for (left, filler, _), ids, special, offsets in zip(texts, *columns, strict=True):
@@ -85,6 +87,8 @@ def located(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str 
         inside = tuple(i for i, (a, b) in enumerate(offsets) if not special[i] and a < end and b > start)
         alone = inside and not before[offsets[inside[0]][0] :].strip() and offsets[inside[-1]][1] == end
         problem = "" if alone else f"{filler!r} shares a token with its neighbours"
+        if unknown is not None and any(ids[i] == unknown for i in inside):
+            problem = f"{filler!r} is unknown to the tokenizer ({tokenizer.unk_token})"
         result.append(Located(tuple(ids), tuple(special), inside, problem))
     return result
 
@@ -105,51 +109,67 @@ def require_fast(tokenizer: Any) -> None:
 def check_single_tokens(
     words: Mapping[str, Sequence[str]], tokenizer: Any, drop_multi_token_words: bool = False
 ) -> list[str]:
-    """Raises ModelError for the first target word that is not one token in the middle of a sentence. With
-    `drop_multi_token_words` gives such words back instead, as long as their class has others."""
+    """Raises ModelError for the first target word that is not one known token in the middle of a sentence,
+    and for words of two classes that are the same token. With `drop_multi_token_words` gives words of several
+    or unknown tokens back instead, as long as their class has others."""
     require_fast(tokenizer)
-    dropped = []
+    dropped: list[str] = []
+    classes_of: dict[int, tuple[str, str]] = {}
     for name, forms in words.items():
         tokens = tokenize(tokenizer, [("a ", word, "") for word in forms])
-        if drop_multi_token_words and not all(token.problem for token in tokens):
-            dropped += [word for word, token in zip(forms, tokens, strict=True) if token.problem]
-            continue
+        some = drop_multi_token_words and not all(token.problem for token in tokens)
         for word, token in zip(forms, tokens, strict=True):
-            if token.problem:
-                pieces = " ".join(tokenizer.tokenize(f"a {word}")[1:])
-                if drop_multi_token_words:
-                    reason = (
-                        f"no target word of class {name} is one token for this tokenizer ({word!r} is"
-                        f" {pieces});"
+            if token.problem and some:
+                dropped.append(word)
+            elif token.problem:
+                raise ModelError(_word_problem(word, name, token, tokenizer, none=drop_multi_token_words))
+            else:
+                other, of = classes_of.setdefault(token.ids[token.slot], (word, name))
+                if of != name and other != word:
+                    raise ModelError(
+                        f"the target words {other!r} of class {of} and {word!r} of class {name} are the same"
+                        " token for this tokenizer"
+                        f" ({tokenizer.convert_ids_to_tokens(token.ids[token.slot])}); leave one out, or use"
+                        " a model that tells them apart"
                     )
-                else:
-                    reason = (
-                        f"target word {word!r} of class {name} is not one token for this tokenizer"
-                        f" ({pieces}); leave it out of the class's words, or"
-                    )
-                raise ModelError(f"{reason} use a model whose vocabulary has it")
     return dropped
 
 
-def filler_ids(pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: Any) -> list[tuple[int, ...]]:
-    """For each pair the token ids of these words in the form its slot asks for; a word of several tokens
-    there is left out.
+def _word_problem(word: str, name: str, token: Tokenized, tokenizer: Any, *, none: bool) -> str:
+    pieces = " ".join(tokenizer.tokenize(f"a {word}")[1:])
+    what = "is unknown to" if "unknown" in token.problem else "is not one token for"
+    if none:
+        return (
+            f"no target word of class {name} is one token for this tokenizer ({word!r} is {pieces}); use a"
+            " model whose vocabulary has it"
+        )
+    return (
+        f"target word {word!r} of class {name} {what} this tokenizer ({pieces}); leave it out of the class's"
+        " words, or use a model whose vocabulary has it"
+    )
 
-    The form is what comes right before the slot, and a capital where both fillers of the pair have one.
-    """
 
-    def form(pair: MinimalPair) -> tuple[str, bool]:
-        return pair.left[-1:], pair.factual[:1].isupper() and pair.alternative[:1].isupper()
+def filler_ids(
+    pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: Any, *, sees_right: bool = False
+) -> list[tuple[int, ...]]:
+    """For each pair the token ids of these words as they are in its text (with what is right of the slot,
+    where `sees_right`); a word of several or unknown tokens there is left out. It has a capital where both
+    fillers of the pair have one."""
+    ids: list[tuple[int, ...]] = []
+    step = max(1, TEXTS_AT_ONCE // max(1, len(words)))
+    for start in range(0, len(pairs) if words else 0, step):
+        some = pairs[start : start + step]
+        texts = [
+            (pair.left, capital(word) if _both_capital(pair) else word, pair.right if sees_right else "")
+            for pair in some
+            for word in words
+        ]
+        tokenized = iter(tokenize(tokenizer, texts))
+        for _ in some:
+            tokens = [next(tokenized) for _ in words]
+            ids.append(tuple(token.ids[token.slot] for token in tokens if not token.problem))
+    return ids or [()] * len(pairs)
 
-    typical = {form(pair): pair.left for pair in reversed(pairs)}
-    texts = [
-        (left, word[:1].upper() + word[1:] if capital else word, "")
-        for (_, capital), left in typical.items()
-        for word in words
-    ]
-    tokenized = iter(tokenize(tokenizer, texts) if texts else [])
-    ids = {}
-    for key in typical:
-        tokens = [next(tokenized) for _ in words]
-        ids[key] = tuple(token.ids[token.slot] for token in tokens if not token.problem)
-    return [ids[form(pair)] for pair in pairs]
+
+def _both_capital(pair: MinimalPair) -> bool:
+    return pair.factual[:1].isupper() and pair.alternative[:1].isupper()

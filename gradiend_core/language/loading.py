@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,11 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
             )
             with torch.device("meta"):
                 empty = auto_class.from_config(config, dtype=dtype, **trust).eval()
-            return empty, AutoTokenizer.from_pretrained(name, **trust)
+            return empty, _matching(AutoTokenizer.from_pretrained(name, **trust), empty, model)
         with without_progress_bars():
             loaded, loading_info = auto_class.from_pretrained(name, output_loading_info=True, **options)
         _expect_all_weights(model, loaded.eval(), loading_info)
+        _choose_experts(loaded)
         quantised = make_differentiable(loaded)
         if quantised and settings.quantisation == "none":
             raise ModelError(
@@ -109,7 +111,7 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
             )
         if torch_device is not None and not quantised:
             loaded = loaded.to(torch_device)
-        return loaded, AutoTokenizer.from_pretrained(name, **trust)
+        return loaded, _matching(AutoTokenizer.from_pretrained(name, **trust), loaded, model)
     except ModelError:
         raise
     except Exception as error:
@@ -133,6 +135,37 @@ def _expect_all_weights(model: str, loaded: Any, loading_info: Mapping[str, Any]
             raise ModelError(
                 f"model {model!r} has weights that are not finite, in {name}; give another checkpoint"
             )
+
+
+def vocabulary_size(model: Any) -> int:
+    """How many tokens the model has embeddings for; the largest number that is never reached where it does
+    not say."""
+    try:
+        embeddings = model.get_input_embeddings()
+    except (NotImplementedError, AttributeError):
+        embeddings = None
+    size = getattr(embeddings, "num_embeddings", None) or getattr(model.config, "vocab_size", None)
+    return int(size) if size else sys.maxsize
+
+
+def _matching(tokenizer: Any, loaded: Any, model: str) -> Any:
+    """The tokenizer, unless it has tokens that the model has no embeddings for."""
+    size = vocabulary_size(loaded)
+    used = [*tokenizer("a", verbose=False)["input_ids"], tokenizer.mask_token_id or 0]
+    largest = max(tokenizer.vocab_size - 1, *used)
+    if largest >= size:
+        raise ModelError(
+            f"the tokenizer of {model!r} has tokens up to number {largest:,}, and the model has embeddings"
+            f" for {size:,}; give the model with the tokenizer that it was trained with"
+        )
+    return tokenizer
+
+
+def _choose_experts(loaded: Any) -> None:
+    """Experts one by one where the model has some: their grouped product has no forward-mode derivative."""
+    if hasattr(loaded, "set_experts_implementation"):
+        with suppress(ValueError):  # a model without experts
+            loaded.set_experts_implementation("eager")
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,6 +21,7 @@ from gradiend_core.language.fillers import (
     require_fast,
     tokenize,
 )
+from gradiend_core.language.loading import vocabulary_size
 from gradiend_core.records.funnel import Drop, DropCounter
 from gradiend_core.records.pair import NEUTRAL, MinimalPair
 
@@ -87,6 +90,13 @@ def token_limit(tokenizer: Any, model: nn.Module, asked: int) -> int:
     return int(min(asked, positions, tokenizer.model_max_length))
 
 
+def pad_id(tokenizer: Any, model: nn.Module) -> int:
+    """The token that rows are padded with: the tokenizer's, unless it has none or the model has no embedding
+    for it; then any, as padding is masked or comes after all that counts."""
+    pad = tokenizer.pad_token_id
+    return int(pad) if pad is not None and pad < vocabulary_size(model) else 0
+
+
 def prepare_slots(
     pairs: Sequence[MinimalPair],
     tokenizer: Any,
@@ -95,12 +105,14 @@ def prepare_slots(
     see_right: bool,
     mask_id: int | None = None,
     opening: str = "",
+    pad: int | None = None,
 ) -> SlotExamples:
     """Pairs as rows of at most `limit` tokens; text far from the slot is cut, the slot and special tokens
     never.
 
     With `see_right` the whole text is kept and the slot holds `mask_id`; without, a row ends before the slot
     and the slot's logits are those of its last token. An `opening` before each text, of a chat, is never cut.
+    `pad` is the token that fills shorter rows (`pad_id`).
     """
     require_fast(tokenizer)
     drops, kept, rows = DropCounter("tokenizer"), [], []
@@ -108,7 +120,8 @@ def prepare_slots(
         texts = [[(p.left, filler(p), p.right if see_right else "") for p in pairs] for filler in FILLERS]
         sides = [tokenize(tokenizer, texts_of_filler, opening) for texts_of_filler in texts]
         for pair, factual, alternative in zip(pairs, *sides, strict=True):
-            row = _row(factual, alternative, limit, see_right, mask_id)
+            different = pair.factual != pair.alternative
+            row = _row(factual, alternative, limit, see_right, mask_id, different=different)
             if isinstance(row, str):
                 drops.add(
                     "the neutral word is several tokens" if pair.factual_class == NEUTRAL else row, pair.text
@@ -116,13 +129,21 @@ def prepare_slots(
             else:
                 kept.append(pair)
                 rows.append(row)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    if pad is None:
+        pad = tokenizer.pad_token_id or 0
     return SlotExamples(tuple(kept), tuple(rows), drops.drops(), pad, see_right)
 
 
 def _row(
-    factual: Tokenized, alternative: Tokenized, limit: int, see_right: bool, mask_id: int | None
+    factual: Tokenized,
+    alternative: Tokenized,
+    limit: int,
+    see_right: bool,
+    mask_id: int | None,
+    *,
+    different: bool,
 ) -> Row | str:
+    """The row of a pair whose fillers are `different` words or one; or why there is none."""
     if problem := factual.problem or alternative.problem:
         return problem
     slot, ids, special = factual.slot, factual.ids, factual.special
@@ -130,6 +151,8 @@ def _row(
     if ids[:slot] != alternative.ids[: alternative.slot] or not same_right:
         return "the fillers change the tokens around the slot"
     fillers = (ids[slot], alternative.ids[slot])
+    if fillers[0] == fillers[1] and different:
+        return "both fillers are the same token"
     head = leading(special)
     if not see_right:
         if slot == head:
@@ -160,13 +183,21 @@ def logits_of(model: nn.Module, batch: Any, states: Callable[[Tensor], Tensor]) 
     output_layer = model.get_output_embeddings()  # type: ignore[operator]  # of transformers' models, not of any module
     handle = output_layer.register_forward_pre_hook(give) if output_layer is not None else None
     try:
-        decoder = {} if batch.decoder_input_ids is None else {"decoder_input_ids": batch.decoder_input_ids}
-        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **decoder).logits
+        options: dict[str, Any] = {"use_cache": False} if _takes_cache(type(model)) else {}
+        if batch.decoder_input_ids is not None:
+            options["decoder_input_ids"] = batch.decoder_input_ids
+        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **options).logits
     finally:
         if handle is not None:
             handle.remove()
     logits = (logits[:, 0] if fired else states(logits)).to(batch.input_ids.device)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+@cache
+def _takes_cache(kind: type[nn.Module]) -> bool:
+    """Whether a model can be told to keep nothing for the next token."""
+    return "use_cache" in inspect.signature(kind.forward).parameters
 
 
 def logits_at(model: nn.Module, batch: Any, rows: Tensor, positions: Tensor) -> Tensor:
@@ -196,6 +227,9 @@ def filler_losses(logits: Tensor, fillers: Tensor) -> Tensor:
 class SlotSource:
     """What gradient sources with a slot of one token have in common; `roles` says what each method is for."""
 
+    #: whether the model is given the text after the slot
+    sees_right = True
+
     def check_words(
         self, words: Mapping[str, Sequence[str]], tokenizer: Any, drop_multi_token_words: bool
     ) -> list[str]:
@@ -215,7 +249,7 @@ class SlotSource:
     def filler_ids(
         self, examples: SlotExamples, words: Sequence[str], tokenizer: Any
     ) -> list[tuple[int, ...]]:
-        return filler_ids(examples.pairs, words, tokenizer)
+        return filler_ids(examples.pairs, words, tokenizer, sees_right=self.sees_right)
 
 
 class TextSlotSource(SlotSource):

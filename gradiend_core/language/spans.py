@@ -89,6 +89,7 @@ def prepare_spans(
     mask_id: int | None = None,
     cloze: bool = False,
     opening: str = "",
+    pad: int | None = None,
 ) -> SpanExamples:
     """Pairs as rows of at most `limit` tokens. With a mask, it stands for each token of the filler, with the
     text on both sides. Without, a row ends with the filler, or goes on with the text after it and is judged
@@ -97,13 +98,14 @@ def prepare_spans(
     drops, kept, rows = DropCounter("tokenizer"), [], []
     right = mask_id is not None or cloze
     for pair, both in zip(pairs, _both(pairs, tokenizer, opening, right=right), strict=True):
-        made = _made(both, limit, mask_id, cloze)
+        made = _made(both, limit, mask_id, cloze, different=pair.factual != pair.alternative)
         if isinstance(made, str):
             drops.add(made, pair.text)
         else:
             kept.append(pair)
             rows.append(made)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    if pad is None:
+        pad = tokenizer.pad_token_id or 0
     return SpanExamples(tuple(kept), tuple(rows), drops.drops(), pad, mask_id is not None)
 
 
@@ -121,12 +123,14 @@ def _both(
 
 
 def _made(
-    both: tuple[Located, Located], limit: int, mask_id: int | None, cloze: bool
+    both: tuple[Located, Located], limit: int, mask_id: int | None, cloze: bool, *, different: bool
 ) -> tuple[SpanRow, SpanRow] | str:
     """The two rows, or why there are none."""
     factual, alternative = both
     if problem := factual.problem or alternative.problem:
         return problem
+    if different and _inside(factual) == _inside(alternative):
+        return "both fillers are the same tokens"
     first = factual.inside[0]
     if factual.ids[:first] != alternative.ids[: alternative.inside[0]]:
         return "the fillers change the tokens before the slot"
@@ -134,6 +138,10 @@ def _made(
         return "no text before the slot, so a causal model cannot know"
     one, two = (_row(located_filler, limit, mask_id, cloze) for located_filler in (factual, alternative))
     return (one, two) if one and two else f"a filler does not fit into {limit} tokens"
+
+
+def _inside(located_filler: Located) -> tuple[int, ...]:
+    return tuple(located_filler.ids[position] for position in located_filler.inside)
 
 
 def _row(located_filler: Located, limit: int, mask_id: int | None, cloze: bool) -> SpanRow | None:

@@ -12,7 +12,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import allowed_padding, micro_batches
-from gradiend_core.language.slots import logits_at, padded, token_limit
+from gradiend_core.language.slots import logits_at, pad_id, padded, token_limit
 from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.masking import MaskingSettings
 
@@ -110,7 +110,7 @@ def hidden_text_batches(
     rows = [
         row_of(HiddenText(text, tuple(encoded["input_ids"][text]), positions)) for text, positions in chosen
     ]
-    return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=True)
+    return text_batches(rows, pad_id(tokenizer, model), model, needs_mask=True)
 
 
 def _hidden_positions(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradiend_core.errors import ConfigError
-from gradiend_core.gradients.batching import allowed_padding, micro_batches
+from gradiend_core.gradients.batching import example_batches
 from gradiend_core.gradients.examples import subset
 from gradiend_core.records.candidate import Candidate, TextScores
 from gradiend_core.records.goal import Goal
@@ -45,7 +45,7 @@ class SlotProbabilities:
                 self.examples.batch(rows_of_batch, device),
                 [_entries(words_of_class, rows_of_batch, device) for words_of_class in ids],
             )
-            for rows_of_batch in micro_batches(self.examples.lengths, padding=allowed_padding(model, device))
+            for rows_of_batch in example_batches(model, self.examples, device)
         ]
 
     def __len__(self) -> int:

@@ -9,6 +9,8 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from gradiend_core.gradients.padding import check_padding
+from gradiend_core.gradients.passes import model_errors
 from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, MinimalPair, PairData
 from gradiend_core.records.run import GradientSettings
 from gradiend_core.records.update import WeightUpdate
@@ -79,7 +81,10 @@ class ModelMaker:
     def prepared(self, pairs: Sequence[MinimalPair]) -> Examples:
         """Any pairs made ready for the model."""
         loaded = self.loaded()
-        return self.source.prepare(tuple(pairs), loaded.tokenizer, loaded.model)
+        examples = self.source.prepare(tuple(pairs), loaded.tokenizer, loaded.model)
+        with model_errors(loaded.model, "reading a text"):
+            check_padding(loaded.model, self.source.losses, examples, next(loaded.model.parameters()).device)
+        return examples
 
     def controls(self, data: PairData) -> Examples:
         """Slots of the paradigm's other classes, made ready for the model."""

@@ -42,7 +42,7 @@ def results(
 
 def warnings(config: RunConfig, record: RunRecord, reports: Sequence[Reports]) -> list[str]:
     """Those of data, source and evaluators, and what became of seeds that did not converge."""
-    messages = [*record.funnel.warnings]
+    messages = [*record.model_problems, *record.funnel.warnings]
     if (bits := config.gradients.quantisation) != "none":
         messages.append(
             f"all was measured on the model in {bits}; edits are written into the model that is not quantised"

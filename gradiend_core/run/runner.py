@@ -231,6 +231,7 @@ class Runner:
             self.prepared().source_report,
             tuple(SeedResult(run.seed, run.score, run.problem) for run in self.seeds()),
             dict(self.clock.seconds),
+            (*self.prepared().model_problems, *stages.slow_parameters(self.gradients())),
         )
 
     def _once(self, name: str, timing: str, make: Callable[[], Value]) -> Value:

@@ -24,7 +24,10 @@ from attrs import evolve, frozen
 
 from gradiend_core.errors import DataError
 from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.gradients.padding import seen_padding
+from gradiend_core.gradients.passes import model_errors
 from gradiend_core.gradients.store import matrix_of
+from gradiend_core.language.knowledge import language_problem
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
 from gradiend_core.learning.selection import pruned
@@ -104,7 +107,21 @@ def prepare(setup: Setup, data: PairData, loaded: LoadedModel, timed: Timed) -> 
     if isinstance(setup.source, IsFitted):
         with timed("source"):
             report = setup.source.fit(loaded.model, examples, setup.seed)
-    return Prepared(examples, left_out, report)
+    return Prepared(examples, left_out, report, tuple(_model_problems(setup, loaded, examples)))
+
+
+def _model_problems(setup: Setup, loaded: LoadedModel, examples: Mapping[str, Examples]) -> Iterator[str]:
+    """What a reader should know about the model before any number of it."""
+    texts = [pair.text for pair in examples["train"].pairs]
+    with model_errors(loaded.model, "scoring a text"):
+        problem = language_problem(setup.source, loaded.model, loaded.tokenizer, texts, setup.seed)
+    if problem:
+        yield problem
+    if difference := seen_padding(loaded.model):
+        yield (
+            f"this model sees padding, whatever mask it is given: a loss is another by {difference:.2g} of"
+            " its size beside a longer text; only texts of one length share a batch, which takes longer"
+        )
 
 
 def gradients_over(setup: Setup, loaded: LoadedModel, scope: ParameterScope) -> GradientOperator:
@@ -126,6 +143,17 @@ def select(setup: Setup, data: PairData, loaded: LoadedModel, prepared: Prepared
 
     task = SelectionTask(loaded.model, over, prepared.examples["train"], data.axes, setup.seed)
     return over(selector.select(task))
+
+
+def slow_parameters(gradients: GradientOperator) -> Iterator[str]:
+    """Which parameters torch differentiates as a whole, as layers do not account for them."""
+    names, problem = gradients.differentiated_whole()
+    if names:
+        why = f" ({problem})" if problem else ""
+        yield (
+            f"{len(names)} of {len(gradients.scope.slices)} parameters, such as {names[0]}, are"
+            f" differentiated as a whole and not layer by layer{why}; that is right, but slower"
+        )
 
 
 def store(

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 @frozen(eq=False)
 class Prepared:
     """Pairs made ready for the model, by split, and the neutral ones; the target words that were left out, as
-    the tokenizer splits them; and what came of fitting the source, where it is fitted."""
+    the tokenizer splits them; what came of fitting the source, where it is fitted; and what to know of the
+    model before any number of it."""
 
     examples: Mapping[str, Examples]
     left_out_words: tuple[str, ...] = ()
     source_report: Report | None = None
+    model_problems: tuple[str, ...] = ()
 
 
 @frozen(eq=False)
@@ -68,3 +70,4 @@ class RunRecord:
     source_report: Report | None
     seeds: tuple[SeedResult, ...]
     timing: dict[str, float]
+    model_problems: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from gradiend_core.api import (
     MinimalPair,
     architecture,
     load_model,
+    pad_id,
     padded,
     token_limit,
 )
@@ -85,7 +86,7 @@ class ClassificationSource:
         ids = tokenizer(texts, truncation=True, max_length=limit)["input_ids"] if texts else []
         labels = tuple((known[pair.factual.lower()], known[pair.alternative.lower()]) for pair in kept)
         return LabelledTexts(
-            tuple(kept), tuple(map(tuple, ids)), labels, drops.drops(), tokenizer.pad_token_id or 0
+            tuple(kept), tuple(map(tuple, ids)), labels, drops.drops(), pad_id(tokenizer, model)
         )
 
     def losses(self, model: nn.Module, batch: LabelBatch) -> Tensor:

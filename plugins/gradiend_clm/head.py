@@ -30,8 +30,9 @@ from gradiend_core.api import (
     Report,
     TextSlotSource,
     TokenBatch,
+    example_batches,
     logits_of,
-    micro_batches,
+    pad_id,
     prepare_slots,
 )
 
@@ -59,9 +60,16 @@ class SlotHeadSource(CausalSource):
         if not placeholder:
             raise ModelError(f"source.placeholder {self.config.placeholder!r} is no token for this tokenizer")
         return prepare_slots(
-            pairs, tokenizer, limit=limit, see_right=True, mask_id=placeholder[-1], opening=opening
+            pairs,
+            tokenizer,
+            limit=limit,
+            see_right=True,
+            mask_id=placeholder[-1],
+            opening=opening,
+            pad=pad_id(tokenizer, model),
         )
 
+    sees_right = True
     filled = TextSlotSource.filled  # the placeholder is a token of the text
 
     def states(self, batch: TokenBatch, every: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,7 +144,7 @@ class SlotHeadSource(CausalSource):
 
     def _batches(self, model: nn.Module, examples: Examples) -> Iterator[TokenBatch]:
         device = next(model.parameters()).device
-        for rows in micro_batches(examples.lengths):
+        for rows in example_batches(model, examples, device):
             yield examples.batch(rows, device)
 
     def _right(self, model: nn.Module, examples: Examples) -> float:

@@ -22,6 +22,8 @@ from gradiend_core.api import (
     architecture,
     load_model,
     located,
+    model_errors,
+    pad_id,
     prepare_slots,
     text_batches,
     text_scores,
@@ -37,6 +39,8 @@ class CausalSource(SlotSource):
 
     Rows are padded on the right, where a causal model cannot see, so no attention mask is needed.
     """
+
+    sees_right = False
 
     def __init__(self, config: CausalSettings) -> None:
         self.config = config
@@ -56,7 +60,13 @@ class CausalSource(SlotSource):
                 f"model {model!r} is a {kind}, and this source needs a causal language model; leave"
                 " source.kind out"
             )
-        return load_model(model, AutoModelForCausalLM, settings)
+        loaded, tokenizer = load_model(model, AutoModelForCausalLM, settings)
+        if settings.device != "meta" and _looks_ahead(loaded):
+            raise ModelError(
+                f"model {model!r} ({type(loaded).__name__}) sees the text after a token, so it is no causal"
+                " language model; take another, or one with is_decoder in its config"
+            )
+        return loaded, tokenizer
 
     def opening(self, tokenizer: Any, model: nn.Module) -> tuple[str, int]:
         """What stands before each text, and how many tokens a row may have with it."""
@@ -68,7 +78,15 @@ class CausalSource(SlotSource):
                 " model"
             )
         said = [{"role": "user", "content": self.config.chat}]
-        opening = str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
+        try:
+            opening = str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
+        except (
+            Exception
+        ) as error:  # a template is code of the tokenizer's maker, and may raise whatever it likes
+            raise ModelError(
+                f"the chat template of the tokenizer does not take source.chat: {str(error).splitlines()[0]};"
+                " leave source.chat out, or mend the template"
+            ) from error
         opening_tokens = len(tokenizer(opening, add_special_tokens=False)["input_ids"])
         limit = token_limit(tokenizer, model, self.config.max_tokens + opening_tokens)
         if limit <= opening_tokens:
@@ -80,7 +98,9 @@ class CausalSource(SlotSource):
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         opening, limit = self.opening(tokenizer, model)
-        return prepare_slots(pairs, tokenizer, limit=limit, see_right=False, opening=opening)
+        return prepare_slots(
+            pairs, tokenizer, limit=limit, see_right=False, opening=opening, pad=pad_id(tokenizer, model)
+        )
 
     def filled(self, batch: TokenBatch, filler: int) -> tuple[TokenBatch, Tensor]:
         room = torch.cat(
@@ -103,8 +123,16 @@ class CausalSource(SlotSource):
             rows.append(
                 TextRow(tokens.ids[:limit], tuple(position - 1 for position in positions), targets, text)
             )
-        return text_batches(rows, tokenizer.pad_token_id or 0, model, needs_mask=False)
+        return text_batches(rows, pad_id(tokenizer, model), model, needs_mask=False)
 
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the likelihood of a token given the text to its left."""
         return text_scores(model, prepared)
+
+
+def _looks_ahead(model: Any) -> bool:
+    """Whether the logits of a token change with what comes after it."""
+    rows = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]], device=model.device)
+    with torch.no_grad(), model_errors(model, "reading a text"):
+        one, other = model(input_ids=rows).logits[:, :3].double()
+    return not torch.allclose(one, other, rtol=1e-2, atol=1e-2 * float(one.abs().max()))

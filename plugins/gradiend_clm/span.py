@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradiend_clm import CausalSpanSettings
 from gradiend_clm.source import CausalSource
-from gradiend_core.api import Examples, MinimalPair, SpanSource, prepare_spans
+from gradiend_core.api import Examples, MinimalPair, SpanSource, pad_id, prepare_spans
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,4 +23,11 @@ class CausalSpanSource(SpanSource):
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         opening, limit = self.causal.opening(tokenizer, model)
-        return prepare_spans(pairs, tokenizer, limit=limit, cloze=self.config.cloze, opening=opening)
+        return prepare_spans(
+            pairs,
+            tokenizer,
+            limit=limit,
+            cloze=self.config.cloze,
+            opening=opening,
+            pad=pad_id(tokenizer, model),
+        )

@@ -16,8 +16,9 @@ from gradiend_core.api import (
     FillsSlots,
     Goal,
     ModelError,
+    example_batches,
     labels_of,
-    micro_batches,
+    subset,
 )
 
 
@@ -63,7 +64,8 @@ class ActivationEdit:
 def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler: int | None) -> Tensor:
     """A layer's output at the slot of training pairs, [pairs, width]: before it is filled, as the model
     predicts from it, or at the token of the factual (0) or the alternative (1) filler."""
-    examples, source = task.examples["train"], task.source
+    examples, source = subset(task.examples["train"], rows), task.source
+    model, device = task.gradients.model, task.gradients.device
     by_pair: dict[int, Tensor] = {}
     seen: list[Tensor] = []
     handle = layer.register_forward_hook(
@@ -71,13 +73,13 @@ def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler:
     )
     try:
         with torch.inference_mode():
-            for positions_in_rows in micro_batches([examples.lengths[row] for row in rows]):
-                batch = examples.batch([rows[row] for row in positions_in_rows], task.gradients.device)
+            for positions_in_rows in example_batches(model, examples, device):
+                batch = examples.batch(positions_in_rows, device)
                 positions = batch.slot
                 if filler is not None and isinstance(source, FillsSlots):
                     batch, positions = source.filled(batch, filler)
                 seen.clear()
-                task.source.losses(task.gradients.model, batch)
+                source.losses(model, batch)
                 at_slot = seen[-1][
                     torch.arange(len(positions_in_rows), device=positions.device), positions
                 ].float()

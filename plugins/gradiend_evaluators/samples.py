@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from gradiend_core.api import EvaluationTask, KnowsWords, subset
+from gradiend_core.api import EvaluationTask, KnowsWords, example_batches, pad_id, subset
 
 #: how many words are shown for a slot
 LIKELIEST = 5
@@ -17,7 +17,7 @@ def continuations(task: EvaluationTask, prompts: Sequence[str], new_tokens: int)
     model, tokenizer = task.gradients.model, task.tokenizer
     if not prompts or not model.can_generate():  # type: ignore[operator]  # of transformers' models
         return {}
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    pad = pad_id(tokenizer, model)
     continued = {}
     for prompt in prompts:
         inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
@@ -40,13 +40,17 @@ def likeliest(task: EvaluationTask, count: int) -> dict[str, str]:
     if not rows or not isinstance(task.source, KnowsWords):
         return {}
     examples = subset(test, rows)
+    model, device = task.gradients.model, task.gradients.device
+    best: dict[int, tuple[list[float], list[int]]] = {}
     with torch.inference_mode():
-        batch = examples.batch(range(len(rows)), task.gradients.device)
-        best = task.source.slot_log_probabilities(task.gradients.model, batch).exp().topk(LIKELIEST)
-    for pair, values, tokens in zip(examples.pairs, best.values.tolist(), best.indices.tolist(), strict=True):
+        for numbers in example_batches(model, examples, device):
+            batch = examples.batch(numbers, device)
+            values, tokens = task.source.slot_log_probabilities(model, batch).exp().topk(LIKELIEST)
+            best |= dict(zip(numbers, zip(values.tolist(), tokens.tolist(), strict=True), strict=True))
+    for number, pair in enumerate(examples.pairs):
         words = [
             f"{task.tokenizer.decode([token]).strip()} {value:.3f}"
-            for value, token in zip(values, tokens, strict=True)
+            for value, token in zip(*best[number], strict=True)
         ]
         shown[f"{pair.left}[{pair.factual}]{pair.right}"] = ", ".join(words)
     return shown

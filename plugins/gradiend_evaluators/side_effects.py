@@ -21,8 +21,8 @@ from gradiend_core.api import (
     Rewriter,
     ScoresTexts,
     Table,
+    example_batches,
     measure_of,
-    micro_batches,
     subset,
 )
 from gradiend_evaluators import SideEffectSettings
@@ -197,7 +197,7 @@ def other_slots(task: EvaluationTask, name: str, examples: Examples, model: nn.M
     """The words that stand in slots of a class which the edit is not about."""
     values = torch.zeros(len(examples.pairs), dtype=torch.float64)
     with torch.inference_mode():
-        for rows in micro_batches(examples.lengths):
+        for rows in example_batches(model, examples, task.gradients.device):
             losses = task.source.losses(model, examples.batch(rows, task.gradients.device))
             values[rows] = (-losses[:, 0]).exp().double().cpu()
     documents = [pair.document for pair in examples.pairs]

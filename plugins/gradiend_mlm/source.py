@@ -20,6 +20,7 @@ from gradiend_core.api import (
     architecture,
     hidden_text_batches,
     load_model,
+    pad_id,
     prepare_slots,
     token_limit,
 )
@@ -51,7 +52,8 @@ class MaskedSource(TextSlotSource):
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         limit = token_limit(tokenizer, model, self.config.max_tokens)
-        return prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=tokenizer.mask_token_id)
+        mask, pad = tokenizer.mask_token_id, pad_id(tokenizer, model)
+        return prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=mask, pad=pad)
 
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False

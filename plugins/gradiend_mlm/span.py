@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gradiend_core.api import Examples, MinimalPair, SpanSource, prepare_spans, token_limit
+from gradiend_core.api import Examples, MinimalPair, SpanSource, pad_id, prepare_spans, token_limit
 from gradiend_mlm import MaskedSpanSettings
 from gradiend_mlm.source import MaskedSource
 
@@ -22,4 +22,6 @@ class MaskedSpanSource(SpanSource):
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         limit = token_limit(tokenizer, model, self.config.max_tokens)
-        return prepare_spans(pairs, tokenizer, limit=limit, mask_id=tokenizer.mask_token_id)
+        return prepare_spans(
+            pairs, tokenizer, limit=limit, mask_id=tokenizer.mask_token_id, pad=pad_id(tokenizer, model)
+        )

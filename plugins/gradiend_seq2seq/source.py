@@ -31,6 +31,7 @@ from gradiend_core.api import (
     config_of,
     hidden_text_batches,
     load_model,
+    pad_id,
     padded,
     prepare_slots,
     token_limit,
@@ -95,7 +96,9 @@ class Seq2SeqSource(SlotSource):
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         limit = token_limit(tokenizer, model, self.config.max_tokens)
         (hidden,) = _hidden(tokenizer, 1)
-        encoded = prepare_slots(pairs, tokenizer, limit=limit, see_right=True, mask_id=hidden)
+        encoded = prepare_slots(
+            pairs, tokenizer, limit=limit, see_right=True, mask_id=hidden, pad=pad_id(tokenizer, model)
+        )
         start = _start(model)
         before = [
             (hidden,) if tokenizer.mask_token_id is None else row.ids[: row.slot] for row in encoded.rows

@@ -51,7 +51,7 @@ def test_other_texts_are_read_by_the_run_s_own_rules(quick, tmp_path):
         assert kept[row["text"].replace("[", "").replace("]", "")] == (row["class"], row["factual"])
 
     (report,) = gd.encode_texts(
-        quick, ["The dog ran because it was late.", "The man was happy because he won."]
+        quick, ["The dog ran because it was tired.", "The man was happy because he won."]
     )
     assert report["test.n"] == 2
     assert report["test.mean_by_class.3SG"] > 0.5

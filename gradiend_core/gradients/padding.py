@@ -1,0 +1,40 @@
+"""Whether a model sees padding: tried on the model at hand, as some do whatever mask they are given (FNet
+mixes all positions, MobileBERT normalises over them)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from gradiend_core.roles.source import Examples
+
+#: the relative difference of losses that rounding explains, of 32 and of 16 bits
+ROUNDING, ROUNDING_HALF = 1e-3, 0.1
+#: how much the loss of an example differs in a padded batch, for the models that were tried
+_differences: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
+
+
+def check_padding(
+    model: nn.Module, losses: Callable[[nn.Module, Any], Tensor], examples: Examples, device: torch.device
+) -> None:
+    """Compares the losses of the shortest example alone and in a batch with the longest. A model is tried
+    once; examples of one length tell nothing."""
+    lengths = examples.lengths
+    if model in _differences or not lengths or min(lengths) == max(lengths):
+        return
+    short, long = lengths.index(min(lengths)), lengths.index(max(lengths))
+    with torch.no_grad():
+        alone = losses(model, examples.batch([short], device))[0].double()
+        beside = losses(model, examples.batch([short, long], device))[0].double()
+    half = any(parameter.dtype.itemsize < 4 for parameter in model.parameters())
+    difference = float((alone - beside).abs().max() / alone.abs().max().clamp(min=1))
+    _differences[model] = difference if difference > (ROUNDING_HALF if half else ROUNDING) else 0.0
+
+
+def seen_padding(model: nn.Module) -> float:
+    """The relative difference that padding makes to a loss; 0 where it is rounding, or was not tried."""
+    return _differences.get(model, 0.0)
