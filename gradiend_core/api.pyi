@@ -97,6 +97,7 @@ from gradiend_core.data.rules import starts_sentence as starts_sentence
 from gradiend_core.data.texts import read_texts as read_texts
 
 # --- toolbox for authors: gradient sources ---
+from gradiend_core.progress import progress as progress
 from gradiend_core.gradients.batching import example_batches as example_batches
 from gradiend_core.gradients.batching import micro_batches as micro_batches
 from gradiend_core.gradients.passes import model_errors as model_errors

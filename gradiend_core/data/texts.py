@@ -14,6 +14,7 @@ from gradiend_core.data.conllu import read_conllu
 from gradiend_core.data.sentences import split_sentences, with_neighbours
 from gradiend_core.data.tables import KINDS, opened, read_table, suffix
 from gradiend_core.errors import DataError
+from gradiend_core.progress import progress
 from gradiend_core.records.run import DataSettings
 from gradiend_core.records.text import Text
 
@@ -56,12 +57,11 @@ def read_texts(texts: Any, settings: DataSettings | None = None) -> Iterator[Tex
 
 
 def watched(texts: Iterable[Text]) -> Iterator[Text]:
-    """The same texts, with a progress bar where somebody looks."""
-    from tqdm import tqdm
-
-    yield from tqdm(
-        texts, "texts", unit=" texts", unit_scale=True, leave=False, disable=None, mininterval=0.5
-    )
+    """The same texts, with their number as progress."""
+    with progress("texts") as current:
+        for text in texts:
+            yield text
+            current.advance()
 
 
 def _numbered(texts: Iterator[Text]) -> Iterator[Text]:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.finished.comparing import compare_runs, comparison_figures, runs_in
+from gradiend_core.progress import progress
 from gradiend_core.records.contribution import SECTIONS, Trait
 from gradiend_core.records.edit import ChosenEdit
 from gradiend_core.records.feature import LearnedFeature
@@ -48,11 +49,11 @@ def write_report(
     _expect_new(output, overwrite=overwrite)
     runs = runs_in([Path(folder) for folder in folders])
     in_full = len(runs) <= IN_FULL
-    features = [
-        view
-        for name, folder in runs.items()
-        for view in _views(name, folder, strengths=strengths and in_full)
-    ]
+    features: list[FeatureView] = []
+    with progress("runs shown", len(runs)) as shown:
+        for name, folder in runs.items():
+            features += _views(name, folder, strengths=strengths and in_full)
+            shown.advance()
     compared = Comparison.of(runs) if len(features) > 1 else None
     write_text(output, _render(features, compared, in_full))
     return output

@@ -21,6 +21,7 @@ from gradiend_core.config.suitefile import Member, Suite
 from gradiend_core.errors import GradiendError
 from gradiend_core.finished.comparing import compare_runs, save_comparison
 from gradiend_core.plugins.manager import Plugins
+from gradiend_core.progress import progress
 from gradiend_core.records.report import Report
 from gradiend_core.run.folder import has_run, save_run
 from gradiend_core.run.session import Session
@@ -69,26 +70,25 @@ def _run(
     failed: dict[str, str] = {}
     write_json(output / STATE, {"finished": [], "failed": failed})
 
-    count = 0
+    with progress("runs", len(folders)) as runs:
 
-    def done(name: str, problem: str | None) -> None:
-        nonlocal count
-        count += 1
-        if problem:
-            failed[name] = problem
-        tell(f"{count} of {len(folders)}  {name}: {problem or 'done'}")
+        def done(name: str, problem: str | None) -> None:
+            runs.advance()
+            if problem:
+                failed[name] = problem
+            tell(f"{runs.done} of {len(folders)}  {name}: {problem or 'done'}")
 
-    if executor is None:
-        _memo.clear()
-        for member in suite.members:
-            done(member.name, run_member(member, folders[member.name], overwrite))
-    else:
-        jobs = {
-            executor.submit(run_member, member, folders[member.name], overwrite): member.name
-            for member in suite.members
-        }
-        for job in as_completed(jobs):
-            done(jobs[job], job.result())
+        if executor is None:
+            _memo.clear()
+            for member in suite.members:
+                done(member.name, run_member(member, folders[member.name], overwrite))
+        else:
+            jobs = {
+                executor.submit(run_member, member, folders[member.name], overwrite): member.name
+                for member in suite.members
+            }
+            for job in as_completed(jobs):
+                done(jobs[job], job.result())
     finished = {name: folder for name, folder in folders.items() if name not in failed}
     write_json(output / STATE, {"finished": list(finished), "failed": failed})
     report = None

@@ -24,6 +24,7 @@ from gradiend_core.gradients.coverage import Coverage, measure
 from gradiend_core.gradients.padding import check_padding
 from gradiend_core.gradients.passes import Passes, expect_autograd, model_errors
 from gradiend_core.gradients.taps import Use
+from gradiend_core.progress import progress
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples, GradientSource
@@ -72,7 +73,7 @@ class GradientOperator:
         split = {number: directions[:, position] for number, position in enumerate(self._columns)}
 
         mine = parallel.share(len(examples.pairs))
-        for positions in self._batches([examples.lengths[row] for row in mine], coverage):
+        for positions in self._batches([examples.lengths[row] for row in mine], coverage, "texts read"):
             rows = [mine[position] for position in positions]
             batch = examples.batch(rows, self.device)
             products = result.new_zeros(len(rows), len(directions))
@@ -195,7 +196,8 @@ class GradientOperator:
             columns_sum += self.scope.slices[number].taken(gradient.flatten()).to(columns_sum)
 
         others = {number: self.passes.parameters[number] for number in coverage.others}
-        for positions in self._batches([examples.lengths[row] for row in rows], coverage):
+        lengths = [examples.lengths[row] for row in rows]
+        for positions in self._batches(lengths, coverage, "gradients of texts"):
             batch = examples.batch([rows[position] for position in positions], self.device)
             with self.passes.backward(
                 coverage.taps, len(positions), receive, others, take, rows_of(batch)
@@ -206,13 +208,15 @@ class GradientOperator:
                     backward(of_role(losses, role) @ coefficients[r, positions], keep=r + 1 < len(roles))
         return parallel.summed(total)
 
-    def _batches(self, lengths: Sequence[int], coverage: Coverage, **options: Any) -> Iterator[list[int]]:
-        return micro_batches(
-            lengths,
-            budget=coverage.budget(self.memory),
-            padding=allowed_padding(self.model, self.device),
-            **options,
-        )
+    def _batches(
+        self, lengths: Sequence[int], coverage: Coverage, name: str, **options: Any
+    ) -> Iterator[list[int]]:
+        """Positions in batches, with the progress under a name."""
+        budget, padding = coverage.budget(self.memory), allowed_padding(self.model, self.device)
+        with progress(name, len(lengths)) as texts:
+            for batch in micro_batches(lengths, budget=budget, padding=padding, **options):
+                yield batch
+                texts.advance(len(batch))
 
     def rows(self, examples: Examples, roles: Sequence[GradientRole]) -> Iterator[tuple[list[int], Tensor]]:
         """G in blocks as they are computed: positions in the examples, and their gradients [roles, positions,
@@ -224,7 +228,9 @@ class GradientOperator:
         coverage = self.coverage(examples)
         most = max(1, ROWS_BUDGET // (len(roles) * self.scope.size * self.dtype.itemsize))
         same_length = bool(coverage.others)
-        for rows in self._batches(examples.lengths, coverage, same_length=same_length, most=most):
+        for rows in self._batches(
+            examples.lengths, coverage, "gradients of texts", same_length=same_length, most=most
+        ):
             batch = examples.batch(rows, self.device)
             block = torch.zeros(len(roles), len(rows), self.scope.size, dtype=self.dtype, device=self.device)
             current = block[0]

@@ -23,13 +23,13 @@ from attrs import frozen
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from tqdm import tqdm
 
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.gradients import parallel
 from gradiend_core.gradients.batching import micro_batches
 from gradiend_core.gradients.examples import origin, subset
 from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.progress import progress
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.run import StoreSettings
 from gradiend_core.records.scope import ParameterScope
@@ -276,11 +276,9 @@ def matrix_of(
         return gradients
     root = Path(settings.folder or Path.home() / ".cache" / "gradiend").expanduser() / "gradients"
     make_room(root, needed, limit)
-    with tqdm(
-        total=sum(len(examples.pairs) for examples in example_sets), desc="gradients", disable=None
-    ) as bar:
+    with progress("gradients stored", sum(len(examples.pairs) for examples in example_sets)) as texts:
         stored = [
-            (examples, open_store(root, gradients, examples, model, settings.precision, bar.update))
+            (examples, open_store(root, gradients, examples, model, settings.precision, texts.advance))
             for examples in example_sets
         ]
     return StoredGradients.of(gradients, stored)

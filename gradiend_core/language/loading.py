@@ -151,7 +151,7 @@ def vocabulary_size(model: Any) -> int:
 def _matching(tokenizer: Any, loaded: Any, model: str) -> Any:
     """The tokenizer, unless it has tokens that the model has no embeddings for."""
     size = vocabulary_size(loaded)
-    used = [*tokenizer("a", verbose=False)["input_ids"], tokenizer.mask_token_id or 0]
+    used = [*tokenizer("", verbose=False)["input_ids"], tokenizer.mask_token_id or 0]
     largest = max(tokenizer.vocab_size - 1, *used)
     if largest >= size:
         raise ModelError(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from inspect import signature
 from typing import Any
 
 import torch
@@ -183,7 +182,9 @@ def logits_of(model: nn.Module, batch: Any, states: Callable[[Tensor], Tensor]) 
     output_layer = model.get_output_embeddings()  # type: ignore[operator]  # of transformers' models, not of any module
     handle = output_layer.register_forward_pre_hook(give) if output_layer is not None else None
     try:
-        options: dict[str, Any] = {"use_cache": False} if _takes_cache(type(model)) else {}
+        options: dict[str, Any] = (
+            {"use_cache": False} if "use_cache" in signature(model.forward).parameters else {}
+        )
         if batch.decoder_input_ids is not None:
             options["decoder_input_ids"] = batch.decoder_input_ids
         logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **options).logits
@@ -192,12 +193,6 @@ def logits_of(model: nn.Module, batch: Any, states: Callable[[Tensor], Tensor]) 
             handle.remove()
     logits = (logits[:, 0] if fired else states(logits)).to(batch.input_ids.device)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-@cache
-def _takes_cache(kind: type[nn.Module]) -> bool:
-    """Whether a model can be told to keep nothing for the next token."""
-    return "use_cache" in inspect.signature(kind.forward).parameters
 
 
 def logits_at(model: nn.Module, batch: Any, rows: Tensor, positions: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import allowed_padding, micro_batches
 from gradiend_core.language.slots import logits_at, pad_id, padded, token_limit
+from gradiend_core.progress import progress
 from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.masking import MaskingSettings
 
@@ -149,8 +150,9 @@ def text_scores(
     −log P."""
     count = 1 + max((int(batch.texts.max()) for batch in batches), default=-1)
     sums = torch.zeros(3, count, dtype=torch.float64)
-    with torch.inference_mode():
+    with torch.inference_mode(), progress("batches of texts scored", len(batches)) as scored:
         for batch in batches:
+            scored.advance()
             log_probabilities = batch.logits(model).log_softmax(-1)
             target_log_probabilities = log_probabilities.gather(1, batch.targets[:, None])[:, 0]
             scores = score(log_probabilities, batch.targets) if score else target_log_probabilities.exp()

@@ -90,6 +90,11 @@ class GradientSettings:
         False,
         "Whether layers are computed again in the backward pass instead of kept: less memory, more time.",
     )
+    threads: int = setting(
+        0,
+        "Threads of torch; 0 takes all, or one where a trial shows that other work makes them slower.",
+        validator=ge(0),
+    )
     quantisation: str = setting(
         "none",
         'Linear layers in "4bit" (NF4) or "8bit" by bitsandbytes. Features are learned on the quantised'

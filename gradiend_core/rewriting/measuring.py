@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gradiend_core.errors import ConfigError
 from gradiend_core.gradients.batching import example_batches
 from gradiend_core.gradients.examples import subset
+from gradiend_core.progress import progress
 from gradiend_core.records.candidate import Candidate, TextScores
 from gradiend_core.records.goal import Goal
 from gradiend_core.records.pair import code_of
@@ -54,8 +55,9 @@ class SlotProbabilities:
     def __call__(self, model: nn.Module) -> Tensor:
         """Probabilities of the words of the first and of the second class, [texts, 2]."""
         probabilities = torch.zeros(len(self), 2, dtype=torch.float64)
-        with torch.inference_mode():
+        with torch.inference_mode(), progress("texts judged", len(self)) as texts:
             for rows_of_batch, batch, entries in self.batches:
+                texts.advance(len(rows_of_batch))
                 if self.by_words is None:
                     values = (-self.source.losses(model, batch)).exp().double().cpu()
                     probabilities[rows_of_batch] = values if self.first_is_factual else values.flip(1)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from attrs import evolve
 
+from gradiend_core.progress import progress
 from gradiend_core.records.candidate import Candidate
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import Rewriter
@@ -84,10 +85,12 @@ class Trials:
 def grid(trials: Trials, rates: Sequence[float]) -> list[Candidate]:
     """A candidate for each learning rate, from the smallest. Two in a row that leave less than half of the
     language modelling score end the search: larger ones break the model further."""
-    for rate in sorted(rates):
-        trials.measure(rate)
-        if all(trials.broken(candidate) for candidate in trials.candidates[-2:]):
-            break
+    with progress("edits tried", len(rates)) as tried:
+        for rate in sorted(rates):
+            trials.measure(rate)
+            tried.advance()
+            if all(trials.broken(candidate) for candidate in trials.candidates[-2:]):
+                break
     return trials.sorted()
 
 
@@ -102,15 +105,16 @@ def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
     if not unit:
         return trials.sorted()
     ladder = [step / unit for step in LADDER]
-    for _ in range(evaluations - 1):
-        if ladder:
-            tried = trials.measure(ladder.pop(0))
-            if trials.broken(tried):
-                ladder = [rate for rate in ladder if rate < tried.learning_rate]
-        else:
-            trials.measure(
-                _next_rate(trials.sorted(), choose(trials.candidates, trials.score), trials.allowed)
-            )
+    with progress("edits tried", evaluations - 1) as edits:
+        for _ in range(evaluations - 1):
+            if ladder:
+                tried = trials.measure(ladder.pop(0))
+                if trials.broken(tried):
+                    ladder = [rate for rate in ladder if rate < tried.learning_rate]
+            else:
+                best = choose(trials.candidates, trials.score)
+                trials.measure(_next_rate(trials.sorted(), best, trials.allowed))
+            edits.advance()
     return trials.sorted()
 
 

@@ -42,8 +42,8 @@ class ModelMaker:
     ) -> None:
         self.folder, self.source, self.settings, self._memo = folder, source, settings, memo
         loading = evolve(
-            settings, memory_gib=1.0, checkpointing=False
-        )  # these two change nothing of the model
+            settings, memory_gib=1.0, checkpointing=False, threads=0
+        )  # these change nothing of the model
         self._key = repr(("model", about, folder, loading))
 
     def loaded(self) -> LoadedModel:

@@ -17,6 +17,7 @@ from gradiend_core.config.runfile import ONE, SEVERAL, written
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of
+from gradiend_core.progress import progress
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.pair import SPLITS, PairData
 from gradiend_core.records.provenance import Provenance
@@ -45,7 +46,8 @@ class Clock:
     def timed(self, name: str) -> Iterator[None]:
         start, before, self._inner = time.perf_counter(), self._inner, 0.0
         try:
-            yield
+            with progress(name.replace("_", " ")):
+                yield
         finally:
             whole = time.perf_counter() - start
             self.seconds[name] = self.seconds.get(name, 0.0) + whole - self._inner

@@ -20,13 +20,16 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import torch
 from attrs import evolve, frozen
 
 from gradiend_core.errors import DataError
+from gradiend_core.gradients.batching import allowed_padding, micro_batches
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.padding import seen_padding
 from gradiend_core.gradients.passes import model_errors
 from gradiend_core.gradients.store import matrix_of
+from gradiend_core.gradients.threads import choose_threads
 from gradiend_core.language.knowledge import language_problem
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
@@ -51,6 +54,8 @@ from gradiend_core.run.state import Prepared
 
 #: the neutral examples that learning may use; no evaluation sees them
 NEUTRAL_TRAINED = "neutral_trained"
+#: examples whose losses show how many threads are best
+TRIED = 8
 #: seconds are counted under a name while the block runs
 Timed = Callable[[str], AbstractContextManager[None]]
 
@@ -113,6 +118,8 @@ def prepare(setup: Setup, data: PairData, loaded: LoadedModel, timed: Timed) -> 
 def _model_problems(setup: Setup, loaded: LoadedModel, examples: Mapping[str, Examples]) -> Iterator[str]:
     """What a reader should know about the model before any number of it."""
     texts = [pair.text for pair in examples["train"].pairs]
+    if problem := _threads(setup, loaded, examples["train"]):
+        yield problem
     with model_errors(loaded.model, "scoring a text"):
         problem = language_problem(setup.source, loaded.model, loaded.tokenizer, texts, setup.seed)
     if problem:
@@ -122,6 +129,21 @@ def _model_problems(setup: Setup, loaded: LoadedModel, examples: Mapping[str, Ex
             f"this model sees padding, whatever mask it is given: a loss is another by {difference:.2g} of"
             " its size beside a longer text; only texts of one length share a batch, which takes longer"
         )
+
+
+def _threads(setup: Setup, loaded: LoadedModel, examples: Examples) -> str:
+    """Chooses the number of threads by the losses of a few examples."""
+    device = next(loaded.model.parameters()).device
+    rows = max(
+        micro_batches(examples.lengths, padding=allowed_padding(loaded.model, device), most=TRIED), key=len
+    )
+    batch = examples.batch(rows, device)
+
+    def trial() -> None:
+        with torch.no_grad():
+            setup.source.losses(loaded.model, batch)
+
+    return choose_threads(setup.config.gradients.threads, trial, device)
 
 
 def gradients_over(setup: Setup, loaded: LoadedModel, scope: ParameterScope) -> GradientOperator:

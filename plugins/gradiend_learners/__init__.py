@@ -77,7 +77,6 @@ class Adam(GradientRoles):
     checkpoint_seconds: float = setting(
         120.0, "Seconds between two states that an interrupted run resumes from.", validator=ge(0)
     )
-    progress: bool = setting(True, "Whether a progress bar is shown in a terminal.")
 
 
 @frozen

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import warnings
 
-from tqdm import tqdm
-
-from gradiend_core.api import ConfigError, LearnedFeature, LearningTask
+from gradiend_core.api import ConfigError, LearnedFeature, LearningTask, progress
 from gradiend_learners import Adam
 from gradiend_learners.training import Supervised, Training
 
@@ -41,13 +39,11 @@ class AdamLearner:
 
     def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
         training = Training.begin(self.config, task, axes, self.supervised)
-        bar = tqdm(
-            total=self.config.max_steps, desc="learning", disable=None if self.config.progress else True
-        )
         try:
-            while training.done < training.schedule.last:
-                training.step()
-                bar.update(training.done - bar.n)
+            with progress("steps", self.config.max_steps) as steps:
+                while training.done < training.schedule.last:
+                    training.step()
+                    steps.advance(training.done - steps.done)
         except KeyboardInterrupt:
             if not training.rows:
                 raise
@@ -56,6 +52,4 @@ class AdamLearner:
                 f"stopped by hand after {done} of {self.config.max_steps} steps; the best so far is kept",
                 stacklevel=2,
             )
-        finally:
-            bar.close()
         return training.features()

@@ -114,13 +114,7 @@ def curve(folder: Path, python: str) -> None:
 def ours(folder: Path, what: str, batch: int, steps: int) -> None:
     """Our side, in a process of its own."""
     start = time.perf_counter()
-    learner = {
-        "steps": steps,
-        "batch_size": batch,
-        "learning_rate": RATE,
-        "progress": False,
-        "neutral_every": 0,
-    }
+    learner = {"steps": steps, "batch_size": batch, "learning_rate": RATE, "neutral_every": 0}
     learner |= {"validate_every": 0, "calibrate": False} if what == "steps" else {}
     stamps: list[float] = []
     evaluation = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"]}}

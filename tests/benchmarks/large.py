@@ -88,7 +88,7 @@ def main(shape: str, folder: Path, learner: str, *settings: str) -> None:
         classes=("3SG", "3PL"),
         data={"max_per_class": 60, "max_neutral": 60},
         settings=settings,
-        learner={"kind": learner} | ({"steps": 20, "progress": False} if learner == "adam" else {}),
+        learner={"kind": learner} | ({"steps": 20} if learner == "adam" else {}),
     )
     from gradiend_core.run.planning import memory_plan
 

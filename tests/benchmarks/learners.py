@@ -26,7 +26,7 @@ if __name__ == "__main__":
     for name in sys.argv[1:] or MODELS:
         where = MODELS[name]
         for kind in LEARNERS:
-            learner = {"kind": kind} | ({} if kind in ("mean-difference", "ridge") else {"progress": False})
+            learner = {"kind": kind}
             run = Session(
                 "english-pronouns",
                 **where,

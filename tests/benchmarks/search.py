@@ -26,9 +26,7 @@ RATES = tuple(digit * 10**power for power in range(-3, 3) for digit in (1.0, 2.0
 
 if __name__ == "__main__":
     for model, tables in JOBS:
-        run = Session(
-            "english-pronouns", model=model, learner={"progress": False}, evaluators={"kinds": []}, **tables
-        )  # type: ignore[arg-type]
+        run = Session("english-pronouns", model=model, learner={}, evaluators={"kinds": []}, **tables)  # type: ignore[arg-type]
         task = run.evaluation_task()
         settings = DecoderSettings()
         both = {}

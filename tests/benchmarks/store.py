@@ -34,13 +34,7 @@ if __name__ == "__main__":
     model, *texts = sys.argv[1:] or ["tiny-mlm"]
     with tempfile.TemporaryDirectory() as folder:
         model = bert_base(f"{folder}/model") if model == "bert-base" else model
-        learner = {
-            "steps": STEPS,
-            "early_stop": False,
-            "validate_every": 0,
-            "calibrate": False,
-            "progress": False,
-        }
+        learner = {"steps": STEPS, "early_stop": False, "validate_every": 0, "calibrate": False}
         few = session(
             model, texts[0] if texts else None, learner=learner | {"steps": SAMPLE}, store={"use": "never"}
         )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradiend_core.gradients.batching import LARGE, SMALL_SHARE, allowed_padding, micro_batches
+from gradiend_core.gradients.threads import choose_threads
 
 
 @given(
@@ -49,3 +50,29 @@ def test_a_large_model_allows_less_padding_and_an_accelerator_any():
     assert padded[6.0] < 1.06 * sum(lengths) < padded[float("inf")]
     with pytest.raises(StopIteration):
         next(micro_batches([]))
+
+
+def test_one_thread_is_taken_only_where_more_are_much_slower(monkeypatch):
+    cpu, threads = torch.device("cpu"), [4]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: threads.__setitem__(0, count))
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+
+    def trial_with(slow: float):
+        def trial() -> None:
+            now[0] += slow if threads[0] > 1 else 1.0
+
+        return trial
+
+    assert choose_threads(0, trial_with(0.5), cpu) == ""
+    assert threads == [4]
+    assert choose_threads(0, trial_with(1.2), cpu) == ""
+    assert threads == [4]
+    assert "one thread was 5.0 times as fast as 4 here" in choose_threads(0, trial_with(5.0), cpu)
+    assert threads == [1]
+    assert choose_threads(3, trial_with(5.0), cpu) == ""
+    assert threads == [3]
+    threads[0] = 4
+    assert choose_threads(0, trial_with(5.0), torch.device("cuda")) == ""
+    assert threads == [4]

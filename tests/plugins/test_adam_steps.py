@@ -82,13 +82,7 @@ def learn(config: Adam, seed: int = 0) -> tuple[LearnedFeature, GradientOperator
 def test_signs_by_hand(source, target):
     """At w = 0, ∇loss(0) = (−½, ½) and ∇loss(1) = (½, −½). A pair of class A has factual 0."""
     config = Adam(
-        max_steps=600,
-        batch_size=4,
-        learning_rate=0.01,
-        source=source,
-        target=target,
-        progress=False,
-        weight_decay=0,
+        max_steps=600, batch_size=4, learning_rate=0.01, source=source, target=target, weight_decay=0
     )
     feature, gradients, validation = learn(attrs.evolve(config, early_stop=False))
     values = encodings(feature, gradients, validation)
@@ -111,7 +105,7 @@ def test_signs_by_hand(source, target):
 
 
 def test_a_flip_leaves_what_each_class_decodes_to():
-    feature, *_ = learn(Adam(max_steps=50, batch_size=2, progress=False))
+    feature, *_ = learn(Adam(max_steps=50, batch_size=2))
     assert torch.equal(feature.flipped().decode(1.0), feature.decode(-1.0))
     assert feature.decoder_bias.abs().sum() > 0
     assert (
@@ -126,7 +120,7 @@ def test_a_flip_leaves_what_each_class_decodes_to():
 
 
 def test_calibration_reaches_its_mean_code_and_leaves_the_decoder():
-    feature, *_ = learn(Adam(max_steps=50, batch_size=2, progress=False))
+    feature, *_ = learn(Adam(max_steps=50, batch_size=2))
     for scale in (1e-4, 1.0, 1e4):
         projected = torch.tensor([1.0, 1.2, 0.8, -1.1, -0.9, -1.0]) * scale
         labels = projected.sign()
@@ -141,14 +135,7 @@ def test_calibration_reaches_its_mean_code_and_leaves_the_decoder():
 @pytest.mark.parametrize("calibrate", [True, False])
 def test_the_first_class_is_positive_whatever_the_start(calibrate):
     for seed in range(6):
-        config = Adam(
-            max_steps=600,
-            batch_size=4,
-            learning_rate=0.01,
-            progress=False,
-            weight_decay=0,
-            calibrate=calibrate,
-        )
+        config = Adam(max_steps=600, batch_size=4, learning_rate=0.01, weight_decay=0, calibrate=calibrate)
         feature, gradients, validation = learn(config, seed)
         values = encodings(feature, gradients, validation)
         assert torch.equal(values.sign(), labels_of(validation.pairs, ("A", "B"))), seed
@@ -158,9 +145,7 @@ def test_the_first_class_is_positive_whatever_the_start(calibrate):
 
 
 def test_the_weights_of_the_best_step_are_kept(monkeypatch):
-    config = Adam(
-        max_steps=10, batch_size=2, validate_every=5, progress=False, lr_scheduler="constant", calibrate=False
-    )
+    config = Adam(max_steps=10, batch_size=2, validate_every=5, lr_scheduler="constant", calibrate=False)
     early, *_ = learn(attrs.evolve(config, max_steps=5))
     scores = iter([0.9, 0.5])
     real = axes.correlation
@@ -175,26 +160,12 @@ def test_the_weights_of_the_best_step_are_kept(monkeypatch):
 
 
 def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_validation():
-    feature, *_ = learn(Adam(max_steps=37, batch_size=2, validate_every=0, calibrate=False, progress=False))
+    feature, *_ = learn(Adam(max_steps=37, batch_size=2, validate_every=0, calibrate=False))
     longer, *_ = learn(
-        Adam(
-            max_steps=38,
-            batch_size=2,
-            validate_every=0,
-            calibrate=False,
-            progress=False,
-            lr_scheduler="constant",
-        )
+        Adam(max_steps=38, batch_size=2, validate_every=0, calibrate=False, lr_scheduler="constant")
     )
     shorter, *_ = learn(
-        Adam(
-            max_steps=37,
-            batch_size=2,
-            validate_every=0,
-            calibrate=False,
-            progress=False,
-            lr_scheduler="constant",
-        )
+        Adam(max_steps=37, batch_size=2, validate_every=0, calibrate=False, lr_scheduler="constant")
     )
     assert [row.step for row in feature.training] == list(range(1, 38))
     assert feature.best_step == 37
@@ -217,7 +188,7 @@ def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_va
     ids=str,
 )
 def test_each_setting_changes_the_result(change):
-    base = Adam(max_steps=30, batch_size=2, progress=False, validate_every=5)
+    base = Adam(max_steps=30, batch_size=2, validate_every=5)
     one, *_ = learn(base)
     two, *_ = learn(attrs.evolve(base, **change))
     same = (
@@ -256,7 +227,7 @@ def test_stopping_by_hand_keeps_the_best_so_far():
     train, validation = (
         WordExamples(tuple(p for p in PAIRS if p.split == split)) for split in ("train", "validation")
     )
-    config = Adam(max_steps=500, batch_size=2, validate_every=5, progress=False)
+    config = Adam(max_steps=500, batch_size=2, validate_every=5)
     with pytest.warns(UserWarning, match="after 12 of 500 steps; the best so far is kept"):
         (feature,) = AdamLearner(config).learn(
             LearningTask(gradients, train, validation, None, (("A", "B"),), 0, stop)

@@ -187,7 +187,7 @@ def test_classes_that_share_a_form_have_each_rows_own_fillers():
         "german-articles",
         classes=["FemDat", "MascNom", "NeutNom"],
         data={"max_per_class": 60, "max_neutral": 20},
-        learner={"progress": False, "max_steps": 5, "validate_every": 0, "latent_dim": 1},
+        learner={"max_steps": 5, "validate_every": 0, "latent_dim": 1},
         evaluators={"kinds": []},
     )
     task = run.evaluation_task()

@@ -26,15 +26,8 @@ SMALL = {"kind": "random", "share": 0.05}
 
 def build(name: str, **options):
     contribution = Plugins.discover().registry.get(LEARNER, name)
-    if "progress" in {field.name for field in contribution.config.__attrs_attrs__}:
-        options = {
-            "progress": False,
-            "learning_rate": 0.01,
-            "max_steps": 400,
-            "batch_size": 4,
-            "early_stop": False,
-            **options,
-        }
+    if "max_steps" in {field.name for field in contribution.config.__attrs_attrs__}:
+        options = {"learning_rate": 0.01, "max_steps": 400, "batch_size": 4, "early_stop": False, **options}
     return contribution.build(contribution.config(**options))
 
 
@@ -66,9 +59,7 @@ def test_signs_by_hand(name, source, target):
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_each_learner_reads_and_rewrites_a_real_model(name, tmp_path):
-    learner = {"kind": name} | (
-        {} if name in ("mean-difference", "ridge") else {"max_steps": 80, "progress": False}
-    )
+    learner = {"kind": name} | ({} if name in ("mean-difference", "ridge") else {"max_steps": 80})
     store = {"use": "always", "folder": str(tmp_path)}
     run = Session("english-pronouns", **settings(selector=SMALL) | {"learner": learner}, store=store)
     report = run.reports["encoder"]
@@ -83,7 +74,7 @@ def test_a_shuffled_feature_is_no_feature(tmp_path):
     tables = settings(selector=SMALL, store={"use": "always", "folder": str(tmp_path)})
     scores = {}
     for kind in ("adam", "shuffled"):
-        learner = {"kind": kind, "max_steps": 60, "progress": False, "early_stop": False}
+        learner = {"kind": kind, "max_steps": 60, "early_stop": False}
         run = Session("english-pronouns", **tables | {"learner": learner})
         scores[kind] = abs(run.reports["encoder"]["test.correlation"])
     assert scores["adam"] > 0.95
@@ -99,9 +90,7 @@ def test_the_rate_falls_only_once_something_is_known(quick, monkeypatch):
         monkeypatch.setattr(
             "gradiend_learners.training.knows_nothing", lambda row, until=lost_until: row.step <= until
         )
-        settings = Adam(
-            max_steps=20, validate_every=4, batch_size=2, early_stop=False, progress=False, **config
-        )
+        settings = Adam(max_steps=20, validate_every=4, batch_size=2, early_stop=False, **config)
         training = Training.begin(settings, task_of(quick), (("3SG", "3PL"),), Supervised.NOTHING)
         scales = []
         while training.done < training.schedule.last:

@@ -313,9 +313,7 @@ def test_sentiment_holds_out_pairs_of_words():
 def test_a_paradigm_separates_its_classes_on_held_out_text(kind, tables, least):
     small = {"max_per_class": 250, "max_neutral": 100}
     tables = {**tables, "data": {**small, **tables.get("data", {})}}
-    run = Session(
-        kind, learner={"max_steps": 100, "progress": False}, evaluators={"kinds": ["encoder"]}, **tables
-    )
+    run = Session(kind, learner={"max_steps": 100}, evaluators={"kinds": ["encoder"]}, **tables)
     assert run.reports["encoder"]["test.correlation"] >= least
     assert abs(run.reports["encoder"]["neutral.mean"]) < 0.3
 
@@ -325,11 +323,7 @@ def test_sentiment_is_read_from_words_that_were_not_learned_from():
     """Which words are held out matters: seeds 0 to 3 give 0.50, 0.88, 0.38 and 0.87, all beyond what shuffled
     labels give."""
     run = Session(
-        "english-sentiment",
-        seed=1,
-        data={"split_by": "word"},
-        learner={"progress": False},
-        evaluators={"kinds": ["encoder"]},
+        "english-sentiment", seed=1, data={"split_by": "word"}, learner={}, evaluators={"kinds": ["encoder"]}
     )
     report = run.reports["encoder"]
     assert report["test.correlation"] >= 0.6
@@ -343,7 +337,7 @@ def test_a_paradigm_works_on_a_model_and_text_that_nobody_here_made():
         model=asset("models/stories260k"),
         texts=asset("text/tinystories/tiny_stories_cased.txt"),
         paradigm={"fills": 2},
-        learner={"max_steps": 80, "progress": False},
+        learner={"max_steps": 80},
         evaluators={"kinds": ["encoder"]},
     )
     assert run.reports["encoder"]["test.correlation"] >= 0.9

@@ -45,7 +45,7 @@ SMALL = (
     "visualizers.kinds=[]",
 )
 QUICK = {"kind": "mean-difference"}
-ADAM = {"kind": "adam", "max_steps": 12, "batch_size": 4, "progress": False}
+ADAM = {"kind": "adam", "max_steps": 12, "batch_size": 4}
 
 
 class NotHere(Exception):

@@ -19,7 +19,10 @@ from gradiend_core.errors import ConfigError, GradiendError
             "[learner]\nmax_steps = true",
             "True is true or false, but a whole number is needed at learner.max_steps",
         ),
-        ("[learner]\nprogress = 1", "1 is a whole number, but true or false is needed at learner.progress"),
+        (
+            "[learner]\nearly_stop = 1",
+            "1 is a whole number, but true or false is needed at learner.early_stop",
+        ),
         (
             '[learner]\nsource = "altern"',
             "'altern' is none of factual, alternative, difference at learner.source",

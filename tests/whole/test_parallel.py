@@ -45,7 +45,6 @@ QUICK = (
     "--set",
     "visualizers.kinds=[]",
     "--set",
-    "learner.progress=false",
 )
 
 
@@ -99,6 +98,6 @@ def test_a_run_of_two_processes_is_that_of_one(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("test correlation") == 1, "only the first says what was found"
     two = load_feature(tmp_path / "two" / "feature")
-    one = session(learner={"max_steps": 12, "progress": False}).feature
+    one = session(learner={"max_steps": 12}).feature
     assert torch.nn.functional.cosine_similarity(one.decoder, two.decoder, dim=0) > 0.9999
     assert torch.nn.functional.cosine_similarity(one.encoder, two.encoder, dim=0) > 0.9999

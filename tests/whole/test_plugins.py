@@ -142,9 +142,7 @@ def test_a_run_tells_its_observers_what_happens_in_order(tmp_path):
     plugins.register(
         type("Observer", (), {name: observer(name, argument) for name, argument in hooks.items()}), "observer"
     )
-    run = Session(
-        "english-pronouns", plugins=plugins, **settings(learner={"max_steps": 3, "progress": False})
-    )
+    run = Session("english-pronouns", plugins=plugins, **settings(learner={"max_steps": 3}))
     save_run(run, tmp_path / "out")
     steps, evaluated, rewritten = (
         ["gradiend_" + name] * n
