@@ -183,6 +183,7 @@ def test_a_model_with_random_weights_is_said_to_know_no_language(quick, tmp_path
 
 
 # --- padding
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 @pytest.mark.parametrize(
     ("name", "model_class"), [("fnet", "FNetForMaskedLM"), ("mobilebert", "MobileBertForMaskedLM")]
 )
