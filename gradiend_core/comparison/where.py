@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from math import prod
 
 import torch
 from attrs import frozen
@@ -11,9 +13,11 @@ from torch import Tensor, nn
 
 from gradiend_core.learning.selection import count_of, largest
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.scope import ParameterScope
+from gradiend_core.records.scope import ParameterScope, ParameterSlice
 
 NUMBER = re.compile(r"\.(\d+)\.")
+#: experts of their own, and experts that are stacked in one parameter
+EXPERT, EXPERTS = re.compile(r"\.experts\.(\d+)\."), re.compile(r"\.experts\.")
 ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 
 
@@ -83,7 +87,8 @@ def shares_by_location(
     chosen = largest(feature.decoder.abs(), count)
     columns_of: dict[Location, list[slice]] = {}
     for parameter, columns in feature.scope.with_columns():
-        columns_of.setdefault(location_of[parameter.name], []).append(columns)
+        for location, columns_there in _by_expert(parameter, columns, location_of[parameter.name]):
+            columns_of.setdefault(location, []).append(columns_there)
 
     def squared(vector: Tensor, location: Location) -> float:
         return sum(float(vector[columns].double().square_().sum()) for columns in columns_of[location])
@@ -113,6 +118,25 @@ def shares_by_location(
             )
         )
     return rows
+
+
+def _by_expert(
+    parameter: ParameterSlice, columns: slice, location: Location
+) -> Iterator[tuple[Location, slice]]:
+    """The columns of each expert, of a mixture, that a parameter is of, or has stacked along its first axis;
+    of any other parameter all."""
+    if one := EXPERT.search(parameter.name):
+        yield Location(location.layer, f"expert {one[1]}"), columns
+    elif EXPERTS.search(parameter.name) and len(parameter.shape) == 3:
+        ends = torch.arange(parameter.shape[0] + 1) * prod(parameter.shape[1:])
+        if parameter.index is not None:
+            ends = torch.searchsorted(parameter.index.cpu(), ends)
+        for expert, (start, stop) in enumerate(pairwise(ends.tolist())):
+            if start < stop:
+                there = slice(columns.start + start, columns.start + stop)
+                yield Location(location.layer, f"expert {expert}"), there
+    else:
+        yield location, columns
 
 
 def largest_weights(feature: LearnedFeature, count: int) -> list[WeightRow]:

@@ -229,6 +229,8 @@ def hf_tokenizer():
 
 def test_a_model_that_looks_ahead_is_no_causal_model(tmp_path):
     build("bert", "BertLMHeadModel", hf_tokenizer(), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"is_decoder": False}))
     with pytest.raises(ModelError, match="sees the text after a token, so it is no causal language model"):
         _ = Session("english-pronouns", model=str(tmp_path)).loaded
 
@@ -264,3 +266,32 @@ def test_a_model_whose_forward_raises_is_refused_with_its_reason(tmp_path, monke
         ModelError, match=r"BertForMaskedLM cannot be used, as reading a text fails in it \(JSONDecode"
     ):
         _ = run.examples
+
+
+def test_the_share_of_each_expert_is_told(tmp_path):
+    build("mixtral", "MixtralForCausalLM", hf_tokenizer(), tmp_path)
+    run = Session(
+        "english-pronouns",
+        model=str(tmp_path),
+        data={"max_per_class": 40, "max_neutral": 20},
+        learner={"kind": "mean-difference"},
+        evaluators={"kinds": ["where"]},
+        selector={"kind": "backbone"},
+    )
+    rows = [row for row in run.reports["where"].tables["places"].records() if "expert" in row["component"]]
+    assert {row["component"] for row in rows} == {f"expert {number}" for number in range(4)}
+    experts = [
+        (slice_, columns)
+        for slice_, columns in run.feature.scope.with_columns()
+        if ".experts." in slice_.name
+    ]
+    for layer in {row["layer"] for row in rows}:
+        for expert in range(4):
+            (row,) = (r for r in rows if r["layer"] == layer and r["component"] == f"expert {expert}")
+            squares = sum(
+                float(run.feature.decoder[columns].view(slice_.shape)[expert].double().square().sum())
+                for slice_, columns in experts
+                if f".{layer}." in slice_.name
+            )
+            whole = float(run.feature.decoder.double().square().sum())
+            assert row["share_of_decoder"] == pytest.approx(squares / whole)
