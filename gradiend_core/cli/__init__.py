@@ -19,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it eats brackets
 )
 TRACEBACK = "--traceback"
 #: the exit status that typer gives Ctrl-C

@@ -23,7 +23,7 @@ from gradiend_core.plugins.registry import Registry
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.converter import structure
 from gradiend_core.records.run import ComparisonSettings
-from gradiend_core.roles.kinds import EVALUATOR, LEARNER
+from gradiend_core.roles.kinds import EVALUATOR, LEARNER, PARADIGM
 
 MEMBERS, COMPARISON = "members", "comparison"
 
@@ -54,7 +54,9 @@ def read_suite(path: Path, settings: Sequence[str] = (), registry: Registry | No
         raise ConfigError(f"suite {str(path)!r} has no members; give each as a table, [[{MEMBERS}]]")
     comparison = structure(table.pop(COMPARISON, {}), ComparisonSettings, COMPARISON)
     shared = _merged(_usual(table, registry), table)
-    members = [member for member_tables in given for member in _expanded(_merged(shared, member_tables))]
+    members = [
+        member for member_tables in given for member in _expanded(_merged(shared, member_tables), registry)
+    ]
     if comparison.nulls:
         null = _null_learner(registry)
         members += [_null(member, null, number) for member in members for number in range(comparison.nulls)]
@@ -100,7 +102,7 @@ def _merged(shared: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _expanded(table: dict[str, Any]) -> Iterator[Member]:
+def _expanded(table: dict[str, Any], registry: Registry) -> Iterator[Member]:
     name, pairs, models = _given(table, "name", str, ""), table.pop("pairs", None), table.get("model")
     table.pop("name", None)
     if models is not None:
@@ -108,6 +110,7 @@ def _expanded(table: dict[str, Any]) -> Iterator[Member]:
     paradigm = _given(table, "paradigm", dict, {})
     classes, kind = _given(paradigm, "classes", list, []), _given(paradigm, "kind", str, "")
     if pairs == "all":
+        classes = classes or _known_classes(kind, paradigm, registry)
         if len(classes) < 2:
             raise ConfigError('a member with pairs = "all" needs the classes to pair, as paradigm.classes')
         pairs = [list(pair) for pair in combinations(classes, 2)]
@@ -123,6 +126,16 @@ def _expanded(table: dict[str, Any]) -> Iterator[Member]:
             if not called.strip("._-"):
                 raise ConfigError("a member of the suite has neither a name nor classes; give it a name")
             yield Member(called, tables if model is None else {**tables, "model": model})
+
+
+def _known_classes(kind: str, paradigm: Mapping[str, Any], registry: Registry) -> list[str]:
+    """All classes of a paradigm that is given by rules; none of another."""
+    if not registry.has(PARADIGM, kind):
+        return []
+    settings = {key: value for key, value in paradigm.items() if key != "kind"}
+    config: Any = structure(settings, registry.get(PARADIGM, kind).config, "paradigm")
+    rules = getattr(registry.build(PARADIGM, kind, config), "rules", None)
+    return [] if rules is None else list(rules.names)
 
 
 def _are_two(pair: Any) -> bool:

@@ -97,7 +97,8 @@ def comparison_figures(report: Report, plugins: Plugins | None = None) -> Iterat
 
 
 def _opened(runs: Mapping[str, str | Path] | Sequence[str | Path], memo: dict[str, Any]) -> list[NamedRun]:
-    if isinstance(runs, (str, Path)) or not all(isinstance(folder, (str, Path)) for folder in _folders(runs)):
+    several = isinstance(runs, (Mapping, Sequence)) and not isinstance(runs, str)
+    if not several or not all(isinstance(folder, (str, Path)) for folder in _folders(runs)):
         raise ConfigError(
             f"runs to compare are the folders of finished runs, not {runs!r:.200}; save them first"
         )

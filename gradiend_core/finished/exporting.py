@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from gradiend_core.run.run import Run
 
 RECIPE = "mergekit.yml"
+#: texts of each kind that an edit which is not the chosen one is measured on
+MEASURED = 200
 FORMATS = ("full", "sparse", "lora", "task-vector")
 
 
@@ -46,7 +49,13 @@ def export(
             f"the edit toward {toward} has learning rate 0, as none was better than the model; give a"
             " learning rate"
         )
-    card = model_card(run, toward, update, strength, keep)
+
+    def card(written: WeightUpdate) -> str:
+        chosen = strength == 1 and learning_rate is None and written is update
+        return model_card(
+            run, toward, written, strength, keep, None if chosen else scores(run, toward, written)
+        )
+
     return write_edit(run, update, toward, card, output, form, keep=keep, rank=rank, overwrite=overwrite)
 
 
@@ -54,7 +63,7 @@ def write_edit(
     run: Run,
     update: WeightUpdate,
     toward: str,
-    card: str,
+    card: Callable[[WeightUpdate], str],
     output: str | Path,
     form: str,
     *,
@@ -62,22 +71,26 @@ def write_edit(
     rank: int,
     overwrite: bool,
 ) -> list[str]:
-    """Writes any update of a session's model in one of the formats."""
+    """Writes any update of a session's model in one of the formats; `card` makes the card of what is really
+    written."""
     if form not in FORMATS:
         raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
     if not 0 < keep <= 1:
         raise ConfigError(f"keep is {keep:g}, but must be a share above 0 and up to 1")
     if keep < 1:
         update = update.restricted(max(1, round(keep * update.scope.size)))
-    lines = [f"toward {toward}: {update.scope.size:,} weights change by {update.norm:.3g} in all"]
+    lines = [
+        f"toward {toward}: {update.scope.size:,} weights change, by a vector of length {update.norm:.3g}"
+    ]
     if form == "sparse":
-        save_update(update, output, run.setup.model.editable_fingerprint(), card, overwrite=overwrite)
+        save_update(update, output, run.setup.model.editable_fingerprint(), card(update), overwrite=overwrite)
     elif form == "lora":
-        from gradiend_core.rewriting.lora import save_lora
+        from gradiend_core.rewriting.lora import adapter_update, lora_factors, save_lora
 
-        factors = save_lora(
-            run.loaded.model, update, output, rank, run.config.general.model, card, overwrite=overwrite
-        )
+        model, base = run.loaded.model, run.config.general.model
+        factors = lora_factors(model, update, rank)
+        about = card(adapter_update(model, update, factors))
+        save_lora(model, update, output, rank, base, about, overwrite=overwrite, factors=factors)
         errors = ", ".join(f"{by_rank}: {error:.3f}" for by_rank, error in factors.errors.items())
         lines.append(
             f"an adapter can change {factors.held:.1%} of the update; relative error by rank {errors}"
@@ -90,7 +103,7 @@ def write_edit(
     else:
         from gradiend_core.language.rewritten import RewrittenModel
 
-        files = {"README.md": card}
+        files = {"README.md": card(update)}
         if form == "task-vector":
             files[RECIPE] = _recipe(run.setup.model.folder, Path(output).resolve())
             lines.append(f"mergekit-yaml {output}/{RECIPE} MERGED adds it to {run.config.general.model}")
@@ -99,6 +112,33 @@ def write_edit(
             rewritten = RewrittenModel(model, run.loaded.tokenizer, update, toward, files)
             rewritten.save_pretrained(output, overwrite=overwrite)
     return [*lines, f"written to {output}"]
+
+
+def scores(run: Run, toward: str, update: WeightUpdate) -> dict[str, tuple[float | None, float | None]]:
+    """What an update does to the run's model on test texts and neutral texts, by measure, before and after
+    it; empty where the model's source cannot score texts, or where edits are not written into this model."""
+    from gradiend_core.records.goal import goal_of
+    from gradiend_core.rewriting.apply import applied
+    from gradiend_core.rewriting.measuring import goal_values, measure_of
+    from gradiend_core.roles.abilities import ScoresTexts
+
+    if not isinstance(run.source, ScoresTexts) or run.config.gradients.quantisation != "none":
+        return {}
+    axis = run.axis_of(toward)
+    goal, measure = (
+        goal_of(toward, run.features[axis].classes),
+        measure_of(run.evaluation_task(axis), MEASURED),
+    )
+    texts_of = (goal.texts_of,) if goal.sign else goal.classes
+    before = measure.candidate("test", texts_of)
+    with applied(run.loaded.model, update):
+        after = measure.candidate("test", texts_of)
+    one, two = before.language, after.language
+    probability = [float(goal_values(goal, tried.probabilities).mean()) for tried in (before, after)]
+    measured: dict[str, tuple[float | None, float | None]] = {"probability": (probability[0], probability[1])}
+    if one and two:
+        measured |= {"lms": (one.mean, two.mean), "perplexity": (one.perplexity, two.perplexity)}
+    return measured
 
 
 def _changes(run: Run, update: WeightUpdate) -> Any:

@@ -203,7 +203,15 @@ def export_stack(
     """Writes the sum of the edits, as `export` does a single one."""
     name, card = " and ".join(stacked.names), _card(stacked)
     return write_edit(
-        stacked.run, stacked.update, name, card, output, form, keep=keep, rank=rank, overwrite=overwrite
+        stacked.run,
+        stacked.update,
+        name,
+        lambda _: card,
+        output,
+        form,
+        keep=keep,
+        rank=rank,
+        overwrite=overwrite,
     )
 
 

@@ -7,7 +7,7 @@ Slower than layer by layer, but right whatever a model does with its parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,14 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+#: models whose experts make torch's transforms end the process (segmentation fault, torch 2.13)
+CRASHING = ("switch_transformers",)
+
+
+def transformable(model: nn.Module) -> bool:
+    """Whether torch's transforms may be tried on a model."""
+    return getattr(getattr(model, "config", None), "model_type", "") not in CRASHING
 
 
 class Losses(nn.Module):
@@ -37,7 +45,10 @@ class Losses(nn.Module):
 def along(losses: Losses, batch: Any, changes: Mapping[str, Tensor]) -> Tensor | None:
     """The derivative of the losses along a change of some parameters, [examples, 2]: one forward pass carries
     the derivatives of the whole batch along (forward mode). None where nothing depends on them."""
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level():
+    with ExitStack() as stack:
+        for context in (torch.no_grad(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level()):
+            stack.enter_context(context)
+        stack.enter_context(_padding_rows_fixed(losses.model))
         values = losses.values()
         dual = {}
         for name, change in changes.items():
@@ -49,6 +60,27 @@ def along(losses: Losses, batch: Any, changes: Mapping[str, Tensor]) -> Tensor |
             functional_call(losses, values | dual, (batch,))
         ).tangent
     return tangent
+
+
+@contextmanager
+def _padding_rows_fixed(model: nn.Module) -> Iterator[None]:
+    """Forward mode takes the padding row of an embedding for one as any other; in backward mode it has no
+    gradient. While open it has none here either."""
+
+    def fixed(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        padding = args[0].eq(module.padding_idx).unsqueeze(-1)  # type: ignore[arg-type]
+        return torch.where(padding, forward_ad.unpack_dual(output).primal, output)
+
+    handles = [
+        module.register_forward_hook(fixed)
+        for module in model.modules()
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def rows(losses: Losses, batch: Any, names: Sequence[str], loss_weights: Tensor) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gradiend_core.gradients.padding import seen_padding
+from gradiend_core.gradients.padding import interacts, seen_padding
 
 if TYPE_CHECKING:
     import torch
@@ -23,12 +23,16 @@ LARGE = 256
 SMALL_SHARE, START = 1 / 20, 1.5e8
 #: tokens of padding that a model which sees it may have
 NONE = -1.0
+#: in place of it, of a model whose examples change each other
+ALONE = -2.0
 
 
 def allowed_padding(model: nn.Module, device: torch.device) -> float:
     """How many tokens of padding in a batch cost less than another batch: few of a large model, hundreds of a
     tiny one, and any number on an accelerator, which waits for batches rather than for tokens. None of a
     model that sees padding."""
+    if interacts(model):
+        return ALONE
     if seen_padding(model):
         return NONE
     return (
@@ -47,7 +51,8 @@ def micro_batches(
     padding: float = math.inf,
 ) -> Iterator[list[int]]:
     """Positions in batches sorted by length, within the token budget. Where it would hold more than so many
-    tokens of `padding`, or any with `same_length` or a `padding` of NONE, a batch ends."""
+    tokens of `padding`, or any with `same_length` or a `padding` of NONE, a batch ends; with ALONE each has
+    one."""
     batch: list[int] = []
     tokens = 0
     for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
@@ -55,7 +60,11 @@ def micro_batches(
         wasted = padded - tokens - length
         wasteful = tokens >= LARGE and wasted > max(padding, SMALL_SHARE * padded)
         if batch and (
-            padded > budget or len(batch) == most or wasteful or ((same_length or padding == NONE) and wasted)
+            padded > budget
+            or len(batch) == most
+            or padding == ALONE
+            or wasteful
+            or ((same_length or padding == NONE) and wasted)
         ):
             yield batch
             batch, tokens = [], 0

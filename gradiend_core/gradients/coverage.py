@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import TOKEN_BUDGET, rows_of
 from gradiend_core.gradients.layers import LAYER_BUDGET
-from gradiend_core.gradients.padding import seen_padding
+from gradiend_core.gradients.padding import interacts, note_padding, seen_padding
 from gradiend_core.gradients.passes import Passes
 from gradiend_core.gradients.taps import Taps, Use
 from gradiend_core.records.scope import ParameterSlice
@@ -26,6 +26,8 @@ from gradiend_core.roles.source import Examples
 DIRECTIONS = 3
 #: the difference that rounding explains, as a share of a parameter's own gradient and of the largest one
 OWN, LARGEST = 1e-2, 1e-5
+#: the same between plain backward passes of a padded batch and of one example
+BATCHED = 1e-3
 #: the same for weights of 16 bits
 OWN_HALF, LARGEST_HALF = 0.2, 1e-2
 
@@ -55,7 +57,7 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
     if seen_padding(passes.model):  # two of one length, as batches of it are
         length = examples.lengths[pair[0]]
         pair = [row for row in order if examples.lengths[row] == length][:2]
-        pair = (pair * 2)[:2]
+        pair = pair[:1] if interacts(passes.model) else (pair * 2)[:2]
     scope, dtype = passes.scope, passes.dtype
     taps = Taps.of(passes.model, scope, dtype)
     directions = [_Directions(number, parameter_slice) for number, parameter_slice in enumerate(scope.slices)]
@@ -79,7 +81,7 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
     rows = rows_of(examples.batch(pair, passes.device))
     kept, problem = _Kept(passes.model), ""
     try:
-        with passes.backward(taps, 2, receive, rows=rows) as backward:
+        with passes.backward(taps, len(pair), receive, rows=rows) as backward:
             with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor):
                 together = loss(pair)
             backward(together)
@@ -93,8 +95,18 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
     close = ((layered - whole).abs() <= of_parameter * size + of_largest * size.max()).all(1)
     covered = {use.slice_number for uses in taps.uses.values() for use in uses if close[use.slice_number]}
     others = tuple(number for number in range(len(directions)) if number not in covered)
+    if others and not interacts(passes.model):
+        alone, whole[:] = whole.clone(), 0
+        chosen = {number: passes.parameters[number] for number in others}
+        with passes.backward(taps.only(set()), 1, None, chosen, take) as backward:
+            backward(passes.losses(examples.batch(pair, passes.device))[0, 0])
+        differences = (whole - alone).abs().amax(1) / size[:, 0].clamp(min=float(size.max()) * LARGEST)
+        difference = float(differences[list(others)].max())
+        if difference > (OWN_HALF if half else BATCHED):  # some custom backward looks at the whole batch
+            note_padding(passes.model, difference, interacting=bool(seen_padding(passes.model)))
+            return measure(passes, examples)
     return Coverage(
-        taps.only(covered), others, max(1.0, kept.bytes / (2 * examples.lengths[pair[1]])), problem
+        taps.only(covered), others, max(1.0, kept.bytes / (len(pair) * examples.lengths[pair[-1]])), problem
     )
 
 

@@ -216,6 +216,12 @@ class OtherLayer(Layer):
 
     def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
         value, call = getattr(self.module, name).detach(), self._call(inputs)
+        padding = getattr(self.module, "padding_idx", None)
+        if (
+            isinstance(self.module, nn.Embedding) and padding is not None
+        ):  # in backward mode it has no gradient
+            directions = directions.clone()
+            directions[:, padding] = 0
         if (
             value.numel() * len(delta) <= delta.numel()
         ):  # of a normalisation each example's gradient is smaller than its output

@@ -60,7 +60,7 @@ class GradientOperator:
         self._losses = autodiff.Losses(model, source.losses)
         self._coverage: Coverage | None = None
         #: whether torch can differentiate this model in forward mode, and map it over examples
-        self._forward_mode = self._mapped = True
+        self._forward_mode = self._mapped = autodiff.transformable(model)
 
     def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
         """G @ directionsᵀ: each example's gradient along K directions, [examples, K], from directions [K, n].

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from gradiend_core.roles.source import Examples
 
 #: the relative difference of losses that rounding explains, of 32 and of 16 bits
-ROUNDING, ROUNDING_HALF = 1e-3, 0.1
+ROUNDING, ROUNDING_HALF = 1e-4, 0.1
 #: how much the loss of an example differs in a padded batch, for the models that were tried
 _differences: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
+_interacting: WeakSet[nn.Module] = WeakSet()
 
 
 def check_padding(
     model: nn.Module, losses: Callable[[nn.Module, Any], Tensor], examples: Examples, device: torch.device
 ) -> None:
-    """Compares the losses of the shortest example alone and in a batch with the longest. A model is tried
-    once; examples of one length tell nothing."""
+    """Compares the losses of the shortest example alone, in a batch with the longest, and with itself. A
+    model is tried once; examples of one length tell nothing."""
     lengths = examples.lengths
     if model in _differences or not lengths or min(lengths) == max(lengths):
         return
@@ -30,11 +31,35 @@ def check_padding(
     with torch.no_grad():
         alone = losses(model, examples.batch([short], device))[0].double()
         beside = losses(model, examples.batch([short, long], device))[0].double()
+        twin = losses(model, examples.batch([short, short], device))[0].double()
+    rounding = rounding_of(model)
+    difference, interaction = (
+        float((alone - other).abs().max() / alone.abs().max().clamp(min=1)) for other in (beside, twin)
+    )
+    note_padding(model, difference if difference > rounding else 0.0, interacting=interaction > rounding)
+
+
+def rounding_of(model: nn.Module) -> float:
+    """The difference that rounding explains."""
     half = any(parameter.dtype.itemsize < 4 for parameter in model.parameters())
-    difference = float((alone - beside).abs().max() / alone.abs().max().clamp(min=1))
-    _differences[model] = difference if difference > (ROUNDING_HALF if half else ROUNDING) else 0.0
+    return ROUNDING_HALF if half else ROUNDING
+
+
+def note_padding(model: nn.Module, difference: float, *, interacting: bool = False) -> None:
+    """Says that padding changes losses or gradients of a model, by this share; `interacting`, that any other
+    example does."""
+    _differences[model] = difference
+    if interacting:
+        _interacting.add(model)
 
 
 def seen_padding(model: nn.Module) -> float:
-    """The relative difference that padding makes to a loss; 0 where it is rounding, or was not tried."""
+    """The relative difference that padding makes to a loss or a gradient; 0 where it is rounding, or was not
+    tried."""
     return _differences.get(model, 0.0)
+
+
+def interacts(model: nn.Module) -> bool:
+    """Whether examples of one batch change each other, as in a mixture whose experts take so many tokens at
+    most."""
+    return model in _interacting

@@ -31,6 +31,8 @@ class Trait(Enum):
     CHOOSES_EDITS = "chooses edits"
     #: an evaluator with the tables "points" and "samples": the chosen edits from weak to strong
     VARIES_STRENGTH = "varies strength"
+    #: an evaluator of what else the chosen edits change
+    MEASURES_SIDE_EFFECTS = "measures side effects"
     #: what a run takes that names none of its kind
     DEFAULT = "default"
 

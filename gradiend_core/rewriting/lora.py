@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
@@ -90,9 +90,11 @@ def save_lora(
     card: str = "",
     *,
     overwrite: bool = False,
+    factors: LoraFactors | None = None,
 ) -> LoraFactors:
     """Writes an adapter that `peft.PeftModel.from_pretrained` loads onto the base model. Raises StorageError
-    for a folder that is not empty; with `overwrite` one that we wrote is replaced."""
+    for a folder that is not empty; with `overwrite` one that we wrote is replaced. `factors` are
+    `lora_factors` of the same, where they are known."""
     try:
         from peft import LoraConfig
         from peft.utils import SAFETENSORS_WEIGHTS_NAME
@@ -102,7 +104,7 @@ def save_lora(
         ) from error
     from safetensors.torch import save_file
 
-    factors = lora_factors(model, update, rank)
+    factors = factors or lora_factors(model, update, rank)
     convolution = any(_transposed(model.get_submodule(name)) for name in factors.factors)
     config = LoraConfig(
         r=rank,
@@ -124,6 +126,21 @@ def save_lora(
         if card:
             write_text(fresh / "README.md", card)
     return factors
+
+
+def adapter_update(model: nn.Module, update: WeightUpdate, factors: LoraFactors) -> WeightUpdate:
+    """What an adapter really adds to the weights, B·A, over the scope of the update."""
+    pieces = []
+    for parameter_slice, columns in update.scope.with_columns():
+        name = parameter_slice.name.rpartition(".")[0]
+        if parameter_slice.name in factors.left_out or name not in factors.factors:
+            pieces.append(torch.zeros_like(update.direction[columns], dtype=torch.float32))
+            continue
+        a, b = factors.factors[name]
+        change = b @ a
+        change = change.T if _transposed(model.get_submodule(name)) else change
+        pieces.append(parameter_slice.taken(change.flatten()))
+    return evolve(update, direction=torch.cat(pieces), learning_rate=1.0)
 
 
 def _transposed(module: nn.Module) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.goal import goal_of
 from gradiend_core.records.metric import shown
@@ -9,9 +11,20 @@ from gradiend_core.records.report import chosen_edits
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.run.run import Run
 
+#: what is measured of an edit; what a goal is about is named by the goal
+MEASURES = {"probability": "", "lms": "language modelling score", "perplexity": "perplexity"}
 
-def model_card(run: Run, toward: str, update: WeightUpdate, strength: float = 1.0, keep: float = 1.0) -> str:
-    """The card of an update of a run for a goal, as Markdown."""
+
+def model_card(
+    run: Run,
+    toward: str,
+    update: WeightUpdate,
+    strength: float = 1.0,
+    keep: float = 1.0,
+    scores: Mapping[str, tuple[float | None, float | None]] | None = None,
+) -> str:
+    """The card of an update of a run for a goal, as Markdown. `scores`, before and after, are those of an
+    update that is not the chosen one; without them the card has those of the chosen one."""
     axis = run.axis_of(toward)
     feature = run.features[axis]
     first, second = feature.classes
@@ -32,18 +45,17 @@ def model_card(run: Run, toward: str, update: WeightUpdate, strength: float = 1.
         facts["of these kept"] = f"the largest {keep:.3%}"
     if encodings := run.report_with(Trait.READS_ENCODINGS, axis):
         facts["encoder, test correlation"] = shown(encodings.get("test.correlation"))
-    if chosen := chosen_edits(run.axis_reports[axis]).get(toward):
-        texts = (
-            f"P({goal.of}) on test texts of {goal.texts_of}"
-            if goal.sign
-            else "balance of both classes on all test texts"
-        )
-        measures = {"probability": texts, "lms": "language modelling score", "perplexity": "perplexity"}
-        for name, what in measures.items():
-            before, after = (getattr(scores, name).shown() for scores in (chosen.before, chosen.after))
-            facts[f"{what}, before and after"] = (
-                f"{before}, {after} at learning rate {chosen.learning_rate:g}"
-            )
+    if scores is None and (chosen := chosen_edits(run.axis_reports[axis]).get(toward)):
+        scores = {
+            name: (getattr(chosen.before, name).value, getattr(chosen.after, name).value) for name in MEASURES
+        }
+    of_goal = (
+        f"P({goal.of}) on test texts of {goal.texts_of}"
+        if goal.sign
+        else "balance of both classes on all test texts"
+    )
+    for name, (before, after) in (scores or {}).items():
+        facts[f"{MEASURES[name] or of_goal}, before and after"] = f"{shown(before)}, {shown(after)}"
     lines = [
         "---",
         f"base_model: {model}",
@@ -60,7 +72,20 @@ def model_card(run: Run, toward: str, update: WeightUpdate, strength: float = 1.
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in facts.items()),
         "",
-        "How probable these words are is all that was measured. Other effects were not.",
+        *_measured(run, axis, scores),
         "",
     ]
     return "\n".join(lines)
+
+
+def _measured(run: Run, axis: int, scores: object) -> list[str]:
+    """What was measured, and what was not."""
+    measured = (
+        "How probable these words are, and how well neutral text is predicted, was measured of this very"
+        " edit."
+    )
+    lines = [measured if scores else "Nothing was measured of this edit."]
+    if report := run.report_with(Trait.MEASURES_SIDE_EFFECTS, axis):
+        effects = [f"- {line}" for line in report.lines]
+        return [*lines, "", "Side effects of the chosen edits of the run:", "", *effects]
+    return [*lines, "Other effects were not measured."]

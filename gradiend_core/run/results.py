@@ -64,6 +64,7 @@ def warnings(config: RunConfig, record: RunRecord, reports: Sequence[Reports]) -
     if len(converged) < wanted.convergent:
         messages.append(
             f"only {len(converged)} of {len(seeds)} seeds reached a validation correlation of"
-            f" {wanted.threshold:g}"
+            f" {wanted.threshold:g} ({', '.join(f'{seed.validation_correlation:.3f}' for seed in seeds)});"
+            " more texts, more steps (learner.max_steps) or more seeds (seeds.at_most) may help"
         )
     return messages + [f"seed {seed.seed}: {seed.problem}" for seed in seeds if seed.problem]

@@ -13,6 +13,8 @@ from gradiend_core.roles.source import Examples
 def naive_gradients(gradients: GradientOperator, examples: Examples, role: GradientRole) -> Tensor:
     """G, formed row by row: one forward and one backward pass for each example alone, [examples, n]."""
     parameters, rows = gradients.passes.parameters, []
+    for parameter in parameters:  # some models come with frozen ones
+        parameter.requires_grad_(True)
     for row in range(len(examples.pairs)):
         losses = gradients.source.losses(gradients.model, examples.batch([row], gradients.device))[0]
         loss = (losses * losses.new_tensor(role.loss_weights)).sum()

@@ -22,6 +22,7 @@ from gradiend_core.api import (
     architecture,
     load_model,
     located,
+    logits_of,
     model_errors,
     pad_id,
     prepare_slots,
@@ -132,7 +133,10 @@ class CausalSource(SlotSource):
 
 def _looks_ahead(model: Any) -> bool:
     """Whether the logits of a token change with what comes after it."""
-    rows = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]], device=model.device)
+    ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]], device=model.device)
+    batch = TokenBatch(ids, None, ids[:, 0], ids[:, :2])
     with torch.no_grad(), model_errors(model, "reading a text"):
-        one, other = model(input_ids=rows).logits[:, :3].double()
+        one, other = (
+            logits_of(model, batch, lambda states: states[:, :3].flatten(0, 1)).double().unflatten(0, (2, 3))
+        )
     return not torch.allclose(one, other, rtol=1e-2, atol=1e-2 * float(one.abs().max()))

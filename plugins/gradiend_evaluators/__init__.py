@@ -191,6 +191,7 @@ def gradiend_evaluators() -> list[Contribution]:
             "gradiend_evaluators.side_effects:SideEffectEvaluator",
             "what else the chosen edits change: neutral text, other classes, sentence pairs, generated text",
             by_default=False,
+            traits={Trait.MEASURES_SIDE_EFFECTS},
         ),
         Contribution(
             "stability",

@@ -58,7 +58,7 @@ SMALL = (
     (("num_experts_per_tok", "moe_topk", "moe_top_k", "num_selected_experts", "num_experts_per_token"), 2),
     (("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"), 4),
     (("n_shared_experts", "num_shared_experts", "moe_num_shared_experts"), 1),
-    (("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 3),
+    (("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 4),
     (("num_decoder_layers", "num_encoder_layers"), 2),
     (
         (

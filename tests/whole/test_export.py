@@ -4,6 +4,7 @@ probabilities."""
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import attrs
@@ -44,7 +45,7 @@ def updated(run, update) -> torch.Tensor:
 
 def test_a_full_export_is_a_plain_model_with_a_card(run, tmp_path):
     lines = export(run, "3PL", tmp_path / "full", learning_rate=0.05, strength=0.5)
-    assert "weights change by" in lines[0]
+    assert "weights change, by a vector of length" in lines[0]
     loaded = AUTO[run.config.general.model].from_pretrained(tmp_path / "full").eval()
     assert torch.equal(logits(loaded), updated(run, run.update("3PL", 0.025)))
     card = (tmp_path / "full" / "README.md").read_text(encoding="utf-8")
@@ -219,3 +220,22 @@ def test_a_task_vector_is_what_is_to_be_added(run, tmp_path):
     assert f'model: "{run.model_folder}"' in recipe
     assert f'model: "{tmp_path / "vector"}"' in recipe
     assert "normalize: false" in recipe
+
+
+def test_a_card_has_the_numbers_of_what_was_written(run, tmp_path):
+    """Those of an adapter are of the adapter, and those of another strength of that."""
+    pytest.importorskip("peft")
+    from peft import PeftModel
+
+    from gradiend_core.rewriting.measuring import SlotProbabilities
+
+    export(run, "3PL", tmp_path / "adapter", "lora", learning_rate=0.05, rank=1)
+    card = (tmp_path / "adapter" / "README.md").read_text(encoding="utf-8")
+    before, after = map(float, re.search(r"P\(3PL\).*before and after \| ([\d.]+), ([\d.]+)", card).groups())
+    slots = SlotProbabilities(run.evaluation_task(), "test", "3SG", 200)
+    assert before == pytest.approx(float(slots(run.loaded.model)[:, 1].mean()), abs=1e-3)
+    adapted = PeftModel.from_pretrained(fresh(run), tmp_path / "adapter").merge_and_unload().eval()
+    assert after == pytest.approx(float(slots(adapted)[:, 1].mean()), abs=1e-3)
+    with run.rewritten("3PL", 0.05) as whole:
+        assert abs(after - float(slots(whole)[:, 1].mean())) > 1e-3, "a rank of 1 loses something"
+    assert "was measured of this very edit" in card

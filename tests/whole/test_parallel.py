@@ -44,7 +44,6 @@ QUICK = (
     'evaluators.kinds=["encoder"]',
     "--set",
     "visualizers.kinds=[]",
-    "--set",
 )
 
 
