@@ -67,12 +67,12 @@ def _padding_rows_fixed(model: nn.Module) -> Iterator[None]:
     """Forward mode takes the padding row of an embedding for one as any other; in backward mode it has no
     gradient. While open it has none here either."""
 
-    def fixed(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        padding = args[0].eq(module.padding_idx).unsqueeze(-1)  # type: ignore[arg-type]
+    def fixed(module: Any, args: tuple[Tensor, ...], given: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        padding = (*args, *given.values())[0].eq(module.padding_idx).unsqueeze(-1)
         return torch.where(padding, forward_ad.unpack_dual(output).primal, output)
 
     handles = [
-        module.register_forward_hook(fixed)
+        module.register_forward_hook(fixed, with_kwargs=True)
         for module in model.modules()
         if isinstance(module, nn.Embedding) and module.padding_idx is not None
     ]
