@@ -52,7 +52,7 @@ def run(
     torchrun starts, as in `torchrun --nproc-per-node 2 -m gradiend_core run …`, share the gradients."""
     from gradiend_core.gradients.parallel import processes
     from gradiend_core.run.folder import has_run, save_run
-    from gradiend_core.run.planning import memory_plan, shortage
+    from gradiend_core.run.planning import TimeTold, disk_shortage, memory_plan, shortage
     from gradiend_core.run.session import Session
 
     kind, file = _kind_or_file(what)
@@ -75,11 +75,14 @@ def run(
     with suppress(ModelError):  # a model that cannot be loaded without weights may be loaded with them
         if needed := memory_plan(session):
             print(needed.summary(), flush=True)
-            if problem := shortage(needed):
-                print(f"warning: {problem}", file=sys.stderr)
+            for problem in (shortage(needed), disk_shortage(needed, output or Path("runs"))):
+                if problem:
+                    print(f"warning: {problem}", file=sys.stderr)
     with processes() as first, TemporaryDirectory() as elsewhere:
         chosen = output or default_output(session)
         finished = not overwrite and has_run(chosen, session)
+        if first:
+            session.runner.listeners.append(TimeTold(session))
         folder = save_run(session, chosen if first else Path(elsewhere, "run"), overwrite=overwrite)
         if first and finished:
             print(

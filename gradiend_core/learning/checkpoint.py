@@ -18,6 +18,10 @@ from gradiend_core.storage.artefacts import load_artefact, save_artefact
 from gradiend_core.storage.files import MALFORMED
 
 SCHEMA = 1
+#: the share of the time that writing states may take
+SHARE = 0.05
+#: bytes in a second that a disk is guessed to write, before one was written
+SPEED = 2e8
 
 
 @define
@@ -30,18 +34,27 @@ class Checkpoint:
 
     folder: Path | None
     seconds: float
+    #: bytes of a state, from which the first time to write one is guessed
+    size: int = 0
     _last: float = field(factory=time.monotonic, init=False)
+    _cost: float = field(init=False)
+
+    @_cost.default
+    def _guess(self) -> float:
+        return self.size / SPEED
 
     def due(self) -> bool:
-        """Whether it is time to save again."""
-        return self.folder is not None and time.monotonic() - self._last >= self.seconds
+        """Whether it is time to save again: after `seconds`, and when writing takes less than a share of the
+        time since the last one."""
+        wait = max(self.seconds, self._cost / SHARE) if self.seconds else 0.0
+        return self.folder is not None and time.monotonic() - self._last >= wait
 
     def save(
         self, tensors: Mapping[str, Tensor], rows: Sequence[TrainingRow], values: Mapping[str, Any]
     ) -> None:
         if self.folder is None:
             return
-        name = f"state-{len(rows)}.safetensors"
+        begun, name = time.monotonic(), f"state-{len(rows)}.safetensors"
         content = {"rows": [list(asdict(row).values()) for row in rows], "values": dict(values)}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +65,7 @@ class Checkpoint:
             if old.name != name:
                 old.unlink(missing_ok=True)
         self._last = time.monotonic()
+        self._cost = self._last - begun
 
     def load(self, device: Any) -> tuple[dict[str, Tensor], list[TrainingRow], dict[str, Any]] | None:
         """The saved state, or None where there is none or it cannot be read."""

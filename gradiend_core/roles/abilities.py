@@ -87,6 +87,22 @@ class PlansVectors(Protocol):
 
 
 @runtime_checkable
+class PlansStates(Protocol):
+    """A learner that writes states which an interrupted run resumes from."""
+
+    def state_vectors(self) -> int:
+        """The number of float32 vectors over the scope in one state."""
+
+
+@runtime_checkable
+class PlansTexts(Protocol):
+    """A learner whose time can be planned."""
+
+    def texts(self, train: int, validation: int) -> int:
+        """The number of texts whose gradients it takes at most for an axis, from so many in each split."""
+
+
+@runtime_checkable
 class PlansSelection(Protocol):
     """A selector that looks at gradients, or draws, and whose memory can be planned all the same."""
 

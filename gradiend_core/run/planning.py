@@ -7,21 +7,28 @@ not counted.
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
+from gradiend_core.progress import duration
 from gradiend_core.records.contribution import Trait
+from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import axes_of
-from gradiend_core.roles.abilities import PlansSelection, PlansVectors
+from gradiend_core.roles.abilities import PlansSelection, PlansStates, PlansTexts, PlansVectors
 from gradiend_core.roles.kinds import EVALUATOR, LEARNER, SELECTOR
 from gradiend_core.roles.selector import SelectionTask
+from gradiend_core.run.runner import Listener, Runner
 
 if TYPE_CHECKING:
     from gradiend_core.records.scope import ParameterScope
     from gradiend_core.run.run import Run
 
+#: texts in a batch that is timed
+TIMED = 8
 FLOAT, INDEX, GIB = 4, 8, 2**30
 #: vectors over the scope of the float32 kind that a feature has: encoder, decoder, its bias
 FEATURE = 3
@@ -55,6 +62,8 @@ class MemoryPlan:
     columns: int
     stages: tuple[Stage, ...]
     disk: int
+    #: bytes on disk while learning goes on: the state to resume from, and the next one while it is written
+    states: int = 0
 
     @property
     def largest(self) -> Stage:
@@ -75,7 +84,9 @@ class MemoryPlan:
     def summary(self) -> str:
         """The plan in one line."""
         most = f"{_gib(self.peak)} GiB at most on {self.device}, while {self.largest.name}"
-        return f"memory    {most} ({self.largest.parts}); disk {_gib(self.disk)} GiB"
+        return f"memory    {most} ({self.largest.parts}); disk {_gib(self.disk)} GiB" + (
+            f", and {_gib(self.states)} GiB while learning, for states to resume from" if self.states else ""
+        )
 
 
 def memory_plan(run: Run) -> MemoryPlan | None:
@@ -132,7 +143,48 @@ def memory_plan(run: Run) -> MemoryPlan | None:
     disk = FEATURE * vector * axes + index + goals * plain
     if config.store.use == "always":
         disk += int(config.store.limit_gib * GIB)
-    return MemoryPlan(device, parameters, selected.columns, tuple(stages), disk)
+    states = learner.state_vectors() if isinstance(learner, PlansStates) else 0
+    return MemoryPlan(device, parameters, selected.columns, tuple(stages), disk, 2 * states * vector)
+
+
+def time_plan(run: Run) -> str:
+    """How long learning and reading all encodings will take, by the gradients of two small batches of the
+    run's texts, in a line; empty where the learner does not tell how many texts it reads."""
+    import torch
+
+    from gradiend_core.gradients.examples import subset
+
+    learner = run.registry.build(LEARNER, run.config.learner.kind, run.config.learner.config)
+    if not isinstance(learner, PlansTexts):
+        return ""
+    gradients, examples = run.gradients, run.examples
+    train = subset(examples["train"], range(min(2 * TIMED, len(examples["train"].pairs))))
+    half = len(train.pairs) // 2
+    coefficients = torch.ones(len(train.pairs))
+    gradients.accumulate(
+        train, range(half), coefficients[:half], [GradientRole.FACTUAL]
+    )  # the first is slower
+    begun = time.perf_counter()
+    gradients.accumulate(train, range(half, len(train.pairs)), coefficients[half:], [GradientRole.FACTUAL])
+    seconds = (time.perf_counter() - begun) / (len(train.pairs) - half)
+    axes = len(axes_of(run.data.classes))
+    texts = axes * learner.texts(len(examples["train"].pairs), len(examples["validation"].pairs))
+    every = axes * sum(len(some.pairs) for some in examples.values())
+    return (
+        f"time      learning {duration(seconds * texts)} at most, reading the encodings of all texts"
+        f" {duration(seconds * every)}, at {1000 * seconds:.0f} ms for a text"
+    )
+
+
+class TimeTold(Listener):
+    """Prints the time plan of a run once its weights are selected, before it learns."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def stage_finished(self, stage: str, runner: Runner) -> None:
+        if stage == "gradients" and (line := time_plan(self.run)):
+            print(line, flush=True)
 
 
 def shortage(plan: MemoryPlan) -> str:
@@ -144,6 +196,18 @@ def shortage(plan: MemoryPlan) -> str:
         f"the run will need about {_gib(plan.peak)} GiB on {plan.device}, and {_gib(free)} are free; narrow"
         " the scope (selector.kind=top-gradient), take a learner with fewer vectors"
         " (learner.kind=mean-difference), gradients.dtype=bfloat16, or less gradients.memory_gib"
+    )
+
+
+def disk_shortage(plan: MemoryPlan, folder: Path) -> str:
+    """A sentence where the disk of a folder has less free than the plan needs, else nothing."""
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    free, needed = shutil.disk_usage(there).free, plan.disk + plan.states
+    if needed <= free:
+        return ""
+    return (
+        f"the run will write about {_gib(needed)} GiB to {there}, and {_gib(free)} are free; narrow the"
+        " scope, or give another --output"
     )
 
 

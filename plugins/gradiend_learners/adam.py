@@ -7,7 +7,7 @@ import warnings
 
 from gradiend_core.api import ConfigError, LearnedFeature, LearningTask, progress
 from gradiend_learners import Adam
-from gradiend_learners.training import Supervised, Training
+from gradiend_learners.training import Supervised, Training, state_vectors
 
 
 class AdamLearner:
@@ -23,7 +23,18 @@ class AdamLearner:
         """The weights, two moments of each, the best so far, the gradients of a step, and what other axes
         have left."""
         roles, k = len({self.config.source, self.config.target}), self.config.latent_dim
-        return 4 * (2 * k + 1) + roles + (3 * (axes - 1) if k == 1 else 0)
+        return state_vectors(self.config) + roles + (3 * (axes - 1) if k == 1 else 0)
+
+    def state_vectors(self) -> int:
+        """Of the state on disk that an interrupted run resumes from."""
+        return state_vectors(self.config)
+
+    def texts(self, train: int, validation: int) -> int:
+        """How many texts it reads at most: batches, and validations."""
+        config = self.config
+        validations = config.max_steps // config.validate_every if config.validate_every else 0
+        looked_at = min(config.validation_pairs, validation)
+        return config.max_steps * min(config.batch_size, train) + (validations + 1) * looked_at
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         """The encoder-decoder after `max_steps` steps at most: the latest weights of the best validation

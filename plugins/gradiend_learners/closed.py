@@ -30,6 +30,10 @@ class MeanDifference:
         left."""
         return 2 * len({self.config.source, self.config.target}) + 3 * axes
 
+    def texts(self, train: int, validation: int) -> int:
+        """How many texts it reads at most."""
+        return train
+
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         roles = (self.config.source, self.config.target)
         features = []
@@ -56,6 +60,10 @@ class RidgeLearner:
         """The direction of an iteration and the encoder, or the encoder, two means, the decoder and its bias;
         and other axes."""
         return 3 + 3 * axes
+
+    def texts(self, train: int, validation: int) -> int:
+        """How many texts it reads at most: two products in each iteration, and the class means."""
+        return self.config.iterations * (2 * train + validation) + train
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         return tuple(self._learn(task, axis) for axis in task.axes)

@@ -43,6 +43,8 @@ PROBES = 4
 HALF = 0.5
 #: correlations this close are equal, and of equal ones the later is kept: its decoder has learned for longer
 TIE = 1e-3
+#: bytes of a weight
+FLOAT = 4
 
 
 class Supervised(Enum):
@@ -51,6 +53,12 @@ class Supervised(Enum):
     NOTHING = "nothing"
     ENCODER = "encoder"
     DECODER = "decoder"
+
+
+def state_vectors(config: Adam) -> int:
+    """Vectors over the scope in a state that training resumes from: the weights, two moments of each, and the
+    best so far."""
+    return 4 * (2 * config.latent_dim + 1)
 
 
 @define
@@ -96,7 +104,9 @@ class Training:
             class_batches(groups, size, task.seed),
             neutral,
             len(groups) * config.neutral_every,
-            Checkpoint(folder, config.checkpoint_seconds),
+            Checkpoint(
+                folder, config.checkpoint_seconds, state_vectors(config) * FLOAT * task.gradients.scope.size
+            ),
             Schedule.of(config),
         )
         if not self.resume():

@@ -65,6 +65,10 @@ class ShuffledLearner:
         """Those of the other learner."""
         return self.learner.vectors(axes)
 
+    def texts(self, train: int, validation: int) -> int:
+        """Those of the other learner."""
+        return self.learner.texts(train, validation)
+
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         rng = random.Random(f"{task.seed}:shuffled")
 

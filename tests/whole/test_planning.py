@@ -4,8 +4,10 @@ benchmarks/large.py)."""
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,10 +15,11 @@ import torch
 from gradiend_core import Session, cli
 from gradiend_core.errors import ConfigError, ModelError
 from gradiend_core.language.loading import load_model
+from gradiend_core.learning.checkpoint import Checkpoint
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.run import GradientSettings
 from gradiend_core.roles.kinds import MODEL
-from gradiend_core.run.planning import GIB, memory_plan, shortage
+from gradiend_core.run.planning import GIB, disk_shortage, memory_plan, shortage, time_plan
 
 
 def planned(**tables):
@@ -150,3 +153,44 @@ def test_code_of_a_model_is_run_only_where_it_is_allowed(model, tmp_path):
     assert not (tmp_path / "it-ran").exists()
     assert type(load(model, trust_remote_code=True)[0]).__name__ == "OwnModel"
     assert (tmp_path / "it-ran").exists()
+
+
+def test_states_to_resume_from_are_counted_on_disk():
+    plan = memory_plan(Session("english-pronouns"))
+    assert plan.states == 2 * 12 * 4 * plan.columns
+    assert "for states to resume from" in plan.summary()
+    closed = memory_plan(Session("english-pronouns", learner={"kind": "mean-difference"}))
+    assert closed.states == 0
+    assert "resume" not in closed.summary()
+
+
+def test_a_full_disk_is_said_before_the_run(monkeypatch, tmp_path):
+    plan = memory_plan(Session("english-pronouns"))
+    assert disk_shortage(plan, tmp_path / "a" / "b") == ""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    assert f"GiB to {tmp_path}, and 0.00 are free" in disk_shortage(plan, tmp_path / "a" / "b")
+
+
+def test_the_time_of_learning_is_told_from_two_batches(quick):
+    line = time_plan(quick)
+    assert re.fullmatch(
+        r"time      learning \d+ (s|min) at most, reading the encodings of all texts \d+ (s|min), at \d+ ms"
+        r" for a text",
+        line,
+    )
+
+
+def test_states_are_written_seldom_enough_to_cost_little(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    large = Checkpoint(tmp_path, 120.0, 4_840_000_000)
+    large._last = 0.0
+    now[0] = 400.0
+    assert not large.due(), "it would take 24 seconds"
+    now[0] = 490.0
+    assert large.due()
+    small = Checkpoint(tmp_path, 120.0, 1000)
+    small._last = 490.0
+    now[0] = 611.0
+    assert small.due()
+    assert not Checkpoint(None, 0.0).due()
