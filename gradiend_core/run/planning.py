@@ -171,7 +171,7 @@ def time_plan(run: Run) -> str:
     texts = axes * learner.texts(len(examples["train"].pairs), len(examples["validation"].pairs))
     every = axes * sum(len(some.pairs) for some in examples.values())
     return (
-        f"time      learning {duration(seconds * texts)} at most, reading the encodings of all texts"
+        f"time      learning about {duration(seconds * texts)}, reading the encodings of all texts"
         f" {duration(seconds * every)}, at {1000 * seconds:.0f} ms for a text"
     )
 
@@ -202,11 +202,11 @@ def shortage(plan: MemoryPlan) -> str:
 def disk_shortage(plan: MemoryPlan, folder: Path) -> str:
     """A sentence where the disk of a folder has less free than the plan needs, else nothing."""
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    free, needed = shutil.disk_usage(there).free, plan.disk + plan.states
-    if needed <= free:
+    usage, needed = shutil.disk_usage(there), plan.disk + plan.states
+    if needed <= usage.free or not usage.total:  # what is no disk has no size
         return ""
     return (
-        f"the run will write about {_gib(needed)} GiB to {there}, and {_gib(free)} are free; narrow the"
+        f"the run will write about {_gib(needed)} GiB to {there}, and {_gib(usage.free)} are free; narrow the"
         " scope, or give another --output"
     )
 
