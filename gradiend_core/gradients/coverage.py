@@ -49,7 +49,7 @@ class Coverage:
 
 
 def measure(passes: Passes, examples: Examples) -> Coverage:
-    """Compares for an example of middling length: in a batch, padded to the longest example, and alone.
+    """Compares for an example of middling length and the longest: in a batch, and each alone.
     Parameters are compared whole, of whatever entries the scope is: a few entries may have no gradient in one
     example, and a wrong one in another."""
     order = sorted(range(len(examples.lengths)), key=lambda row: examples.lengths[row])
@@ -61,19 +61,19 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
     scope, dtype = passes.scope, passes.dtype
     taps = Taps.of(passes.model, scope, dtype)
     directions = [_Directions(number, parameter_slice) for number, parameter_slice in enumerate(scope.slices)]
-    layered, whole = torch.zeros(2, len(directions), DIRECTIONS, dtype=dtype)
-    size = torch.zeros(len(directions), 1, dtype=dtype)
+    layered, whole = torch.zeros(2, len(pair), len(directions), DIRECTIONS, dtype=dtype)
+    size, example = torch.zeros(len(directions), 1, dtype=dtype), 0
 
     def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
         pieces = directions[use.slice_number].in_parts(delta)
-        layered[use.slice_number] += torch.cat(
-            [use.layer.along(use.name, inputs, delta, piece)[0] for piece in pieces]
+        layered[:, use.slice_number] += torch.cat(
+            [use.layer.along(use.name, inputs, delta, piece) for piece in pieces], 1
         ).cpu()
 
     def take(number: int, gradient: Tensor) -> None:
         gradient = gradient.to(dtype)
-        whole[number] = directions[number].along(gradient).cpu()
-        size[number] = gradient.norm().cpu()
+        whole[example, number] = directions[number].along(gradient).cpu()
+        size[number] = torch.maximum(size[number], gradient.norm().cpu())
 
     def loss(rows: list[int]) -> Tensor:
         return passes.losses(examples.batch(rows, passes.device))[:, 0].sum()
@@ -89,18 +89,21 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
         layered.fill_(torch.nan)
         problem = str(error).splitlines()[0]
     with passes.backward(taps.only(set()), 1, None, dict(enumerate(passes.parameters)), take) as backward:
-        backward(loss(pair[:1]))
+        for example, row in enumerate(pair):  # noqa: B007  # `take` reads it
+            backward(loss([row]))
     half = any(parameter.dtype.itemsize < 4 for parameter in passes.parameters)
     of_parameter, of_largest = (OWN_HALF, LARGEST_HALF) if half else (OWN, LARGEST)
-    close = ((layered - whole).abs() <= of_parameter * size + of_largest * size.max()).all(1)
+    close = ((layered - whole).abs() <= of_parameter * size + of_largest * size.max()).all(2).all(0)
     covered = {use.slice_number for uses in taps.uses.values() for use in uses if close[use.slice_number]}
+    covered -= {use.slice_number for module in taps.unwatched for use in taps.uses[module]}
     others = tuple(number for number in range(len(directions)) if number not in covered)
     if others and not interacts(passes.model):
-        alone, whole[:] = whole.clone(), 0
+        alone, example = whole.sum(0), 0
+        whole.zero_()
         chosen = {number: passes.parameters[number] for number in others}
         with passes.backward(taps.only(set()), 1, None, chosen, take) as backward:
-            backward(passes.losses(examples.batch(pair, passes.device))[0, 0])
-        differences = (whole - alone).abs().amax(1) / size[:, 0].clamp(min=float(size.max()) * LARGEST)
+            backward(loss(pair))
+        differences = (whole[0] - alone).abs().amax(1) / size[:, 0].clamp(min=float(size.max()) * LARGEST)
         difference = float(differences[list(others)].max())
         if difference > (OWN_HALF if half else BATCHED):  # some custom backward looks at the whole batch
             note_padding(passes.model, difference, interacting=bool(seen_padding(passes.model)))

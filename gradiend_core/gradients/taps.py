@@ -36,6 +36,8 @@ class Taps:
 
     uses: dict[nn.Module, list[Use]]
     dtype: torch.dtype
+    #: modules that ran, and could not be watched
+    unwatched: set[nn.Module] = field(factory=set, init=False)
     _quiet: bool = field(default=False, init=False)
 
     @classmethod
@@ -93,7 +95,10 @@ class Taps:
     ) -> Tensor | None:
         inputs = (*args, *kwargs.values())
         whole = isinstance(output, Tensor) and inputs and all(isinstance(tensor, Tensor) for tensor in inputs)
-        if self._quiet or not torch.is_grad_enabled() or not whole:
+        if self._quiet or not torch.is_grad_enabled():
+            return None
+        if not whole:
+            self.unwatched.add(module)
             return None
         tensors = [_with_examples(tensor, examples) for tensor in (output, *inputs)]
         if any(tensor is None for tensor in tensors):

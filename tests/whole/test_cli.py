@@ -14,7 +14,9 @@ def sets(*settings: str) -> list[str]:
 def wrong(gradiend, *arguments: object) -> str:
     code, out, err = gradiend("run", *arguments)
     assert code != 0
-    assert all(line.startswith(("memory ", "time ")) for line in out.splitlines()), "the plan may be there, no result"
+    assert all(line.startswith(("memory ", "time ")) for line in out.splitlines()), (
+        "the plan may be there, no result"
+    )
     assert err.startswith("error: ")
     assert len(err.strip().splitlines()) == 1, err
     assert "Traceback" not in err
