@@ -3,6 +3,7 @@ every 30 seconds."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -46,6 +47,15 @@ class Task:
 _tasks: list[Task] = []
 _reporter: tuple[int, threading.Thread] | None = None
 _begun = time.monotonic()
+_ending = threading.Event()
+
+
+@atexit.register
+def _end() -> None:
+    """Ends the thread before the interpreter does, which would cut it off wherever it is."""
+    _ending.set()
+    if _reporter is not None and _reporter[0] == os.getpid():
+        _reporter[1].join(5)
 
 
 @contextmanager
@@ -84,8 +94,7 @@ def _report() -> None:
 
 def _report_for_ever() -> None:
     last = time.monotonic()
-    while True:
-        time.sleep(min(1.0, EVERY))
+    while not _ending.wait(min(1.0, EVERY)):
         now, current = time.monotonic(), list(_tasks)
         for running in current:
             if running.bar is not None and now - running.started > DELAY:

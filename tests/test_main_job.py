@@ -64,7 +64,8 @@ def test_defaults_reach_the_goal(model, tmp_path):
         "rewriting",
         "visualizers",
     } <= set(results["timing"])
-    assert results["stderr"] == "", "nothing but the summary is printed"
+    said = [line for line in results["stderr"].splitlines() if not line.startswith("[")]
+    assert not said, "nothing but the summary, and progress where it takes long, is printed"
     assert "encoder   test correlation" in results["summary"]
 
 
@@ -145,7 +146,7 @@ def test_a_really_pretrained_model_on_text_nobody_here_wrote(model, tmp_path):
         "--set",
         "learner.max_steps=60",
         "--set",
-        "data.max_per_class=250",
+        "data.max_per_class=600",
         "--set",
         "data.max_neutral=100",
         "--set",

@@ -81,8 +81,7 @@ def run(
     with processes() as first, TemporaryDirectory() as elsewhere:
         chosen = output or default_output(session)
         finished = not overwrite and has_run(chosen, session)
-        if first:
-            session.runner.listeners.append(TimeTold(session))
+        session.runner.listeners.append(TimeTold(session, shown=first))
         folder = save_run(session, chosen if first else Path(elsewhere, "run"), overwrite=overwrite)
         if first and finished:
             print(

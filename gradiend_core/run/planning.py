@@ -177,13 +177,14 @@ def time_plan(run: Run) -> str:
 
 
 class TimeTold(Listener):
-    """Prints the time plan of a run once its weights are selected, before it learns."""
+    """Prints the time plan of a run once its weights are selected, before it learns. Of several processes
+    each measures, as they share the gradients, and one prints."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, *, shown: bool) -> None:
+        self.run, self.shown = run, shown
 
     def stage_finished(self, stage: str, runner: Runner) -> None:
-        if stage == "gradients" and (line := time_plan(self.run)):
+        if stage == "gradients" and (line := time_plan(self.run)) and self.shown:
             print(line, flush=True)
 
 

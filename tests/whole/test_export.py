@@ -222,6 +222,7 @@ def test_a_task_vector_is_what_is_to_be_added(run, tmp_path):
     assert "normalize: false" in recipe
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 def test_a_card_has_the_numbers_of_what_was_written(run, tmp_path):
     """Those of an adapter are of the adapter, and those of another strength of that."""
     pytest.importorskip("peft")
