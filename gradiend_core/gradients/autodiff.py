@@ -18,13 +18,13 @@ from torch.autograd import forward_ad
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-#: models whose experts make torch's transforms end the process (segmentation fault, torch 2.13)
-CRASHING = ("switch_transformers",)
+from gradiend_core.gradients.padding import WITH_CAPACITY, model_type
 
 
 def transformable(model: nn.Module) -> bool:
-    """Whether torch's transforms may be tried on a model."""
-    return getattr(getattr(model, "config", None), "model_type", "") not in CRASHING
+    """Whether torch's transforms may be tried on a model: in experts with a capacity they end the process
+    (segmentation fault, torch 2.13)."""
+    return model_type(model) not in WITH_CAPACITY
 
 
 class Losses(nn.Module):

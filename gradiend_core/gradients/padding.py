@@ -14,6 +14,8 @@ from gradiend_core.roles.source import Examples
 
 #: the relative difference of losses that rounding explains, of 32 and of 16 bits
 ROUNDING, ROUNDING_HALF = 1e-4, 0.1
+#: mixtures whose experts take so many tokens of a batch at most; two short examples may not fill them
+WITH_CAPACITY = ("switch_transformers", "nllb-moe")
 #: how much the loss of an example differs in a padded batch, for the models that were tried
 _differences: WeakKeyDictionary[nn.Module, float] = WeakKeyDictionary()
 _interacting: WeakSet[nn.Module] = WeakSet()
@@ -62,4 +64,9 @@ def seen_padding(model: nn.Module) -> float:
 def interacts(model: nn.Module) -> bool:
     """Whether examples of one batch change each other, as in a mixture whose experts take so many tokens at
     most."""
-    return model in _interacting
+    return model in _interacting or model_type(model) in WITH_CAPACITY
+
+
+def model_type(model: nn.Module) -> str:
+    """What transformers calls the family of a model, empty for one that it does not know."""
+    return str(getattr(getattr(model, "config", None), "model_type", ""))
