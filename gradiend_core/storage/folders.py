@@ -136,5 +136,5 @@ def _content(folder: Path) -> list[Path]:
     return [
         path
         for path in folder.iterdir()
-        if path.name != LOCK and not path.name.startswith(PART) and path.name != UNFINISHED
+        if path.name not in (LOCK, UNFINISHED) and not path.name.startswith(PART)
     ]

@@ -29,7 +29,11 @@ def seal(folder: Path, without: str = "", others: Collection[str] = ()) -> None:
     which is about to go. Raises StorageError where it cannot be."""
     try:
         sums = _checksums(folder, others)
-        kept = {name: sum for name, sum in sums.items() if not without or not name.startswith(f"{without}/")}
+        kept = {
+            name: digests
+            for name, digests in sums.items()
+            if not without or not name.startswith(f"{without}/")
+        }
         _write(folder / MANIFEST, kept)
     except OSError as error:
         raise StorageError(f"{folder} cannot be sealed: {error.strerror}") from error
@@ -91,16 +95,20 @@ def not_as_written(folder: Path) -> list[str]:
 @contextmanager
 def sealed(folder: Path, without: str = "") -> Iterator[None]:
     """A folder that is filled inside, and sealed at the end. Where that fails, a note says what was written,
-    so that it can be told from what a person puts there. Files that were there before and are not ours are
-    neither sealed nor noted."""
-    others = not_as_written(folder)
+    so that it can be told from what a person puts there. Files that were there before, are not ours, and were
+    not written inside are neither sealed nor noted."""
+    before = {name: _version(folder / name) for name in not_as_written(folder)}
+
+    def others() -> list[str]:
+        return [name for name, version in before.items() if _version(folder / name) == version]
+
     try:
         yield
     except BaseException:
         with suppress(OSError):
-            _write(folder / UNFINISHED, _checksums(folder, others))
+            _write(folder / UNFINISHED, _checksums(folder, others()))
         raise
-    seal(folder, without, others)
+    seal(folder, without, others())
     (folder / UNFINISHED).unlink(missing_ok=True)
 
 
@@ -145,6 +153,15 @@ def _files(folder: Path) -> list[str]:
     return sorted(
         str(path.as_posix()) for path in paths if not any(piece.startswith(PART) for piece in path.parts)
     )
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """What changes when a file is written again; of one that is not there, nothing."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
 
 
 def _checksums(folder: Path, others: Collection[str] = ()) -> dict[str, list[str]]:

@@ -169,6 +169,11 @@ def test_an_interrupted_run_keeps_what_a_person_put_there(session, saved, tmp_pa
     with pytest.raises(StorageError, match="holds an unfinished run with other settings"):
         gd.save_run(other, tmp_path / "run")
     gd.save_run(session, tmp_path / "run")
+    finished = gd.load_run(tmp_path / "run")
+    assert finished.results()["encoder"] == gd.load_run(saved / "one").results()["encoder"]
+    sealed = json.loads((tmp_path / "run" / "manifest.json").read_text())["files"]
+    assert {"run.toml", "results.json", "pairs.jsonl"} <= set(sealed)
+    assert not {"notes.txt", "figures/mine.png"} & set(sealed)
     for name in ("notes.txt", "figures/mine.png"):
         assert (tmp_path / "run" / name).read_text() == "mine"
 
