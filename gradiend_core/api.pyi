@@ -41,12 +41,15 @@ from gradiend_core.roles.visualizer import Visualizer as Visualizer
 from gradiend_core.roles.abilities import FillsSlots as FillsSlots
 from gradiend_core.roles.abilities import IsFitted as IsFitted
 from gradiend_core.roles.abilities import KnowsWords as KnowsWords
+from gradiend_core.roles.abilities import TakesSpans as TakesSpans
 from gradiend_core.roles.abilities import PlansSelection as PlansSelection
 from gradiend_core.roles.abilities import PlansVectors as PlansVectors
 from gradiend_core.roles.abilities import ScoresTexts as ScoresTexts
 
 # --- records: what travels between the stages ---
 from gradiend_core.records.candidate import Candidate as Candidate
+from gradiend_core.records.candidate import OrdinaryScores as OrdinaryScores
+from gradiend_core.records.candidate import TextPredictions as TextPredictions
 from gradiend_core.records.candidate import TextScores as TextScores
 from gradiend_core.records.edit import ChosenEdit as ChosenEdit
 from gradiend_core.records.edit import EditScores as EditScores
@@ -78,6 +81,7 @@ from gradiend_core.records.run import GradientSettings as GradientSettings
 from gradiend_core.records.run import RewriteSettings as RewriteSettings
 from gradiend_core.records.scope import ParameterScope as ParameterScope
 from gradiend_core.records.scope import ParameterSlice as ParameterSlice
+from gradiend_core.records.pair import word_pairs as word_pairs
 from gradiend_core.records.text import Text as Text
 from gradiend_core.records.text import Token as Token
 from gradiend_core.records.update import WeightUpdate as WeightUpdate
@@ -104,6 +108,8 @@ from gradiend_core.gradients.passes import model_errors as model_errors
 from gradiend_core.gradients.examples import relabelled as relabelled
 from gradiend_core.gradients.examples import subset as subset
 from gradiend_core.gradients.operator import GradientOperator as GradientOperator
+from gradiend_core.data.boundaries import not_alone as not_alone
+from gradiend_core.data.splits import connected as connected
 from gradiend_core.language.fillers import located as located
 from gradiend_core.language.loading import architecture as architecture
 from gradiend_core.language.loading import config_of as config_of
@@ -125,6 +131,7 @@ from gradiend_core.language.texts import TextRow as TextRow
 from gradiend_core.language.texts import accuracy_scores as accuracy_scores
 from gradiend_core.language.texts import hidden_text_batches as hidden_text_batches
 from gradiend_core.language.texts import text_batches as text_batches
+from gradiend_core.language.texts import text_predictions as text_predictions
 from gradiend_core.language.texts import text_scores as text_scores
 
 # --- toolbox for authors: learners and selectors ---
@@ -152,6 +159,8 @@ from gradiend_core.learning.selection import largest as largest
 # --- toolbox for authors: evaluators and visualizers ---
 from gradiend_core.comparison.similarity import compare as compare
 from gradiend_core.comparison.similarity import shared as shared
+from gradiend_core.comparison.neurons import UnitRow as UnitRow
+from gradiend_core.comparison.neurons import largest_units as largest_units
 from gradiend_core.comparison.where import LocationRow as LocationRow
 from gradiend_core.comparison.where import WeightRow as WeightRow
 from gradiend_core.comparison.where import component_of as component_of
@@ -161,8 +170,11 @@ from gradiend_core.comparison.where import locations as locations
 from gradiend_core.comparison.where import shares_by_location as shares_by_location
 from gradiend_core.rewriting.apply import Rewriter as Rewriter
 from gradiend_core.rewriting.measuring import Measure as Measure
+from gradiend_core.rewriting.measuring import edit_scores as edit_scores
 from gradiend_core.rewriting.measuring import goal_values as goal_values
 from gradiend_core.rewriting.measuring import measure_of as measure_of
+from gradiend_core.rewriting.ordinary import axis_words as axis_words
+from gradiend_core.rewriting.ordinary import word_tokens as word_tokens
 from gradiend_core.rewriting.search import Edit as Edit
 from gradiend_core.rewriting.search import Trials as Trials
 from gradiend_core.rewriting.search import WeightEdit as WeightEdit

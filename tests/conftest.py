@@ -27,7 +27,7 @@ def asset(path: str) -> str:
 def settings(**more: object) -> dict[str, dict[str, object]]:
     """Tables of a quick run."""
     tables = {
-        "learner": {"max_steps": 40, "validate_every": 20},
+        "learner": {"kind": "adam", "max_steps": 40, "validate_every": 20},
         "data": {"max_per_class": 150, "max_neutral": 60},
     }
     return {**tables, **more}

@@ -134,7 +134,7 @@ def run(line: str, desk: Path, monkeypatch) -> None:
     if program == "gradiend":
         if arguments[0] == "run":  # all that is not as it stands there
             few = [
-                "learner.max_steps=30",
+                'learner={kind="adam", max_steps=30}',
                 *([] if "evaluators.kinds" in line else ["evaluators.decoder.evaluations=4"]),
             ]
             few += (

@@ -72,7 +72,7 @@ def test_defaults_reach_the_goal(model, tmp_path):
 def test_the_output_folder_is_whole_and_repeats_itself(tmp_path):
     small = (
         "--set",
-        "learner.max_steps=30",
+        'learner={kind="adam", max_steps=30}',
         "--set",
         "data.max_per_class=100",
         "--set",
@@ -144,7 +144,7 @@ def test_a_really_pretrained_model_on_text_nobody_here_wrote(model, tmp_path):
         "--texts",
         STORIES,
         "--set",
-        "learner.max_steps=60",
+        'learner={kind="adam", max_steps=60}',
         "--set",
         "data.max_per_class=600",
         "--set",
@@ -178,7 +178,14 @@ def test_other_classes_and_texts_given_in_memory():
     assert session.config.general.texts == "in memory"
 
 
-QUICK = ("--set", "learner.max_steps=40", "--set", "data.max_per_class=100", "--set", "data.max_neutral=40")
+QUICK = (
+    "--set",
+    'learner={kind="adam", max_steps=40}',
+    "--set",
+    "data.max_per_class=100",
+    "--set",
+    "data.max_neutral=40",
+)
 
 
 def test_several_classes_and_seeds_from_the_command_line(tmp_path):

@@ -20,6 +20,7 @@ from gradiend_core.comparison.tables import (
     PairRow,
     Seeds,
     SetRow,
+    against_nulls,
     location_pairs,
     overlap_of,
     pairs,
@@ -33,6 +34,9 @@ from gradiend_core.records.report import Metrics, Report, Table
 from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.source import Examples
+
+#: the share of false discoveries that is accepted
+SIGNIFICANT = 0.05
 
 
 @frozen(eq=False)
@@ -83,7 +87,8 @@ def compare_features(
         tops = {(side, share): weights.largest(side, share) for side in SIDES for share in settings.top}
         models = [readings[feature.model].gradients.model for feature in group if feature.model in readings]
         location_of = locations(weights.scope, models[0] if models else None)
-        group_pairs = list(pairs(group, seeds, products, tops))
+        nulls = {feature.name for feature in group if feature.null}
+        group_pairs = against_nulls(list(pairs(group, seeds, products, tops)), nulls)
         rows.pairs += group_pairs
         rows.sets += sets(group, seeds, tops["decoder", top], overlap_of(top))
         rows.parts += location_pairs(group, seeds, products, location_of)
@@ -197,6 +202,14 @@ def _summary(
                 f" {shared.shown()}, by chance {chance.shown()}, by chance within the same parameters"
                 f" {in_place.shown()} (means of {cosine.n})"
             )
+    adjusted = [row.adjusted_p_value for row in pairs_of_group if row.adjusted_p_value is not None]
+    if adjusted:
+        beyond = sum(value <= SIGNIFICANT for value in adjusted)
+        metrics[label, "features", "beyond_nulls"] = Metric(beyond, len(adjusted))
+        lines.append(
+            f"{beyond} of {len(adjusted)} overlaps are larger than those of shuffled classes, corrected for"
+            f" their number (Benjamini–Hochberg, {SIGNIFICANT:g})"
+        )
     for kind, whose in (("own", "their own texts"), ("others", "other features' texts")):
         chosen = [
             row

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from torch import Tensor
 
 from gradiend_core.comparison.weights import Tops
@@ -16,6 +16,7 @@ from gradiend_core.records.feature import LearnedFeature
 SIDES = ("decoder", "encoder")
 #: combinations of features whose common weights are counted, the largest first
 SHOWN = 64
+OVERLAP = "overlap"
 
 
 @frozen
@@ -37,7 +38,9 @@ class FeatureRow:
 @frozen
 class PairRow:
     """A measure of two features: `value` of the best seeds, `mean` and `std` over all seeds, and what chance
-    gives; `signed` where both have poles, so that the sign means something."""
+    gives; `signed` where both have poles, so that the sign means something. `p_value` says how often two
+    features of shuffled classes share as much, and `adjusted_p_value` corrects it over all pairs of features
+    (Benjamini and Hochberg); None without such features."""
 
     one: str
     two: str
@@ -49,6 +52,7 @@ class PairRow:
     chance: float
     chance_in_place: float
     p_value: float | None
+    adjusted_p_value: float | None
     signed: bool
     one_model: bool
 
@@ -85,7 +89,7 @@ class FeatureLocationRow:
     weights: int
     share_of_weights: float
     share_of_decoder: float
-    share_of_encoder: float
+    share_of_encoder: float | None
     share_of_largest: float
 
 
@@ -186,18 +190,48 @@ def pairs(
         names = first.name, second.name
         for side in SIDES:
             value, mean, std = seeds.between(cosines[side], one, two)
-            yield PairRow(*names, side, "cosine", value, mean, std, 0.0, 0.0, None, *about)
+            yield PairRow(*names, side, "cosine", value, mean, std, 0.0, 0.0, None, None, *about)
         for (side, top), overlap in overlaps.items():
             value, mean, std = seeds.between(overlap, one, two)
             by_chance, in_place = (float(chance[best]) for chance in chances[side, top])
-            p_value = tops[side, top].p_value(*best)
             measure = overlap_of(top)
-            yield PairRow(*names, side, measure, value, mean, std, by_chance, in_place, p_value, *about)
+            yield PairRow(*names, side, measure, value, mean, std, by_chance, in_place, None, None, *about)
+
+
+def against_nulls(rows: Sequence[PairRow], nulls: Collection[str]) -> list[PairRow]:
+    """Overlaps with their p-values: among how many pairs of features of shuffled classes, this pair and the
+    pair itself counted among them, is an overlap as large? A pair of such features is held against the
+    others. The correction is over the pairs of real features of one measure."""
+    from scipy.stats import false_discovery_control
+
+    def key(row: PairRow) -> tuple[str, str]:
+        return row.side, row.measure
+
+    def is_null(row: PairRow) -> bool:
+        return row.one in nulls and row.two in nulls
+
+    counted = [row for row in rows if row.measure.startswith(OVERLAP) and row.one != row.two]
+    p_values: dict[int, float] = {}
+    adjusted: dict[int, float] = {}
+    for measured in dict.fromkeys(map(key, counted)):
+        same = [row for row in counted if key(row) == measured]
+        null_values = np.array([row.value for row in same if is_null(row)])
+        for row in same if len(null_values) > 1 else ():
+            others = len(null_values) - is_null(row)
+            reached = int((null_values >= row.value).sum()) - is_null(row)
+            p_values[id(row)] = (1 + reached) / (1 + others)
+        real = [row for row in same if id(row) in p_values and not {row.one, row.two} & set(nulls)]
+        if real:
+            corrected = false_discovery_control([p_values[id(row)] for row in real])
+            adjusted |= {id(row): float(value) for row, value in zip(real, corrected, strict=True)}
+    return [
+        evolve(row, p_value=p_values.get(id(row)), adjusted_p_value=adjusted.get(id(row))) for row in rows
+    ]
 
 
 def overlap_of(top: float) -> str:
     """The name of the measure."""
-    return f"overlap {top}"
+    return f"{OVERLAP} {top}"
 
 
 def sets(group: Sequence[Compared], seeds: Seeds, tops: Tops, measure: str) -> Iterator[SetRow]:

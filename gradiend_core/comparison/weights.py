@@ -152,11 +152,3 @@ class Tops:
             for at, n in zip(first, count, strict=True)
         ]
         return sorted(patterns, key=lambda pattern: (-pattern[1], pattern[0]))
-
-    def p_value(self, one: int, two: int) -> float:
-        """How likely at least so many shared weights are when both are drawn from all (hypergeometric)."""
-        from scipy.stats import hypergeom
-
-        return float(
-            hypergeom.sf(self.shared[one, two] - 1, int(self.sizes.sum()), self.counts[one], self.counts[two])
-        )

@@ -32,14 +32,15 @@ class Location:
 @frozen
 class LocationRow:
     """One location: how many weights of the scope it has, and which share of all weights, of the squared
-    lengths of decoder and encoder, and of the largest weights of the decoder."""
+    lengths of decoder and encoder, and of the largest weights of the decoder. None for an encoder whose
+    lengths depend on how it was learned."""
 
     layer: int | None
     component: str
     weights: int
     share_of_weights: float
     share_of_decoder: float
-    share_of_encoder: float
+    share_of_encoder: float | None
     share_of_largest: float
 
 

@@ -183,7 +183,19 @@ def _choice(kind: PluginKind[Any], values: dict[str, Any], registry: Registry, m
         raise ConfigError(f"{kind}.kind must be a name, not {name!r}")
     if kind == SOURCE and name == AUTO:
         name = _source_for(model_folder, registry)
-    return Choice(name, structure(values, registry.get(kind, name).config, kind.name))
+    config = registry.get(kind, name).config
+    for key in values:
+        owners = [other for other in registry.names(kind) if _has(registry.get(kind, other).config, key)]
+        if owners and name not in owners:
+            raise ConfigError(
+                f"{kind.name}.{key} is a setting of {' and '.join(owners)}, and the {kind} is {name}; set"
+                f" {kind.name}.kind too"
+            )
+    return Choice(name, structure(values, config, kind.name))
+
+
+def _has(config: type, key: str) -> bool:
+    return key in {field.name for field in attrs.fields(config)}
 
 
 def _choices(

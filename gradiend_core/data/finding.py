@@ -84,6 +84,9 @@ class Finder(Protocol):
 
     def aligned(self) -> bool: ...
 
+    def related(self, rule_class: str) -> tuple[str, ...]:
+        """Words of a class of the rules that are not learned from, aligned with those of the others."""
+
 
 @frozen
 class RulesFinder:
@@ -158,6 +161,9 @@ class RulesFinder:
 
     def aligned(self) -> bool:
         return self.rules.aligned
+
+    def related(self, rule_class: str) -> tuple[str, ...]:
+        return tuple(self.rules.related.get(rule_class, ()))
 
     def key(self, word: str) -> str:
         return self.rules.key(word)

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from gradiend_core.data.boundaries import not_alone
 from gradiend_core.data.collecting import MASK, STAGE, Collector, balanced
+from gradiend_core.data.duplicates import near_duplicates
 from gradiend_core.data.finding import Finder, Slot
 from gradiend_core.data.rules import Classes, recased
 from gradiend_core.data.splits import check_shares, split_slots
@@ -68,9 +69,9 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
     )
     slots = [*(slot for name in classes.names for slot in kept[name]), *extra]
     if task.divided:
-        split = split_slots(slots, classes, finder, settings, rng, collector.drops)
+        split, near = split_slots(slots, classes, finder, settings, rng, collector.drops)
     else:
-        split = [(slot, SPLITS[-1]) for slot in slots]
+        split, near = [(slot, SPLITS[-1]) for slot in slots], True
     paired = _with_alternatives(split, classes, finder, collector, rng)
     pairs = [pair for pair in paired if pair.factual_class in classes.names]
     neutral_pairs = [pair for pair in paired if pair.factual_class not in classes.names]
@@ -87,7 +88,7 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         collector.matched,
         (*((name, counts[name]) for name in classes.names), (NEUTRAL, len(neutral))),
         collector.drops.drops(),
-        _warnings(pairs, collector, classes),
+        _warnings(pairs, collector, classes, near=near),
     )
     words = {name: _words(name, classes, finder, kept[name]) for name in classes.names}
     if finder.drops_multi_token_words():
@@ -104,6 +105,10 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
         tuple(text.text for text in neutral),
         funnel,
         finder.drops_multi_token_words(),
+        {
+            name: tuple(word for one, of in classes.of.items() if of == name for word in finder.related(one))
+            for name in classes.names
+        },
     )
 
 
@@ -256,7 +261,9 @@ def _because(drops: tuple[Drop, ...]) -> str:
     return "".join(f"; dropped {drop.count}: {drop.reason}" for drop in drops)
 
 
-def _warnings(pairs: list[MinimalPair], collector: Collector, classes: Classes) -> tuple[str, ...]:
+def _warnings(
+    pairs: list[MinimalPair], collector: Collector, classes: Classes, *, near: bool
+) -> tuple[str, ...]:
     """What is worth a second look: a rule that costs most of a class, pairs whose fillers are the same
     word."""
     messages = []
@@ -267,6 +274,16 @@ def _warnings(pairs: list[MinimalPair], collector: Collector, classes: Classes) 
         if rule_class in classes.of and count > (total := count + offered[rule_class]) / 2:
             messages.append(
                 f"{count:,} of {total:,} texts with a word of {rule_class} were dropped: {reason}"
+            )
+    if not near:
+        alike = near_duplicates([(pair.left, pair.right) for pair in pairs])
+        splits_of: dict[int, set[str]] = {}
+        for pair in pairs:
+            splits_of.setdefault(alike[pair.left, pair.right], set()).add(pair.split)
+        if across := sum(len(splits_of[alike[pair.left, pair.right]]) > 1 for pair in pairs):
+            messages.append(
+                f"{across:,} of {len(pairs):,} pairs are nearly the same as one in another split, so the test"
+                " has little that was not learned from"
             )
     same = sum(pair.factual == pair.alternative for pair in pairs)
     if same:

@@ -36,6 +36,11 @@ class Rules:
     )
     not_neutral: tuple[str, ...] = setting((), "Further words that neutral text must not have.")
     not_neutral_tags: Words = setting(Factory(dict), "Tags that no word of neutral text may have.")
+    related: Words = setting(
+        Factory(dict),
+        "Words that tell the same classes apart and are not learned from, the n-th of a class beside the n-th"
+        ' of another, as in {3SG = ["was", "his"], 3PL = ["were", "their"]}; "" where a class has none.',
+    )
     aligned: bool = setting(False, "Whether the n-th word of a class stands for the n-th of another.")
     case_sensitive: bool = setting(False, "Whether capitals count.")
     whole_words: bool = setting(
@@ -56,6 +61,7 @@ class Rules:
                 raise ConfigError(f"class {name} has no words; give at least one")
         if any(not word.strip() for words in (*self.words.values(), *self.lemmas.values()) for word in words):
             raise ConfigError("a target word is empty; take it out")
+        check_related(self.related, self.names)
         self._check_clear()
         lengths = Counter(len(words) for words in self.words.values())
         if self.aligned and (len(lengths) > 1 or self.lemmas):
@@ -92,6 +98,18 @@ class Rules:
     def key(self, word: str) -> str:
         """The same for all forms of a word that count as one."""
         return unicodedata.normalize("NFC", word) if self.case_sensitive else folded(word)
+
+
+def check_related(related: Words, names: Sequence[str]) -> None:
+    """Raises ConfigError for related words of a class that is not there, or that are not aligned."""
+    for name in related:
+        if name not in names:
+            raise ConfigError(unknown("class of related words", name, names))
+    if len({len(words) for words in related.values()}) > 1:
+        sizes = ", ".join(f"{name} {len(words)}" for name, words in related.items())
+        raise ConfigError(
+            f'related words need lists of the same length ({sizes}); give "" where a class has none'
+        )
 
 
 @frozen

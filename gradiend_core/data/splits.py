@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+from gradiend_core.data.duplicates import near_duplicates
 from gradiend_core.data.finding import Finder, Slot
 from gradiend_core.data.rules import Classes
 from gradiend_core.errors import ConfigError, DataError
@@ -13,6 +14,8 @@ from gradiend_core.records.funnel import DropCounter
 from gradiend_core.records.pair import SPLITS
 from gradiend_core.records.run import DataSettings
 
+#: groups of near-duplicates that each class must have to be divided by them
+LEAST_GROUPS = 10
 #: what data sets call their splits
 GIVEN = {
     "train": "train",
@@ -32,8 +35,9 @@ def split_slots(
     settings: DataSettings,
     rng: random.Random,
     drops: DropCounter,
-) -> list[tuple[Slot, str]]:
-    """Each candidate with its split."""
+) -> tuple[list[tuple[Slot, str]], bool]:
+    """Each candidate with its split, and whether what is nearly the same was kept together."""
+    near = settings.split_by != "given"
     if settings.split_by == "given":
         bare = [slot for slot in candidates if not slot.split and slot.rule_class not in classes.of]
         drawn = iter(assign_splits([{slot.rule_class: 1} for slot in bare], settings.split, rng))
@@ -43,6 +47,13 @@ def split_slots(
         ]
     else:
         group = _grouping(candidates, classes, finder, settings)
+        groups_of = {name: set() for name in classes.names} if near else {}
+        for number, slot in zip(group, candidates, strict=True):
+            if (name := classes.of.get(slot.rule_class)) in groups_of:
+                groups_of[name].add(number)
+        if min(map(len, groups_of.values()), default=LEAST_GROUPS) < LEAST_GROUPS:
+            near = False  # texts of few templates, all alike
+            group = _grouping(candidates, classes, finder, settings, near=False)
         units = len({slot.document if settings.split_by == "document" else slot.unit for slot in candidates})
         if settings.split_by != "word" and len(set(group)) < len(SPLITS) <= units:
             raise DataError(
@@ -64,7 +75,7 @@ def split_slots(
     )
     if settings.split_by == "document":
         check_leaks("document", [slot.document for slot in candidates], splits)
-    return list(zip(candidates, splits, strict=True))
+    return list(zip(candidates, splits, strict=True)), near
 
 
 def _own_contexts(
@@ -86,9 +97,11 @@ def _own_contexts(
     return [slot for slot, _ in kept], [assigned for _, assigned in kept]
 
 
-def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings: DataSettings) -> list[int]:
+def _grouping(
+    candidates: list[Slot], classes: Classes, finder: Finder, settings: DataSettings, *, near: bool = True
+) -> list[int]:
     """Which candidates stay together: those of one text, document or word, and those of the feature with the
-    same context."""
+    same context, or, if so wanted, nearly the same."""
     if settings.split_by == "document" and not all(slot.document for slot in candidates):
         bare = next(slot for slot in candidates if not slot.document)
         raise DataError(
@@ -101,10 +114,15 @@ def _grouping(candidates: list[Slot], classes: Classes, finder: Finder, settings
             for position, word in enumerate(finder.listed(rule_class)):
                 positions.setdefault((rule_class, word), []).append(position)
 
+    contexts = [(slot.left, slot.right) for slot in candidates if slot.rule_class in classes.of]
+    alike = near_duplicates(contexts) if near else {context: n for n, context in enumerate(contexts)}
+
     def keys(slot: Slot) -> list[object]:
         # neutral slots say nothing of the feature, and common ones, "There was a ___.", would tie all texts
         # together
-        context = [("context", slot.left, slot.right)] if slot.rule_class in classes.of else []
+        context: list[object] = []
+        if slot.rule_class in classes.of:
+            context = [("context", slot.left, slot.right), ("near", alike[slot.left, slot.right])]
         if settings.split_by == "document":
             return [("document", slot.document), *context]
         if settings.split_by == "word" and slot.rule_class in classes.of:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradiend_core.errors import ConfigError
+from gradiend_core.records.edit import EditScores
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.run.card import model_card
 from gradiend_core.storage.folders import expect_free
@@ -114,31 +115,24 @@ def write_edit(
     return [*lines, f"written to {output}"]
 
 
-def scores(run: Run, toward: str, update: WeightUpdate) -> dict[str, tuple[float | None, float | None]]:
-    """What an update does to the run's model on test texts and neutral texts, by measure, before and after
-    it; empty where the model's source cannot score texts, or where edits are not written into this model."""
+def scores(run: Run, toward: str, update: WeightUpdate) -> tuple[EditScores, EditScores] | None:
+    """What the run's model does before and after an update; None where the model's source cannot score texts,
+    or where edits are not written into this model."""
     from gradiend_core.records.goal import goal_of
     from gradiend_core.rewriting.apply import applied
-    from gradiend_core.rewriting.measuring import goal_values, measure_of
+    from gradiend_core.rewriting.measuring import edit_scores, measure_of
     from gradiend_core.roles.abilities import ScoresTexts
 
     if not isinstance(run.source, ScoresTexts) or run.config.gradients.quantisation != "none":
-        return {}
+        return None
     axis = run.axis_of(toward)
     goal, measure = (
         goal_of(toward, run.features[axis].classes),
         measure_of(run.evaluation_task(axis), MEASURED),
     )
-    texts_of = (goal.texts_of,) if goal.sign else goal.classes
-    before = measure.candidate("test", texts_of)
+    before = edit_scores(goal, measure.candidate("test", goal.texts))
     with applied(run.loaded.model, update):
-        after = measure.candidate("test", texts_of)
-    one, two = before.language, after.language
-    probability = [float(goal_values(goal, tried.probabilities).mean()) for tried in (before, after)]
-    measured: dict[str, tuple[float | None, float | None]] = {"probability": (probability[0], probability[1])}
-    if one and two:
-        measured |= {"lms": (one.mean, two.mean), "perplexity": (one.perplexity, two.perplexity)}
-    return measured
+        return before, edit_scores(goal, measure.candidate("test", goal.texts))
 
 
 def _changes(run: Run, update: WeightUpdate) -> Any:

@@ -129,6 +129,22 @@ class FeatureView:
         report = self._report_with(Trait.READS_ENCODINGS)
         return report.get(path) if report else None
 
+    def transfer(self, path: str) -> float | None:
+        """A number of the evaluator that says whether the model has the feature."""
+        report = self._report_with(Trait.SHOWS_FEATURE)
+        return report.get(path) if report else None
+
+    def transfer_verdict(self) -> str:
+        """What that evaluator says, as a sentence begins."""
+        report = self._report_with(Trait.SHOWS_FEATURE)
+        verdict = report.lines[0].split(":")[0].split(maxsplit=1)[-1] if report and report.lines else ""
+        return verdict[:1].upper() + verdict[1:]
+
+    def followed(self, goal: str) -> float | None:
+        """How far related words follow the edit for a goal, in log-odds."""
+        report = self._report_with(Trait.CHOOSES_EDITS)
+        return report.get((goal, "related_log_odds")) if report else None
+
     def edits(self) -> list[ChosenEdit]:
         """What the chosen edits do."""
         return [edit for report in self.reports.values() for edit in report.edits]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -135,6 +136,27 @@ def _expect_all_weights(model: str, loaded: Any, loading_info: Mapping[str, Any]
             raise ModelError(
                 f"model {model!r} has weights that are not finite, in {name}; give another checkpoint"
             )
+
+
+def untrained_copy(model: Any, seed: int) -> Any:
+    """A model of the same shape with random weights, drawn by a seed as its class draws them (the
+    parameter-randomisation test of arXiv 1810.03292). Raises ModelError for a model that cannot be made
+    anew from its config."""
+    import torch
+
+    first = next(model.parameters())
+    if getattr(model, "config", None) is None or not first.dtype.is_floating_point:
+        raise ModelError(f"{type(model).__name__} cannot be made anew from a config")
+    if {parameter.device for parameter in model.parameters()} != {first.device}:
+        raise ModelError("a model that is spread over several devices is not made anew")
+    devices = [first.device] if first.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        try:
+            copied = type(model)(copy.deepcopy(model.config))
+        except Exception as error:  # the code of any model
+            raise ModelError(f"{type(model).__name__} cannot be made anew: {error}") from error
+    return copied.to(first.device, first.dtype).eval()
 
 
 def vocabulary_size(model: Any) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gradiend_core.gradients.batching import allowed_padding, micro_batches
 from gradiend_core.language.slots import logits_at, pad_id, padded, token_limit
 from gradiend_core.progress import progress
-from gradiend_core.records.candidate import TextScores
+from gradiend_core.records.candidate import TextPredictions, TextScores
 from gradiend_core.records.masking import MaskingSettings
 
 #: tokens in one batch; smaller than for slots, since the vocabulary counts for every predicted token
@@ -143,6 +143,14 @@ def accuracy_scores(model: nn.Module, batches: Sequence[TextBatch]) -> TextScore
     )
 
 
+def text_predictions(model: nn.Module, batches: Sequence[TextBatch]) -> Iterator[TextPredictions]:
+    """What a model predicts at each target, batch by batch."""
+    with torch.inference_mode(), progress("batches of texts predicted", len(batches)) as predicted:
+        for batch in batches:
+            yield TextPredictions(batch.logits(model).log_softmax(-1), batch.targets, batch.texts)
+            predicted.advance()
+
+
 def text_scores(
     model: nn.Module, batches: Sequence[TextBatch], score: Callable[[Tensor, Tensor], Tensor] | None = None
 ) -> TextScores:
@@ -150,16 +158,11 @@ def text_scores(
     −log P."""
     count = 1 + max((int(batch.texts.max()) for batch in batches), default=-1)
     sums = torch.zeros(3, count, dtype=torch.float64)
-    with torch.inference_mode(), progress("batches of texts scored", len(batches)) as scored:
-        for batch in batches:
-            scored.advance()
-            log_probabilities = batch.logits(model).log_softmax(-1)
-            target_log_probabilities = log_probabilities.gather(1, batch.targets[:, None])[:, 0]
-            scores = score(log_probabilities, batch.targets) if score else target_log_probabilities.exp()
-            for total, values in zip(
-                sums,
-                (torch.ones_like(target_log_probabilities), scores, -target_log_probabilities),
-                strict=True,
-            ):
-                total.index_add_(0, batch.texts.cpu(), values.double().cpu())
+    for predicted in text_predictions(model, batches):
+        log_probabilities, targets = predicted.log_probabilities, predicted.targets
+        of_targets = log_probabilities.gather(1, targets[:, None])[:, 0]
+        scores = score(log_probabilities, targets) if score else of_targets.exp()
+        values = (torch.ones_like(of_targets), scores, -of_targets)
+        for total, values_of_batch in zip(sums, values, strict=True):
+            total.index_add_(0, predicted.texts.cpu(), values_of_batch.double().cpu())
     return TextScores(*sums)

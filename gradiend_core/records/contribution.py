@@ -27,12 +27,17 @@ class Trait(Enum):
     NULL = "null"
     #: an evaluator whose table "encodings" has a row for each example; its settings have `splits`
     READS_ENCODINGS = "reads encodings"
+    #: an evaluator that says whether the model has the feature: its metrics are "correlation" with unseen
+    #: words, "p_value" and "untrained_p_value"
+    SHOWS_FEATURE = "shows the feature"
     #: an evaluator whose report has the chosen edits
     CHOOSES_EDITS = "chooses edits"
     #: an evaluator with the tables "points" and "samples": the chosen edits from weak to strong
     VARIES_STRENGTH = "varies strength"
     #: an evaluator of what else the chosen edits change
     MEASURES_SIDE_EFFECTS = "measures side effects"
+    #: a learner whose encoder is a sum of gradients, so that the length of a part of it means something
+    SUMS_GRADIENTS = "sums gradients"
     #: what a run takes that names none of its kind
     DEFAULT = "default"
 

@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 
 @frozen
 class EditScores:
-    """What a model does: the mean of what the goal is about (`goal_values`) on test texts, the language
-    modelling score and the perplexity of neutral texts."""
+    """What a model does: on test texts the mean of what the goal is about (`goal_values`) and the class's
+    share of the probability of both classes; the language modelling score of neutral texts; and on ordinary
+    texts, by which it was not chosen, the perplexity, the KL divergence from the unedited model and the
+    unwanted part of it (`OrdinaryScores`), in nats a token, and the share of tokens with the same likeliest
+    prediction."""
 
     probability: Metric
+    share: Metric
     lms: Metric
     perplexity: Metric
+    kl: Metric
+    unwanted_kl: Metric
+    agreement: Metric
 
 
 @frozen

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from gradiend_core.errors import DataError
 from gradiend_core.records.funnel import Funnel
@@ -79,13 +79,27 @@ def axes_of(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple((name, OTHERS) for name in classes)
 
 
+def word_pairs(words: Mapping[str, Sequence[str]], axis: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """The pairs of aligned words by class that tell an axis: the n-th of its first class and the n-th of its
+    second, or, of all others, the n-th of any; without those that are equal or missing on one side."""
+    first, second = axis
+    others = [name for name in words if name != first] if second == OTHERS else [second]
+    pairs = [
+        (one, two)
+        for name in others
+        for one, two in zip(words.get(first, ()), words.get(name, ()), strict=False)
+    ]
+    return tuple(dict.fromkeys((one, two) for one, two in pairs if one and two and one != two))
+
+
 @frozen
 class PairData:
     """What a paradigm makes of texts: pairs in three splits, neutral text, and what was dropped on the way.
 
     Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others.
     `words` has the target words of each; with `drop_multi_token_words`, one that a tokenizer splits is left
-    out, and is no error.
+    out, and is no error. `related` has words that tell the same classes apart and are not learned from,
+    the n-th of a class beside the n-th of another.
     """
 
     classes: tuple[str, ...]
@@ -95,6 +109,7 @@ class PairData:
     neutral_texts: tuple[str, ...]
     funnel: Funnel
     drop_multi_token_words: bool = False
+    related: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
     @property
     def axes(self) -> tuple[tuple[str, str], ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen, validators
+from attrs import Factory, frozen, validators
 
 from gradiend_core.records.setting import setting
 
@@ -66,6 +67,11 @@ class DataSettings:
         0, "Extra neutral pairs: an unrelated word in a text that contains the feature.", validator=ge(0)
     )
     identity: bool = setting(False, "Whether words of the paradigm's other classes become neutral pairs.")
+    related: Mapping[str, tuple[str, ...]] = setting(
+        Factory(dict),
+        "Words that tell the classes apart and are not learned from, the n-th of a class beside the n-th of"
+        " another; they replace those of the paradigm.",
+    )
     split: tuple[float, float, float] = setting((0.6, 0.2, 0.2), "The shares of train, validation and test.")
     split_by: str = setting(
         "text",

@@ -13,10 +13,16 @@ from gradiend_core.gradients.batching import example_batches
 from gradiend_core.gradients.examples import subset
 from gradiend_core.progress import progress
 from gradiend_core.records.candidate import Candidate, TextScores
+from gradiend_core.records.edit import EditScores
 from gradiend_core.records.goal import Goal
-from gradiend_core.records.pair import code_of
+from gradiend_core.records.metric import Metric
+from gradiend_core.records.pair import SPLITS, code_of
+from gradiend_core.rewriting.ordinary import OrdinaryText, axis_words, halves
 from gradiend_core.roles.abilities import KnowsWords, ScoresTexts
 from gradiend_core.roles.evaluator import EvaluationTask
+
+#: texts that edits are chosen by and reported of, half and half
+ORDINARY = 200
 
 
 class SlotProbabilities:
@@ -32,7 +38,7 @@ class SlotProbabilities:
         rows = [row for row, pair in enumerate(whole.pairs) if code_of(pair, classes) == sign][:most]
         self.source, self.examples = task.source, subset(whole, rows)
         self.first_is_factual = sign > 0
-        words = _words(task)
+        words = axis_words(task.data.words, task.feature.classes)
         shared = {word.lower() for word in words[0]} & {word.lower() for word in words[1]}
         #: the source where words are looked up, None where each row has its own two fillers
         self.by_words = task.source if isinstance(task.source, KnowsWords) and not shared else None
@@ -69,13 +75,6 @@ class SlotProbabilities:
         return probabilities
 
 
-def _words(task: EvaluationTask) -> list[list[str]]:
-    """The words of the two ends of the axis; all others together have what the first class has not."""
-    classes, words = task.feature.classes, task.data.words
-    named = [[name] if name in words else [name for name in words if name not in classes] for name in classes]
-    return [[word for name in names for word in words[name]] for names in named]
-
-
 def _entries(
     ids: Sequence[Sequence[int]], rows_of_batch: Sequence[int], device: torch.device
 ) -> tuple[Tensor, Tensor]:
@@ -105,11 +104,15 @@ class Measure:
     """What a candidate is judged by: probabilities on the texts of some classes, and the scores of neutral
     texts."""
 
-    def __init__(self, task: EvaluationTask, source: ScoresTexts, max_texts: int) -> None:
+    def __init__(
+        self, task: EvaluationTask, source: ScoresTexts, max_texts: int, ordinary_texts: int
+    ) -> None:
         self.task, self.source, self.max_texts = task, source, max_texts
+        self.ordinary_texts = ordinary_texts
         texts, model = task.data.neutral_texts[:max_texts], task.gradients.model
         self.prepared = source.prepare_texts(texts, task.tokenizer, model, task.seed) if texts else []
         self._slots: dict[tuple[str, str], SlotProbabilities] = {}
+        self._halves: tuple[OrdinaryText | None, OrdinaryText | None] | None = None
 
     def slots(self, split: str, texts_of: str) -> SlotProbabilities:
         key = split, texts_of
@@ -120,6 +123,13 @@ class Measure:
     def language(self) -> TextScores | None:
         """Scores of the neutral texts by the model as it is now."""
         return self.source.score_texts(self.task.gradients.model, self.prepared) if self.prepared else None
+
+    def ordinary(self, split: str) -> OrdinaryText | None:
+        """The ordinary text of a split: one half belongs to validation, by which edits are chosen, the other
+        to test. The model must be unedited when it is first asked for."""
+        if self._halves is None:
+            self._halves = halves(self.task, self.source, self.ordinary_texts)
+        return self._halves[split == SPLITS[-1]]
 
     def candidate(
         self,
@@ -132,13 +142,36 @@ class Measure:
         """The model as it is now; `language` where it is known already."""
         model = self.task.gradients.model
         probabilities = {name: self.slots(split, name)(model) for name in texts_of}
-        return Candidate(feature_factor, learning_rate, probabilities, language or self.language())
+        text = self.ordinary(split)
+        ordinary = text(model) if text else None
+        return Candidate(feature_factor, learning_rate, probabilities, language or self.language(), ordinary)
 
 
-def measure_of(task: EvaluationTask, max_texts: int) -> Measure:
-    """Raises ConfigError for a source that cannot score text."""
+def edit_scores(goal: Goal, candidate: Candidate) -> EditScores:
+    """What is reported of a model: at the slots of its goal's texts, on neutral and on ordinary text."""
+    values, language, ordinary = (
+        goal_values(goal, candidate.probabilities),
+        candidate.language,
+        candidate.ordinary,
+    )
+    tokens, n = language.n if language else 0, ordinary.n if ordinary else 0
+    both = torch.cat([candidate.probabilities[name] for name in goal.texts]).mean(0)
+    share = float(both[goal.classes.index(goal.of)] / both.sum()) if both.sum() > 0 else None
+    return EditScores(
+        Metric(float(values.mean()), len(values)),
+        Metric(share, len(values)),
+        Metric(language.mean if language else None, tokens),
+        Metric(ordinary.perplexity if ordinary else None, n),
+        Metric(ordinary.kl if ordinary else None, n),
+        Metric(ordinary.unwanted_kl if ordinary else None, n),
+        Metric(ordinary.agreement if ordinary else None, n),
+    )
+
+
+def measure_of(task: EvaluationTask, max_texts: int, ordinary_texts: int = ORDINARY) -> Measure:
+    """On at most so many texts of each kind. Raises ConfigError for a source that cannot score text."""
     if not isinstance(task.source, ScoresTexts):
         raise ConfigError(
             f"{type(task.source).__name__} has no language modelling score, which an edit is judged by"
         )
-    return Measure(task, task.source, max_texts)
+    return Measure(task, task.source, max_texts, ordinary_texts)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from gradiend_core.records.candidate import TextScores
+from gradiend_core.records.candidate import TextPredictions, TextScores
 from gradiend_core.records.report import Report
 from gradiend_core.roles.source import Examples, GradientSource
 
@@ -26,6 +26,10 @@ class ScoresTexts(Protocol):
     def score_texts(self, model: nn.Module, prepared: Any) -> TextScores:
         """How well a model predicts texts, by text; of two models the one with the higher mean score models
         them better."""
+
+    def predicted(self, model: nn.Module, prepared: Any) -> Iterator[TextPredictions]:
+        """What a model predicts at every token of texts that is to be predicted, batch by batch, in an order
+        that is always the same."""
 
 
 @runtime_checkable
@@ -58,6 +62,14 @@ class FillsSlots(Protocol):
     def filled(self, batch: Any, filler: int) -> tuple[Any, Tensor]:
         """The batch with the factual (0) or the alternative (1) filler in its slots, and the positions of
         those, [examples]."""
+
+
+@runtime_checkable
+class TakesSpans(Protocol):
+    """A gradient source whose losses can be had for fillers of any number of tokens too."""
+
+    def spans(self) -> GradientSource:
+        """The source of those; for fillers of one token its losses are the same."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
-from gradiend_core.roles.source import Examples
+from gradiend_core.roles.source import Examples, GradientSource
 
 if TYPE_CHECKING:
     import torch
@@ -53,6 +53,10 @@ class ModelGradients(GradientMatrix, Protocol):
     @property
     def model(self) -> nn.Module:
         """In evaluation mode."""
+
+    @property
+    def source(self) -> GradientSource:
+        """What gives the losses."""
 
     def over(self, scope: ParameterScope) -> ModelGradients:
         """The gradient matrix of the same model and source over another scope."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from gradiend_core.records.contribution import Trait
+from gradiend_core.records.edit import EditScores
 from gradiend_core.records.goal import goal_of
 from gradiend_core.records.metric import shown
 from gradiend_core.records.report import chosen_edits
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.run.run import Run
 
-#: what is measured of an edit; what a goal is about is named by the goal
-MEASURES = {"probability": "", "lms": "language modelling score", "perplexity": "perplexity"}
+#: what is measured of an edit, and how it is shown; what a goal is about is named by the goal
+MEASURES = {
+    "probability": "",
+    "share": "share of the class in the probability of both",
+    "lms": "language modelling score",
+    "perplexity": "perplexity of ordinary text",
+    "kl": "KL divergence of ordinary text from the unedited model, in nats a token",
+    "unwanted_kl": "of it outside the feature's words",
+    "agreement": "tokens with the same likeliest prediction",
+}
 
 
 def model_card(
@@ -21,7 +28,7 @@ def model_card(
     update: WeightUpdate,
     strength: float = 1.0,
     keep: float = 1.0,
-    scores: Mapping[str, tuple[float | None, float | None]] | None = None,
+    scores: tuple[EditScores, EditScores] | None = None,
 ) -> str:
     """The card of an update of a run for a goal, as Markdown. `scores`, before and after, are those of an
     update that is not the chosen one; without them the card has those of the chosen one."""
@@ -46,16 +53,15 @@ def model_card(
     if encodings := run.report_with(Trait.READS_ENCODINGS, axis):
         facts["encoder, test correlation"] = shown(encodings.get("test.correlation"))
     if scores is None and (chosen := chosen_edits(run.axis_reports[axis]).get(toward)):
-        scores = {
-            name: (getattr(chosen.before, name).value, getattr(chosen.after, name).value) for name in MEASURES
-        }
+        scores = chosen.before, chosen.after
     of_goal = (
         f"P({goal.of}) on test texts of {goal.texts_of}"
         if goal.sign
         else "balance of both classes on all test texts"
     )
-    for name, (before, after) in (scores or {}).items():
-        facts[f"{MEASURES[name] or of_goal}, before and after"] = f"{shown(before)}, {shown(after)}"
+    for name, what in MEASURES.items() if scores else ():
+        before, after = (shown(getattr(side, name).value) for side in scores)
+        facts[f"{what or of_goal}, before and after"] = f"{before}, {after}"
     lines = [
         "---",
         f"base_model: {model}",

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from attrs import evolve
 
+from gradiend_core.data.reservoir import Reservoir
+from gradiend_core.data.rules import check_related
 from gradiend_core.data.texts import read_texts, watched
 from gradiend_core.errors import DataError
 from gradiend_core.plugins.registry import Registry
-from gradiend_core.records.pair import PairData, check_class_names
+from gradiend_core.records.pair import SPLITS, PairData, check_class_names
 from gradiend_core.records.run import Choice, DataSettings, GeneralSettings
 from gradiend_core.records.text import Text
 from gradiend_core.roles.kinds import PARADIGM, TEXT
 from gradiend_core.roles.paradigm import PairingTask
 
 IN_MEMORY = "in memory"
+#: texts that are kept for evaluations, at most
+ORDINARY = 20_000
 
 
 class DataMaker:
@@ -52,7 +57,8 @@ class DataMaker:
     def _pairs(self, texts: Iterable[Text], settings: DataSettings, divided: bool = True) -> PairData:
         data = self.paradigm.pairs(PairingTask(watched(texts), settings, self.general.seed, divided))
         check_class_names(data.classes)
-        return data
+        check_related(settings.related, data.classes)
+        return evolve(data, related=settings.related) if settings.related else data
 
     def _named(self, texts: Any) -> Any:
         """What stands behind a name, where a plugin has it; else the texts as they were given."""
@@ -62,6 +68,19 @@ class DataMaker:
     def texts(self) -> Iterator[str]:
         """The texts that pairs are made of."""
         return (text.text for text in self._read(self.settings))
+
+    def ordinary(self, data: PairData) -> list[Text]:
+        """Texts of which none of the training and validation pairs is made, in an order drawn by the seed; at
+        most ORDINARY."""
+        seen = {pair.text for pair in (*data.pairs, *data.neutral_pairs) if pair.split != SPLITS[-1]} | {""}
+        rng = random.Random(f"{self.general.seed}:ordinary")
+        sample: Reservoir[Text] = Reservoir(ORDINARY, rng)
+        for text in self._read(self.settings):
+            if (stripped := text.text.strip()) not in seen:
+                seen.add(stripped)
+                sample.offer(text)
+        rng.shuffle(sample.items)
+        return sample.items
 
     def _read(self, settings: DataSettings) -> Iterable[Text]:
         texts = self._texts

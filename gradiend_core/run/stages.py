@@ -15,15 +15,16 @@ The runner (`runner.py`) calls them; they know neither the runner nor a folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from attrs import evolve, frozen
 
-from gradiend_core.errors import DataError
+from gradiend_core.errors import DataError, ModelError
 from gradiend_core.gradients.batching import allowed_padding, micro_batches
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.padding import seen_padding
@@ -31,23 +32,25 @@ from gradiend_core.gradients.passes import model_errors
 from gradiend_core.gradients.store import matrix_of
 from gradiend_core.gradients.threads import choose_threads
 from gradiend_core.language.knowledge import language_problem
+from gradiend_core.language.loading import untrained_copy
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
 from gradiend_core.learning.selection import pruned
+from gradiend_core.records.contribution import Trait
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.funnel import Drop, Funnel, merge
 from gradiend_core.records.goal import goals_of
-from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, code_of
+from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, MinimalPair, PairData, code_of
 from gradiend_core.records.report import Report, Reports, chosen_edit, chosen_edits
 from gradiend_core.records.run import Choice
 from gradiend_core.records.scope import ParameterScope
-from gradiend_core.roles.abilities import IsFitted, KnowsWords
+from gradiend_core.roles.abilities import IsFitted, KnowsWords, TakesSpans
 from gradiend_core.roles.evaluator import EvaluationTask
 from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.kinds import EVALUATOR, LEARNER, POLICY, SELECTOR, VISUALIZER
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.roles.selector import SelectionTask
-from gradiend_core.roles.source import Examples
+from gradiend_core.roles.source import Examples, GradientSource
 from gradiend_core.run.model import LoadedModel
 from gradiend_core.run.setup import Setup
 from gradiend_core.run.state import Prepared
@@ -146,12 +149,14 @@ def _threads(setup: Setup, loaded: LoadedModel, examples: Examples) -> str:
     return choose_threads(setup.config.gradients.threads, trial, device)
 
 
-def gradients_over(setup: Setup, loaded: LoadedModel, scope: ParameterScope) -> GradientOperator:
-    """The gradient matrix of the run's model and source over any scope."""
+def gradients_over(
+    setup: Setup, loaded: LoadedModel, scope: ParameterScope, source: GradientSource | None = None
+) -> GradientOperator:
+    """The gradient matrix of the run's model and source, or of another one, over any scope."""
     settings = setup.config.gradients
     memory = settings.memory_gib * 2**30
     return GradientOperator(
-        loaded.model, setup.source, scope, memory=memory, checkpointing=settings.checkpointing
+        loaded.model, source or setup.source, scope, memory=memory, checkpointing=settings.checkpointing
     )
 
 
@@ -244,7 +249,47 @@ def evaluation_task(
         config.policy.kind,
         lambda goal: chosen_edit(reports, goal).update(feature),
         evaluable.controls,
+        lambda: setup.data.ordinary(evaluable.data),
+        partial(_spans, setup, evaluable.loaded, feature.scope),
+        partial(_untrained, setup, feature, axis, evaluable),
+        Trait.SUMS_GRADIENTS in setup.registry.get(LEARNER, config.learner.kind).traits,
     )
+
+
+def _spans(
+    setup: Setup, loaded: LoadedModel, scope: ParameterScope, pairs: Sequence[MinimalPair]
+) -> tuple[Examples, GradientOperator]:
+    """Pairs whose fillers may have any number of tokens, made ready, with their gradients."""
+    source = setup.source.spans() if isinstance(setup.source, TakesSpans) else setup.source
+    examples = source.prepare(tuple(pairs), loaded.tokenizer, loaded.model)
+    return examples, gradients_over(setup, loaded, scope, source)
+
+
+def _untrained(
+    setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, seed: int
+) -> EvaluationTask:
+    """The task of an axis on a copy of the model with random weights, from which its feature was learned."""
+    if isinstance(setup.source, IsFitted):
+        raise ModelError("this gradient source learns something itself, so no untrained model is compared")
+    loaded = LoadedModel(untrained_copy(evaluable.loaded.model, seed), evaluable.loaded.tokenizer, "")
+    gradients = gradients_over(setup, loaded, feature.scope)
+    choice = setup.config.learner
+    learner = setup.registry.build(LEARNER, choice.kind, choice.config)
+    examples = evaluable.examples
+    learned = learner.learn(
+        LearningTask(
+            gradients,
+            examples["train"],
+            examples["validation"],
+            examples[NEUTRAL_TRAINED],
+            evaluable.data.axes,
+            setup.seed,
+            lambda row: None,
+            None,
+        )
+    )[axis]
+    copied = evolve(evaluable, loaded=loaded, gradients=gradients)
+    return evaluation_task(setup, learned, axis, copied, {})
 
 
 def evaluate(

@@ -44,6 +44,9 @@ class SlotHeadSource(CausalSource):
     """A `FittedSource` and a `LanguageSource`; texts are scored as those of a causal model, without the
     head."""
 
+    #: a head is of one token
+    spans = None  # type: ignore[assignment]
+
     def __init__(self, config: SlotHeadSettings) -> None:
         super().__init__(config)
         self.config: SlotHeadSettings = config

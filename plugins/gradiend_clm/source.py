@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from attrs import evolve
+from attrs import evolve, fields_dict
 
-from gradiend_clm import CausalSettings
+from gradiend_clm import CausalSettings, CausalSpanSettings
 from gradiend_core.api import (
     Examples,
     GradientSettings,
+    GradientSource,
     MinimalPair,
     ModelError,
     SlotSource,
     TextBatch,
+    TextPredictions,
     TextRow,
     TextScores,
     TokenBatch,
@@ -27,6 +29,7 @@ from gradiend_core.api import (
     pad_id,
     prepare_slots,
     text_batches,
+    text_predictions,
     text_scores,
     token_limit,
 )
@@ -129,6 +132,15 @@ class CausalSource(SlotSource):
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the likelihood of a token given the text to its left."""
         return text_scores(model, prepared)
+
+    def predicted(self, model: nn.Module, prepared: list[TextBatch]) -> Iterator[TextPredictions]:
+        return text_predictions(model, prepared)
+
+    def spans(self) -> GradientSource:
+        from gradiend_clm.span import CausalSpanSource
+
+        same = {name: getattr(self.config, name) for name in fields_dict(CausalSettings)}
+        return CausalSpanSource(CausalSpanSettings(**same))
 
 
 def _looks_ahead(model: Any) -> bool:

@@ -9,8 +9,32 @@ from gradiend_core.api import SPLITS, Contribution, NoSettings, Trait, hookimpl,
 ge, gt, le = validators.ge, validators.gt, validators.le
 every = validators.deep_iterable
 
-METHODS = ("mean-difference", "random", "fine-tuning", "activation", "leace")
+METHODS = (
+    "mean-difference",
+    "random",
+    "fine-tuning",
+    "logit-bias",
+    "logit-contrast",
+    "output-rows",
+    "activation",
+    "leace",
+)
 MAX_TEXTS = "Texts that a number rests on, at most."
+
+
+@frozen
+class TransferSettings:
+    """Settings of `transfer`: whether the encoder reads words that it was not learned from."""
+
+    texts: int = setting(20, "Texts with each word, at most.", validator=ge(2))
+    least_texts: int = setting(5, "Texts that a word must stand in.", validator=ge(2))
+    random_directions: int = setting(
+        200, "Random directions that the feature is compared with; 0: none.", validator=ge(0)
+    )
+    controls: int = setting(20, "Pairs of unrelated words; 0: none.", validator=ge(0))
+    untrained: int = setting(
+        3, "Copies of the model with random weights, from which the feature is learned anew.", validator=ge(0)
+    )
 
 
 @frozen
@@ -24,7 +48,9 @@ class EncoderSettings:
     )
     max_pairs: int = setting(500, "Pairs of each class in each split, at most.", validator=ge(1))
     random_directions: int = setting(
-        8, "Random directions that the feature is compared with on the test split; 0: none.", validator=ge(0)
+        200,
+        "Random directions that the feature is compared with on the test split; 0: none.",
+        validator=ge(0),
     )
 
 
@@ -38,6 +64,26 @@ class DecoderSettings:
     )
     evaluations: int = setting(8, "Edits that the search tries for each goal.", validator=ge(2))
     max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
+    ordinary_texts: int = setting(
+        200, "Ordinary texts that edits are chosen by and reported of, half and half.", validator=ge(4)
+    )
+
+
+@frozen
+class BudgetSettings:
+    """Settings of `budget`: the strongest edit that leaves ordinary text as it is."""
+
+    max_kl: float = setting(
+        0.01,
+        "The KL divergence from the unedited model that an edit may cause outside the feature's words, in"
+        " nats a token of ordinary text.",
+        validator=gt(0),
+    )
+    max_perplexity: float = setting(
+        1.03,
+        "The factor by which the perplexity of tokens that are no words of the feature may grow.",
+        validator=gt(1),
+    )
 
 
 @frozen
@@ -64,14 +110,16 @@ class StabilitySettings:
 
 @frozen
 class WhereSettings:
-    """Settings of `where`: in which layers and components the feature is."""
+    """Settings of `where`: where the gradients of the feature are large."""
 
     top: int | float = setting(
         0.01,
         "The fraction (float) or number (int) of largest decoder weights that are located.",
         validator=gt(0),
     )
-    listed: int = setting(100, "The largest weights that are listed one by one.", validator=ge(0))
+    listed: int = setting(
+        100, "The largest weights, neurons and heads that are listed one by one.", validator=ge(0)
+    )
 
 
 @frozen
@@ -93,6 +141,9 @@ class BaselineSettings:
     )
     evaluations: int = setting(8, "Edits that each search tries.", validator=ge(2))
     max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
+    ordinary_texts: int = setting(
+        200, "Ordinary texts that edits are chosen by and reported of, half and half.", validator=ge(4)
+    )
     pairs: int = setting(256, "Training pairs that the mean differences rest on.", validator=ge(2))
     steps: int = setting(30, "Steps of fine-tuning.", validator=ge(1))
     batch_size: int = setting(16, "Pairs in a batch of fine-tuning.", validator=ge(1))
@@ -132,11 +183,17 @@ class StrengthSettings:
 def gradiend_policies() -> list[Contribution]:
     return [
         Contribution(
+            "budget",
+            BudgetSettings,
+            "gradiend_evaluators.policies:Budget",
+            "the strongest edit that leaves ordinary text as it is, but for the feature's words",
+            traits={Trait.DEFAULT},
+        ),
+        Contribution(
             "threshold",
             ThresholdSettings,
             "gradiend_evaluators.policies:Threshold",
             "the strongest edit that keeps a share of the language modelling score",
-            traits={Trait.DEFAULT},
         ),
         Contribution(
             "product",
@@ -158,6 +215,16 @@ def gradiend_policies() -> list[Contribution]:
 def gradiend_evaluators() -> list[Contribution]:
     paper = "arXiv 2502.01406, section 4"
     return [
+        Contribution(
+            "transfer",
+            TransferSettings,
+            "gradiend_evaluators.transfer:TransferEvaluator",
+            "whether the encoder reads words that it was not learned from, beside what chance and a model"
+            " with random weights give",
+            "arXiv 1810.03292, 1909.03368",
+            traits={Trait.SHOWS_FEATURE},
+            section="encoder",
+        ),
         Contribution(
             "encoder",
             EncoderSettings,
@@ -181,8 +248,7 @@ def gradiend_evaluators() -> list[Contribution]:
             "baselines",
             BaselineSettings,
             "gradiend_evaluators.baselines:BaselineEvaluator",
-            "the feature's edit beside simpler ones, of weights and of activations, at one language modelling"
-            " score",
+            "the feature's edit beside simpler ones, of weights, activations and outputs, under one budget",
             by_default=False,
         ),
         Contribution(
@@ -212,7 +278,7 @@ def gradiend_evaluators() -> list[Contribution]:
             "where",
             WhereSettings,
             "gradiend_evaluators.where:WhereEvaluator",
-            "in which layers and components the feature is",
+            "in which neurons, heads, layers and components the gradients of the feature are large",
             section="where",
         ),
         Contribution(

@@ -1,4 +1,4 @@
-"""What simpler edits do at the same cost in language modelling: is the learned feature worth its training?
+"""What simpler edits do under the same budget: is the learned feature worth its training?
 
 Each is searched for in the same way, with the same texts, policy and number of evaluations. Over the
 feature's scope:
@@ -10,6 +10,13 @@ feature's scope:
                       minus those before (a task vector, arXiv 2212.04089)
     random            a direction that nothing was learned for
 
+Of the outputs, and nothing else. Whoever wants a word to be likelier needs no more than that; what is related
+to the word does not follow:
+
+    logit-bias        a number added to the logits of the class's words, wherever the model predicts
+    logit-contrast    the same, and taken from those of the other class
+    output-rows       of the feature's edit only the rows of the output layer that are words of the classes
+
 In the output of a layer, which its name ends with, while all weights stay as they are:
 
     activation        the mean difference at the fillers of both classes, added at every token
@@ -20,7 +27,7 @@ In the output of a layer, which its name ends with, while all weights stay as th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import cycle
 
@@ -31,6 +38,7 @@ from torch import Tensor
 from gradiend_core.api import (
     Candidate,
     Edit,
+    EditScores,
     EvaluationTask,
     FillsSlots,
     Goal,
@@ -41,27 +49,46 @@ from gradiend_core.api import (
     Report,
     Rewriter,
     Table,
+    TextScores,
     Trials,
     WeightEdit,
     WeightUpdate,
     bracket,
     choose,
-    goal_values,
+    edit_scores,
     labels_of,
     mean_gradients,
     measure_of,
+    shown,
 )
 from gradiend_evaluators import BaselineSettings
 from gradiend_evaluators.activations import added_difference, chosen_layers, erased
-from gradiend_evaluators.uncertainty import difference_interval
+from gradiend_evaluators.following import OwnWords, RelatedOdds
+from gradiend_evaluators.outputs import logit_bias, only_output_rows
+from gradiend_evaluators.uncertainty import mean_interval
 
+#: what is edited in the outputs alone
+OUTPUTS = ("logit-bias", "logit-contrast", "output-rows")
+#: columns that are metrics of the same name
+MEASURES = (
+    "share",
+    "related_log_odds",
+    "specificity",
+    "kl",
+    "unwanted_kl",
+    "base_perplexity",
+    "rewritten_perplexity",
+    "top1_agreement",
+)
 #: the length of a step of fine-tuning, relative to the weights
 STEP = 5e-4
 
 
 @frozen
 class EditRow:
-    """The best edit of one method: its length relative to what it changes, and what it does on test texts."""
+    """The best edit of one method: its length relative to what it changes; what it does on test texts, on
+    ordinary text and on neutral text (`EditScores`); how far related words follow it, in log-odds, with the
+    interval; and how often the word of slots where the class would be wrong is still the likeliest."""
 
     toward: str
     method: str
@@ -69,11 +96,38 @@ class EditRow:
     relative_length: float
     base_probability: float
     probability: float
-    base_lms: float
-    lms: float
-    lms_low: float | None
-    lms_high: float | None
+    share: float | None
+    related_log_odds: float | None
+    related_low: float | None
+    related_high: float | None
+    base_specificity: float | None
+    specificity: float | None
+    kl: float | None
+    unwanted_kl: float | None
+    base_perplexity: float | None
+    rewritten_perplexity: float | None
+    top1_agreement: float | None
+    base_lms: float | None
+    lms: float | None
     n: int
+
+
+@frozen(eq=False)
+class Compared:
+    """What all edits of a run are measured by, and what the unedited model does there."""
+
+    measure: Measure
+    language: TextScores | None
+    related: RelatedOdds
+    odds: Tensor | None
+    own_words: OwnWords
+    right: float | None
+
+    @classmethod
+    def of(cls, task: EvaluationTask, config: BaselineSettings) -> Compared:
+        measure, model = measure_of(task, config.max_texts, config.ordinary_texts), task.gradients.model
+        related, own_words = RelatedOdds(task), OwnWords(task)
+        return cls(measure, measure.language(), related, related(model), own_words, own_words(model))
 
 
 class BaselineEvaluator:
@@ -83,13 +137,10 @@ class BaselineEvaluator:
         self.config = config
 
     def evaluate(self, task: EvaluationTask) -> Report:
-        measure, feature = measure_of(task, self.config.max_texts), task.feature
-        language = measure.language()
-        if language is None:
-            warning = (
-                "there is no neutral text, so no language modelling score could be equal, and no edits were"
-                " compared"
-            )
+        feature, compared = task.feature, Compared.of(task, self.config)
+        measure = compared.measure
+        if measure.ordinary("test") is None:
+            warning = "there is no ordinary text that was not learned from, so no edits were compared"
             return Report("baselines", {}, warnings=(warning,))
         warnings: list[str] = []
         rows: list[EditRow] = []
@@ -101,39 +152,34 @@ class BaselineEvaluator:
             )
         with Rewriter(task.gradients.model, feature.scope) as rewriter:
             for goal in task.goals:
-                base = measure.candidate("validation", task.policy.texts_of(goal), language=language)
-                before = measure.candidate("test", goal.texts, language=language).probabilities
+                base = measure.candidate("validation", task.policy.texts_of(goal), language=compared.language)
+                before = edit_scores(goal, measure.candidate("test", goal.texts, language=compared.language))
                 for method, edit in self._edits(task, goal, rewriter):
-                    best, after = self._best(task, goal, edit, measure, base)
+                    rows.append(self._row(task, goal, method, edit, compared, base, before))
                     rewriter.restore()
-                    assert best.language
-                    low, high = difference_interval(
-                        language.scores, best.language.scores, task.seed, counts=language.tokens
-                    ) or (None, None)
-                    row = EditRow(
-                        goal.name,
-                        method,
-                        best.learning_rate,
-                        abs(best.learning_rate) * edit.relative_length,
-                        float(goal_values(goal, before).mean()),
-                        float(goal_values(goal, after).mean()),
-                        base.lms,
-                        best.lms,
-                        low,
-                        high,
-                        sum(map(len, after.values())),
-                    )
-                    rows.append(row)
         metrics: Metrics = {}
         for row in rows:
-            metrics[row.toward, row.method, "rewritten_probability"] = Metric(row.probability, row.n)
-            metrics[row.toward, row.method, "rewritten_lms"] = Metric(row.lms, language.n)
-        return Report("baselines", metrics, {"edits": Table.of(EditRow, rows)}, tuple(warnings))
+            values = {"rewritten_probability": row.probability, "rewritten_lms": row.lms}
+            values |= {name: getattr(row, name) for name in MEASURES}
+            metrics |= {
+                (row.toward, row.method, name): Metric(value, row.n) for name, value in values.items()
+            }
+        lines = [_line(goal.name, [row for row in rows if row.toward == goal.name]) for goal in task.goals]
+        tables = {"edits": Table.of(EditRow, rows)}
+        return Report("baselines", metrics, tables, tuple(warnings), tuple(filter(None, lines)))
 
-    def _best(
-        self, task: EvaluationTask, goal: Goal, edit: Edit, measure: Measure, base: Candidate
-    ) -> tuple[Candidate, Mapping[str, Tensor]]:
-        """The best edit by the policy, and its test probabilities."""
+    def _row(
+        self,
+        task: EvaluationTask,
+        goal: Goal,
+        method: str,
+        edit: Edit,
+        compared: Compared,
+        base: Candidate,
+        before: EditScores,
+    ) -> EditRow:
+        """The best edit of a method by the policy, measured."""
+        measure, model = compared.measure, task.gradients.model
 
         def score(candidate: Candidate) -> float | None:
             return task.policy.score(goal, candidate, base)
@@ -149,9 +195,37 @@ class BaselineEvaluator:
         edit.restore()
         if best.learning_rate:
             edit.apply(best.learning_rate)
-        after = measure.candidate("test", goal.texts, language=best.language).probabilities
+        candidate = measure.candidate("test", goal.texts, language=best.language)
+        after = edit_scores(goal, candidate)
+        followed = compared.related.followed(goal, compared.odds, compared.related(model))
+        right = compared.own_words(model)
         edit.restore()
-        return best, after
+        low, high = (mean_interval(followed.numpy(), task.seed) if followed is not None else None) or (
+            None,
+            None,
+        )
+        return EditRow(
+            goal.name,
+            method,
+            best.learning_rate,
+            abs(best.learning_rate) * edit.relative_length,
+            before.probability.value or 0.0,
+            after.probability.value or 0.0,
+            after.share.value,
+            float(followed.mean()) if followed is not None else None,
+            low,
+            high,
+            compared.right,
+            right,
+            after.kl.value,
+            after.unwanted_kl.value,
+            before.perplexity.value,
+            after.perplexity.value,
+            after.agreement.value,
+            before.lms.value,
+            after.lms.value,
+            after.probability.n,
+        )
 
     def _edits(self, task: EvaluationTask, goal: Goal, rewriter: Rewriter) -> Iterator[tuple[str, Edit]]:
         """The feature's edit and its rivals; what has a direction is no way to make both classes alike."""
@@ -163,12 +237,25 @@ class BaselineEvaluator:
         of_class, of_other = ((labels == code).nonzero()[:, 0].tolist() for code in _codes(goal))
         some = of_other[: self.config.pairs // 2] + of_class[: self.config.pairs // 2]
         for method in self.config.methods:
-            if method in ("activation", "leace"):
+            if method in OUTPUTS:
+                if (edited := self._output_edit(task, method, goal, update, rewriter)) is not None:
+                    yield method, edited
+            elif method in ("activation", "leace"):
                 if isinstance(task.source, FillsSlots) and (goal.sign or method == "leace"):
                     yield from self._activation_edits(task, method, some, goal)
             elif goal.sign:
                 vector = goal.sign * self._direction(method, task, of_class, of_other, rewriter)
                 yield method, WeightEdit(rewriter, evolve(update, direction=vector, feature_factor=0.0))
+
+    def _output_edit(
+        self, task: EvaluationTask, method: str, goal: Goal, update: WeightUpdate, rewriter: Rewriter
+    ) -> Edit | None:
+        if not goal.sign:
+            return None
+        if method == "output-rows":
+            rows = only_output_rows(task, goal, update)
+            return WeightEdit(rewriter, rows) if rows else None
+        return logit_bias(task, goal, contrast=method == "logit-contrast")
 
     def _activation_edits(
         self, task: EvaluationTask, method: str, rows: Sequence[int], goal: Goal
@@ -182,7 +269,7 @@ class BaselineEvaluator:
     def _direction(
         self, method: str, task: EvaluationTask, of_class: list[int], of_other: list[int], rewriter: Rewriter
     ) -> Tensor:
-        """Toward the class whose training pairs are `own`."""
+        """Toward the class of the goal, from its training pairs and those of the other."""
         if method == "random":
             generator = torch.Generator().manual_seed(task.seed)
             return torch.randn(task.feature.scope.size, generator=generator).to(task.gradients.device)
@@ -210,6 +297,16 @@ class BaselineEvaluator:
             rewriter.apply(WeightUpdate(moved, scope, 0.0, 1.0))
         rewriter.restore()
         return moved
+
+
+def _line(toward: str, rows: Sequence[EditRow]) -> str:
+    """The feature beside what needs no method, in words."""
+
+    def told(row: EditRow) -> str:
+        return f"{row.method} P {row.probability:.3f}, related words {shown(row.related_log_odds, '+.2f')}"
+
+    named = [row for row in rows if row.method in ("feature", *OUTPUTS)]
+    return f"baselines toward {toward}, at one budget: {'; '.join(map(told, named))}" if named else ""
 
 
 def _codes(goal: Goal) -> tuple[float, float]:

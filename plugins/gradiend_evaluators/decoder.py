@@ -6,7 +6,7 @@ The language modelling score is that of all neutral texts, for choice and report
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from attrs import frozen
@@ -15,7 +15,6 @@ from torch import Tensor
 from gradiend_core.api import (
     Candidate,
     ChosenEdit,
-    EditScores,
     EvaluationTask,
     Goal,
     Measure,
@@ -25,17 +24,18 @@ from gradiend_core.api import (
     Rewriter,
     ScoresTexts,
     Table,
-    TextScores,
     Trials,
     WeightEdit,
     bracket,
     choose,
+    edit_scores,
     goal_values,
     grid,
     measure_of,
 )
 from gradiend_evaluators import DecoderSettings
-from gradiend_evaluators.uncertainty import difference_interval
+from gradiend_evaluators.following import RelatedOdds
+from gradiend_evaluators.uncertainty import difference_interval, mean_interval
 
 
 @frozen
@@ -48,6 +48,9 @@ class CandidateRow:
     probability: float
     lms: float | None
     perplexity: float | None
+    kl: float | None
+    unwanted_kl: float | None
+    unwanted_bound: float | None
     score: float | None
     chosen: bool
 
@@ -66,6 +69,18 @@ class ProbabilityRow:
     n: int
 
 
+@frozen
+class RelatedRow:
+    """A pair of related words: the log-odds of the goal's class against the other where either stands, by the
+    unedited and by the edited model."""
+
+    toward: str
+    word: str
+    other: str
+    base: float
+    rewritten: float
+
+
 @frozen(eq=False)
 class Outcome:
     """What was tried for a goal, with its scores, which was taken, and what both models do on test texts, by
@@ -75,8 +90,9 @@ class Outcome:
     candidates: Sequence[Candidate]
     scores: Sequence[float | None]
     best: Candidate
-    before: Mapping[str, Tensor]
-    after: Mapping[str, Tensor]
+    before: Candidate
+    after: Candidate
+    odds: tuple[Tensor | None, Tensor | None]
 
 
 class DecoderEvaluator:
@@ -92,33 +108,49 @@ class DecoderEvaluator:
                 " looked for"
             )
             return Report("decoder", {}, warnings=(missing,))
-        classes, measure = task.feature.classes, measure_of(task, self.config.max_texts)
+        classes = task.feature.classes
+        measure = measure_of(task, self.config.max_texts, self.config.ordinary_texts)
         language = measure.language()
-        base = measure.candidate("test", classes, language=language).probabilities
+        base = measure.candidate("test", classes, language=language)
+        related = RelatedOdds(task)
+        odds = related(task.gradients.model)
         with Rewriter(task.gradients.model, task.feature.scope) as rewriter:
-            outcomes = [self._outcome(task, goal, measure, rewriter, language, base) for goal in task.goals]
+            outcomes = [
+                self._outcome(task, goal, measure, rewriter, base, related, odds) for goal in task.goals
+            ]
         warnings = [
             f"no candidate toward {outcome.goal.name} beats the unedited model by the policy, so it stays as"
             " it is"
             for outcome in outcomes
-            if language and not outcome.best.learning_rate
+            if base.ordinary and not outcome.best.learning_rate
         ]
-        if not language:
+        if not base.ordinary:
             warnings.append(
-                "there is no neutral text, so no language modelling score guards the edit, and none is made"
+                "there is no ordinary text that was not learned from, so nothing guards the edit; give more"
+                " texts"
             )
-        edits = tuple(chosen_edit(outcome, language, task) for outcome in outcomes)
+        edits = tuple(chosen_edit(outcome, task) for outcome in outcomes)
         metrics: Metrics = {}
         for outcome, edit in zip(outcomes, edits, strict=True):
-            metrics |= _metrics(outcome, edit, language, task.seed)
+            metrics |= _metrics(outcome, edit, related, task.seed)
         probabilities = [row for outcome in outcomes for row in _probabilities(outcome, measure, task.seed)]
         tables = {
             "candidates": Table.of(
                 CandidateRow, [row for outcome in outcomes for row in _candidates(outcome)]
             ),
             "probabilities": Table.of(ProbabilityRow, probabilities),
+            "related": Table.of(
+                RelatedRow, [row for outcome in outcomes for row in _related(outcome, related)]
+            ),
         }
-        lines = tuple(_line(outcome.goal, edit) for outcome, edit in zip(outcomes, edits, strict=True))
+        lines = tuple(
+            _line(
+                outcome.goal,
+                edit,
+                value.value if (value := metrics.get((edit.goal, "related_log_odds"))) else None,
+            )
+            for outcome, edit in zip(outcomes, edits, strict=True)
+        )
         return Report("decoder", metrics, tables, tuple(warnings), lines, edits)
 
     def _outcome(
@@ -127,13 +159,14 @@ class DecoderEvaluator:
         goal: Goal,
         measure: Measure,
         rewriter: Rewriter,
-        language: TextScores | None,
-        before: Mapping[str, Tensor],
+        before: Candidate,
+        related: RelatedOdds,
+        odds: Tensor | None,
     ) -> Outcome:
         rewriter.restore()
         texts_of, direction = task.policy.texts_of(goal), task.rewrite.direction
         factors = task.rewrite.feature_factors or task.feature.factors(goal.name, direction)
-        unedited = measure.candidate("validation", texts_of, factors[0], language=language)
+        unedited = measure.candidate("validation", texts_of, factors[0], language=before.language)
 
         def score(candidate: Candidate) -> float | None:
             return task.policy.score(goal, candidate, unedited)
@@ -153,11 +186,13 @@ class DecoderEvaluator:
                     goal.name, best.learning_rate, feature_factor=best.feature_factor, direction=direction
                 )
             )
-        after = measure.candidate("test", task.feature.classes, language=best.language).probabilities
-        return Outcome(goal, candidates, [score(candidate) for candidate in candidates], best, before, after)
+        after = measure.candidate("test", task.feature.classes, language=best.language)
+        scores = [score(candidate) for candidate in candidates]
+        followed = related(task.gradients.model) if best.learning_rate else odds
+        return Outcome(goal, candidates, scores, best, before, after, (odds, followed))
 
 
-def chosen_edit(outcome: Outcome, language: TextScores | None, task: EvaluationTask) -> ChosenEdit:
+def chosen_edit(outcome: Outcome, task: EvaluationTask) -> ChosenEdit:
     """The edit that was taken, with what the model did before and does after it."""
     goal, best = outcome.goal, outcome.best
     return ChosenEdit(
@@ -165,49 +200,60 @@ def chosen_edit(outcome: Outcome, language: TextScores | None, task: EvaluationT
         best.feature_factor,
         best.learning_rate,
         task.rewrite.direction,
-        _scores(goal, outcome.before, language),
-        _scores(goal, outcome.after, best.language),
+        edit_scores(goal, outcome.before),
+        edit_scores(goal, outcome.after),
         task.policy_name,
     )
 
 
-def _scores(goal: Goal, probabilities: Mapping[str, Tensor], language: TextScores | None) -> EditScores:
-    n = len(probabilities[goal.texts_of]) if goal.sign else sum(map(len, probabilities.values()))
-    tokens = language.n if language else 0
-    return EditScores(
-        Metric(float(goal_values(goal, probabilities).mean()), n),
-        Metric(language.mean if language else None, tokens),
-        Metric(language.perplexity if language else None, tokens),
-    )
-
-
-def _metrics(outcome: Outcome, edit: ChosenEdit, language: TextScores | None, seed: int) -> Metrics:
-    best, n, tokens = outcome.best, edit.before.probability.n, edit.before.lms.n
+def _metrics(outcome: Outcome, edit: ChosenEdit, related: RelatedOdds, seed: int) -> Metrics:
+    before, after, n = edit.before, edit.after, edit.before.probability.n
     metrics = {
-        "base_probability": edit.before.probability,
-        "rewritten_probability": edit.after.probability,
+        "base_probability": before.probability,
+        "rewritten_probability": after.probability,
+        "base_share": before.share,
+        "share": after.share,
         "learning_rate": Metric(edit.learning_rate, n),
         "feature_factor": Metric(edit.feature_factor, n),
         "n": Metric(n, n),
-        "base_lms": edit.before.lms,
-        "base_perplexity": edit.before.perplexity,
-        "lms_tokens": Metric(tokens, tokens),
-        "rewritten_lms": edit.after.lms,
-        "rewritten_perplexity": edit.after.perplexity,
+        "kl": after.kl,
+        "unwanted_kl": after.unwanted_kl,
+        "base_perplexity": before.perplexity,
+        "rewritten_perplexity": after.perplexity,
+        "top1_agreement": after.agreement,
+        "ordinary_tokens": Metric(after.kl.n, after.kl.n),
+        "base_lms": before.lms,
+        "rewritten_lms": after.lms,
+        "lms_tokens": Metric(before.lms.n, before.lms.n),
     }
-    if language and best.language:
-        interval = difference_interval(language.scores, best.language.scores, seed, counts=language.tokens)
+    if cost := outcome.after.ordinary:
+        sums = {"inside_kl": cost.inside, "split_kl": cost.split, "outside_kl": cost.outside}
+        metrics |= {name: Metric(float(values.sum()) / cost.n, cost.n) for name, values in sums.items()}
+    one, two = outcome.before.language, outcome.best.language
+    if one and two:
+        interval = difference_interval(one.scores, two.scores, seed, counts=one.tokens)
         low, high = interval or (None, None)
-        metrics |= {"lms_change_low": Metric(low, tokens), "lms_change_high": Metric(high, tokens)}
+        metrics |= {"lms_change_low": Metric(low, one.n), "lms_change_high": Metric(high, one.n)}
+    if (followed := related.followed(outcome.goal, *outcome.odds)) is not None:
+        low, high = mean_interval(followed.numpy(), seed) or (None, None)
+        values = {"related_log_odds": float(followed.mean()), "related_low": low, "related_high": high}
+        metrics |= {name: Metric(value, len(followed)) for name, value in values.items()}
     return {(edit.goal, name): metric for name, metric in metrics.items()}
 
 
-def _line(goal: Goal, edit: ChosenEdit) -> str:
+def _line(goal: Goal, edit: ChosenEdit, followed: float | None) -> str:
     before, after = edit.before, edit.after
+    effect = f"{'P' if goal.sign else 'balance'} {before.probability.shown()} → {after.probability.shown()}"
+    if not edit.learning_rate:
+        return f"edit      toward {goal.name}: none, {effect}"
+    if followed is not None:
+        effect += f", related words follow by {followed:+.2f} log-odds"
     return (
-        f"rewriting toward {goal.name}: {'P' if goal.sign else 'balance'} {before.probability.shown()} →"
-        f" {after.probability.shown()}, language modelling {before.lms.shown()} → {after.lms.shown()}"
-        f" (learning rate {edit.learning_rate:.3g}, feature factor {edit.feature_factor:+g})"
+        f"edit      toward {goal.name}: {effect}; on ordinary text perplexity"
+        f" {before.perplexity.shown('.2f')} → {after.perplexity.shown('.2f')}, KL {after.kl.shown('.4f')}, of"
+        f" it unwanted {after.unwanted_kl.shown('.4f')}, the same likeliest token"
+        f" {after.agreement.shown('.1%')} (learning rate {edit.learning_rate:.3g}, feature factor"
+        f" {edit.feature_factor:+g})"
     )
 
 
@@ -220,6 +266,7 @@ def _candidates(outcome: Outcome) -> list[CandidateRow]:
             float(goal_values(outcome.goal, candidate.probabilities).mean()),
             candidate.language.mean if candidate.language else None,
             candidate.language.perplexity if candidate.language else None,
+            *_costs(candidate),
             score,
             candidate is outcome.best,
         )
@@ -227,11 +274,26 @@ def _candidates(outcome: Outcome) -> list[CandidateRow]:
     ]
 
 
+def _related(outcome: Outcome, related: RelatedOdds) -> list[RelatedRow]:
+    before, after = outcome.odds
+    if before is None or after is None or not outcome.goal.sign:
+        return []
+    odds = related.by_words(outcome.goal, before, after)
+    return [RelatedRow(outcome.goal.name, *words, *values) for words, values in odds.items()]
+
+
+def _costs(candidate: Candidate) -> tuple[float | None, float | None, float | None]:
+    cost = candidate.ordinary
+    return (cost.kl, cost.unwanted_kl, cost.unwanted_bound) if cost else (None, None, None)
+
+
 def _probabilities(outcome: Outcome, measure: Measure, seed: int) -> list[ProbabilityRow]:
     classes, rows = outcome.goal.classes, []
     for column, words_of in enumerate(classes):
         for texts_of in classes:
-            before, after = (values[texts_of][:, column] for values in (outcome.before, outcome.after))
+            before, after = (
+                tried.probabilities[texts_of][:, column] for tried in (outcome.before, outcome.after)
+            )
             documents = [pair.document for pair in measure.slots("test", texts_of).examples.pairs]
             low, high = difference_interval(before, after, seed, groups=documents) or (None, None)
             means = float(before.mean()), float(after.mean())

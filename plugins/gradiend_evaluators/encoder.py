@@ -13,8 +13,10 @@ from torch import Tensor
 from gradiend_core.api import (
     EvaluationTask,
     Examples,
+    GradientRole,
     Metric,
     Metrics,
+    MinimalPair,
     Report,
     Table,
     code_of,
@@ -25,20 +27,22 @@ from gradiend_core.api import (
     subset,
 )
 from gradiend_evaluators import EncoderSettings
+from gradiend_evaluators.directions import along_random_directions
 from gradiend_evaluators.uncertainty import (
+    FEW,
     area_under_curve,
     correlation_interval,
     effect_size,
-    shuffled_p_value,
+    fewest_groups,
+    grouped_p_value,
 )
 
 #: an encoding beyond this tells classes apart but not how strongly
 SATURATED = 0.99
 #: beyond this an encoding says a class, within it none
 BOUNDARY = 0.5
-#: numbers that random directions may take at once, but so many share a pass of any model: with the feature
-#: they are as large as what a closed-form learner holds
-DIRECTIONS_BUDGET, AT_ONCE = 2**27, 3
+#: independent texts, documents or words of a class below which a warning is given
+ENOUGH = 20
 
 
 @frozen
@@ -99,21 +103,23 @@ class EncoderEvaluator:
             seen = labels != 0
             metrics |= split_metrics(split, values[seen], labels[seen], axis)
             if split == "test":
-                documents = [
-                    pair.document
-                    for pair, labelled in zip(examples.pairs, seen.tolist(), strict=True)
-                    if labelled
-                ]
-                metrics |= certainty(split, values[seen], labels[seen], documents, task.seed)
-                metrics |= self._random_directions(
-                    task,
-                    subset(examples, seen.nonzero()[:, 0].tolist()),
-                    labels[seen],
-                    correlation(values[seen], labels[seen]),
-                )
+                chosen = subset(examples, seen.nonzero()[:, 0].tolist())
+                groups = units(chosen.pairs, task.examples["train"].pairs)
+                metrics |= certainty(split, values[seen], labels[seen], groups, task.seed)
+                metrics |= self._random_directions(task, chosen, values[seen], labels[seen])
+                if (fewest := fewest_groups(labels[seen], groups)) < ENOUGH:
+                    warnings.append(
+                        f"the test rests on {fewest} independent texts, documents or words of a class, fewer"
+                        f" than {ENOUGH}: its numbers are not sure, and have no interval below {FEW}"
+                    )
             rows += _rows(split, examples, values, axis)
         neutral = task.examples["neutral"]
-        if neutral.pairs:
+        if task.feature.source is GradientRole.DIFFERENCE and all(
+            pair.factual == pair.alternative for pair in neutral.pairs
+        ):
+            # both fillers are the word itself, so that their difference is nothing, whatever was learned
+            metrics |= {("neutral", name): Metric(None, len(neutral.pairs)) for name in ("mean", "std")}
+        elif neutral.pairs:
             values = encodings(task.feature, task.gradients, neutral)
             metrics |= neutral_metrics(values, [pair.factual_class for pair in neutral.pairs])
             rows += _rows("neutral", neutral, values, axis)
@@ -142,32 +148,33 @@ class EncoderEvaluator:
         return subset(examples, rows)
 
     def _random_directions(
-        self, task: EvaluationTask, examples: Examples, labels: Tensor, correlation_of_feature: float | None
+        self, task: EvaluationTask, examples: Examples, values: Tensor, labels: Tensor
     ) -> Metrics:
         """How strongly directions that nothing was learned for correlate with the classes: any direction
-        reads the tokens that classes differ in. What the feature adds is beyond that: `own` is its
-        correlation."""
-        count, gradients = self.config.random_directions, task.gradients
-        correlations: list[float] = []
-        generator = torch.Generator().manual_seed(task.seed)
-        few = min(count, max(AT_ONCE, DIRECTIONS_BUDGET // gradients.scope.size))
-        directions = torch.empty(few, gradients.scope.size)
-        while len(correlations) < count and examples.pairs:
-            drawn = directions[: count - len(correlations)].normal_(generator=generator)
-            projected = gradients.project(examples, drawn, task.feature.source).cpu()
-            correlations += [abs(correlation(column, labels) or 0.0) for column in projected.T]
-        if correlation_of_feature is None or not correlations:
+        reads the tokens that classes differ in. What the feature adds is beyond that."""
+        count, strength = self.config.random_directions, correlation(values, labels)
+        if strength is None or not count:
             return {}
-        chance = (1 + sum(value >= abs(correlation_of_feature) for value in correlations)) / (
-            1 + len(correlations)
+        columns = along_random_directions(task.gradients, examples, task.feature.source, count, task.seed)
+        correlations = torch.tensor(
+            [abs(correlation(column, labels) or 0.0) for column in columns.T], dtype=torch.float64
         )
-        return {
-            ("test", "random_directions", "mean"): Metric(
-                sum(correlations) / len(correlations), len(correlations)
-            ),
-            ("test", "random_directions", "largest"): Metric(max(correlations), len(correlations)),
-            ("test", "random_directions", "p_value"): Metric(chance, len(correlations)),
+        reached = int((correlations >= abs(strength)).sum())
+        numbers = {
+            "mean": float(correlations.mean()),
+            "largest": float(correlations.max()),
+            "p_value": (1 + reached) / (1 + count),
         }
+        return {("test", "random_directions", name): Metric(value, count) for name, value in numbers.items()}
+
+
+def units(pairs: Sequence[MinimalPair], trained: Sequence[MinimalPair]) -> list[str]:
+    """What of each pair is independent of others: its word, where words were held out, else its document;
+    empty where that is not known, and the text is all."""
+    known = {pair.factual.casefold() for pair in trained}
+    if pairs and not any(pair.factual.casefold() in known for pair in pairs):
+        return [pair.factual.casefold() for pair in pairs]
+    return [pair.document for pair in pairs]
 
 
 def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]) -> Metrics:
@@ -195,13 +202,13 @@ def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str
     return metrics
 
 
-def certainty(split: str, values: Tensor, labels: Tensor, documents: list[str], seed: int) -> Metrics:
-    """The interval of the correlation, and how often shuffled labels reach it."""
-    n, interval = len(values), correlation_interval(values, labels, documents, seed)
+def certainty(split: str, values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> Metrics:
+    """The interval of the correlation, and how often random signs of whole groups reach it."""
+    n, interval = len(values), correlation_interval(values, labels, groups)
     return {
         (split, "correlation_low"): Metric(interval and interval[0], n),
         (split, "correlation_high"): Metric(interval and interval[1], n),
-        (split, "shuffled_p_value"): Metric(shuffled_p_value(values, labels, seed), n),
+        (split, "p_value"): Metric(grouped_p_value(values, labels, groups, seed), n),
     }
 
 
@@ -236,14 +243,16 @@ def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
         correlation_shown = f"correlation {show('test', 'correlation')} "
     if report.get("test.correlation_low") is not None:
         correlation_shown += f"[{show('test', 'correlation_low')}, {show('test', 'correlation_high')}] "
-    neutral = show("neutral", "mean", form="+.3f")
-    lines = [f"encoder   test {correlation_shown}(n = {report['test.n']}), means {means}, neutral {neutral}"]
+    neutral = ""
+    if report.get("neutral.mean") is not None:
+        neutral = f", neutral {show('neutral', 'mean', form='+.3f')}"
+    lines = [
+        f"encoder   the classes' own words in unseen texts: {correlation_shown}(n = {report['test.n']}),"
+        f" means {means}{neutral}"
+    ]
     if report.get("test.random_directions.largest") is not None:
         mean, largest = (show("test", "random_directions", name) for name in ("mean", "largest"))
-        lines.append(
-            f"chance    shuffled labels p = {show('test', 'shuffled_p_value')}; random directions correlate"
-            f" by {mean} on average, {largest} at most"
-        )
+        lines.append(f"          random directions read these words by {mean} on average, {largest} at most")
     return lines
 
 

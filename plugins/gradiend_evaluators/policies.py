@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from gradiend_core.api import Candidate, Goal, NoSettings, goal_values
-from gradiend_evaluators import ThresholdSettings
+from gradiend_evaluators import BudgetSettings, ThresholdSettings
 
 
 def gain(goal: Goal, candidate: Candidate) -> float:
@@ -27,6 +28,23 @@ class Gaining:
 
     def texts_of(self, goal: Goal) -> Sequence[str]:
         return goal.texts
+
+
+class Budget(Gaining):
+    """The largest gain among edits that change ordinary text by no more than a budget: the unwanted KL
+    divergence from the unedited model, and the perplexity of tokens that are no words of the feature. Both
+    are bounds for other text of the same kind; the language modelling score cannot guard an edit, as a model
+    that is only surer of everything has a higher one."""
+
+    def __init__(self, config: BudgetSettings) -> None:
+        self.max_kl, self.max_growth = config.max_kl, math.log(config.max_perplexity)
+
+    def score(self, goal: Goal, candidate: Candidate, base: Candidate) -> float | None:
+        cost = candidate.ordinary
+        if cost is None:
+            return None
+        kept = cost.unwanted_bound <= self.max_kl and cost.growth_bound <= self.max_growth
+        return gain(goal, candidate) if kept or not candidate.learning_rate else None
 
 
 class Threshold(Gaining):

@@ -12,16 +12,50 @@ from torch import Tensor
 
 #: what an interval covers, and how often data are drawn again for it and for a null
 LEVEL, DRAWS = 0.95, 999
+#: independent values below which no interval is given
+FEW = 5
 
 
-def correlation_interval(
-    values: Tensor, labels: Tensor, groups: Sequence[str], seed: int
-) -> tuple[float, float] | None:
-    """The bootstrap interval (BCa, Efron 1987) of Pearson's correlation, drawn by group: examples of one
-    document are not independent. Empty groups are examples by themselves. None where it does not exist, as
-    for a constant or a single group."""
-    sums = _sums(values.double().numpy(), labels.double().numpy(), groups)
-    return _bootstrap(sums, _drawn, seed) if np.isfinite(_pearson(*sums)) else None
+def correlation_interval(values: Tensor, labels: Tensor, groups: Sequence[str]) -> tuple[float, float] | None:
+    """The interval of Pearson's correlation, by Fisher's z and the jackknife over groups, as examples of one
+    document are not independent; empty groups are examples by themselves. The t-quantile has the degrees of
+    freedom of the class with the fewer groups. None where a class has fewer than FEW, and where the
+    correlation without some group does not exist or is ±1.
+
+    Of 20 documents with 10 texts each, of an intra-class correlation of 0.5, it covers in 93 to 98 of 100
+    draws, whether labels cluster by document or not."""
+    from scipy.stats import t
+
+    group_of, fewest = _numbers(groups), fewest_groups(labels, groups)
+    count = int(group_of.max(initial=-1)) + 1
+    if fewest < FEW:
+        return None
+    sums = _sums(values.double().numpy(), labels.double().numpy(), group_of)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = np.arctanh(_pearson(*sums.sum(1)))
+        without = np.arctanh(_pearson(*(sums.sum(1)[:, None] - sums)))
+    if not (np.isfinite(z) and np.isfinite(without).all()):
+        return None
+    error = np.sqrt((count - 1) / count * np.square(without - without.mean()).sum() * count / (count - 2))
+    reach = t.ppf((1 + LEVEL) / 2, fewest - 1) * error
+    return float(np.tanh(z - reach)), float(np.tanh(z + reach))
+
+
+def fewest_groups(labels: Tensor, groups: Sequence[str]) -> int:
+    """The number of groups of the class, +1 or −1, that has the fewer."""
+    group_of = _numbers(groups)
+    return min(len(set(group_of[(labels == code).numpy()].tolist())) for code in (1.0, -1.0))
+
+
+def grouped_p_value(values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> float | None:
+    """How often the covariance of values and labels is as large when the share of each group in it has a
+    random sign (two-sided). Groups may have labels of one class or of both; without groups this is as good
+    as shuffling labels. None where there are too few examples, or one side does not vary."""
+    x, y = values.double().numpy(), labels.double().numpy()
+    if len(x) < 3 or x.std() == 0 or y.std() == 0:
+        return None
+    shares = np.bincount(_numbers(groups), weights=(x - x.mean()) * (y - y.mean()))
+    return sign_flip_p_value(shares, seed, two_sided=True)
 
 
 def _bootstrap(sums: Any, statistic: Any, seed: int) -> tuple[float, float] | None:
@@ -46,32 +80,55 @@ def _bootstrap(sums: Any, statistic: Any, seed: int) -> tuple[float, float] | No
     return (low, high) if np.isfinite(low) and np.isfinite(high) else None
 
 
-def _sums(x: Any, y: Any, groups: Sequence[str]) -> Any:
+def mean_interval(values: Any, seed: int) -> tuple[float, float] | None:
+    """The interval of the mean of independent values; None of fewer than FEW, or where all are alike."""
+    if len(values) < FEW:
+        return None
+    return _bootstrap(np.stack([np.ones(len(values)), np.asarray(values, dtype=float)]), _ratio, seed)
+
+
+def sign_flip_p_value(values: Any, seed: int, *, two_sided: bool = False) -> float:
+    """How often the mean of values is at least as large with random signs, or, `two_sided`, as far from 0;
+    all are tried where they are few. 1 where there is one value alone."""
+    from scipy.stats import permutation_test
+
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return 1.0
+
+    def mean(flipped: Any, axis: int = -1) -> Any:
+        result = flipped.mean(axis=axis)
+        return np.abs(result) if two_sided else result
+
+    result = permutation_test(
+        (values,),
+        mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=DRAWS,
+        alternative="greater",
+        rng=np.random.default_rng(seed),
+    )
+    return float(result.pvalue)
+
+
+def _sums(x: Any, y: Any, group_of: Any) -> Any:
     """For each group n, Σx, Σy, Σx², Σy², Σxy, [6, groups]: all that a correlation needs."""
-    group_of = _places(groups)
     return np.stack(
         [np.bincount(group_of, weights=values) for values in (np.ones_like(x), x, y, x * x, y * y, x * y)]
     )
 
 
-def _places(groups: Sequence[str]) -> Any:
+def _numbers(groups: Sequence[str]) -> Any:
     """The number of each example's group; an empty name is a group by itself."""
     return np.unique(
         [group or f"\0{position}" for position, group in enumerate(groups)], return_inverse=True
     )[1]
 
 
-def _pearson(n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any, axis: int = -1) -> Any:
-    n, x, y, xx, yy, xy = (np.sum(values, axis=axis) for values in (n, x, y, xx, yy, xy))
+def _pearson(n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any) -> Any:
     spread = (xx - x * x / n) * (yy - y * y / n)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.clip((xy - x * y / n) / np.sqrt(np.where(spread > 1e-12, spread, np.nan)), -1, 1)
-
-
-def _drawn(*sums: Any, axis: int = -1) -> Any:
-    """The correlation of a draw; one with a single class says nothing, and has none."""
-    n, x, y, xx, yy, xy = sums
-    return np.nan_to_num(_pearson(n, x, y, xx, yy, xy, axis=axis))
+    return np.clip((xy - x * y / n) / np.sqrt(np.where(spread > 1e-12, spread, np.nan)), -1, 1)
 
 
 def difference_interval(
@@ -86,38 +143,13 @@ def difference_interval(
         return None
     change = (after - before).double().cpu().numpy()
     n = np.ones_like(change) if counts is None else counts.double().cpu().numpy()
-    group_of = _places(groups or [""] * len(change))
+    group_of = _numbers(groups or [""] * len(change))
     sums = np.stack([np.bincount(group_of, weights=values) for values in (n, change)])
     return _bootstrap(sums, _ratio, seed)
 
 
 def _ratio(n: Any, total: Any, axis: int = -1) -> Any:
     return total.sum(axis=axis) / n.sum(axis=axis)
-
-
-def shuffled_p_value(values: Tensor, labels: Tensor, seed: int) -> float | None:
-    """How often shuffled labels correlate at least as strongly (two-sided, the observed order counted among
-    them)."""
-    from scipy.stats import permutation_test
-
-    x, y = values.double().numpy(), labels.double().numpy()
-    if len(x) < 3 or x.std() == 0 or y.std() == 0:
-        return None
-    centred = (x - x.mean()) / x.std()
-
-    def strength(shuffled: Any, axis: int = -1) -> Any:
-        return np.abs(((shuffled - y.mean()) * centred).mean(axis=axis))
-
-    result = permutation_test(
-        (y,),
-        strength,
-        permutation_type="pairings",
-        vectorized=True,
-        n_resamples=DRAWS,
-        alternative="greater",
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.pvalue)
 
 
 def area_under_curve(values: Tensor, labels: Tensor) -> float | None:

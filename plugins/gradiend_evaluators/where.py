@@ -1,6 +1,12 @@
-"""In which layers and components of the model the feature is."""
+"""Which weights, neurons, heads, layers and components have the large gradients of the feature.
+
+A layer or a matrix with a large share is not where the model keeps a fact: facts that were trained into one
+matrix are not found by these shares, and those that were trained into one neuron are among the first by
+theirs (tests/benchmarks/planted.py)."""
 
 from __future__ import annotations
+
+from attrs import evolve
 
 from gradiend_core.api import (
     EvaluationTask,
@@ -9,7 +15,9 @@ from gradiend_core.api import (
     Metrics,
     Report,
     Table,
+    UnitRow,
     WeightRow,
+    largest_units,
     largest_weights,
     locations,
     shares_by_location,
@@ -25,7 +33,10 @@ class WhereEvaluator:
 
     def evaluate(self, task: EvaluationTask) -> Report:
         feature = task.feature
-        rows = shares_by_location(feature, locations(feature.scope, task.gradients.model), self.config.top)
+        model = task.gradients.model
+        rows = shares_by_location(feature, locations(feature.scope, model), self.config.top)
+        if not task.encoder_identified:
+            rows = [evolve(row, share_of_encoder=None) for row in rows]
         by_component: dict[str, float] = {}
         for row in rows:
             by_component[row.component] = by_component.get(row.component, 0.0) + row.share_of_decoder
@@ -35,6 +46,7 @@ class WhereEvaluator:
         }
         tables = {
             "places": Table.of(LocationRow, rows),
+            "units": Table.of(UnitRow, largest_units(feature, model, self.config.listed)),
             "weights": Table.of(WeightRow, largest_weights(feature, self.config.listed)),
         }
         return Report("where", metrics, tables)

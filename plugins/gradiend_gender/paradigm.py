@@ -42,6 +42,17 @@ GENDERED = tuple(
     " aunt grandfather grandmother grandpa grandma king queen prince princess actor actress waiter waitress"
     " nephew niece boyfriend girlfriend".split()
 )
+#: words that tell male from female and are not learned from
+RELATED = {
+    "male": tuple(
+        "his himself boy man dad daddy father brother king prince uncle grandpa grandfather son husband"
+        " nephew gentleman Mr boys men".split()
+    ),
+    "female": tuple(
+        "her herself girl woman mom mommy mother sister queen princess aunt grandma grandmother daughter wife"
+        " niece lady Mrs girls women".split()
+    ),
+}
 NAME, PRONOUN = "[NAME]", "[PRONOUN]"
 CAPITALISED = regex.compile(r"\b\p{Lu}\p{Ll}+\b")
 
@@ -51,7 +62,9 @@ class GenderParadigm:
 
     def __init__(self, config: EnglishGender) -> None:
         self.config, self.names = config, load_names(config)
-        self.rules = Rules({of: (word,) for of, word in PRONOUNS.items()}, not_neutral=GENDERED)
+        self.rules = Rules(
+            {of: (word,) for of, word in PRONOUNS.items()}, not_neutral=GENDERED, related=RELATED
+        )
         self.classes = choose_classes(config.classes, (), tuple(PRONOUNS), "english-gender")
 
     def pairs(self, task: PairingTask) -> PairData:

@@ -35,6 +35,29 @@ ARTICLES = {
 BY_GENDER = tuple((a + case, b + case) for case in CASES for a, b in combinations(GENDERS, 2))
 BY_CASE = tuple((gender + a, gender + b) for gender in GENDERS for a, b in combinations(CASES, 2))
 STEPS = {"any": (), "one": BY_GENDER + BY_CASE, "gender": BY_GENDER, "case": BY_CASE}
+#: endings of ein-, kein-, sein-, … and, where they are others, of dies- and jed-
+ENDINGS = {
+    "MascNom": ("", "er"),
+    "MascAcc": ("en", "en"),
+    "MascDat": ("em", "em"),
+    "MascGen": ("es", "es"),
+    "FemNom": ("e", "e"),
+    "FemAcc": ("e", "e"),
+    "FemDat": ("er", "er"),
+    "FemGen": ("er", "er"),
+    "NeutNom": ("", "es"),
+    "NeutAcc": ("", "es"),
+    "NeutDat": ("em", "em"),
+    "NeutGen": ("es", "es"),
+}
+#: determiners that agree with a noun as articles do, in any case that they are written alike in
+RELATED = {
+    name: (
+        *(stem + weak for stem in ("ein", "kein", "sein", "ihr", "mein", "unser")),
+        *(stem + strong for stem in ("dies", "jed", "jen")),
+    )
+    for name, (weak, strong) in ENDINGS.items()
+}
 #: articles, pronouns and determiners that agree with a noun: their tags keep a text from being neutral
 AGREEING = {"PronType": ("Art", "Dem", "Rel", "Dem,Rel")}
 
@@ -54,5 +77,11 @@ def german_articles(config: GermanArticles) -> RulesParadigm:
         for case in CASES
     }
     words = {name: (article,) for name, article in ARTICLES.items()}
-    rules = Rules(words, tags=tags, not_neutral=tuple(set(ARTICLES.values())), not_neutral_tags=AGREEING)
+    rules = Rules(
+        words,
+        tags=tags,
+        not_neutral=tuple(set(ARTICLES.values())),
+        not_neutral_tags=AGREEING,
+        related=RELATED,
+    )
     return RulesParadigm("german-articles", rules, config.classes, STEPS[config.steps])

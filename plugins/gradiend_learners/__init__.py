@@ -65,6 +65,9 @@ class Adam(GradientRoles):
         " together.",
         validator=ge(1),
     )
+    random_encoder: bool = setting(
+        False, "Whether the encoder starts from random weights, as in the paper, and not from 0."
+    )
     validate_every: int = setting(
         20, "Steps between two validations; 0: none, and the last weights are kept.", validator=ge(0)
     )
@@ -103,7 +106,17 @@ class Shuffled(Adam):
 
 
 @frozen
-class Ridge(GradientRoles):
+class ClosedForm(GradientRoles):
+    """Settings of `mean-difference`. The difference of both fillers' gradients is free of what they have in
+    common, and what is learned from it reads unseen words best."""
+
+    source: GradientRole = setting(
+        GradientRole.DIFFERENCE, "The gradient that the encoder reads: factual, alternative or difference."
+    )
+
+
+@frozen
+class Ridge(ClosedForm):
     """Settings of `ridge`: regression of the code on gradients."""
 
     penalty: float = setting(
@@ -126,19 +139,20 @@ def gradiend_learners() -> list[Contribution]:
             "gradiend_learners.adam:AdamLearner",
             "the encoder-decoder trained by AdamW on batches of one class",
             PAPER,
-            traits={Trait.DEFAULT},
         ),
         Contribution(
             "mean-difference",
-            GradientRoles,
+            ClosedForm,
             "gradiend_learners.closed:MeanDifference",
             "the difference of the classes' mean gradients, in one pass",
+            traits={Trait.DEFAULT, Trait.SUMS_GRADIENTS},
         ),
         Contribution(
             "ridge",
             Ridge,
             "gradiend_learners.closed:RidgeLearner",
             "regression of the code on gradients, in the dual, by conjugate gradients",
+            traits={Trait.SUMS_GRADIENTS},
         ),
         Contribution(
             "supervised-encoder",

@@ -113,7 +113,9 @@ class Training:
             probes = class_batches(groups, size, task.seed)
             self.units = self.measured(islice(probes, PROBES))
             n, device = task.gradients.scope.size, task.gradients.device
-            model = EncoderDecoder.initial(n, task.seed, device, config.latent_dim)
+            model = EncoderDecoder.initial(
+                n, task.seed, device, config.latent_dim, random_encoder=config.random_encoder
+            )
             if config.latent_dim > 1:
                 self.align(model, islice(class_batches(groups, size, task.seed), 2 * len(groups)))
             self.trainer = Trainer.of(model, config.weight_decay, self.eps)

@@ -3,16 +3,20 @@ there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from attrs import fields_dict
 
 from gradiend_core.api import (
     Examples,
     GradientSettings,
+    GradientSource,
     HiddenText,
     MinimalPair,
     ModelError,
     TextBatch,
+    TextPredictions,
     TextRow,
     TextScores,
     TextSlotSource,
@@ -22,9 +26,10 @@ from gradiend_core.api import (
     load_model,
     pad_id,
     prepare_slots,
+    text_predictions,
     token_limit,
 )
-from gradiend_mlm import MaskedSettings
+from gradiend_mlm import MaskedSettings, MaskedSpanSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,3 +76,12 @@ class MaskedSource(TextSlotSource):
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the accuracy at masked tokens."""
         return accuracy_scores(model, prepared)
+
+    def predicted(self, model: nn.Module, prepared: list[TextBatch]) -> Iterator[TextPredictions]:
+        return text_predictions(model, prepared)
+
+    def spans(self) -> GradientSource:
+        from gradiend_mlm.span import MaskedSpanSource
+
+        same = {name: getattr(self.config, name) for name in fields_dict(MaskedSettings)}
+        return MaskedSpanSource(MaskedSpanSettings(**same))

@@ -7,6 +7,8 @@ is what a model reads the sentiment from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gradiend_core.api import ConfigError, Rules, RulesParadigm
 from gradiend_sentiment import EnglishSentiment
 
@@ -24,6 +26,17 @@ OPPOSITES = tuple(
     ).split()
 )
 
+#: pairs that are not learned from
+RELATED = tuple(
+    tuple(pair.split("/"))
+    for pair in (
+        "cheered/complained sang/sighed danced/wept glad/upset cheerful/miserable proud/ashamed"
+        " grateful/bitter calm/angry delight/disgust pleasure/pain triumph/disaster praise/blame"
+        " hopeful/hopeless lucky/unlucky useful/useless helpful/harmful peace/war smooth/rough sweet/sour"
+        " friend/enemy easy/hard amazing/annoying"
+    ).split()
+)
+
 
 def sentiment(config: EnglishSentiment) -> RulesParadigm:
     """positive and negative, the n-th word of one being the opposite of the n-th of the other."""
@@ -33,7 +46,15 @@ def sentiment(config: EnglishSentiment) -> RulesParadigm:
             f"paradigm.opposites has {len(config.opposites)} pairs of words; give at least three, so that"
             " each split can have one"
         )
-    words = {"positive": tuple(one for one, _ in pairs), "negative": tuple(other for _, other in pairs)}
+    words = _by_class(pairs)
+    learned = {word for pair in pairs for word in pair}
+    unseen = [pair for pair in RELATED if not learned & set(pair)]
     return RulesParadigm(
-        "english-sentiment", Rules(words, aligned=True, drop_multi_token_words=True), config.classes
+        "english-sentiment",
+        Rules(words, related=_by_class(unseen), aligned=True, drop_multi_token_words=True),
+        config.classes,
     )
+
+
+def _by_class(pairs: Sequence[tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(pair[side] for pair in pairs) for side, name in enumerate(("positive", "negative"))}

@@ -52,6 +52,17 @@ RELIGION = {
         "Passover",
     ),
 }
+#: words that tell the same classes apart and are not learned from
+COUNTRIES = {
+    "white": tuple("Portugal Denmark Norway Hungary Finland Poland Ireland Austria Germany France".split()),
+    "black": tuple("Botswana Ghana Malawi Senegal Zambia Kenya Rwanda Uganda Nigeria Ethiopia".split()),
+    "asian": tuple("Laos Nepal Japan Mongolia Korea Thailand Vietnam Cambodia China India".split()),
+}
+RELIGIOUS = {
+    "christian": tuple("Jesus Christmas Catholic pastor chapel gospel".split()),
+    "muslim": tuple("Muhammad Eid Sunni mullah minaret hadith".split()),
+    "jewish": tuple("Moses Hanukkah Orthodox cantor temple Talmud".split()),
+}
 #: words of these religions that have no counterpart here
 RELATED = tuple(
     "Jesus Christ Catholic Catholics Protestant Protestants pastor bishop pope gospel Allah Muhammad Koran"
@@ -65,6 +76,7 @@ def race(config: EnglishRace) -> RulesParadigm:
     rules = Rules(
         words,
         only_before=dict.fromkeys(("white", "black"), PEOPLE),
+        related=COUNTRIES,
         aligned=True,
         drop_multi_token_words=True,
     )
@@ -76,6 +88,7 @@ def religion(config: EnglishReligion) -> RulesParadigm:
     rules = Rules(
         _words("english-religion", RELIGION, config.words),
         not_neutral=RELATED,
+        related=RELIGIOUS,
         aligned=True,
         drop_multi_token_words=True,
     )

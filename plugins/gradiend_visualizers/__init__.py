@@ -19,16 +19,27 @@ def gradiend_visualizers() -> list[Contribution]:
             "learning",
         ),
         figure(
+            "transfer",
+            "transfer:Transfer",
+            "what the encoder reads at words that it was not learned from",
+            "encoder",
+        ),
+        figure(
             "encodings", "encodings:Encodings", "what test examples and neutral text encode to", "encoder"
         ),
         figure(
             "rewriting",
             "rewriting:Rewriting",
-            "probability shift and language modelling score by learning rate",
+            "probability shift and unwanted KL divergence by learning rate",
             "decoder",
         ),
         figure("by-word", "words:Words", "what the examples of each target word encode to", "encoder"),
-        figure("where", "where:Where", "layers and components that the feature is in", "where"),
+        figure(
+            "where",
+            "where:Where",
+            "layers and components where the gradients of the feature are large",
+            "where",
+        ),
         figure("seeds", "seeds:Seeds", "how far the features of several seeds agree", "learning"),
     ]
 

@@ -16,7 +16,8 @@ STYLES = ("-", "--", ":", "-.")
 
 
 class Rewriting:
-    """For each goal its probability and the language modelling score over the learning rates tried."""
+    """For each goal its probability, and the unwanted KL divergence of ordinary text, over the learning rates
+    tried."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -34,12 +35,15 @@ class Rewriting:
         )
         for axes, toward in zip(panels, goals, strict=True):
             _panel(axes, goal_of(toward, feature.classes), [row for row in rows if row["toward"] == toward])
-        panels[0].set_ylabel("probability and LMS")
+        panels[0].set_ylabel("probability")
         return figure
 
 
 def _panel(axes: Axes, goal: Goal, rows: list[dict[str, Any]]) -> None:
-    base, tried = rows[0], rows[1:]
+    base, tried = rows[0], [row for row in rows if row["learning_rate"]]
+    costs = axes.twinx()
+    costs.spines["top"].set_visible(False)
+    costs.set(yscale="log", ylabel="unwanted KL, nats a token of ordinary text")
     color = (FIRST if goal.of == goal.classes[0] else SECOND) if goal.sign else BOTH
     what = f"P({goal.of})" if goal.sign else "balance"
     for factor, style in zip(dict.fromkeys(row["feature_factor"] for row in tried), STYLES, strict=False):
@@ -56,17 +60,16 @@ def _panel(axes: Axes, goal: Goal, rows: list[dict[str, Any]]) -> None:
             ms=3,
             label=what + note,
         )
-        axes.plot(
+        costs.plot(
             rates,
-            [row["lms"] for row in rows_of_factor],
+            [row["unwanted_kl"] for row in rows_of_factor],
             style,
             color=NEUTRAL,
             marker="s",
             ms=3,
-            label="LMS" + note,
+            label="unwanted KL" + note,
         )
     axes.axhline(base["probability"], color=color, linestyle=":", label=f"{what}, unedited")
-    axes.axhline(base["lms"], color=NEUTRAL, linestyle=":", label="language modelling score (LMS), unedited")
     chosen = next(row for row in rows if row["chosen"])
     if chosen["learning_rate"]:
         axes.axvline(chosen["learning_rate"], color=ACCENT, label=f"chosen: {chosen['learning_rate']:.3g}")
@@ -74,4 +77,7 @@ def _panel(axes: Axes, goal: Goal, rows: list[dict[str, Any]]) -> None:
     kept = "" if chosen["learning_rate"] else ": no edit kept"
     axes.set_title(f"toward {goal.name}, {where}{kept}", fontsize=10)
     axes.set(xscale="log", xlabel="learning rate", ylim=(-0.02, 1.02))
-    axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    handles = [*axes.get_legend_handles_labels()[0], *costs.get_legend_handles_labels()[0]]
+    axes.legend(
+        handles=handles, fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2
+    )

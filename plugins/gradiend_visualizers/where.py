@@ -1,4 +1,4 @@
-"""In which layers and components the feature is."""
+"""Where the gradients of a feature are large."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ class Where:
             )
             values[cell] = row["share_of_decoder"]
         names = ["no layer" if layer < 0 else f"layer {layer}" for layer in layers]
-        title = f"Where {feature.classes[0]} against {feature.classes[1]} is"
+        title = f"Where the gradients of {feature.classes[0]} against {feature.classes[1]} are large"
         label = "share of the decoder's squared length"
         return heatmap(values, names, components, title, label, largest=float(np.nanmax(values)))

@@ -90,6 +90,9 @@ class MaskedFinder:
     def aligned(self) -> bool:
         return False
 
+    def related(self, rule_class: str) -> tuple[str, ...]:
+        return ()
+
     def key(self, word: str) -> str:
         return word.casefold()
 

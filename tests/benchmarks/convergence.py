@@ -38,7 +38,7 @@ if __name__ == "__main__":
                     "english-pronouns",
                     **where,
                     **tables,
-                    learner={"batch_size": batch},
+                    learner={"kind": "adam", "batch_size": batch},
                     seeds={"at_most": seeds, "convergent": seeds, "threshold": 0.0},
                     store={"use": "always", "folder": folder, "limit_gib": 12},
                     evaluators={"kinds": ["stability"]},

@@ -25,7 +25,7 @@ for learner.ENCODER_STEP in (0.1, 0.5, 2.0):
                 model=model,
                 texts=texts[0] if texts else None,
                 seed=seed,
-                learner={"max_steps": 100},
+                learner={"kind": "adam", "max_steps": 100},
             )
             reports = run.reports
             shifted = "/".join(

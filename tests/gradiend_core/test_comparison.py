@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.stats import hypergeom
 
 from gradiend_core.comparison.report import compare_features, of_one_shape
 from gradiend_core.comparison.tables import Compared
@@ -44,7 +43,7 @@ def test_cosines_and_overlaps_are_those_of_numpy(three):
             both = len(tops[0] & tops[1])
             assert row["value"] == both / count
             assert row["chance"] == pytest.approx(count / 1000)
-            assert row["p_value"] == pytest.approx(hypergeom.sf(both - 1, 1000, count, count))
+            assert row["p_value"] is None, "there are no features of shuffled classes"
             inside = [(0, 200), (200, 500), (500, 1000)]
             expected = [
                 len([i for i in tops[0] if start <= i < stop])
@@ -60,9 +59,7 @@ def test_alike_features_share_and_others_share_by_chance(three):
     (alike,) = rows_of(report, "pairs", one="one", two="alike", side="decoder", measure="overlap 0.05")
     (other,) = rows_of(report, "pairs", one="one", two="other", side="decoder", measure="overlap 0.05")
     assert alike["value"] > 0.5
-    assert alike["p_value"] < 1e-10
     assert other["value"] < 0.2
-    assert other["p_value"] > 1e-4
 
 
 def test_combinations_add_up(three):
@@ -105,7 +102,6 @@ def test_a_feature_and_a_pruned_one_share_what_is_left():
     (chance,) = rows_of(report, "pairs", one="whole", two="random", side="decoder", measure="overlap 50")
     assert chance["value"] < 0.3
     assert chance["chance"] == pytest.approx(0.05), "of all weights of these parameters"
-    assert chance["p_value"] > 1e-4
 
 
 def test_seeds_have_a_mean_and_a_spread():

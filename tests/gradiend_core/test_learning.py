@@ -65,15 +65,18 @@ def test_a_target_of_nothing_pulls_the_decoder_to_nothing():
     assert losses[-1] < 0.05 * losses[0]
 
 
-def test_initial_weights_are_the_papers():
-    n = 10_000
-    model = EncoderDecoder.initial(n, 3, torch.device("cpu"))
+def test_initial_weights_are_the_papers_where_the_encoder_is_to_be_random():
+    n, cpu = 10_000, torch.device("cpu")
+    model = EncoderDecoder.initial(n, 3, cpu, random_encoder=True)
     for weight in (model.encoder, model.decoder, model.decoder_bias):
         assert weight.abs().max() <= n**-0.5
         assert weight.abs().max() > 0.99 * n**-0.5
         assert abs(float(weight.mean())) < 0.05 * n**-0.5
-    assert torch.equal(model.encoder, EncoderDecoder.initial(n, 3, torch.device("cpu")).encoder)
-    assert not torch.equal(model.encoder, EncoderDecoder.initial(n, 4, torch.device("cpu")).encoder)
+    assert torch.equal(model.encoder, EncoderDecoder.initial(n, 3, cpu, random_encoder=True).encoder)
+    assert not torch.equal(model.encoder, EncoderDecoder.initial(n, 4, cpu, random_encoder=True).encoder)
+    from_zero = EncoderDecoder.initial(n, 3, cpu)
+    assert not from_zero.encoder.any()
+    assert torch.equal(from_zero.decoder, model.decoder)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 12), st.integers(0, 5))

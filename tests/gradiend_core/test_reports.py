@@ -25,7 +25,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_siz
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False)
 metrics = st.builds(Metric, st.none() | numbers, st.integers(0, 10**9))
 cells = st.none() | st.booleans() | numbers | texts
-scores = st.builds(EditScores, metrics, metrics, metrics)
+scores = st.builds(EditScores, *[metrics] * 7)
 floats = st.floats(allow_nan=False)
 edits = st.builds(ChosenEdit, texts, floats, floats, texts, scores, scores, texts)
 
@@ -136,7 +136,7 @@ def test_rows_have_names(tmp_path):
 
 
 def test_the_chosen_edit_is_that_of_its_goal():
-    score = EditScores(Metric(0.1, 5), Metric(None, 0), Metric(None, 0))
+    score = EditScores(Metric(0.1, 5), *[Metric(None, 0)] * 6)
     edit = ChosenEdit(
         "3SG", -1.0, 0.5, "decoder", score, evolve(score, probability=Metric(0.9, 5)), "threshold"
     )

@@ -18,7 +18,8 @@ from tests.conftest import settings
 
 def test_learning_stops_when_it_has_converged(tmp_path):
     tables = settings(
-        learner={"max_steps": 2000, "validate_every": 10}, selector={"kind": "random", "share": 0.05}
+        learner={"kind": "adam", "max_steps": 2000, "validate_every": 10},
+        selector={"kind": "random", "share": 0.05},
     )
     run = Session("english-pronouns", **tables, store={"use": "always", "folder": str(tmp_path)})
     steps = len(run.feature.training)
@@ -30,7 +31,9 @@ def test_learning_stops_when_it_has_converged(tmp_path):
 @pytest.mark.parametrize(("value", "words"), [(5.0, "collapsed"), (0.3, "nothing moves")])
 def test_a_hopeless_run_is_given_up_with_a_diagnosis(monkeypatch, value, words):
     """Every example has the same projection, as after a step that was far too large."""
-    run = Session("english-pronouns", **settings(learner={"max_steps": 3000, "validate_every": 2}))
+    run = Session(
+        "english-pronouns", **settings(learner={"kind": "adam", "max_steps": 3000, "validate_every": 2})
+    )
     matrix, steps = run.gradients, []
     monkeypatch.setattr(
         type(matrix), "project", lambda self, examples, *_: torch.full((len(examples.pairs), 1), value)
@@ -44,7 +47,9 @@ def test_a_hopeless_run_is_given_up_with_a_diagnosis(monkeypatch, value, words):
 
 
 def test_a_rate_that_leaves_the_numbers_is_named():
-    run = Session("english-pronouns", **settings(learner={"max_steps": 60, "learning_rate": 1e5}))
+    run = Session(
+        "english-pronouns", **settings(learner={"kind": "adam", "max_steps": 60, "learning_rate": 1e5})
+    )
     with pytest.raises(
         LearningError, match=r"the loss is (inf|nan) at step \d+: the learning rate 1e\+05 is too large"
     ):
@@ -176,7 +181,8 @@ def test_finished_seeds_are_not_learned_again(tmp_path):
     kept = next(tmp_path.glob("*/seed-0/learned/0"))
     assert torch.equal(load_feature(kept).encoder, first.encoder)
     other = Session(
-        "english-pronouns", **settings(selector={"kind": "random", "share": 0.02}, learner={"max_steps": 6})
+        "english-pronouns",
+        **settings(selector={"kind": "random", "share": 0.02}, learner={"kind": "adam", "max_steps": 6}),
     )
     other.checkpoints = tmp_path
     assert len(other.feature.training) == 6, "another setting is another task"
@@ -186,7 +192,7 @@ def test_finished_seeds_are_not_learned_again(tmp_path):
 # --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("latent_dim", [1, 3])
 def test_three_classes_have_an_axis_each(latent_dim, tmp_path):
-    learner = {"max_steps": 150, "latent_dim": latent_dim}
+    learner = {"kind": "adam", "max_steps": 150, "latent_dim": latent_dim}
     run = Session(
         "english-pronouns",
         classes=("1SG", "3SG", "3PL"),
@@ -211,6 +217,6 @@ def test_three_classes_have_an_axis_each(latent_dim, tmp_path):
 
 
 def test_another_number_of_latents_is_refused():
-    run = Session("english-pronouns", **settings(learner={"latent_dim": 2, "max_steps": 2}))
+    run = Session("english-pronouns", **settings(learner={"kind": "adam", "latent_dim": 2, "max_steps": 2}))
     with pytest.raises(ConfigError, match=r"latent_dim is 2, but must be 1 or the number of axes, 1"):
         _ = run.feature

@@ -9,18 +9,24 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from attrs import asdict
-from gradiend_evaluators import DecoderSettings, EncoderSettings, ThresholdSettings, WhereSettings
+from attrs import asdict, evolve
+from gradiend_evaluators import (
+    BudgetSettings,
+    DecoderSettings,
+    EncoderSettings,
+    ThresholdSettings,
+    WhereSettings,
+)
 from gradiend_evaluators.decoder import DecoderEvaluator
 from gradiend_evaluators.encoder import EncoderEvaluator
-from gradiend_evaluators.policies import Threshold
+from gradiend_evaluators.policies import Budget, Threshold
 from gradiend_evaluators.where import WhereEvaluator
 
 from gradiend_core import Session
 from gradiend_core.comparison.where import largest_weights
 from gradiend_core.errors import ConfigError
 from gradiend_core.language import texts as texts_module
-from gradiend_core.learning.encodings import labels_of
+from gradiend_core.learning.encodings import encodings, labels_of
 from gradiend_core.records.candidate import Candidate, TextScores
 from gradiend_core.records.goal import goal_of
 from gradiend_core.records.gradient_role import GradientRole
@@ -33,7 +39,7 @@ from tests.conftest import settings
 
 @pytest.fixture(scope="module", params=["tiny-mlm", "tiny-clm"])
 def run(request):
-    return Session("english-pronouns", model=request.param, **settings())
+    return Session("english-pronouns", model=request.param, **settings(policy={"kind": "threshold"}))
 
 
 def prepared(run: Session, seed: int = 0):
@@ -136,30 +142,26 @@ def test_a_grid_ends_where_the_model_is_broken(run):
         "the search ended where the model was broken"
     )
     assert all(max(pair) >= 0.5 * scores[0] for pair in pairwise(scores[:-1])), "and not before"
-    assert sum(row[7] for row in table.rows) == 2
+    assert sum(row[-1] for row in table.rows) == 2
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
 
 
 def test_a_search_finds_at_least_as_much_as_a_grid_in_eight_evaluations(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
-    grid = (
-        DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES)))
-        .evaluate(run.evaluation_task())
-        .tables["candidates"]
-    )
-    report = DecoderEvaluator(DecoderSettings()).evaluate(run.evaluation_task())
+    task = evolve(run.evaluation_task(), policy=Budget(BudgetSettings()))
+    grid = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task).tables["candidates"]
+    report = DecoderEvaluator(DecoderSettings()).evaluate(task)
     table = report.tables["candidates"]
     for toward, sign in (("3SG", -1.0), ("3PL", 1.0)):
         rows = [row for row in table.rows if row[0] == toward]
         assert len(rows) == 8
         assert {row[1] for row in rows} == {sign}
         assert [row[2] for row in rows] == sorted({row[2] for row in rows}), "no rate twice"
-        (chosen,) = (row for row in rows if row[7])
-        (best,) = (row for row in grid.rows if row[0] == toward and row[7])
-        assert chosen[3] >= best[3] - 0.005
-        assert chosen[4] >= 0.99 * rows[0][4]
-        base, after = (report[toward, f"{name}_lms"] for name in ("base", "rewritten"))
-        assert after >= 0.99 * base
+        (chosen,) = (row for row in rows if row[-1])
+        (best,) = (row for row in grid.rows if row[0] == toward and row[-1])
+        assert chosen[3] >= 0.85 * best[3], "eight evaluations come near what sixteen find"
+        assert chosen[table.columns.index("unwanted_bound")] <= 0.01
+        assert report[toward, "unwanted_kl"] <= 0.01, "on text that the choice has not seen"
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
 
 
@@ -265,7 +267,7 @@ def test_losses_are_cross_entropies(run):
 def test_the_encoder_says_how_sure_it_is(run):
     report = run.reports["encoder"]
     assert report["test.correlation_low"] < report["test.correlation"] < report["test.correlation_high"]
-    assert report["test.shuffled_p_value"] <= 0.01
+    assert report["test.p_value"] <= 0.01
     assert report["test.auc"] > 0.95
     assert (
         0
@@ -273,7 +275,7 @@ def test_the_encoder_says_how_sure_it_is(run):
         <= report["test.random_directions.largest"]
         < report["test.correlation"]
     )
-    assert report["test.random_directions.p_value"] == pytest.approx(1 / 9)
+    assert report["test.random_directions.p_value"] == pytest.approx(1 / 201)
     assert 0 <= report["neutral.within_boundary"] <= 1
     table = report.tables["transitions"]
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
@@ -292,9 +294,8 @@ def test_random_directions_are_directions_of_the_gradients(run):
     """With the feature's own direction among them, chance would be as good."""
     evaluator = EncoderEvaluator(EncoderSettings(random_directions=2))
     examples, labels = run.examples["test"], labels_of(run.examples["test"].pairs, run.feature.classes)
-    found = evaluator._random_directions(
-        run.evaluation_task(), examples, labels, run.reports["encoder"]["test.correlation"]
-    )
+    values = encodings(run.feature, run.gradients, examples)
+    found = evaluator._random_directions(run.evaluation_task(), examples, values, labels)
     generator = torch.Generator().manual_seed(run.seed)
     directions = torch.randn(2, run.gradients.scope.size, generator=generator)
     matrix = naive_gradients(run.gradients, examples, run.feature.source)

@@ -39,7 +39,9 @@ def candidate(lms: float = 0.5, rate: float = 1.0) -> Candidate:
 def run(request):
     goals = {"toward": ["less-3SG", "less-3PL", "balanced"]}
     return Session(
-        "english-pronouns", model=request.param, **settings(rewrite=goals, evaluators={"kinds": ["decoder"]})
+        "english-pronouns",
+        model=request.param,
+        **settings(rewrite=goals, evaluators={"kinds": ["decoder"]}, policy={"kind": "threshold"}),
     )
 
 
@@ -127,7 +129,7 @@ def test_a_class_is_weakened_and_both_are_made_alike(run):
     before, report = bits(run.loaded.model), run.reports["decoder"]
     for name in ("3SG", "3PL"):
         assert report[f"less-{name}.base_probability"] > 0.9
-        assert report[f"less-{name}.rewritten_probability"] < 0.2
+        assert report[f"less-{name}.rewritten_probability"] < 0.25
     assert report["balanced.rewritten_probability"] > 9 * report["balanced.base_probability"]
     table = report.tables["candidates"]
     tried = {row[1] for row in table.rows if row[0] == "balanced"}
@@ -173,9 +175,9 @@ def test_a_policy_and_feature_factors_of_the_run_file():
     rows = run.reports["decoder"].tables["candidates"].rows
     assert {row[1] for row in rows} == {1.0, 2.0}
     assert len(rows) == 5, "the unedited model is measured once"
-    (chosen,) = (row for row in rows if row[7])
-    assert chosen[6] == pytest.approx(chosen[3] * chosen[4])
-    assert chosen[6] == max(row[6] for row in rows)
+    (chosen,) = (row for row in rows if row[-1])
+    assert chosen[-2] == pytest.approx(chosen[3] * chosen[4])
+    assert chosen[-2] == max(row[-2] for row in rows)
     assert run.update("3PL").feature_factor == chosen[1]
     with pytest.raises(ConfigError, match="name it in rewrite.toward"):
         run.update("balanced")
@@ -187,7 +189,7 @@ def test_classes_that_share_a_form_have_each_rows_own_fillers():
         "german-articles",
         classes=["FemDat", "MascNom", "NeutNom"],
         data={"max_per_class": 60, "max_neutral": 20},
-        learner={"max_steps": 5, "validate_every": 0, "latent_dim": 1},
+        learner={"kind": "adam", "max_steps": 5, "validate_every": 0, "latent_dim": 1},
         evaluators={"kinds": []},
     )
     task = run.evaluation_task()
@@ -223,6 +225,9 @@ def test_simpler_edits_are_searched_for_like_the_features(run):
         "mean-difference",
         "random",
         "fine-tuning",
+        "logit-bias",
+        "logit-contrast",
+        "output-rows",
         "activation 1",
         "leace 1",
         "feature",

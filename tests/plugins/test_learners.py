@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gradiend_learners import Adam, GradientRoles, Ridge
+from gradiend_learners import Adam, ClosedForm, Ridge
 from gradiend_learners.training import Supervised, Training
 
 from gradiend_core import Session
@@ -113,12 +113,12 @@ def task_of(run: Session, rows: int = 40) -> LearningTask:
 def test_the_mean_difference_is_that(quick):
     task = task_of(quick)
     (feature,) = build("mean-difference").learn(task)
-    rows = naive_gradients(quick.gradients, task.train, GradientRoles().source)
+    rows = naive_gradients(quick.gradients, task.train, ClosedForm().source)
     right = rows[:20].mean(0) - rows[20:].mean(0)
     assert torch.nn.functional.cosine_similarity(feature.encoder, right, dim=0) == pytest.approx(
         1.0, abs=1e-4
     )
-    targets = naive_gradients(quick.gradients, task.train, GradientRoles().target)
+    targets = naive_gradients(quick.gradients, task.train, ClosedForm().target)
     for code, mean in ((1.0, targets[:20].mean(0)), (-1.0, targets[20:].mean(0))):
         torch.testing.assert_close(
             feature.decode(code), mean, rtol=1e-5, atol=0.0001 * float(mean.abs().max())

@@ -59,7 +59,7 @@ def classifier(tmp_path_factory):
 
 TABLES = {
     "paradigm": {"kind": "words", "words": {"GOOD": ["positive"], "BAD": ["negative"]}},
-    "learner": {"kind": "mean-difference"},
+    "learner": {"kind": "mean-difference", "source": "alternative"},
 }
 
 
@@ -153,7 +153,7 @@ FUNCTIONS = {
 }
 REGRESSION = {
     "paradigm": {"kind": "words", "words": {"HIGH": ["high"], "LOW": ["low"]}},
-    "learner": {"kind": "mean-difference"},
+    "learner": {"kind": "mean-difference", "source": "alternative"},
     "evaluators": {"kinds": ["encoder"]},
 }
 MEASURED = [f"sample {number} is {'high' if number % 2 else 'low'} today" for number in range(200)]

@@ -10,7 +10,10 @@ from gradiend_evaluators.uncertainty import (
     correlation_interval,
     difference_interval,
     effect_size,
-    shuffled_p_value,
+    fewest_groups,
+    grouped_p_value,
+    mean_interval,
+    sign_flip_p_value,
 )
 from scipy.stats import kstest
 
@@ -22,9 +25,9 @@ def example(rng: np.random.Generator, n: int = 80, signal: float = 1.0) -> tuple
 
 def test_p_values_are_uniform_where_there_is_nothing():
     rng = np.random.default_rng(0)
-    found = [shuffled_p_value(*example(rng, 60, signal=0.0), seed) for seed in range(200)]
+    found = [grouped_p_value(*example(rng, 60, signal=0.0), [""] * 60, seed) for seed in range(200)]
     assert kstest(found, "uniform").pvalue > 0.01
-    assert shuffled_p_value(*example(rng, signal=1.0), 0) <= 0.002
+    assert grouped_p_value(*example(rng, signal=1.0), [""] * 80, 0) <= 0.002
 
 
 def test_intervals_cover_the_true_correlation_at_their_rate():
@@ -32,9 +35,60 @@ def test_intervals_cover_the_true_correlation_at_their_rate():
     truth = 1 / np.sqrt(2)  # of a label of ±1 with itself and noise of variance 1
     hits = [
         low <= truth <= high
-        for low, high in (correlation_interval(*example(rng), [""] * 80, seed) for seed in range(200))
+        for low, high in (correlation_interval(*example(rng), [""] * 80) for _ in range(200))
     ]
     assert 0.90 <= np.mean(hits) <= 0.99
+
+
+def clustered(
+    rng: np.random.Generator, signal: float, *, mixed: bool, documents: int = 20, texts: int = 10
+) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+    """Documents whose texts have an intra-class correlation of 0.5, and labels that cluster by document."""
+    if mixed:
+        share = rng.beta(0.5, 0.5, size=(documents, 1))
+        labels = np.where(rng.random((documents, texts)) < share, 1.0, -1.0)
+    else:
+        of_document = rng.permutation([1.0, -1.0] * (documents // 2))[:, None]
+        labels = np.repeat(of_document, texts, axis=1)
+    noise = rng.normal(size=(documents, 1)) + rng.normal(size=(documents, texts))
+    names = [f"book {n // texts}" for n in range(documents * texts)]
+    values = signal * labels + noise / np.sqrt(2)
+    return torch.tensor(values.ravel()), torch.tensor(labels.ravel()), names
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_documents_are_the_units_where_labels_cluster(mixed):
+    rng = np.random.default_rng(5)
+    p_values = [grouped_p_value(*clustered(rng, 0.0, mixed=mixed), seed) for seed in range(300)]
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.08
+    blind = [grouped_p_value(*clustered(rng, 0.0, mixed=mixed)[:2], [""] * 200, seed) for seed in range(100)]
+    assert np.mean(np.array(blind) <= 0.05) > 0.2, "texts for themselves would find what is not there"
+
+
+@pytest.mark.parametrize(("mixed", "signal"), [(False, 0.5), (False, 2.0), (True, 0.5), (True, 2.0)])
+def test_intervals_cover_where_texts_of_a_document_are_alike(mixed, signal):
+    rng = np.random.default_rng(6)
+    values, labels, _ = clustered(rng, signal, mixed=mixed, documents=20_000)
+    truth = float(torch.stack([values, labels]).corrcoef()[0, 1])
+    intervals = [correlation_interval(*clustered(rng, signal, mixed=mixed)) for _ in range(400)]
+    hits = [low <= truth <= high for low, high in intervals]
+    assert np.mean(hits) >= 0.92
+
+
+def test_few_examples_have_no_interval():
+    values, labels = torch.tensor([0.9, 0.8, -0.7, -0.9]), torch.tensor([1.0, 1.0, -1.0, -1.0])
+    assert correlation_interval(values, labels, [""] * 4) is None
+    assert fewest_groups(labels, [""] * 4) == 2
+    assert fewest_groups(labels, ["a", "a", "b", "c"]) == 1
+    assert mean_interval(np.array([0.5, 0.6, 0.7, 0.8]), 0) is None
+
+
+def test_signs_are_flipped_by_hand():
+    values = np.array([0.5, 0.4, 0.1])
+    assert sign_flip_p_value(values, 0) == pytest.approx(1 / 8)
+    assert sign_flip_p_value(values, 0, two_sided=True) == pytest.approx(2 / 8)
+    assert sign_flip_p_value(np.array([0.5, 0.4, -0.1]), 0) == pytest.approx(2 / 8)
+    assert sign_flip_p_value(np.array([0.5]), 0) == 1.0
 
 
 def test_documents_widen_the_interval():
@@ -44,9 +98,9 @@ def test_documents_widen_the_interval():
     many = values.repeat_interleave(8), labels.repeat_interleave(8)
     documents = [f"book {n // 8}" for n in range(160)]
     alone, blind, honest = (
-        correlation_interval(values, labels, [""] * 20, 0),
-        correlation_interval(*many, [""] * 160, 0),
-        correlation_interval(*many, documents, 0),
+        correlation_interval(values, labels, [""] * 20),
+        correlation_interval(*many, [""] * 160),
+        correlation_interval(*many, documents),
     )
     assert honest == pytest.approx(alone, abs=0.02)
     assert honest[1] - honest[0] > 2 * (blind[1] - blind[0])
@@ -54,9 +108,9 @@ def test_documents_widen_the_interval():
 
 def test_what_does_not_exist_is_none():
     constant, labels = torch.zeros(9), torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0])
-    assert correlation_interval(constant, labels, [""] * 9, 0) is None
-    assert correlation_interval(labels, labels, ["one"] * 9, 0) is None
-    assert shuffled_p_value(constant, labels, 0) is None
+    assert correlation_interval(constant, labels, [""] * 9) is None
+    assert correlation_interval(labels, labels, ["one"] * 9) is None
+    assert grouped_p_value(constant, labels, [""] * 9, 0) is None
     assert effect_size(constant, labels) is None
     assert area_under_curve(labels, torch.ones(9)) is None
 

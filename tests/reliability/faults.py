@@ -149,7 +149,7 @@ def interrupted() -> str:
         command = run_command(
             f"{place}/out",
             *SMALL,
-            "learner.max_steps=4000",
+            'learner={kind="adam", max_steps=4000}',
             "learner.early_stop=false",
             "learner.checkpoint_seconds=0",
         )
@@ -176,7 +176,7 @@ def two_processes() -> str:
     """The second process of one output folder."""
     with tempfile.TemporaryDirectory() as place:
         # longer than the second takes to begin
-        more = ("learner.max_steps=400", "learner.early_stop=false")
+        more = ('learner={kind="adam", max_steps=400}', "learner.early_stop=false")
         command = run_command(f"{place}/out", *SMALL, *more)
         first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):

@@ -315,7 +315,7 @@ def finished_run() -> Path:
         classes=("3SG", "3PL"),
         texts="tiny-english",
         data={"max_texts": 1500, "max_per_class": 20, "max_neutral": 20},
-        learner={"max_steps": 3, "batch_size": 4},
+        learner={"kind": "adam", "max_steps": 3, "batch_size": 4},
         selector={"kind": "random", "share": 0.001},
         visualizers={"kinds": []},
         evaluators={"kinds": ["encoder"], "encoder": {"splits": ["test"], "random_directions": 0}},
@@ -393,7 +393,7 @@ def load_setting(folder: Path) -> None:
     if not (folder / "settings.txt").is_file():
         return
     override(
-        {"learner": {"max_steps": 3}, "model": "m"},
+        {"learner": {"kind": "adam", "max_steps": 3}, "model": "m"},
         (folder / "settings.txt").read_text(encoding="utf-8", errors="replace").splitlines(),
     )
 

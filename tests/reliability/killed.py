@@ -40,7 +40,13 @@ RUN = {
     "paradigm": {"kind": "english-pronouns", "classes": ["3SG", "3PL"]},
     "data": {"max_texts": 1500, "max_per_class": 20, "max_neutral": 20},
     "selector": {"kind": "random", "share": 0.002},
-    "learner": {"max_steps": 12, "batch_size": 4, "validate_every": 4, "checkpoint_seconds": 0.0},
+    "learner": {
+        "kind": "adam",
+        "max_steps": 12,
+        "batch_size": 4,
+        "validate_every": 4,
+        "checkpoint_seconds": 0.0,
+    },
     "evaluators": {
         "kinds": ["encoder", "decoder"],
         "encoder": {"random_directions": 0, "splits": ["test"]},

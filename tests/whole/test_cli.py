@@ -29,7 +29,7 @@ def test_bad_input(gradiend, tmp_path):
     (tmp_path / "none.txt").write_text("The bridge was old.\nThe road was long.\n")
     (tmp_path / "few.txt").write_text("He ran.\nThe dogs and they ran.\n")
     (tmp_path / "folder").mkdir()
-    (tmp_path / "bad.toml").write_text("[learner]\nstep = 3\n")
+    (tmp_path / "bad.toml").write_text('[learner]\nkind = "adam"\nstep = 3\n')
     for arguments, words in [
         (
             (*run, "--model", "./no/such/folder"),
@@ -53,7 +53,7 @@ def test_bad_input(gradiend, tmp_path):
         ),
         ((tmp_path / "bad.toml",), "unknown key 'step'; did you mean 'max_steps'"),
         ((tmp_path / "nowhere.toml",), "cannot be read: No such file"),
-        ((*run, "--set", "learner.stepz=3"), "unknown key 'stepz'; did you mean 'max_steps'"),
+        ((*run, "--set", "learner.sorce=factual"), "unknown key 'sorce'; did you mean 'source'"),
         (
             (*run, "--set", "paradigm.words.3SG=['he', 'him it']"),
             "'him it' of class 3SG is not one token for this tokenizer",
@@ -68,7 +68,7 @@ def test_bad_input(gradiend, tmp_path):
         ),
         ((*run, *sets("learner.kind=rigde")), "unknown learner 'rigde'; did you mean 'ridge'?"),
         (
-            (*run, *sets("learner.latent_dim=2")),
+            (*run, *sets("learner.kind=adam", "learner.latent_dim=2")),
             "learner.latent_dim is 2, but must be 1 or the number of axes, 1",
         ),
         (
@@ -119,7 +119,14 @@ def test_a_broken_plugin_stops_only_the_run_that_needs_it(gradiend, distribution
     assert "plugin 'acme-nouns' of acme-nouns 1.0 failed: ModuleNotFoundError" in wrong(
         gradiend, "acme-nouns"
     )
-    quick = ["--set", "learner.max_steps=2", "--set", "data.max_per_class=12", "--set", "data.max_neutral=5"]
+    quick = [
+        "--set",
+        'learner={kind="adam", max_steps=2}',
+        "--set",
+        "data.max_per_class=12",
+        "--set",
+        "data.max_neutral=5",
+    ]
     code, out, err = gradiend("run", "english-pronouns", "--output", tmp_path / "out", *quick)
     assert code == 0, err
     assert "warning: plugin 'acme-nouns' of acme-nouns 1.0 is left out: ModuleNotFoundError" in err

@@ -12,22 +12,28 @@ from gradiend_core.errors import ConfigError, GradiendError
     ("text", "words"),
     [
         ("sead = 1", "unknown key 'sead'; did you mean 'seed'"),
-        ("[learner]\nstep = 10", "unknown key 'step'; did you mean 'max_steps'.* at learner"),
-        ('[learner]\nmax_steps = "7"', "'7' is a text, but a whole number is needed at learner.max_steps"),
-        ("[learner]\nmax_steps = 7.9", "7.9 is a number, but a whole number is needed at learner.max_steps"),
+        ("[learner]\nkind = 'adam'\nstep = 10", "unknown key 'step'; did you mean 'max_steps'.* at learner"),
         (
-            "[learner]\nmax_steps = true",
+            '[learner]\nkind = "adam"\nmax_steps = "7"',
+            "'7' is a text, but a whole number is needed at learner.max_steps",
+        ),
+        (
+            "[learner]\nkind = 'adam'\nmax_steps = 7.9",
+            "7.9 is a number, but a whole number is needed at learner.max_steps",
+        ),
+        (
+            "[learner]\nkind = 'adam'\nmax_steps = true",
             "True is true or false, but a whole number is needed at learner.max_steps",
         ),
         (
-            "[learner]\nearly_stop = 1",
+            "[learner]\nkind = 'adam'\nearly_stop = 1",
             "1 is a whole number, but true or false is needed at learner.early_stop",
         ),
         (
             '[learner]\nsource = "altern"',
             "'altern' is none of factual, alternative, difference at learner.source",
         ),
-        ("[learner]\nmax_steps = 0", "'max_steps' must be >= 1: 0"),
+        ("[learner]\nkind = 'adam'\nmax_steps = 0", "'max_steps' must be >= 1: 0"),
         ('[learner]\nkind = "adan"', r"unknown learner 'adan'; did you mean 'adam'"),
         (
             '[paradigm]\nkind = "english-pronoun"',
@@ -44,7 +50,7 @@ from gradiend_core.errors import ConfigError, GradiendError
             "[evaluators.decoderr]\nlms_floor = 1.0",
             "unknown key 'decoderr'; did you mean 'decoder'.* at evaluators",
         ),
-        ("[policy]\nlms_flor = 1.0", "unknown key 'lms_flor'; did you mean 'lms_floor'.* at policy"),
+        ("[policy]\nmax_lk = 1.0", "unknown key 'max_lk'; did you mean 'max_kl'.* at policy"),
         ('[rewrite]\ntoward = ["1SG"]', "unknown class '1SG'.* at rewrite.toward"),
         ('disable_plugins = ["pronoun"]', "unknown plugin to disable 'pronoun'; did you mean 'pronouns'"),
         ("seed = ", "is not valid TOML: Invalid value"),
@@ -59,12 +65,12 @@ def test_a_wrong_run_file_is_refused_with_path_reason_and_fix(tmp_path, text, wo
 
 def test_names_and_values_override_the_file(tmp_path):
     (tmp_path / "run.toml").write_text(
-        'model = "tiny-clm"\nseed = 4\n[learner]\nmax_steps = 9\nbatch_size = 3\n'
+        'model = "tiny-clm"\nseed = 4\n[learner]\nkind = "adam"\nmax_steps = 9\nbatch_size = 3\n'
     )
     run = Session(
         run_file=tmp_path / "run.toml",
         model="tiny-mlm",
-        learner={"max_steps": 5},
+        learner={"kind": "adam", "max_steps": 5},
         settings=["learner.batch_size=2"],
     )
     assert (run.config.general.model, run.seed) == ("tiny-mlm", 4)

@@ -188,7 +188,7 @@ def test_bad_input(gradiend, moods):
 def test_a_toml_paradigm_runs_from_text_to_rewritten_model(gradiend, moods):
     (moods / "run.toml").write_text(
         '[paradigm]\nkind = "words"\nclasses = ["one", "many"]\n[paradigm.words]\none = ["he", "she"]\nmany ='
-        ' ["they"]\n[data]\nmax_per_class = 100\nmax_neutral = 40\n[learner]\nmax_steps ='
+        ' ["they"]\n[data]\nmax_per_class = 100\nmax_neutral = 40\n[learner]\nkind = "adam"\nmax_steps ='
         ' 30\n[evaluators]\nkinds = ["decoder"]\n'
     )
     done = gradiend("run", "run.toml", "--output", "out")

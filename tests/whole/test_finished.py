@@ -125,13 +125,13 @@ def test_inner_time_is_not_counted_twice(monkeypatch):
         ({"scope": {"kind": "layers"}}, "the table 'scope' is called 'selector' now"),
         ({"evaluation": {"kinds": []}}, "the table 'evaluation' is called 'evaluators' now"),
         ({"figures": {"kinds": []}}, "the table 'figures' is called 'visualizers' now"),
-        ({"learner": {"steps": 3}}, "'steps' is called 'max_steps' now at learner"),
-        ({"learner": {"cooldown": 0.5}}, "'cooldown' is called 'decay_start' now at learner"),
+        ({"learner": {"kind": "adam", "steps": 3}}, "'steps' is called 'max_steps' now at learner"),
+        ({"learner": {"kind": "adam", "cooldown": 0.5}}, "'cooldown' is called 'decay_start' now at learner"),
         ({"rewrite": {"part": "bias"}}, "'part' is called 'direction' now at rewrite"),
         ({"lerner": {}}, "unknown key 'lerner'; did you mean 'learner'"),
         ({"learner": "adam"}, r"learner must be a table such as \{\"kind\": 'adam'\}, not 'adam'"),
         (
-            {"learner": {"max_steps": 0}},
+            {"learner": {"kind": "adam", "max_steps": 0}},
             r"'max_steps' must be >= 1: 0 at learner \(steps at most; learning stops earlier",
         ),
         (

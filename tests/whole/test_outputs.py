@@ -62,7 +62,7 @@ COMMANDS = {
     "run": [
         "run",
         "english-pronouns",
-        *(f"--set={s}" for s in ("learner.max_steps=2", "data.max_per_class=40")),
+        *(f"--set={s}" for s in ("learner.kind=adam", "learner.max_steps=2", "data.max_per_class=40")),
     ],
     "data": ["data", "english-pronouns", "--set=data.max_per_class=20"],
     "rewrite": ["rewrite", "{saved}/one", "--toward", "3PL", "--learning-rate", "0.05", "--format", "sparse"],

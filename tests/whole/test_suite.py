@@ -206,7 +206,7 @@ def test_a_run_that_was_evaluated_further_is_not_done_again(done, tmp_path):
     assert 'alt="what test examples and neutral text encode to"' in written, (
         "a run of a suite draws nothing, its report does"
     )
-    assert 'alt="layers and components that the feature is in"' in written
+    assert 'alt="layers and components where the gradients of the feature are large"' in written
 
 
 def test_a_run_that_asks_for_something_else_is_done_again_when_told(done, tmp_path):

@@ -1,0 +1,105 @@
+"""The single units of a model that a feature changes most: neurons of the MLPs, and attention heads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from gradiend_core.comparison.where import EXPERTS, component_of, layer_number
+from gradiend_core.records.feature import LearnedFeature
+
+NEURON, HEAD, KEY_VALUE_HEAD = "MLP neuron", "attention head", "key and value head"
+#: what models call the matrices of attention
+QUERY = re.compile(r"[._](q|query|q_proj|q_lin|q_attn)\.")
+KEY_VALUE = re.compile(r"[._](k|v|key|value|k_proj|v_proj|k_lin|v_lin)\.")
+OUTPUT = re.compile(r"[._](o|o_proj|out_proj|out_lin|output\.dense|dense)\.")
+
+
+@frozen
+class UnitRow:
+    """A neuron or a head: its share of the decoder's squared length, that share in units of the mean share
+    of its kind, and its rank among those of its kind."""
+
+    kind: str
+    layer: int
+    number: int
+    share_of_decoder: float
+    times_the_mean: float
+    rank: int
+
+
+def largest_units(feature: LearnedFeature, model: nn.Module, count: int) -> list[UnitRow]:
+    """The units of each kind with the largest shares, at most so many. Empty where the model's matrices do
+    not say what its units are, as where they are named or shaped in another way."""
+    totals: dict[tuple[str, int], Tensor] = {}
+    whole = float(feature.decoder.double().square_().sum()) or 1.0
+    for parameter, columns in feature.scope.with_columns():
+        layer = layer_number(parameter.name)
+        if layer is None or EXPERTS.search(parameter.name):
+            continue
+        kind_and_sizes = _units_of(model, parameter.name, parameter.shape)
+        if kind_and_sizes is None:
+            continue
+        kind, units, axis = kind_and_sizes
+        size = prod(parameter.shape)
+        squares = torch.zeros(size, dtype=torch.float64)
+        positions = slice(None) if parameter.index is None else parameter.index.cpu()
+        squares[positions] = feature.decoder[columns].cpu().double().square()
+        by_unit = squares.view(parameter.shape).transpose(0, axis).reshape(units, -1).sum(1)
+        totals[kind, layer] = totals.get((kind, layer), torch.zeros(units, dtype=torch.float64)) + by_unit
+    rows: list[UnitRow] = []
+    for kind in dict.fromkeys(kind for kind, _ in totals):
+        rows += _ranked(
+            kind, {layer: sums / whole for (one, layer), sums in totals.items() if one == kind}, count
+        )
+    return rows
+
+
+def _ranked(kind: str, shares: dict[int, Tensor], count: int) -> Iterator[UnitRow]:
+    mean = float(torch.cat(list(shares.values())).mean())
+    units = [
+        (float(share), layer, number)
+        for layer, values in shares.items()
+        for number, share in enumerate(values)
+    ]
+    for rank, (share, layer, number) in enumerate(sorted(units, key=lambda unit: -unit[0])[:count], 1):
+        yield UnitRow(kind, layer, number, share, share / mean if mean else 0.0, rank)
+
+
+def _units_of(model: nn.Module, name: str, shape: tuple[int, ...]) -> tuple[str, int, int] | None:
+    """Of what kind a matrix's units are, how many it has, and along which axis; None for one that has none,
+    or of which that is not known."""
+    from transformers.pytorch_utils import Conv1D
+
+    module = model.get_submodule(name.rpartition(".")[0])
+    if len(shape) != 2 or not name.endswith(".weight"):
+        return None
+    transposed = isinstance(module, Conv1D)
+    out_axis, in_axis = (1, 0) if transposed else (0, 1)
+    config: Any = model.config
+    component = component_of(model, name)
+    if component == "mlp":
+        width = getattr(config, "hidden_size", None)
+        if shape[in_axis] == width != shape[out_axis]:
+            return NEURON, shape[out_axis], out_axis
+        if shape[out_axis] == width != shape[in_axis]:
+            return NEURON, shape[in_axis], in_axis
+        return None
+    if component != "attention":
+        return None
+    heads = getattr(config, "num_attention_heads", None)
+    groups = getattr(config, "num_key_value_heads", None) or heads
+    for pattern, kind, units, axis in (
+        (QUERY, HEAD, heads, out_axis),
+        (KEY_VALUE, HEAD if groups == heads else KEY_VALUE_HEAD, groups, out_axis),
+        (OUTPUT, HEAD, heads, in_axis),
+    ):
+        if pattern.search(name) and units and shape[axis] % units == 0:
+            return kind, units, axis
+    return None

@@ -1,0 +1,120 @@
+"""What an edit does to ordinary text, that of documents which neither learning nor the choice of an edit has
+seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradiend_core.data.rules import capital
+from gradiend_core.language.fillers import tokenize
+from gradiend_core.progress import progress
+from gradiend_core.records.candidate import OrdinaryScores
+from gradiend_core.records.pair import word_pairs
+from gradiend_core.records.text import Text
+from gradiend_core.roles.abilities import ScoresTexts
+from gradiend_core.roles.evaluator import EvaluationTask
+
+#: documents from which on these are the units, and no longer texts
+DOCUMENTS = 20
+#: log probabilities of the unedited model that are kept
+BUDGET = 2**27
+
+
+class OrdinaryText:
+    """Texts whose predictions by the unedited model are kept, so that those of any edit can be compared. The
+    model must be unedited when this is made."""
+
+    def __init__(self, task: EvaluationTask, source: ScoresTexts, texts: Sequence[Text]) -> None:
+        self.source, model = source, task.gradients.model
+        words = torch.tensor(sorted(feature_tokens(task)), dtype=torch.long, device=task.gradients.device)
+        self.words = words
+        self.prepared = source.prepare_texts([text.text for text in texts], task.tokenizer, model, task.seed)
+        documents = {text.document for text in texts}
+        by_document = "" not in documents and len(documents) >= DOCUMENTS
+        names = [text.document if by_document else str(number) for number, text in enumerate(texts)]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        self.unit_of = torch.tensor([numbers[name] for name in names])
+        self.base: list[Tensor] = []
+        size = 0
+        for predicted in source.predicted(model, self.prepared):
+            if size > BUDGET:
+                break
+            self.base.append(predicted.log_probabilities)
+            size += predicted.log_probabilities.numel()
+
+    def __call__(self, model: nn.Module) -> OrdinaryScores:
+        """Of the model as it is now."""
+        sums = torch.zeros(9, int(self.unit_of.max()) + 1, dtype=torch.float64)
+        predictions = self.source.predicted(model, self.prepared)
+        for base, predicted in zip(self.base, predictions, strict=False):
+            targets = predicted.targets
+            inside, split, outside = divergence(base, predicted.log_probabilities, self.words)
+            surprisals, before = (
+                -values.gather(1, targets[:, None])[:, 0] for values in (predicted.log_probabilities, base)
+            )
+            other = ~torch.isin(targets, self.words)
+            agreed = predicted.log_probabilities.argmax(1) == base.argmax(1)
+            values = (torch.ones_like(before), inside, split, outside, surprisals, before)
+            values += (other, (surprisals - before) * other, agreed)
+            units = self.unit_of[predicted.texts.cpu()]
+            for total, value in zip(sums, values, strict=True):
+                total.index_add_(0, units, value.double().cpu())
+        return OrdinaryScores(*sums[:, sums[0] > 0])
+
+
+def divergence(base: Tensor, edited: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """KL(base ‖ edited) at each token by its chain rule: inside the words (token ids), in the split between
+    them and all others, and among the others, [tokens] each, from log probabilities [tokens, vocabulary]."""
+    if not len(words):
+        everything = (base.exp() * (base - edited)).sum(1)
+        return torch.zeros_like(everything), torch.zeros_like(everything), everything
+    gains, masses = [], []
+    for values in (base, edited):
+        masses.append((values[:, words].logsumexp(1), values.index_fill(1, words, -torch.inf).logsumexp(1)))
+    weighted = base.exp() * (base - edited)
+    of_words = weighted[:, words].sum(1)
+    for here, there in zip(*masses, strict=True):
+        gains.append(here.exp() * (here - there))
+    return of_words - gains[0], gains[0] + gains[1], weighted.sum(1) - of_words - gains[1]
+
+
+def feature_tokens(task: EvaluationTask) -> set[int]:
+    """The tokens that are words of the axis or related to them."""
+    words = [word for pair in word_pairs(task.data.related, task.feature.classes) for word in pair]
+    words += [word for forms in axis_words(task.data.words, task.feature.classes) for word in forms]
+    return word_tokens(task.tokenizer, words)
+
+
+def word_tokens(tokenizer: Any, words: Sequence[str]) -> set[int]:
+    """The tokens of words, with and without a space and a capital; words of several tokens have none."""
+    forms = [form for word in words for form in dict.fromkeys((word, capital(word)))]
+    texts = [(left, form, "") for form in forms for left in ("so ", "")]
+    tokenized = tokenize(tokenizer, texts) if texts else []
+    return {tokens.ids[tokens.slot] for tokens in tokenized if not tokens.problem}
+
+
+def axis_words(words: Mapping[str, Sequence[str]], classes: tuple[str, str]) -> list[list[str]]:
+    """The words of the two ends of an axis; all others together have what the first class has not."""
+    named = [[name] if name in words else [name for name in words if name not in classes] for name in classes]
+    return [[word for name in names for word in words[name]] for names in named]
+
+
+def halves(
+    task: EvaluationTask, source: ScoresTexts, count: int
+) -> tuple[OrdinaryText | None, OrdinaryText | None]:
+    """Ordinary text to choose by, and ordinary text to report of, at most `count` texts together; no document
+    is in both where there are enough. None where there is none."""
+    texts = list(task.ordinary())
+    documents = list(dict.fromkeys(text.document for text in texts))
+    if "" not in documents and len(documents) >= 2 * DOCUMENTS:
+        first = set(documents[::2])
+        sides = [[text for text in texts if (text.document in first) == chosen] for chosen in (True, False)]
+    else:
+        sides = [texts[:count:2], texts[1:count:2]]
+    with progress("ordinary text"):
+        made = [OrdinaryText(task, source, side[: count // 2]) if len(side) > 1 else None for side in sides]
+    return made[0], made[1]

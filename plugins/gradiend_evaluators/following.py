@@ -1,0 +1,92 @@
+"""Whether more than the class's own words follows an edit: words that are related to them and that it was not
+made of, and what becomes of slots where the class would be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from gradiend_core.api import (
+    EvaluationTask,
+    Examples,
+    Goal,
+    KnowsWords,
+    TakesSpans,
+    example_batches,
+    progress,
+    subset,
+    word_pairs,
+)
+from gradiend_evaluators.related import in_texts
+
+#: texts with each related word, texts that it must stand in, and slots where the class is wrong, at most
+TEXTS, LEAST, SLOTS = 10, 3, 300
+
+
+class RelatedOdds:
+    """The log-odds of the first against the second word of related pairs, where either stands."""
+
+    def __init__(self, task: EvaluationTask) -> None:
+        words = word_pairs(task.data.related, task.feature.classes)
+        readable = isinstance(task.source, (TakesSpans, KnowsWords))
+        self.pairs = in_texts(task, words, task.ordinary(), TEXTS, LEAST) if words and readable else None
+
+    def __call__(self, model: nn.Module) -> Tensor | None:
+        """Of the model as it is now, the mean over the texts of each pair, [pairs]; None where there is
+        none."""
+        if self.pairs is None:
+            return None
+        pairs, gradients = self.pairs, self.pairs.gradients
+        odds = torch.empty(len(pairs.codes), dtype=torch.float64)
+        with torch.inference_mode(), progress("related words", len(odds)) as texts:
+            for rows in example_batches(model, pairs.examples, gradients.device):
+                losses = gradients.source.losses(model, pairs.examples.batch(rows, gradients.device))
+                odds[rows] = (losses[:, 1] - losses[:, 0]).double().cpu() * pairs.codes[rows]
+                texts.advance(len(rows))
+        return torch.stack([odds[pairs.pair_of == number].mean() for number in range(len(pairs))])
+
+    def followed(self, goal: Goal, before: Tensor | None, after: Tensor | None) -> Tensor | None:
+        """How far the log-odds have moved toward a goal, by group of pairs that differ in the same tokens,
+        [groups]; None for a goal without a direction."""
+        if before is None or after is None or self.pairs is None or not goal.sign:
+            return None
+        sign = goal.sign if goal.of == goal.classes[0] else -goal.sign
+        groups = torch.tensor(self.pairs.groups)
+        return torch.stack([sign * (after - before)[groups == group].mean() for group in groups.unique()])
+
+    def by_words(
+        self, goal: Goal, before: Tensor, after: Tensor
+    ) -> Mapping[tuple[str, str], tuple[float, float]]:
+        """For each pair its log-odds before and after, of the goal's class against the other."""
+        assert self.pairs
+        sign = 1.0 if goal.of == goal.classes[0] else -1.0
+        return {
+            words if sign > 0 else words[::-1]: (sign * one, sign * two)
+            for words, one, two in zip(self.pairs.words, before.tolist(), after.tolist(), strict=True)
+        }
+
+
+class OwnWords:
+    """How often the word that stands at a slot of the paradigm's other classes, or else of neutral text, is
+    the likeliest one."""
+
+    def __init__(self, task: EvaluationTask) -> None:
+        self.source = task.source
+        self.device = task.gradients.device
+        controls = task.controls()
+        whole = controls if controls.pairs else task.examples["neutral"]
+        self.examples: Examples = subset(whole, list(range(min(SLOTS, len(whole.pairs)))))
+
+    def __call__(self, model: nn.Module) -> float | None:
+        """Of the model as it is now; None where there is no such slot, or no word has a probability."""
+        if not self.examples.pairs or not isinstance(self.source, KnowsWords):
+            return None
+        right = 0
+        with torch.inference_mode():
+            for rows in example_batches(model, self.examples, self.device):
+                batch = self.examples.batch(rows, self.device)
+                likeliest = self.source.slot_log_probabilities(model, batch).argmax(1)
+                right += int((likeliest == batch.fillers[:, 0]).sum())
+        return right / len(self.examples.pairs)
