@@ -13,6 +13,9 @@ import typer
 
 from gradiend_core.cli.options import Disabled, Overwrite, names, show
 from gradiend_core.errors import ConfigError, ModelError
+from gradiend_core.records.contribution import Trait
+from gradiend_core.records.report import Reports
+from gradiend_core.roles.kinds import EVALUATOR
 
 if TYPE_CHECKING:
     from gradiend_core.plugins.registry import Registry
@@ -308,6 +311,17 @@ def default_output(run: Run) -> Path:
     return folder
 
 
+def _in_order(run: Run, reports: Reports) -> list[str]:
+    """Whether the model has the feature comes first, then what the encoder reads, then the rest."""
+    order = (Trait.SHOWS_FEATURE, Trait.READS_ENCODINGS)
+
+    def position(name: str) -> int:
+        traits = run.registry.get(EVALUATOR, name).traits
+        return next((number for number, trait in enumerate(order) if trait in traits), len(order))
+
+    return sorted(reports, key=position)
+
+
 def summary(run: Run, folder: Path) -> list[str]:
     """A run in a few lines."""
     record = run.record
@@ -315,7 +329,7 @@ def summary(run: Run, folder: Path) -> list[str]:
     for _, feature, reports in run.by_axis():
         first, second = feature.classes
         lines.append(f"{first} (+1) against {second} (−1) in {run.config.general.model}")
-        lines += [line for report in reports.values() for line in report.lines]
+        lines += [line for name in _in_order(run, reports) for line in reports[name].lines]
     lines += [f"warning: {warning}" for warning in run.warnings]
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in record.timing.items())
     return [*lines, f"seconds   {seconds}; total {sum(record.timing.values()):.1f}", f"written to {folder}"]
