@@ -24,8 +24,9 @@ def near_duplicates(contexts: Sequence[tuple[str, str]]) -> dict[tuple[str, str]
     from datasketch import MinHash, MinHashLSH
 
     state = random.getstate()  # it draws a name for itself
-    index, firsts = MinHashLSH(threshold=LOOKED_UP, num_perm=NUMBERS), {}
+    index = MinHashLSH(threshold=LOOKED_UP, num_perm=NUMBERS)
     random.setstate(state)
+    firsts: dict[str, MinHash] = {}
     number_of: dict[str, int] = {}
     for text in dict.fromkeys(map(_normal, contexts)):
         shingles = {text[start : start + SHINGLE] for start in range(max(1, len(text) - SHINGLE + 1))}

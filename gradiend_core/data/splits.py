@@ -47,10 +47,10 @@ def split_slots(
         ]
     else:
         group = _grouping(candidates, classes, finder, settings)
-        groups_of = {name: set() for name in classes.names} if near else {}
+        groups_of: dict[str, set[int]] = {name: set() for name in classes.names} if near else {}
         for number, slot in zip(group, candidates, strict=True):
-            if (name := classes.of.get(slot.rule_class)) in groups_of:
-                groups_of[name].add(number)
+            if slot.rule_class in classes.of and near:
+                groups_of[classes.of[slot.rule_class]].add(number)
         if min(map(len, groups_of.values()), default=LEAST_GROUPS) < LEAST_GROUPS:
             near = False  # texts of few templates, all alike
             group = _grouping(candidates, classes, finder, settings, near=False)

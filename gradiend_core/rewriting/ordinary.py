@@ -58,8 +58,8 @@ class OrdinaryText:
             )
             other = ~torch.isin(targets, self.words)
             agreed = predicted.log_probabilities.argmax(1) == base.argmax(1)
-            values = (torch.ones_like(before), inside, split, outside, surprisals, before)
-            values += (other, (surprisals - before) * other, agreed)
+            values = [torch.ones_like(before), inside, split, outside, surprisals, before]
+            values += [other, (surprisals - before) * other, agreed]
             units = self.unit_of[predicted.texts.cpu()]
             for total, value in zip(sums, values, strict=True):
                 total.index_add_(0, units, value.double().cpu())

@@ -59,7 +59,9 @@ def model_card(
         if goal.sign
         else "balance of both classes on all test texts"
     )
-    for name, what in MEASURES.items() if scores else ():
+    for name, what in MEASURES.items():
+        if scores is None:
+            break
         before, after = (shown(getattr(side, name).value) for side in scores)
         facts[f"{what or of_goal}, before and after"] = f"{before}, {after}"
     lines = [

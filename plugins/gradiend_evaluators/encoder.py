@@ -104,7 +104,8 @@ class EncoderEvaluator:
             metrics |= split_metrics(split, values[seen], labels[seen], axis)
             if split == "test":
                 chosen = subset(examples, seen.nonzero()[:, 0].tolist())
-                groups = units(chosen.pairs, task.examples["train"].pairs)
+                train = task.examples.get("train")  # other texts have none
+                groups = units(chosen.pairs, train.pairs if train else ())
                 metrics |= certainty(split, values[seen], labels[seen], groups, task.seed)
                 metrics |= self._random_directions(task, chosen, values[seen], labels[seen])
                 if (fewest := fewest_groups(labels[seen], groups)) < ENOUGH:

@@ -40,7 +40,8 @@ def logit_bias(task: EvaluationTask, goal: Goal, *, contrast: bool) -> LogitBias
     layer, tokens = output_layer(task), _tokens(task, goal)
     if layer is None or tokens is None:
         return None
-    bias = torch.zeros(layer.weight.shape[0], device=task.gradients.device)  # type: ignore[index]
+    weight: Tensor = layer.weight  # type: ignore[assignment]  # `output_layer` has looked
+    bias = torch.zeros(weight.shape[0], device=task.gradients.device)
     bias[tokens[0]] = goal.sign
     if contrast:
         bias[tokens[1]] = -goal.sign

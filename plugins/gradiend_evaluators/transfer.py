@@ -270,9 +270,9 @@ def _rows(measured: Transfer, kind: str) -> list[WordPairRow]:
     pairs, rows = measured.pairs, []
     for number, (first, second) in enumerate(pairs.words):
         here = pairs.pair_of == number
-        means = [float(measured.encodings[here & (pairs.codes == code)].mean()) for code in (1.0, -1.0)]
+        one, other = (float(measured.encodings[here & (pairs.codes == code)].mean()) for code in (1.0, -1.0))
         value, n = float(measured.by_pair[number]), int(here.sum())
-        rows.append(WordPairRow(first, second, kind, pairs.groups[number], value, *means, n))
+        rows.append(WordPairRow(first, second, kind, pairs.groups[number], value, one, other, n))
     return sorted(rows, key=lambda row: -row.correlation)
 
 
