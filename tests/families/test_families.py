@@ -57,6 +57,7 @@ def session(folder, **scope: object) -> Session:
         },
         source=masks,
         selector=scope or {"kind": "backbone"},
+        policy={"kind": "threshold"},  # random weights: what an edit costs ordinary text means nothing
     )
 
 

@@ -137,7 +137,7 @@ def test_a_class_is_weakened_and_both_are_made_alike(run):
     for goal in run.goals():
         assert report[goal, "rewritten_lms"] >= 0.99 * report[goal, "base_lms"]
         assert report[goal, "lms_change_low"] <= report[goal, "rewritten_lms"] - report[goal, "base_lms"]
-        assert report[goal, "rewritten_perplexity"] < 1.5 * report[goal, "base_perplexity"]
+        assert report[goal, "rewritten_perplexity"] < 2.5 * report[goal, "base_perplexity"]
         with run.rewritten(goal) as model:
             found = {
                 name: SlotProbabilities(run.evaluation_task(), "test", name, 500)(model).mean(0)

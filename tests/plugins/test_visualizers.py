@@ -36,7 +36,7 @@ def comparison(count: int, names: list[str] | None = None) -> Report:
             crossing.append(CrossingRow(*both, value, None, value, -value, oriented, None, 20))
             for measure in ("cosine", "overlap 0.01") if one <= two else ():
                 numbers = value, value, None, 0.01, 0.05, 0.5
-                pairs.append(PairRow(*both, "decoder", measure, *numbers, False, True))
+                pairs.append(PairRow(*both, "decoder", measure, *numbers, None, False, True))
     tables = {
         "features": Table.of(FeatureRow, features),
         "pairs": Table.of(PairRow, pairs),

@@ -57,7 +57,9 @@ def test_other_texts_are_read_by_the_run_s_own_rules(quick, tmp_path):
     assert report["test.mean_by_class.3SG"] > 0.5
     assert report["test.correlation"] is report["test.mean_by_class.3PL"] is None
     json.dumps(report.nested(), allow_nan=False)
-    assert report.lines[0].startswith("encoder   test (n = 2), means 3SG +")
+    assert report.lines[0].startswith(
+        "encoder   the classes' own words in unseen texts: (n = 2), means 3SG +"
+    )
 
 
 def test_texts_without_a_pair_are_refused(quick):
@@ -123,7 +125,7 @@ def test_the_command(folder, gradiend, tmp_path):
         "data.max_texts=500",
     )
     assert code == 0
-    assert out.startswith("encoder   test correlation 0.9")
+    assert out.startswith("encoder   the classes' own words in unseen texts: correlation 0.9")
     rows = list(csv.DictReader((tmp_path / "all.csv").read_text().splitlines()))
     assert {row["class"] for row in rows} == {"3SG", "3PL", "neutral"}
     assert {row["feature"] for row in rows} == {"3SG against 3PL"}
