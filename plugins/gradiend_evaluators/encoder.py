@@ -173,7 +173,7 @@ def units(pairs: Sequence[MinimalPair], trained: Sequence[MinimalPair]) -> list[
     """What of each pair is independent of others: its word, where words were held out, else its document;
     empty where that is not known, and the text is all."""
     known = {pair.factual.casefold() for pair in trained}
-    if pairs and not any(pair.factual.casefold() in known for pair in pairs):
+    if known and not any(pair.factual.casefold() in known for pair in pairs):
         return [pair.factual.casefold() for pair in pairs]
     return [pair.document for pair in pairs]
 

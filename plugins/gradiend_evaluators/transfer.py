@@ -49,7 +49,7 @@ FEW_DIRECTIONS = 50
 DRAWS = 999
 #: texts and words whose crossing says how much of an encoding is the word and how much the text
 CROSSED_TEXTS, CROSSED_WORDS = 20, 3
-P = 1 - LEVEL
+P, P_VALUES = 1 - LEVEL, ("random_p_value", "sign_p_value", "control_p_value")
 
 
 @frozen
@@ -83,14 +83,16 @@ class Transfer:
     def value(self) -> float:
         return float(self.by_group.mean())
 
-    def random_p_value(self) -> float:
-        """How often a random direction, with either sign, does as well."""
-        reached = (self.random.mean(0).abs() >= self.value).sum() if self.value > 0 else self.random.shape[1]
-        return (1 + float(reached)) / (1 + self.random.shape[1])
-
-    def sign_p_value(self, seed: int) -> float:
-        """How often the groups with random signs do as well."""
-        return sign_flip_p_value(self.by_group.numpy(), seed)
+    def p_values(self, seed: int) -> Metrics:
+        """How often random directions, with either sign, do as well, where there are some; and how often the
+        groups do with random signs."""
+        p_values: Metrics = {
+            ("sign_p_value",): Metric(sign_flip_p_value(self.by_group.numpy(), seed), len(self.by_group))
+        }
+        if count := self.random.shape[1]:
+            reached = int((self.random.mean(0).abs() >= self.value).sum()) if self.value > 0 else count
+            p_values["random_p_value",] = Metric((1 + reached) / (1 + count), count)
+        return p_values
 
 
 class TransferEvaluator:
@@ -128,7 +130,7 @@ class TransferEvaluator:
             chance = self._measured(task, control, 0)
             metrics |= _control_metrics(measured, chance, task.seed)
             rows += _rows(chance, "control")
-        metrics["p_value",] = _largest(metrics, ("random_p_value", "sign_p_value", "control_p_value"))
+        metrics["p_value",] = _largest(metrics)
         if problem := self._untrained(task, words, texts, metrics):
             warnings.append(problem)
         metrics |= _crossed(task)
@@ -167,7 +169,7 @@ class TransferEvaluator:
             ("correlation_low",): Metric(low, n),
             ("correlation_high",): Metric(high, n),
             ("p_value",): Metric(None, n),
-            ("sign_p_value",): Metric(measured.sign_p_value(task.seed), len(measured.by_group)),
+            **measured.p_values(task.seed),
             ("pairs",): Metric(len(measured.pairs), n),
             ("groups",): Metric(len(measured.by_group), n),
             ("positive",): Metric(int((measured.by_pair > 0).sum()), len(measured.pairs)),
@@ -176,7 +178,6 @@ class TransferEvaluator:
         if count := measured.random.shape[1]:
             strengths = measured.random.mean(0).abs()
             metrics |= {
-                ("random_p_value",): Metric(measured.random_p_value(), count),
                 ("random_mean",): Metric(float(strengths.mean()), count),
                 ("random_largest",): Metric(float(strengths.max()), count),
             }
@@ -197,9 +198,7 @@ class TransferEvaluator:
             measured.append(self._measured(copied, pairs, FEW_DIRECTIONS))
         if measured:
             values = [transfer.value for transfer in measured]
-            p_values = [
-                max(transfer.random_p_value(), transfer.sign_p_value(task.seed)) for transfer in measured
-            ]
+            p_values = [_largest(transfer.p_values(task.seed)).value or 0.0 for transfer in measured]
             metrics["untrained_correlation",] = Metric(float(np.mean(values)), len(values))
             metrics["untrained_p_value",] = Metric(float(np.median(p_values)), len(values))
         return ""
@@ -262,8 +261,10 @@ def _crossed(task: EvaluationTask) -> Metrics:
     return {(name,): Metric(value, table.numel()) for name, value in shares.items()}
 
 
-def _largest(metrics: Metrics, names: Sequence[str]) -> Metric:
-    return max((metrics[name,] for name in names if (name,) in metrics), key=lambda metric: metric.value or 0)
+def _largest(metrics: Metrics) -> Metric:
+    """The largest of the p-values against random directions, signs and control words that were taken."""
+    taken = [metrics[name,] for name in P_VALUES if (name,) in metrics]
+    return max(taken, key=lambda metric: metric.value or 0.0)
 
 
 def _rows(measured: Transfer, kind: str) -> list[WordPairRow]:

@@ -18,7 +18,7 @@ from gradiend_evaluators import (
     WhereSettings,
 )
 from gradiend_evaluators.decoder import DecoderEvaluator
-from gradiend_evaluators.encoder import EncoderEvaluator
+from gradiend_evaluators.encoder import EncoderEvaluator, units
 from gradiend_evaluators.policies import Budget, Threshold
 from gradiend_evaluators.where import WhereEvaluator
 
@@ -338,3 +338,16 @@ def test_where_lists_as_many_weights_as_asked(quick, listed):
         .tables["weights"]
     )
     assert len(table.rows) == listed
+
+
+def test_the_units_are_words_only_where_words_were_held_out(run):
+    test, train = (run.data.split(name) for name in ("test", "train"))
+    documents = [pair.document for pair in test]
+    assert units(test, train) == documents, "the same words were learned from"
+    assert units(test, ()) == documents, "of other texts nothing was learned"
+    others = [
+        pair
+        for pair in train
+        if pair.factual.casefold() not in {each.factual.casefold() for each in test[:1]}
+    ]
+    assert units(test[:1], others) == [test[0].factual.casefold()]
