@@ -154,7 +154,7 @@ def _effect(name: str, edit: StackedEdit, alone: WeightUpdate, total: WeightUpda
     from gradiend_core.rewriting.measuring import measure_of
 
     task = edit.run.evaluation_task(edit.run.axis_of(edit.toward))
-    measure, model = measure_of(task, TEXTS), edit.run.loaded.model
+    measure, model = measure_of(task, TEXTS, ordinary_texts=0), edit.run.loaded.model
     measured = [_measured(measure, edit.toward, task.feature.classes)]
     for update in (alone, total):
         with applied(model, update):

@@ -107,7 +107,9 @@ def halves(
     task: EvaluationTask, source: ScoresTexts, count: int
 ) -> tuple[OrdinaryText | None, OrdinaryText | None]:
     """Ordinary text to choose by, and ordinary text to report of, at most `count` texts together; no document
-    is in both where there are enough. None where there is none."""
+    is in both where there are enough. None where there is none, or none is wanted."""
+    if not count:
+        return None, None
     texts = list(task.ordinary())
     documents = list(dict.fromkeys(text.document for text in texts))
     if "" not in documents and len(documents) >= 2 * DOCUMENTS:

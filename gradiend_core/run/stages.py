@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -249,7 +249,7 @@ def evaluation_task(
         config.policy.kind,
         lambda goal: chosen_edit(reports, goal).update(feature),
         evaluable.controls,
-        lambda: setup.data.ordinary(evaluable.data),
+        cache(lambda: setup.data.ordinary(evaluable.data)),
         partial(_spans, setup, evaluable.loaded, feature.scope),
         partial(_untrained, setup, feature, axis, evaluable),
         Trait.SUMS_GRADIENTS in setup.registry.get(LEARNER, config.learner.kind).traits,

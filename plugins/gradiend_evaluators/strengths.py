@@ -48,7 +48,7 @@ class StrengthEvaluator:
         self.config = config
 
     def evaluate(self, task: EvaluationTask) -> Report:
-        measure = measure_of(task, self.config.max_texts)
+        measure = measure_of(task, self.config.max_texts, ordinary_texts=0)
         points: list[PointRow] = []
         samples: list[SampleRow] = []
         warnings = []
