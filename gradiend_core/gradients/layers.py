@@ -7,6 +7,7 @@ linear layer that is Σₜ δₜaₜᵀ, so
 
     along a direction V        Σₜ δₜ·(V aₜ)          nothing of the weight's size for any example
     summed over examples       one matrix product, added where the sum is kept
+    squares of all examples    one matrix product for each, added where their sum is kept
     chosen entries (i, j)      Σₜ δₜᵢaₜⱼ              the others are not computed
 
 Each kind of module has these three in a `Layer`. A module of any other kind, without children, is
@@ -46,6 +47,11 @@ class Layer:
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         """Adds the gradient summed over examples to `total`, in the shape of the parameter."""
         raise NotImplementedError
+
+    def add_squares(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
+        """Adds the squares of the gradients, summed over examples, to `total`, in the shape of the
+        parameter."""
+        total += self.entries(name, inputs, delta, None).square_().sum(0).view(total.shape)
 
     def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
         """Each example's gradient at flat positions of the parameter, or at all of them, [examples,
@@ -111,6 +117,16 @@ class LinearLayer(Layer):
         else:
             total.addmm_(delta.T, a)
 
+    def add_squares(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
+        """An example's gradient is squared while it is in a part of the buffer."""
+        if name == "bias":
+            return super().add_squares(name, inputs, delta, total)
+        left, right = self._sides(_tokens(inputs[0]), _tokens(delta))
+        for gradients in self._gradients(left, right):
+            for gradient in gradients:
+                total.addcmul_(gradient, gradient)
+        return None
+
     def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
         a, delta = _tokens(inputs[0]), _tokens(delta)
         if name == "bias":
@@ -155,6 +171,16 @@ class EmbeddingLayer(Layer):
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         ids, delta = self._of(inputs, delta)
         total.index_add_(0, ids.flatten(), delta.flatten(0, 1))
+
+    def add_squares(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
+        """A row that an example reads several times has one gradient there: their sum."""
+        ids, delta = self._of(inputs, delta)
+        rows = self._shape[0]
+        first = torch.arange(len(ids), device=ids.device)[:, None] * rows
+        read, number = (ids + first).unique(return_inverse=True)
+        gradients = delta.new_zeros(len(read), delta.shape[2])
+        gradients.index_add_(0, number.flatten(), delta.flatten(0, 1))
+        total.index_add_(0, read % rows, gradients.square_())
 
     def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
         ids, delta = self._of(inputs, delta)

@@ -3,6 +3,7 @@ as they pass."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -38,6 +39,10 @@ class Taps:
     dtype: torch.dtype
     #: modules that ran, and could not be watched
     unwatched: set[nn.Module] = field(factory=set, init=False)
+    #: how often each module ran while the taps were last open
+    calls: Counter[nn.Module] = field(factory=Counter, init=False)
+    #: those of them whose tensors have no axis of examples, so that nothing of them was shown
+    unseen: set[nn.Module] = field(factory=set, init=False)
     _quiet: bool = field(default=False, init=False)
 
     @classmethod
@@ -72,6 +77,8 @@ class Taps:
         """While open, a forward pass of this many examples, of so many rows each, is watched. Yields the
         tensor to differentiate with respect to: it is worth nothing, but autograd reaches it exactly through
         the watched modules, and goes no deeper than the first."""
+        self.calls.clear()
+        self.unseen.clear()
         device = next(iter(self.uses)).parameters().__next__().device if self.uses else None
         anchor = torch.zeros((), requires_grad=True, device=device)
         hook = partial(self._hook, examples, rows, anchor, receive)
@@ -100,8 +107,10 @@ class Taps:
         if not whole:
             self.unwatched.add(module)
             return None
+        self.calls[module] += 1
         tensors = [_with_examples(tensor, examples) for tensor in (output, *inputs)]
         if any(tensor is None for tensor in tensors):
+            self.unseen.add(module)
             return None
         tap: Callable[..., Tensor] = _Tap.apply
         watched = tap(

@@ -166,10 +166,10 @@ def _row(
 
 
 def logits_of(model: nn.Module, batch: Any, states: Callable[[Tensor], Tensor]) -> Tensor:
-    """Logits, [states, vocabulary], of a batch with `input_ids`, `attention_mask` and `decoder_input_ids`, in
-    float32 at least.
+    """Logits, [*states, vocabulary], of a batch with `input_ids`, `attention_mask` and `decoder_input_ids`,
+    in float32 at least.
 
-    `states` makes what the output layer is given, [states, width], of what it would be given, [rows, tokens,
+    `states` makes what the output layer is given, [*states, width], of what it would be given, [rows, tokens,
     width]. Of a model whose output layer is not to be found it makes logits of logits.
     """
     fired = False

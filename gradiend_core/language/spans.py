@@ -3,7 +3,7 @@ is judged by."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gradiend_core.language.fillers import FILLERS, Located, leading, located, require_fast
 from gradiend_core.language.slots import logits_at, padded
-from gradiend_core.records.candidate import TextPredictions, TextScores
+from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.funnel import Drop, DropCounter
 from gradiend_core.records.pair import MinimalPair
 from gradiend_core.records.run import GradientSettings
@@ -209,9 +209,6 @@ class SpanSource:
 
     def score_texts(self, model: nn.Module, prepared: Any) -> TextScores:
         return self.whole.score_texts(model, prepared)
-
-    def predicted(self, model: nn.Module, prepared: Any) -> Iterator[TextPredictions]:
-        return self.whole.predicted(model, prepared)
 
     def spans(self) -> Self:
         return self

@@ -12,10 +12,11 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_core.gradients.batching import allowed_padding, micro_batches
-from gradiend_core.language.slots import logits_at, pad_id, padded, token_limit
+from gradiend_core.language.slots import logits_of, pad_id, padded, token_limit
 from gradiend_core.progress import progress
 from gradiend_core.records.candidate import TextPredictions, TextScores
 from gradiend_core.records.masking import MaskingSettings
+from gradiend_core.roles.abilities import PreparedTexts
 
 #: tokens in one batch; smaller than for slots, since the vocabulary counts for every predicted token
 TEXT_BUDGET = 2048
@@ -27,7 +28,7 @@ class TextBatch:
 
     input_ids: Tensor  # [texts, tokens]
     attention_mask: Tensor | None  # [texts, tokens]
-    rows: Tensor  # [targets]
+    rows: Tensor  # [targets], ascending
     positions: Tensor  # [targets]
     targets: Tensor  # [targets]
     texts: Tensor  # [targets], the text that each belongs to
@@ -35,9 +36,22 @@ class TextBatch:
         None  # [texts, tokens], of an encoder-decoder, where positions are then
     )
 
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
     def logits(self, model: nn.Module) -> Tensor:
-        """[targets, vocabulary]"""
-        return logits_at(model, self, self.rows, self.positions)
+        """[targets, vocabulary]. The output layer runs on the targets alone, row by row and padded, so that
+        gradients of single rows can be read from what flows through it."""
+        rows = torch.arange(len(self), device=self.rows.device)
+        counts = self.rows.bincount(minlength=len(self))
+        place = torch.arange(len(self.rows), device=self.rows.device) - (counts.cumsum(0) - counts)[self.rows]
+        positions = self.positions.new_zeros(len(self), int(counts.max()))
+        positions[self.rows, place] = self.positions
+
+        def states(every: Tensor) -> Tensor:
+            return every[rows[:, None].to(every.device), positions.to(every.device)]
+
+        return logits_of(model, self, states)[self.rows, place]
 
 
 @frozen
@@ -143,7 +157,7 @@ def accuracy_scores(model: nn.Module, batches: Sequence[TextBatch]) -> TextScore
     )
 
 
-def text_predictions(model: nn.Module, batches: Sequence[TextBatch]) -> Iterator[TextPredictions]:
+def text_predictions(model: nn.Module, batches: Sequence[PreparedTexts]) -> Iterator[TextPredictions]:
     """What a model predicts at each target, batch by batch."""
     with torch.inference_mode(), progress("batches of texts predicted", len(batches)) as predicted:
         for batch in batches:

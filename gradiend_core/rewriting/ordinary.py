@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gradiend_core.data.rules import capital
 from gradiend_core.language.fillers import tokenize
+from gradiend_core.language.texts import text_predictions
 from gradiend_core.progress import progress
 from gradiend_core.records.candidate import OrdinaryScores
 from gradiend_core.records.pair import word_pairs
@@ -40,7 +41,7 @@ class OrdinaryText:
         self.unit_of = torch.tensor([numbers[name] for name in names])
         self.base: list[Tensor] = []
         size = 0
-        for predicted in source.predicted(model, self.prepared):
+        for predicted in text_predictions(model, self.prepared):
             if size > BUDGET:
                 break
             self.base.append(predicted.log_probabilities)
@@ -49,7 +50,7 @@ class OrdinaryText:
     def __call__(self, model: nn.Module) -> OrdinaryScores:
         """Of the model as it is now."""
         sums = torch.zeros(9, int(self.unit_of.max()) + 1, dtype=torch.float64)
-        predictions = self.source.predicted(model, self.prepared)
+        predictions = text_predictions(model, self.prepared)
         for base, predicted in zip(self.base, predictions, strict=False):
             targets = predicted.targets
             inside, split, outside = divergence(base, predicted.log_probabilities, self.words)

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from gradiend_core.records.candidate import TextPredictions, TextScores
+from gradiend_core.records.candidate import TextScores
 from gradiend_core.records.report import Report
 from gradiend_core.roles.source import Examples, GradientSource
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+class PreparedTexts(Protocol):
+    """A batch of running text, with tokens that are to be predicted. Its length is the number of rows that
+    the model is given."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def targets(self) -> Tensor:
+        """The tokens that stand there, [targets]."""
+
+    @property
+    def texts(self) -> Tensor:
+        """The texts that they are of, [targets]."""
+
+    @property
+    def rows(self) -> Tensor:
+        """The rows that they are in, [targets]."""
+
+    def logits(self, model: nn.Module) -> Tensor:
+        """What a model predicts there, [targets, vocabulary]."""
 
 
 @runtime_checkable
@@ -19,17 +41,13 @@ class ScoresTexts(Protocol):
 
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
-    ) -> Any:
+    ) -> Sequence[PreparedTexts]:
         """Texts made ready once for any number of scores: with tokens drawn by `seed`, or with every token
         predicted."""
 
     def score_texts(self, model: nn.Module, prepared: Any) -> TextScores:
         """How well a model predicts texts, by text; of two models the one with the higher mean score models
         them better."""
-
-    def predicted(self, model: nn.Module, prepared: Any) -> Iterator[TextPredictions]:
-        """What a model predicts at every token of texts that is to be predicted, batch by batch, in an order
-        that is always the same."""
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +17,6 @@ from gradiend_core.api import (
     ModelError,
     SlotSource,
     TextBatch,
-    TextPredictions,
     TextRow,
     TextScores,
     TokenBatch,
@@ -29,7 +28,6 @@ from gradiend_core.api import (
     pad_id,
     prepare_slots,
     text_batches,
-    text_predictions,
     text_scores,
     token_limit,
 )
@@ -132,9 +130,6 @@ class CausalSource(SlotSource):
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the likelihood of a token given the text to its left."""
         return text_scores(model, prepared)
-
-    def predicted(self, model: nn.Module, prepared: list[TextBatch]) -> Iterator[TextPredictions]:
-        return text_predictions(model, prepared)
 
     def spans(self) -> GradientSource:
         from gradiend_clm.span import CausalSpanSource

@@ -3,7 +3,7 @@ there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import fields_dict
@@ -16,7 +16,6 @@ from gradiend_core.api import (
     MinimalPair,
     ModelError,
     TextBatch,
-    TextPredictions,
     TextRow,
     TextScores,
     TextSlotSource,
@@ -26,7 +25,6 @@ from gradiend_core.api import (
     load_model,
     pad_id,
     prepare_slots,
-    text_predictions,
     token_limit,
 )
 from gradiend_mlm import MaskedSettings, MaskedSpanSettings
@@ -76,9 +74,6 @@ class MaskedSource(TextSlotSource):
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the accuracy at masked tokens."""
         return accuracy_scores(model, prepared)
-
-    def predicted(self, model: nn.Module, prepared: list[TextBatch]) -> Iterator[TextPredictions]:
-        return text_predictions(model, prepared)
 
     def spans(self) -> GradientSource:
         from gradiend_mlm.span import MaskedSpanSource

@@ -8,7 +8,7 @@ before the slot when it comes to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,7 +23,6 @@ from gradiend_core.api import (
     ModelError,
     SlotSource,
     TextBatch,
-    TextPredictions,
     TextRow,
     TextScores,
     TokenBatch,
@@ -35,7 +34,6 @@ from gradiend_core.api import (
     pad_id,
     padded,
     prepare_slots,
-    text_predictions,
     token_limit,
 )
 from gradiend_seq2seq import Seq2SeqSettings
@@ -132,9 +130,6 @@ class Seq2SeqSource(SlotSource):
     def score_texts(self, model: nn.Module, prepared: list[TextBatch]) -> TextScores:
         """The score is the accuracy at hidden tokens."""
         return accuracy_scores(model, prepared)
-
-    def predicted(self, model: nn.Module, prepared: list[TextBatch]) -> Iterator[TextPredictions]:
-        return text_predictions(model, prepared)
 
 
 def _hidden(tokenizer: Any, most: int) -> list[int]:
