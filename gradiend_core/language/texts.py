@@ -44,14 +44,14 @@ class TextBatch:
         gradients of single rows can be read from what flows through it."""
         rows = torch.arange(len(self), device=self.rows.device)
         counts = self.rows.bincount(minlength=len(self))
-        place = torch.arange(len(self.rows), device=self.rows.device) - (counts.cumsum(0) - counts)[self.rows]
+        in_row = torch.arange(len(self.rows), device=self.rows.device) - (counts.cumsum(0) - counts)[self.rows]
         positions = self.positions.new_zeros(len(self), int(counts.max()))
-        positions[self.rows, place] = self.positions
+        positions[self.rows, in_row] = self.positions
 
         def states(every: Tensor) -> Tensor:
             return every[rows[:, None].to(every.device), positions.to(every.device)]
 
-        return logits_of(model, self, states)[self.rows, place]
+        return logits_of(model, self, states)[self.rows, in_row]
 
 
 @frozen
