@@ -39,6 +39,7 @@ from gradiend_core.roles.visualizer import Visualizer as Visualizer
 
 # --- what it may be able to do besides ---
 from gradiend_core.roles.abilities import FillsSlots as FillsSlots
+from gradiend_core.roles.abilities import HasBudget as HasBudget
 from gradiend_core.roles.abilities import IsFitted as IsFitted
 from gradiend_core.roles.abilities import KnowsWords as KnowsWords
 from gradiend_core.roles.abilities import TakesSpans as TakesSpans
@@ -181,6 +182,7 @@ from gradiend_core.rewriting.search import WeightEdit as WeightEdit
 from gradiend_core.rewriting.search import bracket as bracket
 from gradiend_core.rewriting.search import choose as choose
 from gradiend_core.rewriting.search import grid as grid
+from gradiend_core.rewriting.search import within_budget as within_budget
 from gradiend_core.storage.features import load_feature as load_feature
 
 # --- how the names above are loaded: for `gradiend_core` itself and the documents ---

@@ -252,7 +252,10 @@ def rewrite(
     form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
     strength: Annotated[float, typer.Option(help="A factor for the edit; negative weakens the class.")] = 1.0,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Instead of the one that the run chose.")
+        float | None, typer.Option(help="Of the decoder's direction, instead of the chosen edit.")
+    ] = None,
+    damping: Annotated[
+        float | None, typer.Option(help="With a learning rate: the direction is divided by the metric.")
     ] = None,
     keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
@@ -267,6 +270,7 @@ def rewrite(
     options = {
         "strength": strength,
         "learning_rate": learning_rate,
+        "damping": damping,
         "keep": keep,
         "rank": rank,
         "overwrite": overwrite,

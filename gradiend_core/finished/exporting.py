@@ -32,19 +32,20 @@ def export(
     *,
     strength: float = 1.0,
     learning_rate: float | None = None,
+    damping: float | None = None,
     keep: float = 1.0,
     rank: int = 8,
     overwrite: bool = False,
 ) -> list[str]:
-    """Writes the edit that strengthens a class, times `strength`, of which only the share `keep` of largest
-    entries stays; gives back what to know of it, in lines.
+    """Writes the edit that strengthens a class (`Run.update`), times `strength`, of which only the share
+    `keep` of largest entries stays; gives back what to know of it, in lines.
 
     "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact;
     "lora" is an adapter for peft of this `rank`, whose error is said; "task-vector" is a checkpoint of the
     changes alone, with a recipe for mergekit that adds them to the base model. Raises StorageError for a
     folder that is not empty; with `overwrite` one that we wrote is replaced."""
     expect_free(Path(output), overwrite=overwrite)
-    update = run.update(toward, learning_rate) * strength
+    update = run.update(toward, learning_rate, damping) * strength
     if not update.learning_rate:
         raise ConfigError(
             f"the edit toward {toward} has learning rate 0, as none was better than the model; give a"

@@ -44,7 +44,9 @@ class TextBatch:
         gradients of single rows can be read from what flows through it."""
         rows = torch.arange(len(self), device=self.rows.device)
         counts = self.rows.bincount(minlength=len(self))
-        in_row = torch.arange(len(self.rows), device=self.rows.device) - (counts.cumsum(0) - counts)[self.rows]
+        in_row = (
+            torch.arange(len(self.rows), device=self.rows.device) - (counts.cumsum(0) - counts)[self.rows]
+        )
         positions = self.positions.new_zeros(len(self), int(counts.max()))
         positions[self.rows, in_row] = self.positions
 

@@ -148,6 +148,8 @@ class Candidate:
     probabilities: Mapping[str, Tensor]
     language: TextScores | None
     ordinary: OrdinaryScores | None = None
+    #: the damping of the metric that the direction was divided by, None without
+    damping: float | None = None
 
     @property
     def lms(self) -> float:

@@ -33,8 +33,8 @@ class EditScores:
 @frozen
 class ChosenEdit:
     """The best edit for a goal among those that were tried. Its learning rate is 0 where the unedited model
-    is the best. `direction` is the vector of the encoder-decoder that is added (`RewriteSettings`), and
-    `judged_by` the policy that chose."""
+    is the best. `direction` is the vector of the encoder-decoder that is added (`RewriteSettings`), divided
+    by the curvature with this `damping`, if any; `judged_by` is the policy that chose."""
 
     goal: str
     feature_factor: float
@@ -43,9 +43,14 @@ class ChosenEdit:
     before: EditScores
     after: EditScores
     judged_by: str
+    damping: float | None = None
 
     def update(self, feature: LearnedFeature) -> WeightUpdate:
         """The change of weights, from the feature that the edit was chosen for."""
         return feature.update(
-            self.goal, self.learning_rate, feature_factor=self.feature_factor, direction=self.direction
+            self.goal,
+            self.learning_rate,
+            feature_factor=self.feature_factor,
+            direction=self.direction,
+            damping=self.damping,
         )

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gradiend_core.records.scope import ParameterScope
 
 
+#: a mean curvature is not divided by less
+TINY = 1e-30
+
+
 @frozen
 class TrainingRow:
     """One line of the training record. Validation values are None at steps without validation."""
@@ -35,6 +39,7 @@ class LearnedFeature:
     decoder_bias`.
 
     `encoder`, `decoder` and `decoder_bias` are float32 vectors over `scope`, [n]; `encoder_bias` is a number.
+    `curvature`, where it was measured, is what edits are divided by.
     Pairs whose factual class is `classes[0]` encode to +1, those of `classes[1]` to −1.
     """
 
@@ -49,6 +54,8 @@ class LearnedFeature:
     training: tuple[TrainingRow, ...] = ()
     best_step: int = 0
     seed: int = 0
+    #: what a change of each weight costs ordinary text: the diagonal of the Fisher information, [n]
+    curvature: Tensor | None = None
 
     @property
     def validation_correlation(self) -> float | None:
@@ -75,10 +82,8 @@ class LearnedFeature:
     def narrowed(self, columns: Tensor) -> LearnedFeature:
         """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink;
         calibrate again."""
-        vectors = {
-            name: getattr(self, name)[columns.to(self.encoder.device)]
-            for name in ("encoder", "decoder", "decoder_bias")
-        }
+        names = ["encoder", "decoder", "decoder_bias", *(["curvature"] if self.curvature is not None else [])]
+        vectors = {name: getattr(self, name)[columns.to(self.encoder.device)] for name in names}
         return evolve(self, scope=self.scope.narrowed(columns), **vectors)
 
     def strengthen(self, name: str, direction: str = "decoder") -> float:
@@ -109,8 +114,25 @@ class LearnedFeature:
         *,
         feature_factor: float | None = None,
         direction: str = "decoder",
+        damping: float | None = None,
     ) -> WeightUpdate:
         """The change of weights that serves a goal: "3SG" for more of the class, "less-3SG" for less of it,
-        "balanced"."""
+        "balanced". With a damping, it is that of the natural gradient (`natural`)."""
         factor = self.factors(toward, direction)[0] if feature_factor is None else feature_factor
-        return WeightUpdate(self.decode(factor, direction), self.scope, factor, learning_rate)
+        decoded = self.decode(factor, direction)
+        if damping is not None:
+            decoded = self.natural(decoded, damping)
+        return WeightUpdate(decoded, self.scope, factor, learning_rate)
+
+    def natural(self, direction: Tensor, damping: float) -> Tensor:
+        """direction / (F / mean F + damping), [n], with F the curvature: the change that moves the model as
+        far as the direction does, at the least cost to ordinary text (the natural gradient, arXiv
+        1412.1193). Much damping leaves the direction as it is. Raises ConfigError where the curvature is not
+        known."""
+        if self.curvature is None:
+            raise ConfigError(
+                "the curvature of the model was not measured, so there is no damping; set rewrite.metric ="
+                ' "fisher" and run again, or leave the damping out'
+            )
+        curvature = self.curvature.to(direction)
+        return direction / (curvature / curvature.mean().clamp(min=TINY)).add_(damping)

@@ -165,6 +165,19 @@ class RewriteSettings:
     feature_factors: tuple[float, ...] = setting(
         (), "Feature factors that are tried; empty: those that the goal asks for."
     )
+    metric: str = setting(
+        "fisher",
+        'What a change of a weight costs: its Fisher information in ordinary text ("fisher", the natural'
+        ' gradient), or the same for all weights ("none").',
+        validator=in_(("fisher", "none")),
+    )
+    dampings: tuple[float, ...] = setting(
+        (0.03, 0.3, 3.0),
+        "Numbers that are tried as damping of the metric, relative to its mean over the weights; the best is"
+        " chosen with the learning rate.",
+        validator=[validators.min_len(1), validators.deep_iterable(gt(0))],
+    )
+    curvature_texts: int = setting(100, "Ordinary texts that the metric is measured on.", validator=ge(2))
 
 
 @frozen

@@ -111,13 +111,19 @@ def halves(
     is in both where there are enough. None where there is none, or none is wanted."""
     if not count:
         return None, None
-    texts = list(task.ordinary())
-    documents = list(dict.fromkeys(text.document for text in texts))
-    if "" not in documents and len(documents) >= 2 * DOCUMENTS:
-        first = set(documents[::2])
-        sides = [[text for text in texts if (text.document in first) == chosen] for chosen in (True, False)]
-    else:
-        sides = [texts[:count:2], texts[1:count:2]]
+    sides = [side[: count // 2] for side in choosing_and_reporting(list(task.ordinary()))]
     with progress("ordinary text"):
-        made = [OrdinaryText(task, source, side[: count // 2]) if len(side) > 1 else None for side in sides]
+        made = [OrdinaryText(task, source, side) if len(side) > 1 else None for side in sides]
     return made[0], made[1]
+
+
+def choosing_and_reporting(texts: Sequence[Text]) -> tuple[Sequence[Text], Sequence[Text]]:
+    """Ordinary texts to choose edits by, and those to report of; no document is in both where there are
+    enough."""
+    documents = list(dict.fromkeys(text.document for text in texts))
+    if "" in documents or len(documents) < 2 * DOCUMENTS:
+        return texts[::2], texts[1::2]
+    first = set(documents[::2])
+    return [text for text in texts if text.document in first], [
+        text for text in texts if text.document not in first
+    ]

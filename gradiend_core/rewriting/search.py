@@ -18,6 +18,9 @@ BROKEN = 0.5
 #: the relative lengths of the first edits of a search, and the factor by which it goes on beyond them; the
 #: best edits of the embedded models and of stories260k add 0.0007 to 0.03 of the weights' own length
 LADDER, STRIDE = (0.004, 0.016, 0.064, 0.001), 4.0
+#: a search for the largest edit within a budget aims at this share of it, and ends at one from `ENOUGH` on,
+#: or after so many tries; a step changes the rate by `FARTHEST` at most
+AIM, ENOUGH, TRIES, FARTHEST = 0.95, 0.88, 8, 32.0
 
 Score = Callable[[Candidate], float | None]
 
@@ -116,6 +119,59 @@ def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
                 trials.measure(_next_rate(trials.sorted(), best, trials.allowed))
             edits.advance()
     return trials.sorted()
+
+
+def within_budget(trials: Trials, spent: Callable[[float], float], evaluations: int) -> list[Candidate]:
+    """At most so many candidates, the unedited model among them: the largest learning rate that spends no
+    more than a budget, and smaller ones where it is not the best. `spent` gives the share of the budget that
+    a rate takes; it is asked far more often than candidates are measured."""
+    unit = trials.edit.relative_length
+    rate = largest_within(spent, LADDER[0] / unit) if unit else 0.0
+    if rate:
+        trials.measure(rate)
+        trials.measure(rate / 2)
+    for _ in range(evaluations - len(trials.candidates)):
+        best = choose(trials.candidates, trials.score).learning_rate
+        if best == rate:
+            break
+        trials.measure(_halfway([candidate.learning_rate for candidate in trials.sorted()], best))
+    return trials.sorted()
+
+
+def largest_within(spent: Callable[[float], float], rate: float) -> float:
+    """The largest learning rate that spends no more than 1, nearly; 0 where none of those tried does. What is
+    spent grows about as the square of a small rate, and is followed on the scale of logarithms."""
+    low, high, slope = 0.0, math.inf, 2.0
+    last: tuple[float, float] | None = None
+    with progress("budget", TRIES) as tries:
+        for _ in range(TRIES):
+            value = spent(rate)
+            tries.advance()
+            if ENOUGH <= value <= 1:
+                return rate
+            low, high = (rate, high) if value <= 1 else (low, min(rate, high))
+            if not math.isfinite(value):
+                rate, last = rate / FARTHEST, None
+                continue
+            point = math.log(rate), math.log(max(value, 1e-9))
+            if last and point[0] != last[0]:
+                slope = min(4.0, max(0.5, (point[1] - last[1]) / (point[0] - last[0])))
+            last = point
+            step = math.exp((math.log(AIM) - point[1]) / slope)
+            rate *= min(FARTHEST, max(1 / FARTHEST, step))
+            if not low < rate < high:
+                rate = math.sqrt(low * high) if low else high / 2
+    return low
+
+
+def _halfway(rates: Sequence[float], best: float) -> float:
+    """A rate between the best one and its farther neighbour, on the scale of logarithms."""
+    if not best:
+        return rates[1] / STRIDE
+    position = rates.index(best)
+    above = rates[position + 1] / best
+    below = best / rates[position - 1] if position > 1 else STRIDE
+    return best * math.sqrt(above) if above > below else best / math.sqrt(below)
 
 
 def _next_rate(

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from gradiend_core.records.candidate import TextScores
+from gradiend_core.records.candidate import OrdinaryScores, TextScores
 from gradiend_core.records.report import Report
 from gradiend_core.roles.source import Examples, GradientSource
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+@runtime_checkable
+class HasBudget(Protocol):
+    """A policy that bounds what an edit does to ordinary text; the largest edit within is found from that
+    alone."""
+
+    def spent(self, ordinary: OrdinaryScores) -> float:
+        """The share of the budget that an edit takes. One that takes more than 1 is never the best."""
 
 
 class PreparedTexts(Protocol):

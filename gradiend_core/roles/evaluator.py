@@ -52,6 +52,12 @@ class EvaluationTask:
     untrained: Callable[[int], EvaluationTask]
     encoder_identified: bool = True
 
+    @property
+    def dampings(self) -> tuple[float | None, ...]:
+        """What edits are tried with: numbers for the metric, or None for the direction as it is."""
+        known = self.rewrite.metric != "none" and self.feature.curvature is not None
+        return self.rewrite.dampings if known else (None,)
+
 
 class Evaluator(Protocol):
     """Made by its factory from its configuration."""

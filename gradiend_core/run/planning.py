@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 #: texts in a batch that is timed
 TIMED = 8
 FLOAT, INDEX, GIB = 4, 8, 2**30
-#: vectors over the scope of the float32 kind that a feature has: encoder, decoder, its bias
-FEATURE = 3
+#: vectors over the scope of the float32 kind that a feature has: encoder, decoder, its bias, curvature
+FEATURE = 4
 #: bytes that a batch keeps for each token and each entry of a layer's input or output
 KEPT = 4
 

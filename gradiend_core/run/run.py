@@ -232,22 +232,28 @@ class Run:
             axis for axis, feature in enumerate(self.features) if toward in goal_names(feature.classes)
         )
 
-    def update(self, toward: str, learning_rate: float | None = None) -> WeightUpdate:
-        """The edit toward a class ("3SG"), away from it ("less-3SG") or to both alike ("balanced"). The
-        learning rate is the chosen one, unless another is given."""
+    def update(
+        self, toward: str, learning_rate: float | None = None, damping: float | None = None
+    ) -> WeightUpdate:
+        """The edit toward a class ("3SG"), away from it ("less-3SG") or to both alike ("balanced"): the
+        chosen one, or, with a learning rate, the decoder's direction at that rate, divided by the metric if
+        a damping is given. `0.5 * run.update("3SG")` is the chosen edit at half its strength."""
         axis = self.axis_of(toward)
         if learning_rate is None:
             return chosen_edit(self.axis_reports[axis], toward).update(self.features[axis])
         if not isinstance(learning_rate, (int, float)):
             raise ConfigError(f"learning_rate must be a number, not {learning_rate!r}")
-        return self.features[axis].update(toward, learning_rate, direction=self.config.rewrite.direction)
+        direction = self.config.rewrite.direction
+        return self.features[axis].update(toward, learning_rate, direction=direction, damping=damping)
 
-    def rewrite(self, toward: str, learning_rate: float | None = None) -> RewrittenModel:
+    def rewrite(
+        self, toward: str, learning_rate: float | None = None, damping: float | None = None
+    ) -> RewrittenModel:
         """A copy of the model with the edit in its weights; the run's model stays as it is."""
         from gradiend_core.language.rewritten import RewrittenModel
         from gradiend_core.rewriting.apply import apply_update
 
-        update = self.update(toward, learning_rate)
+        update = self.update(toward, learning_rate, damping)
         with self.runner.clock.timed("rewriting"):
             model = self.setup.model.editable()
             apply_update(model, update)
@@ -255,11 +261,13 @@ class Run:
         return RewrittenModel(model, self.loaded.tokenizer, update, toward)
 
     @contextmanager
-    def rewritten(self, toward: str, learning_rate: float | None = None) -> Iterator[nn.Module]:
+    def rewritten(
+        self, toward: str, learning_rate: float | None = None, damping: float | None = None
+    ) -> Iterator[nn.Module]:
         """The run's own model with the edit in place while the block runs; every bit is restored after it."""
         from gradiend_core.rewriting.apply import applied
 
-        with applied(self.loaded.model, self.update(toward, learning_rate)):
+        with applied(self.loaded.model, self.update(toward, learning_rate, damping)):
             yield self.loaded.model
 
     def with_model(self, loaded: LoadedModel) -> Run:

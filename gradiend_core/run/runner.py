@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Reports
 from gradiend_core.records.run import Choice
 from gradiend_core.records.scope import ParameterScope
+from gradiend_core.records.text import Text
 from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 from gradiend_core.run import stages
@@ -79,6 +81,7 @@ class Runner:
         #: a folder for states to resume from; None keeps none
         self.checkpoints: Path | None = None
         self._controls: Examples | None = None
+        self._ordinary: Sequence[Text] | None = None
 
     def run(self) -> None:
         """Every stage, to the end."""
@@ -122,11 +125,7 @@ class Runner:
         return self._once("seeds", "learning", self._learn)
 
     def features(self) -> tuple[LearnedFeature, ...]:
-        return self._once(
-            "features",
-            "learning",
-            lambda: stages.choose(self.setup, self.loaded(), self.prepared(), self.seeds()),
-        )
+        return self._once("features", "curvature", self._choose)
 
     def reports(self) -> tuple[Reports, ...]:
         kinds = [choice.kind for choice in self.setup.config.evaluators]
@@ -167,6 +166,7 @@ class Runner:
             self.seeds(),
             gradients,
             self.controls,
+            self.ordinary if data is None else cache(lambda: self.setup.data.ordinary(data)),
         )
 
     def rewritten_models(self) -> Iterator[tuple[RewrittenModel, int]]:
@@ -192,6 +192,12 @@ class Runner:
             data, identity = self.setup.data, self.setup.config.data.identity
             self._controls = self.setup.model.controls(self.data() if identity else data.pairs(identity=True))
         return self._controls
+
+    def ordinary(self) -> Sequence[Text]:
+        """The texts of which no training or validation pair is made."""
+        if self._ordinary is None:
+            self._ordinary = self.setup.data.ordinary(self.data())
+        return self._ordinary
 
     def with_model(self, loaded: LoadedModel) -> Runner:
         """The same on a model that is in memory already; what was computed from another model object is left
@@ -248,6 +254,11 @@ class Runner:
             for listener in self.listeners:
                 listener.stage_finished(name, self)
         return value
+
+    def _choose(self) -> tuple[LearnedFeature, ...]:
+        with self.clock.timed("learning"):
+            features = stages.choose(self.setup, self.loaded(), self.prepared(), self.seeds())
+        return stages.measure(self.setup, self.loaded(), self.prepared(), features, self.ordinary)
 
     def _learn(self) -> tuple[SeedRun, ...]:
         data, prepared, matrix = self.data(), self.prepared(), self.matrix()

@@ -6,6 +6,7 @@
     select     model → the weights that take part               GradientOperator
     learn      gradients → encoder and decoder, by seed         SeedRun
     choose     seeds → the best feature of each axis            LearnedFeature
+    measure    ordinary text → what a change of weights costs   LearnedFeature
     evaluate   features → reports, the chosen edits among them  Report
     edit       chosen edits → rewritten models                  RewrittenModel
     draw       features and reports → figures                   matplotlib figures
@@ -17,12 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from attrs import evolve, frozen
+from torch import Tensor
 
 from gradiend_core.errors import DataError, ModelError
 from gradiend_core.gradients.batching import allowed_padding, micro_batches
@@ -44,7 +46,10 @@ from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, MinimalPair, Pai
 from gradiend_core.records.report import Report, Reports, chosen_edit, chosen_edits
 from gradiend_core.records.run import Choice
 from gradiend_core.records.scope import ParameterScope
-from gradiend_core.roles.abilities import IsFitted, KnowsWords, TakesSpans
+from gradiend_core.records.text import Text
+from gradiend_core.rewriting.fisher import fisher_diagonal
+from gradiend_core.rewriting.ordinary import choosing_and_reporting
+from gradiend_core.roles.abilities import IsFitted, KnowsWords, ScoresTexts, TakesSpans
 from gradiend_core.roles.evaluator import EvaluationTask
 from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.kinds import EVALUATOR, LEARNER, POLICY, SELECTOR, VISUALIZER
@@ -77,7 +82,8 @@ class Learnable:
 @frozen(eq=False)
 class Evaluable:
     """What evaluation needs of the stages before it. `gradients` are over any scope that holds the features',
-    and `controls` prepares slots of the paradigm's other classes, when first asked for."""
+    `controls` prepares slots of the paradigm's other classes, and `ordinary` reads ordinary texts, when first
+    asked for."""
 
     data: PairData
     loaded: LoadedModel
@@ -85,6 +91,7 @@ class Evaluable:
     seeds: tuple[SeedRun, ...]
     gradients: GradientOperator
     controls: Callable[[], Examples]
+    ordinary: Callable[[], Sequence[Text]]
 
 
 def pairs(setup: Setup) -> PairData:
@@ -229,6 +236,34 @@ def choose(
     return tuple(pruned(feature, prune.keep, prune.by, over, validation) for feature in features)
 
 
+def measure(
+    setup: Setup,
+    loaded: LoadedModel,
+    prepared: Prepared,
+    features: tuple[LearnedFeature, ...],
+    ordinary: Callable[[], Sequence[Text]],
+) -> tuple[LearnedFeature, ...]:
+    """The features with the curvature of the model, where edits are to be divided by it. It is measured on
+    ordinary texts that no edit is reported of; without such texts it stays unknown."""
+    settings, source = setup.config.rewrite, setup.source
+    edits = any(
+        Trait.CHOOSES_EDITS in setup.registry.get(EVALUATOR, choice.kind).traits
+        for choice in setup.config.evaluators
+    )
+    if settings.metric == "none" or not edits or not isinstance(source, ScoresTexts):
+        return features
+    texts = [text.text for text in choosing_and_reporting(ordinary())[0][-settings.curvature_texts :]]
+    if not texts:
+        return features
+    batches = source.prepare_texts(texts, loaded.tokenizer, loaded.model, setup.seed)
+    by_scope: dict[str, Tensor] = {}
+    for feature in features:
+        if (key := feature.scope.fingerprint()) not in by_scope:
+            gradients = gradients_over(setup, loaded, feature.scope)
+            by_scope[key] = fisher_diagonal(gradients, prepared.examples["train"], batches, setup.seed)
+    return tuple(evolve(feature, curvature=by_scope[feature.scope.fingerprint()]) for feature in features)
+
+
 def evaluation_task(
     setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, reports: Reports
 ) -> EvaluationTask:
@@ -249,7 +284,7 @@ def evaluation_task(
         config.policy.kind,
         lambda goal: chosen_edit(reports, goal).update(feature),
         evaluable.controls,
-        cache(lambda: setup.data.ordinary(evaluable.data)),
+        evaluable.ordinary,
         partial(_spans, setup, evaluable.loaded, feature.scope),
         partial(_untrained, setup, feature, axis, evaluable),
         Trait.SUMS_GRADIENTS in setup.registry.get(LEARNER, config.learner.kind).traits,

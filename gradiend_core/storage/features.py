@@ -33,6 +33,8 @@ def save_feature(
     folder = Path(folder)
     scope, indices = scope_written(feature.scope)
     tensors = {name: getattr(feature, name) for name in VECTORS} | indices
+    if feature.curvature is not None:
+        tensors["curvature"] = feature.curvature
     content = scope | {
         "classes": list(feature.classes),
         "source": feature.source.value,
@@ -65,6 +67,8 @@ def load_feature(folder: str | Path) -> LearnedFeature:
 def _feature(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> LearnedFeature:
     scope = scope_read(about, tensors)
     vectors = {name: expect_vector(f"feature's {name}", tensors[name], scope) for name in VECTORS}
+    if "curvature" in tensors:
+        vectors["curvature"] = expect_vector("feature's curvature", tensors["curvature"], scope)
     first, second = about["classes"]
     names = [field.name for field in fields(TrainingRow)]
     return LearnedFeature(

@@ -10,6 +10,7 @@ ge, gt, le = validators.ge, validators.gt, validators.le
 every = validators.deep_iterable
 
 METHODS = (
+    "plain",
     "mean-difference",
     "random",
     "fine-tuning",
@@ -62,7 +63,9 @@ class DecoderSettings:
     learning_rates: tuple[float, ...] = setting(
         (), "Learning rates that are tried; empty: a search.", validator=every(gt(0))
     )
-    evaluations: int = setting(8, "Edits that the search tries for each goal.", validator=ge(2))
+    evaluations: int = setting(
+        8, "Edits that the search measures for each goal and damping, at most.", validator=ge(2)
+    )
     max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
     ordinary_texts: int = setting(
         200, "Ordinary texts that edits are chosen by and reported of, half and half.", validator=ge(4)

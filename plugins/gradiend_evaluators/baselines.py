@@ -3,7 +3,8 @@
 Each is searched for in the same way, with the same texts, policy and number of evaluations. Over the
 feature's scope:
 
-    feature           the decoder's output
+    feature           the decoder's output, divided by the metric where the run has one (`rewrite.metric`)
+    plain             the decoder's output as it is
     mean-difference   the mean difference gradient of training pairs of the other class, minus that of
                       the class
     fine-tuning       the weights after some steps of normalised gradient descent on the class's fillers,
@@ -27,8 +28,7 @@ In the output of a layer, which its name ends with, while all weights stay as th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 
 import torch
@@ -50,10 +50,8 @@ from gradiend_core.api import (
     Rewriter,
     Table,
     TextScores,
-    Trials,
     WeightEdit,
     WeightUpdate,
-    bracket,
     choose,
     edit_scores,
     labels_of,
@@ -65,6 +63,7 @@ from gradiend_evaluators import BaselineSettings
 from gradiend_evaluators.activations import added_difference, chosen_layers, erased
 from gradiend_evaluators.following import OwnWords, RelatedOdds
 from gradiend_evaluators.outputs import logit_bias, only_output_rows
+from gradiend_evaluators.searching import tried
 from gradiend_evaluators.uncertainty import mean_interval
 
 #: what is edited in the outputs alone
@@ -80,19 +79,25 @@ MEASURES = (
     "rewritten_perplexity",
     "top1_agreement",
 )
+#: multiples of the best rate that are measured as well: the KL divergence is near a quarter, half, all and
+#: twice that of the best
+STRENGTHS = (0.5, 0.7, 1.0, 1.4)
 #: the length of a step of fine-tuning, relative to the weights
 STEP = 5e-4
 
 
 @frozen
 class EditRow:
-    """The best edit of one method: its length relative to what it changes; what it does on test texts, on
-    ordinary text and on neutral text (`EditScores`); how far related words follow it, in log-odds, with the
-    interval; and how often the word of slots where the class would be wrong is still the likeliest."""
+    """An edit of one method, the best one at a strength: its length relative to what it changes; what it does
+    on test texts, on ordinary text and on neutral text (`EditScores`); how far related words follow it, in
+    log-odds, with the interval; and how often the word of slots where the class would be wrong is still the
+    likeliest."""
 
     toward: str
     method: str
+    strength: float
     learning_rate: float
+    damping: float | None
     relative_length: float
     base_probability: float
     probability: float
@@ -110,6 +115,15 @@ class EditRow:
     base_lms: float | None
     lms: float | None
     n: int
+
+
+@frozen(eq=False)
+class Method:
+    """A kind of edit, with what it is tried with as damping of the metric."""
+
+    name: str
+    edit: Callable[[float | None], Edit]
+    dampings: tuple[float | None, ...] = (None,)
 
 
 @frozen(eq=False)
@@ -144,6 +158,7 @@ class BaselineEvaluator:
             return Report("baselines", {}, warnings=(warning,))
         warnings: list[str] = []
         rows: list[EditRow] = []
+        curves: list[EditRow] = []
         if "leace" in self.config.methods and not _installed():
             warnings.append("leace is left out, as concept-erasure is not installed")
         if not isinstance(task.source, FillsSlots):
@@ -154,8 +169,13 @@ class BaselineEvaluator:
             for goal in task.goals:
                 base = measure.candidate("validation", task.policy.texts_of(goal), language=compared.language)
                 before = edit_scores(goal, measure.candidate("test", goal.texts, language=compared.language))
-                for method, edit in self._edits(task, goal, rewriter):
-                    rows.append(self._row(task, goal, method, edit, compared, base, before))
+                for method in self._methods(task, goal, rewriter):
+                    best, edit = self._best(task, goal, method, measure, base)
+                    for strength in STRENGTHS if best.learning_rate and edit.relative_length else (1.0,):
+                        row = _row(task, goal, method, edit, best, strength, compared, before)
+                        curves.append(row)
+                        if strength == 1.0:
+                            rows.append(row)
                     rewriter.restore()
         metrics: Metrics = {}
         for row in rows:
@@ -165,87 +185,52 @@ class BaselineEvaluator:
                 (row.toward, row.method, name): Metric(value, row.n) for name, value in values.items()
             }
         lines = [_line(goal.name, [row for row in rows if row.toward == goal.name]) for goal in task.goals]
-        tables = {"edits": Table.of(EditRow, rows)}
+        tables = {"edits": Table.of(EditRow, rows), "curves": Table.of(EditRow, curves)}
         return Report("baselines", metrics, tables, tuple(warnings), tuple(filter(None, lines)))
 
-    def _row(
-        self,
-        task: EvaluationTask,
-        goal: Goal,
-        method: str,
-        edit: Edit,
-        compared: Compared,
-        base: Candidate,
-        before: EditScores,
-    ) -> EditRow:
-        """The best edit of a method by the policy, measured."""
-        measure, model = compared.measure, task.gradients.model
+    def _best(
+        self, task: EvaluationTask, goal: Goal, method: Method, measure: Measure, base: Candidate
+    ) -> tuple[Candidate, Edit]:
+        """The best edit of a method by the policy, on validation texts; it is not in place."""
+        candidates = [base]
+        for damping in method.dampings:
+            edit = method.edit(damping)
+            some = tried(task, goal, edit, measure, base, self.config.evaluations)
+            edit.restore()
+            candidates += [evolve(candidate, damping=damping) for candidate in some[1:]]
+        best = choose(candidates, lambda candidate: task.policy.score(goal, candidate, base))
+        return best, method.edit(best.damping) if best.learning_rate else edit
 
-        def score(candidate: Candidate) -> float | None:
-            return task.policy.score(goal, candidate, base)
-
-        trials = Trials(
-            edit, base, partial(measure.candidate, "validation", task.policy.texts_of(goal)), score
-        )
-        if edit.relative_length:
-            bracket(trials, self.config.evaluations)
-        else:
-            trials.measure(1.0)
-        best = choose(trials.candidates, score)
-        edit.restore()
-        if best.learning_rate:
-            edit.apply(best.learning_rate)
-        candidate = measure.candidate("test", goal.texts, language=best.language)
-        after = edit_scores(goal, candidate)
-        followed = compared.related.followed(goal, compared.odds, compared.related(model))
-        right = compared.own_words(model)
-        edit.restore()
-        low, high = (mean_interval(followed.numpy(), task.seed) if followed is not None else None) or (
-            None,
-            None,
-        )
-        return EditRow(
-            goal.name,
-            method,
-            best.learning_rate,
-            abs(best.learning_rate) * edit.relative_length,
-            before.probability.value or 0.0,
-            after.probability.value or 0.0,
-            after.share.value,
-            float(followed.mean()) if followed is not None else None,
-            low,
-            high,
-            compared.right,
-            right,
-            after.kl.value,
-            after.unwanted_kl.value,
-            before.perplexity.value,
-            after.perplexity.value,
-            after.agreement.value,
-            before.lms.value,
-            after.lms.value,
-            after.probability.n,
-        )
-
-    def _edits(self, task: EvaluationTask, goal: Goal, rewriter: Rewriter) -> Iterator[tuple[str, Edit]]:
+    def _methods(self, task: EvaluationTask, goal: Goal, rewriter: Rewriter) -> Iterator[Method]:
         """The feature's edit and its rivals; what has a direction is no way to make both classes alike."""
         feature, direction = task.feature, task.rewrite.direction
-        factors = feature.factors(goal.name, direction)
-        update = feature.update(goal.name, 0.0, feature_factor=factors[0], direction=direction)
-        yield "feature", WeightEdit(rewriter, update)
+        factor = feature.factors(goal.name, direction)[0]
+
+        def update(damping: float | None) -> WeightUpdate:
+            return feature.update(goal.name, 0.0, feature_factor=factor, direction=direction, damping=damping)
+
+        def of_feature(damping: float | None) -> Edit:
+            return WeightEdit(rewriter, update(damping))
+
+        yield Method("feature", of_feature, task.dampings)
         labels = labels_of(task.examples["train"].pairs, feature.classes)
         of_class, of_other = ((labels == code).nonzero()[:, 0].tolist() for code in _codes(goal))
         some = of_other[: self.config.pairs // 2] + of_class[: self.config.pairs // 2]
-        for method in self.config.methods:
-            if method in OUTPUTS:
-                if (edited := self._output_edit(task, method, goal, update, rewriter)) is not None:
-                    yield method, edited
-            elif method in ("activation", "leace"):
-                if isinstance(task.source, FillsSlots) and (goal.sign or method == "leace"):
-                    yield from self._activation_edits(task, method, some, goal)
+        for name in self.config.methods:
+            if name == "plain":
+                if task.dampings != (None,):
+                    yield Method(name, of_feature)
+            elif name in OUTPUTS:
+                if (edited := self._output_edit(task, name, goal, update(None), rewriter)) is not None:
+                    yield Method(name, returning(edited))
+            elif name in ("activation", "leace"):
+                if isinstance(task.source, FillsSlots) and (goal.sign or name == "leace"):
+                    for layer_name, edit in self._activation_edits(task, name, some, goal):
+                        yield Method(layer_name, returning(edit))
             elif goal.sign:
-                vector = goal.sign * self._direction(method, task, of_class, of_other, rewriter)
-                yield method, WeightEdit(rewriter, evolve(update, direction=vector, feature_factor=0.0))
+                vector = goal.sign * self._direction(name, task, of_class, of_other, rewriter)
+                rival = evolve(update(None), direction=vector, feature_factor=0.0)
+                yield Method(name, returning(WeightEdit(rewriter, rival)))
 
     def _output_edit(
         self, task: EvaluationTask, method: str, goal: Goal, update: WeightUpdate, rewriter: Rewriter
@@ -299,13 +284,66 @@ class BaselineEvaluator:
         return moved
 
 
+def _row(
+    task: EvaluationTask,
+    goal: Goal,
+    method: Method,
+    edit: Edit,
+    best: Candidate,
+    strength: float,
+    compared: Compared,
+    before: EditScores,
+) -> EditRow:
+    """What an edit does at a multiple of the best rate, on test texts."""
+    measure, model = compared.measure, task.gradients.model
+    rate = strength * best.learning_rate
+    if rate:
+        edit.apply(rate)
+    language = best.language if strength == 1.0 else None
+    after = edit_scores(goal, measure.candidate("test", goal.texts, language=language))
+    followed = compared.related.followed(goal, compared.odds, compared.related(model))
+    right = compared.own_words(model)
+    edit.restore()
+    interval = mean_interval(followed.numpy(), task.seed) if followed is not None else None
+    low, high = interval or (None, None)
+    return EditRow(
+        goal.name,
+        method.name,
+        strength,
+        rate,
+        best.damping,
+        abs(rate) * edit.relative_length,
+        before.probability.value or 0.0,
+        after.probability.value or 0.0,
+        after.share.value,
+        float(followed.mean()) if followed is not None else None,
+        low,
+        high,
+        compared.right,
+        right,
+        after.kl.value,
+        after.unwanted_kl.value,
+        before.perplexity.value,
+        after.perplexity.value,
+        after.agreement.value,
+        before.lms.value,
+        after.lms.value,
+        after.probability.n,
+    )
+
+
+def returning(edit: Edit) -> Callable[[float | None], Edit]:
+    """An edit without a metric."""
+    return lambda _: edit
+
+
 def _line(toward: str, rows: Sequence[EditRow]) -> str:
     """The feature beside what needs no method, in words."""
 
     def told(row: EditRow) -> str:
         return f"{row.method} P {row.probability:.3f}, related words {shown(row.related_log_odds, '+.2f')}"
 
-    named = [row for row in rows if row.method in ("feature", *OUTPUTS)]
+    named = [row for row in rows if row.method in ("feature", "plain", *OUTPUTS)]
     return f"baselines toward {toward}, at one budget: {'; '.join(map(told, named))}" if named else ""
 
 

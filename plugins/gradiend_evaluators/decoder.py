@@ -7,9 +7,8 @@ The language modelling score is that of all neutral texts, for choice and report
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor
 
 from gradiend_core.api import (
@@ -24,18 +23,21 @@ from gradiend_core.api import (
     Rewriter,
     ScoresTexts,
     Table,
-    Trials,
     WeightEdit,
-    bracket,
     choose,
     edit_scores,
     goal_values,
-    grid,
     measure_of,
 )
 from gradiend_evaluators import DecoderSettings
 from gradiend_evaluators.following import RelatedOdds
+from gradiend_evaluators.searching import tried
 from gradiend_evaluators.uncertainty import difference_interval, mean_interval
+
+UNMEASURED = (
+    "no ordinary text was left to measure the curvature of the model on, so edits are the direction as it is;"
+    " give more texts"
+)
 
 
 @frozen
@@ -45,6 +47,7 @@ class CandidateRow:
     toward: str
     feature_factor: float
     learning_rate: float
+    damping: float | None
     probability: float
     lms: float | None
     perplexity: float | None
@@ -118,7 +121,8 @@ class DecoderEvaluator:
             outcomes = [
                 self._outcome(task, goal, measure, rewriter, base, related, odds) for goal in task.goals
             ]
-        warnings = [
+        warnings = [UNMEASURED] if task.rewrite.metric != "none" and task.feature.curvature is None else []
+        warnings += [
             f"no candidate toward {outcome.goal.name} beats the unedited model by the policy, so it stays as"
             " it is"
             for outcome in outcomes
@@ -173,17 +177,24 @@ class DecoderEvaluator:
 
         candidates = [unedited]
         for factor in factors:
-            update = task.feature.update(goal.name, 0.0, feature_factor=factor, direction=direction)
-            edit = WeightEdit(rewriter, update)
-            trials = Trials(edit, unedited, partial(measure.candidate, "validation", texts_of), score)
-            rates = self.config.learning_rates
-            candidates += (grid(trials, rates) if rates else bracket(trials, self.config.evaluations))[1:]
+            for damping in task.dampings:
+                update = task.feature.update(
+                    goal.name, 0.0, feature_factor=factor, direction=direction, damping=damping
+                )
+                edit = WeightEdit(rewriter, update)
+                rates = self.config.learning_rates
+                some = tried(task, goal, edit, measure, unedited, self.config.evaluations, rates)
+                candidates += [evolve(candidate, damping=damping) for candidate in some[1:]]
         best = choose(candidates, score)
         rewriter.restore()
         if best.learning_rate:
             rewriter.apply(
                 task.feature.update(
-                    goal.name, best.learning_rate, feature_factor=best.feature_factor, direction=direction
+                    goal.name,
+                    best.learning_rate,
+                    feature_factor=best.feature_factor,
+                    direction=direction,
+                    damping=best.damping,
                 )
             )
         after = measure.candidate("test", task.feature.classes, language=best.language)
@@ -203,6 +214,7 @@ def chosen_edit(outcome: Outcome, task: EvaluationTask) -> ChosenEdit:
         edit_scores(goal, outcome.before),
         edit_scores(goal, outcome.after),
         task.policy_name,
+        best.damping,
     )
 
 
@@ -215,6 +227,7 @@ def _metrics(outcome: Outcome, edit: ChosenEdit, related: RelatedOdds, seed: int
         "share": after.share,
         "learning_rate": Metric(edit.learning_rate, n),
         "feature_factor": Metric(edit.feature_factor, n),
+        "damping": Metric(edit.damping, n),
         "n": Metric(n, n),
         "kl": after.kl,
         "unwanted_kl": after.unwanted_kl,
@@ -253,7 +266,7 @@ def _line(goal: Goal, edit: ChosenEdit, followed: float | None) -> str:
         f" {before.perplexity.shown('.2f')} → {after.perplexity.shown('.2f')}, KL {after.kl.shown('.4f')}, of"
         f" it unwanted {after.unwanted_kl.shown('.4f')}, the same likeliest token"
         f" {after.agreement.shown('.1%')} (learning rate {edit.learning_rate:.3g}, feature factor"
-        f" {edit.feature_factor:+g})"
+        f" {edit.feature_factor:+g}{'' if edit.damping is None else f', damping {edit.damping:g}'})"
     )
 
 
@@ -263,6 +276,7 @@ def _candidates(outcome: Outcome) -> list[CandidateRow]:
             outcome.goal.name,
             candidate.feature_factor,
             candidate.learning_rate,
+            candidate.damping,
             float(goal_values(outcome.goal, candidate.probabilities).mean()),
             candidate.language.mean if candidate.language else None,
             candidate.language.perplexity if candidate.language else None,

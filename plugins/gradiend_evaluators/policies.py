@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gradiend_core.api import Candidate, Goal, NoSettings, goal_values
+from gradiend_core.api import Candidate, Goal, NoSettings, OrdinaryScores, goal_values
 from gradiend_evaluators import BudgetSettings, ThresholdSettings
 
 
@@ -43,8 +43,10 @@ class Budget(Gaining):
         cost = candidate.ordinary
         if cost is None:
             return None
-        kept = cost.unwanted_bound <= self.max_kl and cost.growth_bound <= self.max_growth
-        return gain(goal, candidate) if kept or not candidate.learning_rate else None
+        return gain(goal, candidate) if self.spent(cost) <= 1 or not candidate.learning_rate else None
+
+    def spent(self, ordinary: OrdinaryScores) -> float:
+        return max(ordinary.unwanted_bound / self.max_kl, ordinary.growth_bound / self.max_growth)
 
 
 class Threshold(Gaining):

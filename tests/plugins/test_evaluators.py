@@ -32,7 +32,7 @@ from gradiend_core.records.goal import goal_of
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import applied
-from gradiend_core.rewriting.search import Trials, bracket, choose
+from gradiend_core.rewriting.search import Trials, bracket, choose, within_budget
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import settings
 
@@ -133,11 +133,13 @@ RATES = [digit * 10**power for power in range(-3, 3) for digit in (1.0, 2.0, 5.0
 
 def test_a_grid_ends_where_the_model_is_broken(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
-    report = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(run.evaluation_task())
+    task = run.evaluation_task()
+    task = evolve(task, rewrite=evolve(task.rewrite, metric="none"))
+    report = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task)
     table = report.tables["candidates"]
-    rates = [row[2] for row in table.rows if row[0] == "3SG"]
+    rates = [row["learning_rate"] for row in table.records() if row["toward"] == "3SG"]
     assert rates == [0.0, *RATES][: len(rates)]
-    scores = [row[4] for row in table.rows if row[0] == "3SG"]
+    scores = [row["lms"] for row in table.records() if row["toward"] == "3SG"]
     assert all(score < 0.5 * scores[0] for score in scores[-2:]), (
         "the search ended where the model was broken"
     )
@@ -146,21 +148,27 @@ def test_a_grid_ends_where_the_model_is_broken(run):
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
 
 
-def test_a_search_finds_at_least_as_much_as_a_grid_in_eight_evaluations(run):
+def test_a_search_by_budget_finds_as_much_as_a_grid(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
     task = evolve(run.evaluation_task(), policy=Budget(BudgetSettings()))
-    grid = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task).tables["candidates"]
+    assert task.dampings == (0.03, 0.3, 3.0)
+    grid = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task)
     report = DecoderEvaluator(DecoderSettings()).evaluate(task)
-    table = report.tables["candidates"]
     for toward, sign in (("3SG", -1.0), ("3PL", 1.0)):
-        rows = [row for row in table.rows if row[0] == toward]
-        assert len(rows) == 8
-        assert {row[1] for row in rows} == {sign}
-        assert [row[2] for row in rows] == sorted({row[2] for row in rows}), "no rate twice"
-        (chosen,) = (row for row in rows if row[-1])
-        (best,) = (row for row in grid.rows if row[0] == toward and row[-1])
-        assert chosen[3] >= 0.85 * best[3], "eight evaluations come near what sixteen find"
-        assert chosen[table.columns.index("unwanted_bound")] <= 0.01
+        rows, of_grid = (
+            [row for row in some.tables["candidates"].records() if row["toward"] == toward]
+            for some in (report, grid)
+        )
+        assert {row["feature_factor"] for row in rows} == {sign}
+        for damping in task.dampings:
+            rates = [row["learning_rate"] for row in rows if row["damping"] == damping]
+            assert len(rates) <= 7
+            assert rates == sorted(set(rates)), "no rate twice"
+        (chosen,) = (row for row in rows if row["chosen"])
+        (best,) = (row for row in of_grid if row["chosen"])
+        assert chosen["probability"] >= 0.95 * best["probability"], "a few rates find what sixteen find"
+        assert chosen["damping"] == report[toward, "damping"]
+        assert chosen["unwanted_bound"] <= 0.01
         assert report[toward, "unwanted_kl"] <= 0.01, "on text that the choice has not seen"
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
 
@@ -196,6 +204,45 @@ def test_a_search_finds_the_floor_or_the_peak(probability, floor_at, expected):
     best = choose(found, threshold(found[0])).learning_rate
     assert best == pytest.approx(expected, rel=0.12)
     assert best <= max(floor_at, expected)
+
+
+@pytest.mark.parametrize(
+    ("probability", "spent", "expected"),
+    [
+        (lambda rate: rate, lambda rate: (rate / 0.37) ** 2, 0.37),  # the more the better, up to the budget
+        (lambda rate: rate, lambda rate: (rate / 3e-4) ** 2, 3e-4),  # far below where the search begins
+        (lambda rate: rate, lambda rate: (rate / 500) ** 2, 500),  # and far above
+        (lambda rate: rate, lambda rate: math.inf if rate > 0.02 else (rate / 0.9) ** 4, 0.02),  # it breaks
+        (lambda rate: rate if rate < 0.05 else 0.1 - rate, lambda rate: (rate / 0.2) ** 2, 0.05),  # a peak
+        (lambda rate: -rate, lambda rate: rate, 0.0),  # every edit harms
+        (lambda rate: rate, lambda rate: math.nan, 0.0),  # none can be judged
+        (lambda rate: rate, lambda rate: -1.0, math.inf),  # none costs anything
+    ],
+)
+def test_a_search_by_budget_finds_the_budget_or_the_peak(probability, spent, expected):
+    class Fake:
+        feature_factor, relative_length = 1.0, 1 / 25
+
+        def apply(self, learning_rate):
+            pass
+
+    def measure(factor, rate):
+        return candidate(probability(rate), 1.0, rate)
+
+    trials = Trials(
+        Fake(),
+        candidate(probability(0.0), 1.0),
+        measure,
+        lambda candidate: float(candidate.probabilities["one"][0, 0]),
+    )
+    tried = within_budget(trials, spent, 8)
+    assert len(tried) <= 8
+    best = choose(tried, trials.score).learning_rate
+    if expected == math.inf:
+        assert best > 1e6
+    else:
+        assert best == pytest.approx(expected, rel=0.2)
+        assert spent(best) <= 1 or not best
 
 
 def test_the_unedited_model_is_a_candidate():
