@@ -174,6 +174,7 @@ from gradiend_core.rewriting.measuring import Measure as Measure
 from gradiend_core.rewriting.measuring import edit_scores as edit_scores
 from gradiend_core.rewriting.measuring import goal_values as goal_values
 from gradiend_core.rewriting.measuring import measure_of as measure_of
+from gradiend_core.rewriting.natural import natural_update as natural_update
 from gradiend_core.rewriting.ordinary import axis_words as axis_words
 from gradiend_core.rewriting.ordinary import word_tokens as word_tokens
 from gradiend_core.rewriting.search import Edit as Edit

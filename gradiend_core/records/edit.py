@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gradiend_core.records.metric import Metric
+from gradiend_core.records.update import WeightUpdate
 
 if TYPE_CHECKING:
     from gradiend_core.records.feature import LearnedFeature
-    from gradiend_core.records.update import WeightUpdate
 
 
 @frozen
@@ -44,9 +44,14 @@ class ChosenEdit:
     after: EditScores
     judged_by: str
     damping: float | None = None
+    #: the direction, a Tensor [n], where the feature alone does not give it, as that of an edit which keeps
+    #: some slots
+    vector: Any = field(default=None, eq=False, repr=False)
 
     def update(self, feature: LearnedFeature) -> WeightUpdate:
         """The change of weights, from the feature that the edit was chosen for."""
+        if self.vector is not None:
+            return WeightUpdate(self.vector, feature.scope, self.feature_factor, self.learning_rate)
         return feature.update(
             self.goal,
             self.learning_rate,

@@ -134,5 +134,9 @@ class LearnedFeature:
                 "the curvature of the model was not measured, so there is no damping; set rewrite.metric ="
                 ' "fisher" and run again, or leave the damping out'
             )
-        curvature = self.curvature.to(direction)
-        return direction / (curvature / curvature.mean().clamp(min=TINY)).add_(damping)
+        return direction / metric_of(self.curvature.to(direction), damping)
+
+
+def metric_of(curvature: Tensor, damping: float) -> Tensor:
+    """F / mean F + damping, [n]."""
+    return (curvature / curvature.mean().clamp(min=TINY)).add_(damping)

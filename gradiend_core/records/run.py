@@ -178,6 +178,20 @@ class RewriteSettings:
         validator=[validators.min_len(1), validators.deep_iterable(gt(0))],
     )
     curvature_texts: int = setting(100, "Ordinary texts that the metric is measured on.", validator=ge(2))
+    keep: tuple[str, ...] = setting(
+        (),
+        "Classes of the paradigm that the feature does not tell apart and whose slots are to stay as they"
+        " are.",
+    )
+    keep_slots: int = setting(
+        40, "Slots of each of these classes that an edit is made to keep.", validator=ge(1)
+    )
+    keep_weight: float = setting(
+        10.0,
+        "How much a change of these slots costs; at 1, as much as the direction itself costs in a metric that"
+        " is 1 everywhere.",
+        validator=gt(0),
+    )
 
 
 @frozen

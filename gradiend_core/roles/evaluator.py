@@ -31,7 +31,9 @@ class EvaluationTask:
     whose fillers may have any number of tokens, and gives the gradients that belong to them. `untrained` is
     the same task on a copy of the model with random weights, by a seed, from which the feature was learned
     anew; it raises ModelError where no such copy can be made, and LearningError where nothing is learned from
-    it. The lengths of the encoder's entries mean something only if it is `encoder_identified`."""
+    it. `kept` gives slots of classes that an edit is to leave as they are, with a word of the axis as
+    alternative; None without any. The lengths of the encoder's entries mean something only if it is
+    `encoder_identified`."""
 
     feature: LearnedFeature
     seeds: tuple[LearnedFeature, ...]
@@ -50,6 +52,7 @@ class EvaluationTask:
     ordinary: Callable[[], Sequence[Text]]
     spans: Callable[[Sequence[MinimalPair]], tuple[Examples, ModelGradients]]
     untrained: Callable[[int], EvaluationTask]
+    kept: Callable[[], Examples | None]
     encoder_identified: bool = True
 
     @property

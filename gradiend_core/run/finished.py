@@ -15,7 +15,7 @@ from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.provenance import Provenance
-from gradiend_core.records.report import Report, Reports
+from gradiend_core.records.report import Reports
 from gradiend_core.run.folder import MARKER, RECORD, REPORTS, RESULTS, read_record, write_reports
 from gradiend_core.run.run import Run
 from gradiend_core.run.runner import Listener, Runner
@@ -25,7 +25,7 @@ from gradiend_core.storage.features import load_feature
 from gradiend_core.storage.files import write_json, write_text
 from gradiend_core.storage.folders import claimed
 from gradiend_core.storage.manifest import expect_whole, revised
-from gradiend_core.storage.reports import load_record, save_record
+from gradiend_core.storage.reports import load_report, save_record
 
 
 class FinishedRun(Run):
@@ -161,4 +161,4 @@ def _reports(folder: Path, prefix: str, setup: Setup) -> Reports:
     paths = {
         choice.kind: folder / REPORTS / f"{prefix}{choice.kind}.json" for choice in setup.config.evaluators
     }
-    return {kind: load_record(Report, path) for kind, path in paths.items() if path.is_file()}
+    return {kind: load_report(path) for kind, path in paths.items() if path.is_file()}

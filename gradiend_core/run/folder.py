@@ -44,7 +44,7 @@ from gradiend_core.storage.features import save_feature
 from gradiend_core.storage.files import write_csv, write_json, write_text
 from gradiend_core.storage.folders import claimed, clear, expect_free, files_added
 from gradiend_core.storage.manifest import MANIFEST, damage, expect_whole, is_sealed, not_as_written, sealed
-from gradiend_core.storage.reports import load_record, save_record, save_tables
+from gradiend_core.storage.reports import load_record, save_record, save_report, save_tables
 
 MARKER = "run.toml"
 RESULTS, RECORD, REPORTS = "results.json", "record.json", "reports"
@@ -140,7 +140,7 @@ def write_reports(run: Run, output: Path) -> None:
     """reports/NAME.json, and the tables as tables/*.csv."""
     for prefix, _, reports in run.by_axis():
         for kind, report in reports.items():
-            save_record(report, output / REPORTS / f"{prefix}{kind}.json")
+            save_report(report, output / REPORTS / f"{prefix}{kind}.json")
             save_tables(report, output, prefix)
 
 

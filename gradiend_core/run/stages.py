@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ from gradiend_core.records.run import Choice
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.records.text import Text
 from gradiend_core.rewriting.fisher import fisher_diagonal
+from gradiend_core.rewriting.natural import kept_pairs
 from gradiend_core.rewriting.ordinary import choosing_and_reporting
 from gradiend_core.roles.abilities import IsFitted, KnowsWords, ScoresTexts, TakesSpans
 from gradiend_core.roles.evaluator import EvaluationTask
@@ -287,8 +288,25 @@ def evaluation_task(
         evaluable.ordinary,
         partial(_spans, setup, evaluable.loaded, feature.scope),
         partial(_untrained, setup, feature, axis, evaluable),
+        cache(partial(_kept, setup, feature, evaluable)),
         Trait.SUMS_GRADIENTS in setup.registry.get(LEARNER, config.learner.kind).traits,
     )
+
+
+def _kept(setup: Setup, feature: LearnedFeature, evaluable: Evaluable) -> Examples | None:
+    """Slots that an edit is to keep (`rewrite.keep`); None without any."""
+    rewrite = setup.config.rewrite
+    if not rewrite.keep:
+        return None
+    pairs = kept_pairs(
+        evaluable.controls().pairs,
+        evaluable.data.words,
+        feature.classes,
+        rewrite.keep,
+        rewrite.keep_slots,
+        setup.seed,
+    )
+    return setup.model.prepared(pairs)
 
 
 def _spans(

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import AttrsInstance
+import attrs
+from attrs import AttrsInstance, evolve
+from cattrs.gen import make_dict_structure_fn, override
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from gradiend_core.errors import StorageError
 from gradiend_core.records.converter import CONVERTER
@@ -20,6 +24,8 @@ Record = TypeVar("Record", bound=AttrsInstance)
 #: JSON has no numbers that are not finite: they are written as {"number": "inf"}, which no text looks like
 NUMBER = "number"
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+#: what a file with directions of edits ends with
+VECTORS = ".safetensors"
 CELLS = (str, int, float, bool, type(None))
 
 
@@ -40,6 +46,38 @@ def load_record(kind: type[Record], path: Path) -> Record:
             problem = problem.exceptions[0]
         reason = f"{type(problem).__name__} {problem}"
         raise StorageError(f"{path} holds no valid {kind.__name__}: {reason}; make the run again") from error
+
+
+def save_report(report: Report, path: Path) -> None:
+    """Writes a report, and beside it, as NAME.safetensors, the directions of its edits that only it has."""
+    save_record(report, path)
+    vectors = {edit.goal: edit.vector.contiguous() for edit in report.edits if edit.vector is not None}
+    if vectors:
+        save_file(vectors, path.with_suffix(VECTORS))
+    else:
+        path.with_suffix(VECTORS).unlink(missing_ok=True)
+
+
+def load_report(path: Path) -> Report:
+    """The report as it was saved. Raises StorageError for a file that is none, and where the directions of
+    its edits are missing."""
+    report = load_record(Report, path)
+    lengths = {edit["goal"]: edit.get("vector") for edit in read_json(path)["edits"]}
+    if not any(lengths.values()):
+        return report
+    try:
+        vectors = load_file(path.with_suffix(VECTORS))
+    except (OSError, SafetensorError) as error:
+        raise StorageError(
+            f"{path.with_suffix(VECTORS)} cannot be read, and has the directions of edits: {error}; make the"
+            " run again"
+        ) from error
+    for goal, length in lengths.items():
+        if length and (goal not in vectors or list(vectors[goal].shape) != [length]):
+            raise StorageError(
+                f"{path.with_suffix(VECTORS)} has not the edit toward {goal}; make the run again"
+            )
+    return evolve(report, edits=tuple(evolve(edit, vector=vectors.get(edit.goal)) for edit in report.edits))
 
 
 def save_tables(report: Report, folder: Path, prefix: str) -> None:
@@ -80,6 +118,13 @@ def _report_out(report: Report) -> dict[str, Any]:
     }
 
 
+def _edit_out(edit: ChosenEdit) -> dict[str, Any]:
+    """With the length of its vector instead of the vector."""
+    fields = attrs.fields(ChosenEdit)
+    content = {field.name: REPORTS.unstructure(getattr(edit, field.name)) for field in fields[:-1]}
+    return content | {"vector": None if edit.vector is None else len(edit.vector)}
+
+
 def _report_in(content: Mapping[str, Any], _: type[Report]) -> Report:
     texts = tuple[str, ...]
     return Report(
@@ -111,4 +156,8 @@ REPORTS = CONVERTER.copy()
 REPORTS.register_unstructure_hook(float, _number_out)
 REPORTS.register_structure_hook(float, _number_in)
 REPORTS.register_unstructure_hook(Report, _report_out)
+REPORTS.register_structure_hook(
+    ChosenEdit, make_dict_structure_fn(ChosenEdit, REPORTS, vector=override(omit=True))
+)
+REPORTS.register_unstructure_hook(ChosenEdit, _edit_out)
 REPORTS.register_structure_hook(Report, _report_in)

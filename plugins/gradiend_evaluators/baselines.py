@@ -38,7 +38,6 @@ from torch import Tensor
 from gradiend_core.api import (
     Candidate,
     Edit,
-    EditScores,
     EvaluationTask,
     FillsSlots,
     Goal,
@@ -49,72 +48,28 @@ from gradiend_core.api import (
     Report,
     Rewriter,
     Table,
-    TextScores,
     WeightEdit,
     WeightUpdate,
     choose,
     edit_scores,
     labels_of,
     mean_gradients,
-    measure_of,
+    natural_update,
     shown,
 )
 from gradiend_evaluators import BaselineSettings
 from gradiend_evaluators.activations import added_difference, chosen_layers, erased
-from gradiend_evaluators.following import OwnWords, RelatedOdds
+from gradiend_evaluators.measured import MEASURES, Compared, EditRow, measured
 from gradiend_evaluators.outputs import logit_bias, only_output_rows
 from gradiend_evaluators.searching import tried
-from gradiend_evaluators.uncertainty import mean_interval
 
 #: what is edited in the outputs alone
 OUTPUTS = ("logit-bias", "logit-contrast", "output-rows")
-#: columns that are metrics of the same name
-MEASURES = (
-    "share",
-    "related_log_odds",
-    "specificity",
-    "kl",
-    "unwanted_kl",
-    "base_perplexity",
-    "rewritten_perplexity",
-    "top1_agreement",
-)
 #: multiples of the best rate that are measured as well: the KL divergence is near a quarter, half, all and
 #: twice that of the best
 STRENGTHS = (0.5, 0.7, 1.0, 1.4)
 #: the length of a step of fine-tuning, relative to the weights
 STEP = 5e-4
-
-
-@frozen
-class EditRow:
-    """An edit of one method, the best one at a strength: its length relative to what it changes; what it does
-    on test texts, on ordinary text and on neutral text (`EditScores`); how far related words follow it, in
-    log-odds, with the interval; and how often the word of slots where the class would be wrong is still the
-    likeliest."""
-
-    toward: str
-    method: str
-    strength: float
-    learning_rate: float
-    damping: float | None
-    relative_length: float
-    base_probability: float
-    probability: float
-    share: float | None
-    related_log_odds: float | None
-    related_low: float | None
-    related_high: float | None
-    base_specificity: float | None
-    specificity: float | None
-    kl: float | None
-    unwanted_kl: float | None
-    base_perplexity: float | None
-    rewritten_perplexity: float | None
-    top1_agreement: float | None
-    base_lms: float | None
-    lms: float | None
-    n: int
 
 
 @frozen(eq=False)
@@ -124,24 +79,6 @@ class Method:
     name: str
     edit: Callable[[float | None], Edit]
     dampings: tuple[float | None, ...] = (None,)
-
-
-@frozen(eq=False)
-class Compared:
-    """What all edits of a run are measured by, and what the unedited model does there."""
-
-    measure: Measure
-    language: TextScores | None
-    related: RelatedOdds
-    odds: Tensor | None
-    own_words: OwnWords
-    right: float | None
-
-    @classmethod
-    def of(cls, task: EvaluationTask, config: BaselineSettings) -> Compared:
-        measure, model = measure_of(task, config.max_texts, config.ordinary_texts), task.gradients.model
-        related, own_words = RelatedOdds(task), OwnWords(task)
-        return cls(measure, measure.language(), related, related(model), own_words, own_words(model))
 
 
 class BaselineEvaluator:
@@ -172,7 +109,7 @@ class BaselineEvaluator:
                 for method in self._methods(task, goal, rewriter):
                     best, edit = self._best(task, goal, method, measure, base)
                     for strength in STRENGTHS if best.learning_rate and edit.relative_length else (1.0,):
-                        row = _row(task, goal, method, edit, best, strength, compared, before)
+                        row = measured(task, goal, method.name, edit, best, strength, compared, before)
                         curves.append(row)
                         if strength == 1.0:
                             rows.append(row)
@@ -192,25 +129,27 @@ class BaselineEvaluator:
         self, task: EvaluationTask, goal: Goal, method: Method, measure: Measure, base: Candidate
     ) -> tuple[Candidate, Edit]:
         """The best edit of a method by the policy, on validation texts; it is not in place."""
-        candidates = [base]
+        candidates, chosen = [base], None
         for damping in method.dampings:
             edit = method.edit(damping)
             some = tried(task, goal, edit, measure, base, self.config.evaluations)
             edit.restore()
             candidates += [evolve(candidate, damping=damping) for candidate in some[1:]]
-        best = choose(candidates, lambda candidate: task.policy.score(goal, candidate, base))
-        return best, method.edit(best.damping) if best.learning_rate else edit
+            best = choose(candidates, lambda candidate: task.policy.score(goal, candidate, base))
+            if chosen is None or any(best is candidate for candidate in candidates[1 - len(some) :]):
+                chosen = edit
+        assert chosen
+        return best, chosen
 
     def _methods(self, task: EvaluationTask, goal: Goal, rewriter: Rewriter) -> Iterator[Method]:
         """The feature's edit and its rivals; what has a direction is no way to make both classes alike."""
         feature, direction = task.feature, task.rewrite.direction
         factor = feature.factors(goal.name, direction)[0]
 
-        def update(damping: float | None) -> WeightUpdate:
-            return feature.update(goal.name, 0.0, feature_factor=factor, direction=direction, damping=damping)
+        plain = feature.update(goal.name, 0.0, feature_factor=factor, direction=direction)
 
         def of_feature(damping: float | None) -> Edit:
-            return WeightEdit(rewriter, update(damping))
+            return WeightEdit(rewriter, natural_update(task, goal, factor, damping))
 
         yield Method("feature", of_feature, task.dampings)
         labels = labels_of(task.examples["train"].pairs, feature.classes)
@@ -218,10 +157,10 @@ class BaselineEvaluator:
         some = of_other[: self.config.pairs // 2] + of_class[: self.config.pairs // 2]
         for name in self.config.methods:
             if name == "plain":
-                if task.dampings != (None,):
-                    yield Method(name, of_feature)
+                if task.dampings != (None,) or task.rewrite.keep:
+                    yield Method(name, returning(WeightEdit(rewriter, plain)))
             elif name in OUTPUTS:
-                if (edited := self._output_edit(task, name, goal, update(None), rewriter)) is not None:
+                if (edited := self._output_edit(task, name, goal, plain, rewriter)) is not None:
                     yield Method(name, returning(edited))
             elif name in ("activation", "leace"):
                 if isinstance(task.source, FillsSlots) and (goal.sign or name == "leace"):
@@ -229,7 +168,7 @@ class BaselineEvaluator:
                         yield Method(layer_name, returning(edit))
             elif goal.sign:
                 vector = goal.sign * self._direction(name, task, of_class, of_other, rewriter)
-                rival = evolve(update(None), direction=vector, feature_factor=0.0)
+                rival = evolve(plain, direction=vector, feature_factor=0.0)
                 yield Method(name, returning(WeightEdit(rewriter, rival)))
 
     def _output_edit(
@@ -282,54 +221,6 @@ class BaselineEvaluator:
             rewriter.apply(WeightUpdate(moved, scope, 0.0, 1.0))
         rewriter.restore()
         return moved
-
-
-def _row(
-    task: EvaluationTask,
-    goal: Goal,
-    method: Method,
-    edit: Edit,
-    best: Candidate,
-    strength: float,
-    compared: Compared,
-    before: EditScores,
-) -> EditRow:
-    """What an edit does at a multiple of the best rate, on test texts."""
-    measure, model = compared.measure, task.gradients.model
-    rate = strength * best.learning_rate
-    if rate:
-        edit.apply(rate)
-    language = best.language if strength == 1.0 else None
-    after = edit_scores(goal, measure.candidate("test", goal.texts, language=language))
-    followed = compared.related.followed(goal, compared.odds, compared.related(model))
-    right = compared.own_words(model)
-    edit.restore()
-    interval = mean_interval(followed.numpy(), task.seed) if followed is not None else None
-    low, high = interval or (None, None)
-    return EditRow(
-        goal.name,
-        method.name,
-        strength,
-        rate,
-        best.damping,
-        abs(rate) * edit.relative_length,
-        before.probability.value or 0.0,
-        after.probability.value or 0.0,
-        after.share.value,
-        float(followed.mean()) if followed is not None else None,
-        low,
-        high,
-        compared.right,
-        right,
-        after.kl.value,
-        after.unwanted_kl.value,
-        before.perplexity.value,
-        after.perplexity.value,
-        after.agreement.value,
-        before.lms.value,
-        after.lms.value,
-        after.probability.n,
-    )
 
 
 def returning(edit: Edit) -> Callable[[float | None], Edit]:

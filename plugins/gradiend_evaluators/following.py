@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_core.api import (
+    SPLITS,
     EvaluationTask,
     Examples,
     Goal,
@@ -77,16 +79,59 @@ class OwnWords:
         self.device = task.gradients.device
         controls = task.controls()
         whole = controls if controls.pairs else task.examples["neutral"]
-        self.examples: Examples = subset(whole, list(range(min(SLOTS, len(whole.pairs)))))
+        of_test = [row for row, pair in enumerate(whole.pairs) if pair.split == SPLITS[-1]]
+        self.examples: Examples = subset(whole, (of_test or range(len(whole.pairs)))[:SLOTS])
 
     def __call__(self, model: nn.Module) -> float | None:
         """Of the model as it is now; None where there is no such slot, or no word has a probability."""
+        scores = self.scores(model)
+        return None if scores is None else float(scores[1].mean())
+
+    def by_class(self, model: nn.Module) -> Mapping[str, Tensor]:
+        """The probability of the words that stand there by class, [slots of the class] each."""
+        scores = self.scores(model)
+        if scores is None:
+            return {}
+        classes = [pair.factual_class for pair in self.examples.pairs]
+        return {
+            name: scores[0][[row for row, of in enumerate(classes) if of == name]]
+            for name in dict.fromkeys(classes)
+        }
+
+    def scores(self, model: nn.Module) -> Tensor | None:
+        """For each slot the probability of its word, and whether it is the likeliest, [2, slots]."""
         if not self.examples.pairs or not isinstance(self.source, KnowsWords):
             return None
-        right = 0
+        scores = torch.empty(2, len(self.examples.pairs), dtype=torch.float64)
         with torch.inference_mode():
             for rows in example_batches(model, self.examples, self.device):
                 batch = self.examples.batch(rows, self.device)
-                likeliest = self.source.slot_log_probabilities(model, batch).argmax(1)
-                right += int((likeliest == batch.fillers[:, 0]).sum())
-        return right / len(self.examples.pairs)
+                log_probabilities = self.source.slot_log_probabilities(model, batch)
+                words = batch.fillers[:, 0]
+                scores[0, rows] = log_probabilities.gather(1, words[:, None])[:, 0].exp().double().cpu()
+                scores[1, rows] = (log_probabilities.argmax(1) == words).double().cpu()
+        return scores
+
+
+@frozen(eq=False)
+class Followed:
+    """What a model does beside the class's own words: the log-odds of related pairs, [pairs], and by class
+    the probability of words that an edit is to keep, [slots of the class]."""
+
+    odds: Tensor | None
+    kept: Mapping[str, Tensor]
+
+
+class Following:
+    """Reads both; slots of other classes only where the run keeps some."""
+
+    def __init__(self, task: EvaluationTask) -> None:
+        self.related = RelatedOdds(task)
+        self.own_words = OwnWords(task) if task.rewrite.keep else None
+        self.keep = task.rewrite.keep
+
+    def __call__(self, model: nn.Module) -> Followed:
+        """Of the model as it is now."""
+        by_class = self.own_words.by_class(model) if self.own_words else {}
+        kept = {name: by_class[name] for name in self.keep if name in by_class}
+        return Followed(self.related(model), kept)

@@ -1,0 +1,118 @@
+"""The direction of an edit: the decoder's, divided by what a change of each weight costs, and turned away
+from slots that are to stay as they are."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import torch
+from attrs import evolve
+from torch import Tensor
+
+from gradiend_core.data.rules import capital
+from gradiend_core.errors import ConfigError
+from gradiend_core.progress import progress
+from gradiend_core.records.feature import metric_of
+from gradiend_core.records.goal import Goal
+from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.pair import SPLITS, MinimalPair
+from gradiend_core.records.update import WeightUpdate
+from gradiend_core.rewriting.ordinary import axis_words
+from gradiend_core.roles.evaluator import EvaluationTask
+from gradiend_core.roles.gradients import ModelGradients
+from gradiend_core.roles.source import Examples
+
+#: the solver ends when what is left is this share of the direction's length, or after so many steps
+LEFT, STEPS = 3e-3, 30
+#: what a sentence ends with
+ENDS = (".", "!", "?", '"', "”", "’", "'")
+
+
+def natural_update(
+    task: EvaluationTask, goal: Goal, feature_factor: float, damping: float | None
+) -> WeightUpdate:
+    """The update for a goal at learning rate 0, by the metric if there is a damping, with the slots of
+    `rewrite.keep` kept."""
+    feature, direction = task.feature, task.rewrite.direction
+    kept = task.kept()
+    if kept is None:
+        return feature.update(
+            goal.name, 0.0, feature_factor=feature_factor, direction=direction, damping=damping
+        )
+    update = feature.update(goal.name, 0.0, feature_factor=feature_factor, direction=direction)
+    curvature = None if damping is None else feature.curvature
+    metric = torch.ones_like(update.direction) if curvature is None else metric_of(curvature, damping or 0.0)
+    turned = keeping(update.direction, metric, task.gradients, kept, task.rewrite.keep_weight)
+    return evolve(update, direction=turned)
+
+
+def keeping(
+    direction: Tensor, metric: Tensor, gradients: ModelGradients, kept: Examples, weight: float
+) -> Tensor:
+    """The change x that moves the model along the direction at the least cost ½ Σ metric x² + ½ weight · mean
+    (gᵢ·x)², [n], with gᵢ the DIFFERENCE gradients of the kept pairs: those scale so that weight 1 makes a
+    step along the direction cost as much there as in a metric of 1. It solves (metric + Gᵀ G · …) x =
+    direction by conjugate gradients, with the metric as preconditioner and no gradient of a single pair
+    formed."""
+    count, rows = len(kept.pairs), range(len(kept.pairs))
+
+    def along(x: Tensor) -> Tensor:
+        return gradients.project(kept, x[None], GradientRole.DIFFERENCE)[:, 0].to(x)
+
+    moved = along(direction)
+    scale = float(moved.square().sum()) / float(direction.square().sum() or 1.0)
+    if not scale:
+        return direction / metric
+
+    def cost(x: Tensor) -> Tensor:
+        coefficients = along(x).mul_(weight / scale)
+        total = gradients.accumulate(kept, rows, coefficients, [GradientRole.DIFFERENCE])[0].to(x)
+        return total.addcmul_(metric, x)
+
+    solution, residual = torch.zeros_like(direction), direction.clone()
+    step = residual / metric
+    size, enough = float(residual @ step), LEFT * float(direction.norm())
+    with progress(f"keeping {count} slots", STEPS) as steps:
+        for _ in range(STEPS):
+            turned = cost(step)
+            length = size / float(step @ turned)
+            solution.add_(step, alpha=length)
+            residual.sub_(turned, alpha=length)
+            steps.advance()
+            if float(residual.norm()) <= enough:
+                break
+            scaled = residual / metric
+            before, size = size, float(residual @ scaled)
+            step.mul_(size / before).add_(scaled)
+    return solution
+
+
+def kept_pairs(
+    controls: Sequence[MinimalPair],
+    words_of: Mapping[str, Sequence[str]],
+    axis: tuple[str, str],
+    names: Sequence[str],
+    count: int,
+    seed: int,
+) -> list[MinimalPair]:
+    """At most `count` slots of each of these classes, each with its word as factual and a word of the axis,
+    drawn by the seed, as alternative; none of them is of a test text. Raises ConfigError for a class without
+    slots."""
+    by_class: dict[str, list[MinimalPair]] = {}
+    for pair in controls:
+        if pair.split != SPLITS[-1]:
+            by_class.setdefault(pair.factual_class, []).append(pair)
+    rng, pairs = random.Random(f"{seed}:kept"), list[MinimalPair]()
+    words = [word for forms in axis_words(words_of, axis) for word in forms]
+    for name in names:
+        if name not in by_class:
+            raise ConfigError(
+                f"rewrite.keep names {name!r}, of which these texts have no slot; use some of"
+                f" {', '.join(sorted(by_class)) or 'none, as the paradigm has no other class'}"
+            )
+        for pair in rng.sample(by_class[name], min(count, len(by_class[name]))):
+            word = rng.choice(words)
+            first = not pair.left.strip() or pair.left.rstrip().endswith(ENDS)
+            pairs.append(evolve(pair, alternative=capital(word) if first else word))
+    return pairs

@@ -1,0 +1,130 @@
+"""What an edit does, measured alike for every kind of edit."""
+
+from __future__ import annotations
+
+from attrs import frozen
+from torch import Tensor
+
+from gradiend_core.api import (
+    Candidate,
+    Edit,
+    EditScores,
+    EvaluationTask,
+    Goal,
+    Measure,
+    TextScores,
+    edit_scores,
+    measure_of,
+)
+from gradiend_evaluators import BaselineSettings
+from gradiend_evaluators.following import OwnWords, RelatedOdds
+from gradiend_evaluators.uncertainty import mean_interval
+
+#: columns that are metrics of the same name
+MEASURES = (
+    "share",
+    "related_log_odds",
+    "specificity",
+    "kl",
+    "unwanted_kl",
+    "base_perplexity",
+    "rewritten_perplexity",
+    "top1_agreement",
+)
+
+
+@frozen
+class EditRow:
+    """An edit of one method, the best one at a strength: its length relative to what it changes; what it does
+    on test texts, on ordinary text and on neutral text (`EditScores`); how far related words follow it, in
+    log-odds, with the interval; and how often the word of slots where the class would be wrong is still the
+    likeliest."""
+
+    toward: str
+    method: str
+    strength: float
+    learning_rate: float
+    damping: float | None
+    relative_length: float
+    base_probability: float
+    probability: float
+    share: float | None
+    related_log_odds: float | None
+    related_low: float | None
+    related_high: float | None
+    base_specificity: float | None
+    specificity: float | None
+    kl: float | None
+    unwanted_kl: float | None
+    base_perplexity: float | None
+    rewritten_perplexity: float | None
+    top1_agreement: float | None
+    base_lms: float | None
+    lms: float | None
+    n: int
+
+
+@frozen(eq=False)
+class Compared:
+    """What all edits of a run are measured by, and what the unedited model does there."""
+
+    measure: Measure
+    language: TextScores | None
+    related: RelatedOdds
+    odds: Tensor | None
+    own_words: OwnWords
+    right: float | None
+
+    @classmethod
+    def of(cls, task: EvaluationTask, config: BaselineSettings) -> Compared:
+        measure, model = measure_of(task, config.max_texts, config.ordinary_texts), task.gradients.model
+        related, own_words = RelatedOdds(task), OwnWords(task)
+        return cls(measure, measure.language(), related, related(model), own_words, own_words(model))
+
+
+def measured(
+    task: EvaluationTask,
+    goal: Goal,
+    method: str,
+    edit: Edit,
+    best: Candidate,
+    strength: float,
+    compared: Compared,
+    before: EditScores,
+) -> EditRow:
+    """What an edit does at a multiple of the best rate, on test texts."""
+    measure, model = compared.measure, task.gradients.model
+    rate = strength * best.learning_rate
+    if rate:
+        edit.apply(rate)
+    language = best.language if strength == 1.0 else None
+    after = edit_scores(goal, measure.candidate("test", goal.texts, language=language))
+    followed = compared.related.followed(goal, compared.odds, compared.related(model))
+    right = compared.own_words(model)
+    edit.restore()
+    interval = mean_interval(followed.numpy(), task.seed) if followed is not None else None
+    low, high = interval or (None, None)
+    return EditRow(
+        goal.name,
+        method,
+        strength,
+        rate,
+        best.damping,
+        abs(rate) * edit.relative_length,
+        before.probability.value or 0.0,
+        after.probability.value or 0.0,
+        after.share.value,
+        float(followed.mean()) if followed is not None else None,
+        low,
+        high,
+        compared.right,
+        right,
+        after.kl.value,
+        after.unwanted_kl.value,
+        before.perplexity.value,
+        after.perplexity.value,
+        after.agreement.value,
+        before.lms.value,
+        after.lms.value,
+        after.probability.n,
+    )
