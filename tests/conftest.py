@@ -29,6 +29,10 @@ def settings(**more: object) -> dict[str, dict[str, object]]:
     tables = {
         "learner": {"kind": "adam", "max_steps": 40, "validate_every": 20},
         "data": {"max_per_class": 150, "max_neutral": 60},
+        "evaluators": {
+            "transfer": {"untrained": 0, "random_directions": 20, "controls": 5},
+            "decoder": {"evaluations": 4},
+        },
     }
     return {**tables, **more}
 

@@ -10,6 +10,7 @@ from gradiend_core.config.runfile import ONE, SEVERAL
 from gradiend_core.errors import GradiendError, ModelError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import Registered
+from gradiend_core.records.report import Report, Reports
 from gradiend_core.roles.kinds import EVALUATOR, MODEL, SOURCE, VISUALIZER
 from gradiend_core.run.session import Session
 
@@ -33,6 +34,20 @@ class Subject:
     def session(self) -> Session:
         """A run with it, computed as far as checks ask."""
         return self.fresh()
+
+    @cached_property
+    def report(self) -> Report:
+        """What it reports of that run, if it is an evaluator."""
+        return self.evaluated()
+
+    def evaluated(self) -> Report:
+        """The same, made anew; reports that it may need are made once."""
+        return self.session.runner.evaluate(0, [self.name], self._known)[self.name]
+
+    @cached_property
+    def _known(self) -> Reports:
+        kinds = [choice.kind for choice in self.session.config.evaluators if choice.kind != self.name]
+        return self.session.runner.evaluate(0, kinds, {})
 
     @property
     def config(self) -> Any:

@@ -30,7 +30,13 @@ def gradiend_visualizers() -> list[Contribution]:
         figure(
             "rewriting",
             "rewriting:Rewriting",
-            "probability shift and unwanted KL divergence by learning rate",
+            "what each edit that was tried does, over what it costs",
+            "decoder",
+        ),
+        figure(
+            "trade-off",
+            "trade_off:TradeOff",
+            "what the feature's edit and simpler ones do, over what they cost",
             "decoder",
         ),
         figure("by-word", "words:Words", "what the examples of each target word encode to", "encoder"),

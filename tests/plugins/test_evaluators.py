@@ -102,7 +102,7 @@ def test_each_classs_words_are_measured_on_each_classs_texts(run):
 
 def test_what_is_not_asked_for_is_not_measured():
     kinds = {"kinds": ["encoder", "decoder"], "encoder": {"splits": ["test"], "max_pairs": 5}}
-    run = Session("english-pronouns", **settings(), evaluators=kinds, rewrite={"toward": ["3PL"]})
+    run = Session("english-pronouns", **settings(evaluators=kinds, rewrite={"toward": ["3PL"]}))
     encoder = run.reports["encoder"]
     assert encoder["test.n"] == 10
     assert not any(path[0] in ("train", "validation") for path in encoder.metrics)

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from gradiend_core.plugins.manager import Plugins
 from gradiend_core.testing import outcomes
 from gradiend_core.testing.skeleton import SKELETONS, write_plugin
 from tests.conftest import ROOT, settings
+
+#: shared by all packages that are checked, as most of what is read is the same
+MYPY = Path(tempfile.gettempdir()) / "gradiend-mypy"
 
 EXAMPLE = ROOT / "docs" / "examples" / "gradiend-shapes"
 
@@ -63,7 +67,7 @@ def test_a_new_plugin_passes_its_kit_at_once(kind, tmp_path, installed, capsys):
 def problems_of_types(folder: Path, package: str) -> str:
     """What mypy --strict finds in a package, and where it is used as what it is."""
     environment = {**os.environ, "MYPYPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
-    options = ["--strict", "--follow-imports=silent", "--cache-dir", str(folder / ".mypy")]
+    options = ["--strict", "--follow-imports=silent", "--cache-dir", str(MYPY)]
     command = [sys.executable, "-m", "mypy", *options, package]
     checked = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     return checked.stdout if checked.returncode else ""

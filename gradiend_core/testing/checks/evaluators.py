@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gradiend_core.roles.kinds import EVALUATOR
 from gradiend_core.testing.checks.guards import nothing_else_changes
 from gradiend_core.testing.checks.register import check
 from gradiend_core.testing.subject import Subject
 
 
-def _report(subject: Subject) -> Any:
-    run = subject.session
-    kinds = [choice.kind for choice in run.config.evaluators]
-    return run.runner.evaluate(0, kinds, {})[subject.name]
-
-
 @check(EVALUATOR)
 def a_report_has_numbers_with_their_n(subject: Subject) -> None:
     """Metrics are plain numbers or None, never NaN, with an n; tables are as wide as their columns; the name
     is its own."""
-    report = _report(subject)
+    report = subject.report
     assert report.name == subject.name, f"the report is named {report.name!r}, the evaluator {subject.name!r}"
     for path, metric in report.metrics.items():
         plain = metric.value is None or (
@@ -44,8 +36,9 @@ def evaluating_changes_nothing(subject: Subject) -> None:
     """The model is bitwise as it was, no hook stays on it, and two evaluations agree."""
     assert subject.session.features
     assert subject.session.examples
+    one = subject.report
     with nothing_else_changes(subject):
-        one, two = _report(subject), _report(subject)
+        two = subject.evaluated()
     for name, module in subject.session.loaded.model.named_modules():
         hooked = bool(module._forward_hooks or module._backward_hooks)
         assert not hooked, f"it leaves a hook on the model's {name!r}"
