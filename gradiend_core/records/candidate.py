@@ -150,6 +150,8 @@ class Candidate:
     ordinary: OrdinaryScores | None = None
     #: the damping of the metric that the direction was divided by, None without
     damping: float | None = None
+    #: in how many steps it was made, each with gradients of the weights so far
+    steps: int = 1
 
     @property
     def lms(self) -> float:

@@ -178,6 +178,12 @@ class RewriteSettings:
         validator=[validators.min_len(1), validators.deep_iterable(gt(0))],
     )
     curvature_texts: int = setting(100, "Ordinary texts that the metric is measured on.", validator=ge(2))
+    steps: int = setting(
+        1,
+        "Steps that the chosen edit is taken in as well, each with gradients of the weights so far; the"
+        " better of both is kept.",
+        validator=ge(1),
+    )
     keep: tuple[str, ...] = setting(
         (),
         "Classes of the paradigm that the feature does not tell apart and whose slots are to stay as they"

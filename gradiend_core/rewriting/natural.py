@@ -34,17 +34,20 @@ def natural_update(
 ) -> WeightUpdate:
     """The update for a goal at learning rate 0, by the metric if there is a damping, with the slots of
     `rewrite.keep` kept."""
-    feature, direction = task.feature, task.rewrite.direction
+    update = task.feature.update(
+        goal.name, 0.0, feature_factor=feature_factor, direction=task.rewrite.direction
+    )
+    return evolve(update, direction=natural_direction(task, update.direction, damping))
+
+
+def natural_direction(task: EvaluationTask, direction: Tensor, damping: float | None) -> Tensor:
+    """Any direction, [n], by the metric if there is a damping, with the slots of `rewrite.keep` kept."""
     kept = task.kept()
     if kept is None:
-        return feature.update(
-            goal.name, 0.0, feature_factor=feature_factor, direction=direction, damping=damping
-        )
-    update = feature.update(goal.name, 0.0, feature_factor=feature_factor, direction=direction)
-    curvature = None if damping is None else feature.curvature
-    metric = torch.ones_like(update.direction) if curvature is None else metric_of(curvature, damping or 0.0)
-    turned = keeping(update.direction, metric, task.gradients, kept, task.rewrite.keep_weight)
-    return evolve(update, direction=turned)
+        return direction if damping is None else task.feature.natural(direction, damping)
+    curvature = None if damping is None else task.feature.curvature
+    metric = torch.ones_like(direction) if curvature is None else metric_of(curvature, damping or 0.0)
+    return keeping(direction, metric, task.gradients, kept, task.rewrite.keep_weight)
 
 
 def keeping(

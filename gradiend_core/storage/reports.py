@@ -156,8 +156,12 @@ REPORTS = CONVERTER.copy()
 REPORTS.register_unstructure_hook(float, _number_out)
 REPORTS.register_structure_hook(float, _number_in)
 REPORTS.register_unstructure_hook(Report, _report_out)
+_structured = make_dict_structure_fn(ChosenEdit, REPORTS, vector=override(omit=True))
 REPORTS.register_structure_hook(
-    ChosenEdit, make_dict_structure_fn(ChosenEdit, REPORTS, vector=override(omit=True))
+    ChosenEdit,
+    lambda content, _: _structured(
+        {name: value for name, value in content.items() if name != "vector"}, ChosenEdit
+    ),
 )
 REPORTS.register_unstructure_hook(ChosenEdit, _edit_out)
 REPORTS.register_structure_hook(Report, _report_in)

@@ -13,6 +13,7 @@ from gradiend_core.api import (
     ChosenEdit,
     EvaluationTask,
     Goal,
+    HasBudget,
     Measure,
     Metric,
     Metrics,
@@ -21,10 +22,12 @@ from gradiend_core.api import (
     ScoresTexts,
     Table,
     WeightEdit,
+    WeightUpdate,
     choose,
     edit_scores,
     measure_of,
     natural_update,
+    stepped,
 )
 from gradiend_evaluators import DecoderSettings
 from gradiend_evaluators.following import Followed, Following, RelatedOdds
@@ -70,11 +73,21 @@ class DecoderEvaluator:
                 self._outcome(task, goal, measure, rewriter, base, following, followed) for goal in task.goals
             ]
         warnings = [UNMEASURED] if task.rewrite.metric != "none" and task.feature.curvature is None else []
+        if task.rewrite.steps > 1 and not isinstance(task.policy, HasBudget):
+            warnings.append(
+                f"rewrite.steps is left out, as the policy {task.policy_name} has no budget that steps could"
+                " share"
+            )
         warnings += [
             f"no candidate toward {outcome.goal.name} beats the unedited model by the policy, so it stays as"
             " it is"
             for outcome in outcomes
             if base.ordinary and not outcome.best.learning_rate
+        ]
+        warnings += [
+            f"toward {outcome.goal.name}, {task.rewrite.steps} steps do no more than one, so one was taken"
+            for outcome in outcomes
+            if outcome.best.steps < max(candidate.steps for candidate in outcome.candidates)
         ]
         if not base.ordinary:
             warnings.append(
@@ -128,14 +141,37 @@ class DecoderEvaluator:
                 if (best.feature_factor, best.damping) == (factor, damping) and best.learning_rate:
                     chosen = update
         best = choose(candidates, score)
+        if chosen and task.rewrite.steps > 1:
+            onward = self._in_steps(task, measure, rewriter, best)
+            if onward:
+                rewriter.apply(onward)
+                several = measure.candidate("validation", texts_of, best.feature_factor, onward.learning_rate)
+                candidates.append(evolve(several, damping=best.damping, steps=task.rewrite.steps))
+                best = choose(candidates, score)
+                chosen = onward if best.steps > 1 else chosen
         rewriter.restore()
         if chosen:
             rewriter.apply(evolve(chosen, learning_rate=best.learning_rate))
         after = measure.candidate("test", task.feature.classes, language=best.language)
         scores = [score(candidate) for candidate in candidates]
         now = following(task.gradients.model) if best.learning_rate else followed
-        vector = chosen.direction if chosen and task.kept() is not None else None
+        vector = chosen.direction if chosen and (best.steps > 1 or task.rewrite.keep) else None
         return Outcome(goal, candidates, scores, best, before, after, (followed, now), vector)
+
+    def _in_steps(
+        self, task: EvaluationTask, measure: Measure, rewriter: Rewriter, best: Candidate
+    ) -> WeightUpdate | None:
+        policy, ordinary = task.policy, measure.ordinary("validation")
+        if ordinary is None or not isinstance(policy, HasBudget):
+            return None
+        return stepped(
+            task,
+            rewriter,
+            best.feature_factor,
+            best.damping,
+            lambda: policy.spent(ordinary(task.gradients.model)),
+            task.rewrite.steps,
+        )
 
 
 def chosen_edit(outcome: Outcome, task: EvaluationTask) -> ChosenEdit:
@@ -164,6 +200,7 @@ def _metrics(outcome: Outcome, edit: ChosenEdit, related: RelatedOdds, seed: int
         "learning_rate": Metric(edit.learning_rate, n),
         "feature_factor": Metric(edit.feature_factor, n),
         "damping": Metric(edit.damping, n),
+        "steps": Metric(outcome.best.steps, n),
         "n": Metric(n, n),
         "kl": after.kl,
         "unwanted_kl": after.unwanted_kl,
@@ -201,6 +238,7 @@ def _line(outcome: Outcome, edit: ChosenEdit, metrics: Metrics) -> str:
     effect = f"{'P' if goal.sign else 'balance'} {before.probability.shown()} → {after.probability.shown()}"
     if not edit.learning_rate:
         return f"edit      toward {goal.name}: none, {effect}"
+    steps = f", in {outcome.best.steps} steps" if outcome.best.steps > 1 else ""
     followed = metrics.get((goal.name, "related_log_odds"))
     if followed and followed.value is not None:
         effect += f", related words follow by {followed.value:+.2f} log-odds"
@@ -212,5 +250,5 @@ def _line(outcome: Outcome, edit: ChosenEdit, metrics: Metrics) -> str:
         f" {before.perplexity.shown('.2f')} → {after.perplexity.shown('.2f')}, KL {after.kl.shown('.4f')}, of"
         f" it unwanted {after.unwanted_kl.shown('.4f')}, the same likeliest token"
         f" {after.agreement.shown('.1%')} (learning rate {edit.learning_rate:.3g}, feature factor"
-        f" {edit.feature_factor:+g}{'' if edit.damping is None else f', damping {edit.damping:g}'})"
+        f" {edit.feature_factor:+g}{'' if edit.damping is None else f', damping {edit.damping:g}'}{steps})"
     )

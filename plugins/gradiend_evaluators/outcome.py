@@ -20,6 +20,7 @@ class CandidateRow:
     feature_factor: float
     learning_rate: float
     damping: float | None
+    steps: int
     probability: float
     lms: float | None
     perplexity: float | None
@@ -78,6 +79,7 @@ def candidates_of(outcome: Outcome) -> list[CandidateRow]:
             candidate.feature_factor,
             candidate.learning_rate,
             candidate.damping,
+            candidate.steps,
             float(goal_values(outcome.goal, candidate.probabilities).mean()),
             candidate.language.mean if candidate.language else None,
             candidate.language.perplexity if candidate.language else None,
