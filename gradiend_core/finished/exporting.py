@@ -16,6 +16,8 @@ from gradiend_core.storage.folders import expect_free
 from gradiend_core.storage.updates import save_update
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gradiend_core.run.run import Run
 
 RECIPE = "mergekit.yml"
@@ -58,7 +60,19 @@ def export(
             run, toward, written, strength, keep, None if chosen else scores(run, toward, written)
         )
 
-    return write_edit(run, update, toward, card, output, form, keep=keep, rank=rank, overwrite=overwrite)
+    curvature = run.features[run.axis_of(toward)].curvature
+    return write_edit(
+        run,
+        update,
+        toward,
+        card,
+        output,
+        form,
+        keep=keep,
+        rank=rank,
+        overwrite=overwrite,
+        curvature=curvature,
+    )
 
 
 def write_edit(
@@ -72,18 +86,23 @@ def write_edit(
     keep: float,
     rank: int,
     overwrite: bool,
+    curvature: Tensor | None = None,
 ) -> list[str]:
     """Writes any update of a session's model in one of the formats; `card` makes the card of what is really
-    written."""
+    written. What a sparse or low-rank form loses is told as a length, and in the metric of the
+    `curvature`."""
     if form not in FORMATS:
         raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
     if not 0 < keep <= 1:
         raise ConfigError(f"keep is {keep:g}, but must be a share above 0 and up to 1")
+    whole = update
     if keep < 1:
         update = update.restricted(max(1, round(keep * update.scope.size)))
     lines = [
         f"toward {toward}: {update.scope.size:,} weights change, by a vector of length {update.norm:.3g}"
     ]
+    if keep < 1:
+        lines.append(lost(whole, update, curvature))
     if form == "sparse":
         save_update(update, output, run.setup.model.editable_fingerprint(), card(update), overwrite=overwrite)
     elif form == "lora":
@@ -91,12 +110,14 @@ def write_edit(
 
         model, base = run.loaded.model, run.config.general.model
         factors = lora_factors(model, update, rank)
-        about = card(adapter_update(model, update, factors))
+        adapter = adapter_update(model, update, factors)
+        about = card(adapter)
         save_lora(model, update, output, rank, base, about, overwrite=overwrite, factors=factors)
         errors = ", ".join(f"{by_rank}: {error:.3f}" for by_rank, error in factors.errors.items())
         lines.append(
             f"an adapter can change {factors.held:.1%} of the update; relative error by rank {errors}"
         )
+        lines.append(lost(whole, adapter, curvature))
         if factors.left_out:
             lines.append(
                 f"left out, as no adapter can change them: {len(factors.left_out)} parameters, such as"
@@ -114,6 +135,22 @@ def write_edit(
             rewritten = RewrittenModel(model, run.loaded.tokenizer, update, toward, files)
             rewritten.save_pretrained(output, overwrite=overwrite)
     return [*lines, f"written to {output}"]
+
+
+def lost(whole: WeightUpdate, written: WeightUpdate, curvature: Tensor | None) -> str:
+    """How much of an update is not written: of its length √Σ Δ², and of √Σ F Δ², which is what ordinary text
+    sees of it."""
+    missing = (whole - written).direction
+    there = whole.direction * whole.learning_rate
+    line = f"lost of the edit: {share(missing.norm(), there.norm())} of its length"
+    if curvature is None:
+        return line
+    root = curvature.to(missing).sqrt()
+    return f"{line}, {share((root * missing).norm(), (root * there).norm())} in the metric of ordinary text"
+
+
+def share(one: Tensor, of: Tensor) -> str:
+    return f"{float(one / of):.1%}" if of else "0.0%"
 
 
 def scores(run: Run, toward: str, update: WeightUpdate) -> tuple[EditScores, EditScores] | None:

@@ -56,12 +56,18 @@ def test_a_full_export_is_a_plain_model_with_a_card(run, tmp_path):
 
 @pytest.mark.parametrize("keep", [1.0, 0.01])
 def test_a_sparse_export_is_exact(run, tmp_path, keep):
-    export(run, "3SG", tmp_path / "sparse", "sparse", learning_rate=0.05, keep=keep)
+    lines = export(run, "3SG", tmp_path / "sparse", "sparse", learning_rate=0.05, keep=keep)
     update = load_update(tmp_path / "sparse", run.loaded.model)
     whole = run.update("3SG", 0.05)
     expected = whole if keep == 1 else whole.restricted(round(keep * whole.scope.size))
     assert torch.equal(updated(run, update), updated(run, expected))
     assert update.scope.size == round(keep * whole.scope.size)
+    if keep < 1:
+        missing = (whole - expected).direction.double()
+        curvature, there = run.feature.curvature.double(), whole.direction.double() * 0.05
+        plain = float(missing.norm() / there.norm())
+        in_metric = float(((missing**2 * curvature).sum() / (there**2 * curvature).sum()) ** 0.5)
+        assert f"lost of the edit: {plain:.1%} of its length, {in_metric:.1%} in the metric" in lines[1]
     size = (tmp_path / "sparse" / "update.safetensors").stat().st_size
     assert keep == 1 or size < 0.05 * 4 * whole.scope.size
 
@@ -71,6 +77,7 @@ def test_an_adapter_does_what_it_says(run, tmp_path):
     peft = pytest.importorskip("peft")
     lines = export(run, "3PL", tmp_path / "lora", "lora", learning_rate=0.05, rank=96)
     assert "an adapter can change" in lines[1]
+    assert re.search(r"lost of the edit: [\d.]+% of its length, [\d.]+% in the metric", lines[2])
     model = peft.PeftModel.from_pretrained(fresh(run), tmp_path / "lora").eval()
     about = json.loads((tmp_path / "lora" / "gradiend.json").read_text())
     assert about["relative_error_by_rank"]["96"] == pytest.approx((1 - about["held"]) ** 0.5, abs=1e-3)
