@@ -20,6 +20,8 @@ from gradiend_core.roles.abilities import PreparedTexts
 
 #: tokens in one batch; smaller than for slots, since the vocabulary counts for every predicted token
 TEXT_BUDGET = 2048
+#: logits in a batch, at most
+LOGITS = 2**27
 
 
 @frozen(eq=False)
@@ -72,7 +74,7 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
     rows, device = [row for row in rows if row.targets], next(model.parameters()).device
     batches = []
     for numbers in micro_batches(
-        [len(row.ids) for row in rows], budget=TEXT_BUDGET, padding=allowed_padding(model, device)
+        [len(row.ids) for row in rows], budget=text_budget(model), padding=allowed_padding(model, device)
     ):
         chosen = [rows[number] for number in numbers]
         ids, mask = padded([row.ids for row in chosen], pad, device)
@@ -86,6 +88,12 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
         decoder = padded([row.decoder for row in chosen], pad, device)[0] if chosen[0].decoder else None
         batches.append(TextBatch(ids, mask if needs_mask else None, where, at, what, whose, decoder))
     return batches
+
+
+def text_budget(model: Any) -> int:
+    """Tokens in a batch of texts: fewer where the vocabulary is large."""
+    vocabulary = getattr(getattr(model, "config", None), "vocab_size", 0) or 1
+    return max(1, min(TEXT_BUDGET, LOGITS // vocabulary))
 
 
 @frozen

@@ -74,6 +74,19 @@ class OrdinaryScores:
         return self._mean(self.inside + self.split + self.outside)
 
     @property
+    def inside_kl(self) -> float:
+        """Inside the words of the feature, in nats a token; so are the next two."""
+        return self._mean(self.inside)
+
+    @property
+    def split_kl(self) -> float:
+        return self._mean(self.split)
+
+    @property
+    def outside_kl(self) -> float:
+        return self._mean(self.outside)
+
+    @property
     def unwanted_kl(self) -> float:
         """Split and outside, in nats a token."""
         return self._mean(self.split + self.outside)

@@ -271,10 +271,10 @@ def _kept(model: Any, limit: float, checkpointing: bool) -> int:
 def _logits(model: Any, size: int) -> int:
     """Of a batch of texts: over the vocabulary what the model says, in `size` bytes, and two arrays of
     float32."""
-    from gradiend_core.language.texts import TEXT_BUDGET
+    from gradiend_core.language.texts import text_budget
 
     vocabulary = getattr(getattr(model, "config", None), "vocab_size", 0) or 0
-    return TEXT_BUDGET * vocabulary * (size + 2 * FLOAT)
+    return text_budget(model) * vocabulary * (size + 2 * FLOAT)
 
 
 def _resident() -> int:

@@ -15,6 +15,7 @@ from attrs import evolve, field, mutable
 
 from gradiend_core import hookspecs
 from gradiend_core.config.runfile import ONE, SEVERAL, written
+from gradiend_core.errors import ModelError
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of
@@ -82,6 +83,7 @@ class Runner:
         self.checkpoints: Path | None = None
         self._controls: Examples | None = None
         self._ordinary: Sequence[Text] | None = None
+        self._problems: list[str] = []
 
     def run(self) -> None:
         """Every stage, to the end."""
@@ -239,7 +241,7 @@ class Runner:
             self.prepared().source_report,
             tuple(SeedResult(run.seed, run.score, run.problem) for run in self.seeds()),
             dict(self.clock.seconds),
-            (*self.prepared().model_problems, *stages.slow_parameters(self.gradients())),
+            (*self.prepared().model_problems, *stages.slow_parameters(self.gradients()), *self._problems),
         )
 
     def _once(self, name: str, timing: str, make: Callable[[], Value]) -> Value:
@@ -258,7 +260,11 @@ class Runner:
     def _choose(self) -> tuple[LearnedFeature, ...]:
         with self.clock.timed("learning"):
             features = stages.choose(self.setup, self.loaded(), self.prepared(), self.seeds())
-        return stages.measure(self.setup, self.loaded(), self.prepared(), features, self.ordinary)
+        try:
+            return stages.measure(self.setup, self.loaded(), self.prepared(), features, self.ordinary)
+        except ModelError as error:
+            self._problems.append(f"{error}; until then edits are the direction as it is")
+            return features
 
     def _learn(self) -> tuple[SeedRun, ...]:
         data, prepared, matrix = self.data(), self.prepared(), self.matrix()

@@ -147,6 +147,12 @@ class BaselineSettings:
     ordinary_texts: int = setting(
         200, "Ordinary texts that edits are chosen by and reported of, half and half.", validator=ge(4)
     )
+    strengths: tuple[float, ...] = setting(
+        (0.5, 0.7, 1.4),
+        "Multiples of the best edit that are measured as well, for the figure; at these its KL divergence is"
+        " near a quarter, half and twice.",
+        validator=every(gt(0)),
+    )
     pairs: int = setting(256, "Training pairs that the mean differences rest on.", validator=ge(2))
     steps: int = setting(30, "Steps of fine-tuning.", validator=ge(1))
     batch_size: int = setting(16, "Pairs in a batch of fine-tuning.", validator=ge(1))

@@ -65,9 +65,6 @@ from gradiend_evaluators.searching import tried
 
 #: what is edited in the outputs alone
 OUTPUTS = ("logit-bias", "logit-contrast", "output-rows")
-#: multiples of the best rate that are measured as well: the KL divergence is near a quarter, half, all and
-#: twice that of the best
-STRENGTHS = (0.5, 0.7, 1.0, 1.4)
 #: the length of a step of fine-tuning, relative to the weights
 STEP = 5e-4
 
@@ -108,7 +105,8 @@ class BaselineEvaluator:
                 before = edit_scores(goal, measure.candidate("test", goal.texts, language=compared.language))
                 for method in self._methods(task, goal, rewriter):
                     best, edit = self._best(task, goal, method, measure, base)
-                    for strength in STRENGTHS if best.learning_rate and edit.relative_length else (1.0,):
+                    several = best.learning_rate and edit.relative_length
+                    for strength in sorted({1.0, *(self.config.strengths if several else ())}):
                         row = measured(task, goal, method.name, edit, best, strength, compared, before)
                         curves.append(row)
                         if strength == 1.0:

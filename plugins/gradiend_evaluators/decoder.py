@@ -44,8 +44,8 @@ from gradiend_evaluators.searching import tried
 from gradiend_evaluators.uncertainty import difference_interval, mean_interval
 
 UNMEASURED = (
-    "no ordinary text was left to measure the curvature of the model on, so edits are the direction as it is;"
-    " give more texts"
+    "the curvature of the model was not measured, for lack of ordinary text or as the model does not show it,"
+    " so edits are the direction as it is"
 )
 
 
@@ -213,8 +213,8 @@ def _metrics(outcome: Outcome, edit: ChosenEdit, related: RelatedOdds, seed: int
         "lms_tokens": Metric(before.lms.n, before.lms.n),
     }
     if cost := outcome.after.ordinary:
-        sums = {"inside_kl": cost.inside, "split_kl": cost.split, "outside_kl": cost.outside}
-        metrics |= {name: Metric(float(values.sum()) / cost.n, cost.n) for name, values in sums.items()}
+        names = ("inside_kl", "split_kl", "outside_kl")
+        metrics |= {name: Metric(getattr(cost, name), cost.n) for name in names}
     one, two = outcome.before.language, outcome.best.language
     if one and two:
         interval = difference_interval(one.scores, two.scores, seed, counts=one.tokens)

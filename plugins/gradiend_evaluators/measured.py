@@ -26,6 +26,9 @@ MEASURES = (
     "related_log_odds",
     "specificity",
     "kl",
+    "inside_kl",
+    "split_kl",
+    "outside_kl",
     "unwanted_kl",
     "base_perplexity",
     "rewritten_perplexity",
@@ -55,6 +58,9 @@ class EditRow:
     base_specificity: float | None
     specificity: float | None
     kl: float | None
+    inside_kl: float | None
+    split_kl: float | None
+    outside_kl: float | None
     unwanted_kl: float | None
     base_perplexity: float | None
     rewritten_perplexity: float | None
@@ -98,10 +104,12 @@ def measured(
     if rate:
         edit.apply(rate)
     language = best.language if strength == 1.0 else None
-    after = edit_scores(goal, measure.candidate("test", goal.texts, language=language))
+    candidate = measure.candidate("test", goal.texts, language=language)
+    after, cost = edit_scores(goal, candidate), candidate.ordinary
     followed = compared.related.followed(goal, compared.odds, compared.related(model))
     right = compared.own_words(model)
     edit.restore()
+    inside, split, outside = (cost.inside_kl, cost.split_kl, cost.outside_kl) if cost else (None,) * 3
     interval = mean_interval(followed.numpy(), task.seed) if followed is not None else None
     low, high = interval or (None, None)
     return EditRow(
@@ -120,6 +128,9 @@ def measured(
         compared.right,
         right,
         after.kl.value,
+        inside,
+        split,
+        outside,
         after.unwanted_kl.value,
         before.perplexity.value,
         after.perplexity.value,
