@@ -23,6 +23,8 @@ from tests.plugins.test_side_effects import CROWS, WINOGENDER
 DOCS = ROOT / "docs" / "pages"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.M | re.S)
+#: a short `transfer`; what its nulls say is tried elsewhere
+FEW_NULLS = ("evaluators.transfer.untrained=0", "evaluators.transfer.random_directions=20")
 #: commands that are run elsewhere
 ELSEWHERE = {
     "python3 -m venv": ".ci/run does the same",
@@ -135,7 +137,7 @@ def run(line: str, desk: Path, monkeypatch) -> None:
         if arguments[0] == "run":  # all that is not as it stands there
             few = [
                 'learner={kind="adam", max_steps=30}',
-                *([] if "evaluators.kinds" in line else ["evaluators.decoder.evaluations=4"]),
+                *([] if "evaluators.kinds" in line else ["evaluators.decoder.evaluations=4", *FEW_NULLS]),
             ]
             few += (
                 [] if arguments[1].endswith(".toml") else ["data.max_per_class=150", "data.max_neutral=100"]
