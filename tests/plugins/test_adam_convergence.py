@@ -102,7 +102,8 @@ def test_several_seeds_from_the_public_interface(tmp_path):
         store={"folder": str(tmp_path)},
     )
     assert [each.seed for each in run.seed_runs] == [0, 1, 2]
-    assert run.feature is max(run.seed_runs, key=lambda each: each.score).features[0]
+    best = max(run.seed_runs, key=lambda each: each.score).features[0]
+    assert torch.equal(run.feature.encoder, best.encoder)
     assert not torch.equal(run.seed_runs[0].features[0].encoder, run.seed_runs[1].features[0].encoder)
     report = run.reports["stability"]
     assert [row[0] for row in report.tables["seeds"].rows] == [0, 1, 2]

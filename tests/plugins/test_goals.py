@@ -222,6 +222,7 @@ def test_simpler_edits_are_searched_for_like_the_features(run):
     assert not any(layer._forward_hooks for layer in run.loaded.model.modules())
     assert [row["method"] for row in rows] == [
         "feature",
+        "plain",
         "mean-difference",
         "random",
         "fine-tuning",
@@ -231,10 +232,18 @@ def test_simpler_edits_are_searched_for_like_the_features(run):
         "activation 1",
         "leace 1",
         "feature",
+        "plain",
         "leace 1",
     ]
     for row in rows:
         assert row["lms"] >= 0.99 * row["base_lms"]
+        parts = row["inside_kl"] + row["split_kl"] + row["outside_kl"]
+        assert row["kl"] == pytest.approx(parts, abs=1e-6)
+    curves = report.tables["curves"].records()
+    strengths = [row["strength"] for row in curves if (row["toward"], row["method"]) == ("3PL", "plain")]
+    assert strengths == [0.5, 0.7, 1.0, 1.4]
+    costs = [row["unwanted_kl"] for row in curves if (row["toward"], row["method"]) == ("3PL", "plain")]
+    assert costs == sorted(costs), "a stronger edit costs more"
     by_method = {row["method"]: row["probability"] for row in rows if row["toward"] == "3PL"}
     assert min(by_method[name] for name in ("feature", "mean-difference", "fine-tuning")) > 0.5
     assert by_method["random"] < 0.1
