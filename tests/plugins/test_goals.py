@@ -164,6 +164,7 @@ def test_terms_of_the_encoder_decoder_are_edits_too(quick, direction):
         "decoder-bias": feature.decoder_bias,
         "encoder": factor * feature.encoder,
     }[direction]
+    expected = feature.natural(expected, edit.damping)
     torch.testing.assert_close(edit.update(feature).direction, expected, rtol=0, atol=0)
 
 
@@ -171,14 +172,15 @@ def test_a_policy_and_feature_factors_of_the_run_file():
     tables = settings(
         policy={"kind": "product"}, evaluators={"kinds": ["decoder"], "decoder": {"evaluations": 3}}
     )
-    run = Session("english-pronouns", **tables, rewrite={"toward": ["3PL"], "feature_factors": [1.0, 2.0]})
-    rows = run.reports["decoder"].tables["candidates"].rows
-    assert {row[1] for row in rows} == {1.0, 2.0}
+    rewrite = {"toward": ["3PL"], "feature_factors": [1.0, 2.0], "metric": "none"}
+    run = Session("english-pronouns", **tables, rewrite=rewrite)
+    rows = run.reports["decoder"].tables["candidates"].records()
+    assert {row["feature_factor"] for row in rows} == {1.0, 2.0}
     assert len(rows) == 5, "the unedited model is measured once"
-    (chosen,) = (row for row in rows if row[-1])
-    assert chosen[-2] == pytest.approx(chosen[3] * chosen[4])
-    assert chosen[-2] == max(row[-2] for row in rows)
-    assert run.update("3PL").feature_factor == chosen[1]
+    (chosen,) = (row for row in rows if row["chosen"])
+    assert chosen["score"] == pytest.approx(chosen["probability"] * chosen["lms"])
+    assert chosen["score"] == max(row["score"] for row in rows)
+    assert run.update("3PL").feature_factor == chosen["feature_factor"]
     with pytest.raises(ConfigError, match="name it in rewrite.toward"):
         run.update("balanced")
 
