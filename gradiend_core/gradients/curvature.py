@@ -11,8 +11,9 @@ is then the sum over tokens, as what two tokens have in common cancels on averag
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from attrs import frozen
@@ -21,11 +22,15 @@ from torch import Tensor
 from gradiend_core.errors import ModelError
 from gradiend_core.gradients import parallel
 from gradiend_core.gradients.coverage import Coverage
+from gradiend_core.gradients.layers import LinearLayer
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.taps import Use
 from gradiend_core.progress import progress
 from gradiend_core.records.scope import ParameterSlice
 from gradiend_core.roles.source import Examples
+
+#: a matrix of more rows or columns has no eigenbases: they would be larger than itself many times
+WIDEST = 8192
 
 
 @frozen
@@ -38,21 +43,29 @@ class Losses:
     rows: int = 1
 
 
+#: bases of the rows and columns of some parameters' matrices, by number of the slice
+Bases = Mapping[int, tuple[Tensor, Tensor]]
+
+
 def squared_gradients(
-    gradients: GradientOperator, checked_on: Examples, batches: Sequence[Losses], name: str = "curvature"
+    gradients: GradientOperator,
+    checked_on: Examples,
+    batches: Sequence[Losses],
+    name: str = "curvature",
+    bases: Bases = MappingProxyType({}),
 ) -> Tensor:
     """The squares of the examples' gradients, summed over all examples, [n]. Which parameters the layers
-    account for is tried on `checked_on`."""
+    account for is tried on `checked_on`. A parameter with bases has the squares in these."""
     coverage = gradients.coverage(checked_on)
     total = torch.zeros(gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
     with progress(name, len(batches)) as done:
         for number in parallel.share(len(batches)):
-            _add(gradients, coverage, batches[number], total)
+            _add(gradients, coverage, batches[number], total, bases)
             done.advance()
     return parallel.summed(total)
 
 
-def _add(gradients: GradientOperator, coverage: Coverage, batch: Losses, total: Tensor) -> None:
+def _add(gradients: GradientOperator, coverage: Coverage, batch: Losses, total: Tensor, bases: Bases) -> None:
     scope, passes = gradients.scope, gradients.passes
     columns = [columns for _, columns in scope.with_columns()]
     calls: dict[int, list[tuple[Use, Sequence[Tensor], Tensor]]] = defaultdict(list)
@@ -64,12 +77,16 @@ def _add(gradients: GradientOperator, coverage: Coverage, batch: Losses, total: 
         if parameter.index is not None:
             entries = use.layer.entries(use.name, inputs, delta, parameter.index.to(delta.device))
             sums += entries.square_().sum(0).to(sums.device)
-        elif delta.device == sums.device:
-            use.layer.add_squares(use.name, inputs, delta, sums.view(parameter.shape))
+            return
+        near = delta.device == sums.device
+        there = sums if near else torch.zeros(len(sums), dtype=sums.dtype, device=delta.device)
+        if use.slice_number in bases and isinstance(use.layer, LinearLayer):
+            sides = tuple(basis.to(delta) for basis in bases[use.slice_number])
+            use.layer.add_turned_squares(inputs, delta, sides, there.view(parameter.shape))  # type: ignore[arg-type]
         else:
-            elsewhere = torch.zeros(parameter.shape, dtype=sums.dtype, device=delta.device)
-            use.layer.add_squares(use.name, inputs, delta, elsewhere)
-            sums += elsewhere.flatten().to(sums.device)
+            use.layer.add_squares(use.name, inputs, delta, there.view(parameter.shape))
+        if not near:
+            sums += there.to(sums.device)
 
     def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
         call = (use, inputs, delta)
@@ -99,6 +116,44 @@ def _add(gradients: GradientOperator, coverage: Coverage, batch: Losses, total: 
             losses = batch.compute().to(passes.dtype)
             for example, loss in enumerate(losses):
                 backward(loss, keep=example + 1 < len(losses))
+
+
+def eigenbases(
+    gradients: GradientOperator, checked_on: Examples, batches: Sequence[Losses], name: str = "covariances"
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """For each linear weight that is whole in scope and used once, the eigenvectors of the covariances of
+    what its gradient is made of, inputs and gradients of outputs (K-FAC, arXiv 1503.05671), in the order of
+    its axes. In them the Fisher information is nearest to a diagonal (EKFAC, arXiv 1806.03884)."""
+    coverage, passes, sums = gradients.coverage(checked_on), gradients.passes, dict[int, list[Tensor]]()
+    if not coverage.taps.uses:
+        return {}
+    counts = Counter(use.slice_number for uses in coverage.taps.uses.values() for use in uses)
+
+    def receive(use: Use, inputs: Sequence[Tensor], delta: Tensor) -> None:
+        number, parameter = use.slice_number, gradients.scope.slices[use.slice_number]
+        once = counts[number] == 1 and coverage.taps.calls[use.layer.module] == 1
+        if not once or not isinstance(use.layer, LinearLayer) or use.name != "weight":
+            return
+        if parameter.index is not None or max(parameter.shape) > WIDEST:
+            return
+        for side, factor in enumerate(use.layer.factors(inputs, delta)):
+            rows = factor.flatten(0, 1).to(gradients.dtype)
+            if number not in sums:
+                sums[number] = [rows.new_zeros(size, size) for size in parameter.shape]
+            sums[number][side].addmm_(rows.T, rows)
+
+    with progress(name, len(batches)) as done:
+        for batch in (batches[number] for number in parallel.share(len(batches))):
+            with passes.backward(coverage.taps, batch.examples, receive, rows=batch.rows) as backward:
+                backward(batch.compute().to(passes.dtype).sum())
+            done.advance()
+    return {
+        number: (
+            torch.linalg.eigh(parallel.summed(covariances[0]))[1],
+            torch.linalg.eigh(parallel.summed(covariances[1]))[1],
+        )
+        for number, covariances in sums.items()
+    }
 
 
 @torch.no_grad()

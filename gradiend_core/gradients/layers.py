@@ -118,14 +118,29 @@ class LinearLayer(Layer):
             total.addmm_(delta.T, a)
 
     def add_squares(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
-        """An example's gradient is squared while it is in a part of the buffer."""
         if name == "bias":
-            return super().add_squares(name, inputs, delta, total)
-        left, right = self._sides(_tokens(inputs[0]), _tokens(delta))
+            super().add_squares(name, inputs, delta, total)
+        else:
+            self._add_squares(*self.factors(inputs, delta), total)
+
+    def factors(self, inputs: Sequence[Tensor], delta: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the weight's gradients, in the order of its axes: an example's is leftᵀ @ right, from
+        [examples, tokens, rows] and [examples, tokens, columns]."""
+        return self._sides(_tokens(inputs[0]), _tokens(delta))
+
+    def add_turned_squares(
+        self, inputs: Sequence[Tensor], delta: Tensor, bases: tuple[Tensor, Tensor], total: Tensor
+    ) -> None:
+        """`add_squares` of the weight in other bases of its rows and columns (their columns are the
+        vectors)."""
+        left, right = self.factors(inputs, delta)
+        self._add_squares(left @ bases[0], right @ bases[1], total)
+
+    def _add_squares(self, left: Tensor, right: Tensor, total: Tensor) -> None:
+        """An example's gradient is squared while it is in a part of the buffer."""
         for gradients in self._gradients(left, right):
             for gradient in gradients:
                 total.addcmul_(gradient, gradient)
-        return None
 
     def entries(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor | None) -> Tensor:
         a, delta = _tokens(inputs[0]), _tokens(delta)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from gradiend_core.errors import ConfigError, unknown
 from gradiend_core.records.goal import goal_of
@@ -56,6 +57,8 @@ class LearnedFeature:
     seed: int = 0
     #: what a change of each weight costs ordinary text: the diagonal of the Fisher information, [n]
     curvature: Tensor | None = None
+    #: orthogonal bases of the rows and columns of some parameters, by name, in which `curvature` is given
+    bases: Mapping[str, tuple[Tensor, Tensor]] = field(factory=dict)
 
     @property
     def validation_correlation(self) -> float | None:
@@ -82,9 +85,13 @@ class LearnedFeature:
     def narrowed(self, columns: Tensor) -> LearnedFeature:
         """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink;
         calibrate again."""
-        names = ["encoder", "decoder", "decoder_bias", *(["curvature"] if self.curvature is not None else [])]
+        names = ["encoder", "decoder", "decoder_bias"]
+        if self.curvature is not None and not self.bases:
+            names.append("curvature")
         vectors = {name: getattr(self, name)[columns.to(self.encoder.device)] for name in names}
-        return evolve(self, scope=self.scope.narrowed(columns), **vectors)
+        # a basis of whole rows means nothing for some of their entries
+        vectors.setdefault("curvature", None)
+        return evolve(self, scope=self.scope.narrowed(columns), bases={}, **vectors)
 
     def strengthen(self, name: str, direction: str = "decoder") -> float:
         """The feature factor that, added with a positive learning rate, makes the class more probable.
@@ -134,7 +141,22 @@ class LearnedFeature:
                 "the curvature of the model was not measured, so there is no damping; set rewrite.metric ="
                 ' "fisher" and run again, or leave the damping out'
             )
-        return direction / metric_of(self.curvature.to(direction), damping)
+        turned = self.turned(direction) / metric_of(self.curvature.to(direction), damping)
+        return self.turned(turned, back=True)
+
+    def turned(self, vector: Tensor, *, back: bool = False) -> Tensor:
+        """A vector over the scope, [n], in the bases of the curvature, or from them `back`; itself without
+        any."""
+        if not self.bases:
+            return vector
+        result = vector.clone()
+        for parameter, columns in self.scope.with_columns():
+            if parameter.name in self.bases:
+                rows, across = (basis.to(vector) for basis in self.bases[parameter.name])
+                matrix = vector[columns].view(parameter.shape)
+                changed = rows @ matrix @ across.T if back else rows.T @ matrix @ across
+                result[columns] = changed.flatten()
+        return result
 
 
 def metric_of(curvature: Tensor, damping: float) -> Tensor:

@@ -167,9 +167,10 @@ class RewriteSettings:
     )
     metric: str = setting(
         "fisher",
-        'What a change of a weight costs: its Fisher information in ordinary text ("fisher", the natural'
-        ' gradient), or the same for all weights ("none").',
-        validator=in_(("fisher", "none")),
+        "What a change of weights costs: the Fisher information of ordinary text, by weight"
+        ' ("fisher", the natural gradient) or for linear layers in the eigenbases of their covariances'
+        ' ("kronecker", EKFAC), of these the inputs alone ("inputs"), or the same for all weights ("none").',
+        validator=in_(("fisher", "kronecker", "inputs", "none")),
     )
     dampings: tuple[float, ...] = setting(
         (0.03, 0.3, 3.0),

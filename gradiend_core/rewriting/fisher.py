@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from gradiend_core.gradients.curvature import Losses, squared_gradients
+from gradiend_core.gradients.curvature import Losses, eigenbases, squared_gradients
 from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.rewriting.lora import transposed
 from gradiend_core.roles.abilities import PreparedTexts
 from gradiend_core.roles.source import Examples
 
@@ -18,12 +19,43 @@ def fisher_diagonal(
     gradients: GradientOperator, checked_on: Examples, prepared: Sequence[PreparedTexts], seed: int
 ) -> Tensor:
     """The diagonal of the Fisher information of the predicted tokens, their mean, over the scope, [n]."""
+    squares = squared_gradients(gradients, checked_on, _losses(gradients, prepared, seed))
+    return squares.div_(tokens(prepared))
+
+
+def fisher_in_eigenbases(
+    gradients: GradientOperator,
+    checked_on: Examples,
+    prepared: Sequence[PreparedTexts],
+    seed: int,
+    *,
+    inputs_only: bool = False,
+) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
+    """The same diagonal, but for linear weights in the eigenbases of their covariances (EKFAC, arXiv
+    1806.03884), and these by parameter; other weights have none. Takes two passes over the texts. Of inputs
+    only, each direction of the inputs counts the same for all outputs, as in MEMIT (arXiv 2210.07229)."""
+    bases = eigenbases(gradients, checked_on, _losses(gradients, prepared, seed))
+    losses = _losses(gradients, prepared, seed + 1)
+    squares = squared_gradients(gradients, checked_on, losses, bases=bases)
+    if inputs_only:
+        for number, (parameter, columns) in enumerate(gradients.scope.with_columns()):
+            if number in bases:
+                matrix = squares[columns].view(parameter.shape)
+                module = gradients.model.get_submodule(parameter.name.rpartition(".")[0])
+                matrix.copy_(matrix.mean(int(transposed(module)), keepdim=True).expand_as(matrix))
+    names = {gradients.scope.slices[number].name: sides for number, sides in bases.items()}
+    return squares.div_(tokens(prepared)), names
+
+
+def tokens(prepared: Sequence[PreparedTexts]) -> int:
+    return sum(len(batch.targets) for batch in prepared)
+
+
+def _losses(gradients: GradientOperator, prepared: Sequence[PreparedTexts], seed: int) -> list[Losses]:
     generator = torch.Generator(gradients.device).manual_seed(seed)
-    batches = [
+    return [
         Losses(len(batch), partial(drawn_losses, gradients.model, batch, generator)) for batch in prepared
     ]
-    squares = squared_gradients(gradients, checked_on, batches)
-    return squares.div_(sum(len(batch.targets) for batch in prepared))
 
 
 def drawn_losses(model: nn.Module, batch: PreparedTexts, generator: torch.Generator) -> Tensor:

@@ -56,7 +56,7 @@ def lora_factors(model: nn.Module, update: WeightUpdate, rank: int) -> LoraFacto
             left_out.append(parameter_slice.name)
             continue
         change = parameter_slice.spread(update.direction[columns]).float() * update.learning_rate
-        if _transposed(module):
+        if transposed(module):
             change = change.T
         left, sizes, right = torch.linalg.svd(change, full_matrices=False)
         for each_rank in kept:
@@ -105,7 +105,7 @@ def save_lora(
     from safetensors.torch import save_file
 
     factors = factors or lora_factors(model, update, rank)
-    convolution = any(_transposed(model.get_submodule(name)) for name in factors.factors)
+    convolution = any(transposed(model.get_submodule(name)) for name in factors.factors)
     config = LoraConfig(
         r=rank,
         lora_alpha=rank,
@@ -138,12 +138,13 @@ def adapter_update(model: nn.Module, update: WeightUpdate, factors: LoraFactors)
             continue
         a, b = factors.factors[name]
         change = b @ a
-        change = change.T if _transposed(model.get_submodule(name)) else change
+        change = change.T if transposed(model.get_submodule(name)) else change
         pieces.append(parameter_slice.taken(change.flatten()))
     return evolve(update, direction=torch.cat(pieces), learning_rate=1.0)
 
 
-def _transposed(module: nn.Module) -> bool:
+def transposed(module: nn.Module) -> bool:
+    """Whether it keeps its weight as [in, out]."""
     return isinstance(module, Conv1D) or (isinstance(module, QuantisedLinear) and module.transposed)
 
 

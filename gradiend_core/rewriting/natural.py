@@ -4,7 +4,7 @@ from slots that are to stay as they are."""
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from attrs import evolve
@@ -45,50 +45,58 @@ def natural_direction(task: EvaluationTask, direction: Tensor, damping: float | 
     kept = task.kept()
     if kept is None:
         return direction if damping is None else task.feature.natural(direction, damping)
-    curvature = None if damping is None else task.feature.curvature
-    metric = torch.ones_like(direction) if curvature is None else metric_of(curvature, damping or 0.0)
-    return keeping(direction, metric, task.gradients, kept, task.rewrite.keep_weight)
+    feature, weight = task.feature, task.rewrite.keep_weight
+    if damping is None or feature.curvature is None:
+        return keeping(direction, torch.ones_like(direction), task.gradients, kept, weight)
+    metric = metric_of(feature.curvature.to(direction), damping)
+    return keeping(direction, metric, task.gradients, kept, weight, feature.turned)
 
 
 def keeping(
-    direction: Tensor, metric: Tensor, gradients: ModelGradients, kept: Examples, weight: float
+    direction: Tensor,
+    metric: Tensor,
+    gradients: ModelGradients,
+    kept: Examples,
+    weight: float,
+    turned: Callable[..., Tensor] = lambda vector, back=False: vector,
 ) -> Tensor:
     """The change x that moves the model along the direction at the least cost ½ Σ metric x² + ½ weight · mean
-    (gᵢ·x)², [n], with gᵢ the DIFFERENCE gradients of the kept pairs: those scale so that weight 1 makes a
-    step along the direction cost as much there as in a metric of 1. It solves (metric + Gᵀ G · …) x =
-    direction by conjugate gradients, with the metric as preconditioner and no gradient of a single pair
-    formed."""
+    (gᵢ·x)² / s, [n], with gᵢ the DIFFERENCE gradients of the kept pairs and s the mean square of gᵢ along the
+    direction. It solves (metric + weight / s · mean gᵢ gᵢᵀ) x = direction by conjugate gradients, with the
+    metric as preconditioner and no gradient of a single pair formed; where the metric is given in other bases
+    (`LearnedFeature.turned`), in these."""
     count, rows = len(kept.pairs), range(len(kept.pairs))
+    direction = turned(direction)
 
     def along(x: Tensor) -> Tensor:
-        return gradients.project(kept, x[None], GradientRole.DIFFERENCE)[:, 0].to(x)
+        return gradients.project(kept, turned(x, back=True)[None], GradientRole.DIFFERENCE)[:, 0].to(x)
 
     moved = along(direction)
     scale = float(moved.square().sum()) / float(direction.square().sum() or 1.0)
     if not scale:
-        return direction / metric
+        return turned(direction / metric, back=True)
 
     def cost(x: Tensor) -> Tensor:
         coefficients = along(x).mul_(weight / scale)
         total = gradients.accumulate(kept, rows, coefficients, [GradientRole.DIFFERENCE])[0].to(x)
-        return total.addcmul_(metric, x)
+        return turned(total).addcmul_(metric, x)
 
     solution, residual = torch.zeros_like(direction), direction.clone()
     step = residual / metric
     size, enough = float(residual @ step), LEFT * float(direction.norm())
     with progress(f"keeping {count} slots", STEPS) as steps:
         for _ in range(STEPS):
-            turned = cost(step)
-            length = size / float(step @ turned)
+            costs = cost(step)
+            length = size / float(step @ costs)
             solution.add_(step, alpha=length)
-            residual.sub_(turned, alpha=length)
+            residual.sub_(costs, alpha=length)
             steps.advance()
             if float(residual.norm()) <= enough:
                 break
             scaled = residual / metric
             before, size = size, float(residual @ scaled)
             step.mul_(size / before).add_(scaled)
-    return solution
+    return turned(solution, back=True)
 
 
 def kept_pairs(

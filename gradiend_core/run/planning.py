@@ -119,8 +119,9 @@ def memory_plan(run: Run) -> MemoryPlan | None:
     )  # a layer's gradient, and its sum
     vector, index = FLOAT * selected.columns, INDEX * selected.columns * (selected.columns < selected.whole)
     axes = len(axes_of(config.paradigm.config.classes)) or 1
+    bases = _bases(model) if config.rewrite.metric in ("kronecker", "inputs") else 0
     always = (("process", process), ("weights", weights), ("indices", index))
-    features = (("features", FEATURE * vector * axes),)
+    features = (("features", (FEATURE * vector + bases) * axes),)
     stages = []
     if selected.held:
         stages.append(Stage("selecting", (*always[:2], ("vectors", selected.held), ("batch", kept))))
@@ -140,7 +141,7 @@ def memory_plan(run: Run) -> MemoryPlan | None:
         stages.append(Stage("editing", (*always, *features, *edited)))
         unpacked = ("weights that are not quantised", plain if settings.quantisation != "none" else 0)
         stages.append(Stage("rewriting", (*always, *features, unpacked, *edited[:2])))
-    disk = FEATURE * vector * axes + index + goals * plain
+    disk = (FEATURE * vector + bases) * axes + index + goals * plain
     if config.store.use == "always":
         disk += int(config.store.limit_gib * GIB)
     states = learner.state_vectors() if isinstance(learner, PlansStates) else 0
@@ -266,6 +267,14 @@ def _kept(model: Any, limit: float, checkpointing: bool) -> int:
 
     entries = sum(sum(parameter.shape) for parameter in model.parameters() if parameter.dim() == 2)
     return int(min(limit, entries * KEPT * TOKEN_BUDGET / (10 if checkpointing else 1)))
+
+
+def _bases(model: Any) -> int:
+    """The bases of the rows and columns of all matrices, but for the largest ones."""
+    from gradiend_core.gradients.curvature import WIDEST
+
+    shapes = [parameter.shape for parameter in model.parameters() if parameter.dim() == 2]
+    return sum(FLOAT * (rows**2 + columns**2) for rows, columns in shapes if max(rows, columns) <= WIDEST)
 
 
 def _logits(model: Any, size: int) -> int:

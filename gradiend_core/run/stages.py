@@ -47,7 +47,7 @@ from gradiend_core.records.report import Report, Reports, chosen_edit, chosen_ed
 from gradiend_core.records.run import Choice
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.records.text import Text
-from gradiend_core.rewriting.fisher import fisher_diagonal
+from gradiend_core.rewriting.fisher import fisher_diagonal, fisher_in_eigenbases
 from gradiend_core.rewriting.natural import kept_pairs
 from gradiend_core.rewriting.ordinary import choosing_and_reporting
 from gradiend_core.roles.abilities import IsFitted, KnowsWords, ScoresTexts, TakesSpans
@@ -257,12 +257,24 @@ def measure(
     if not texts:
         return features
     batches = source.prepare_texts(texts, loaded.tokenizer, loaded.model, setup.seed)
-    by_scope: dict[str, Tensor] = {}
+    by_scope: dict[str, tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]] = {}
     for feature in features:
         if (key := feature.scope.fingerprint()) not in by_scope:
-            gradients = gradients_over(setup, loaded, feature.scope)
-            by_scope[key] = fisher_diagonal(gradients, prepared.examples["train"], batches, setup.seed)
-    return tuple(evolve(feature, curvature=by_scope[feature.scope.fingerprint()]) for feature in features)
+            given = (
+                gradients_over(setup, loaded, feature.scope),
+                prepared.examples["train"],
+                batches,
+                setup.seed,
+            )
+            if settings.metric == "fisher":
+                by_scope[key] = fisher_diagonal(*given), {}
+            else:
+                by_scope[key] = fisher_in_eigenbases(*given, inputs_only=settings.metric == "inputs")
+    measured = [by_scope[feature.scope.fingerprint()] for feature in features]
+    return tuple(
+        evolve(feature, curvature=curvature, bases=bases)
+        for feature, (curvature, bases) in zip(features, measured, strict=True)
+    )
 
 
 def evaluation_task(

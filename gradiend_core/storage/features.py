@@ -12,6 +12,7 @@ from gradiend_core.errors import StorageError
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.provenance import Provenance
+from gradiend_core.records.scope import ParameterScope
 from gradiend_core.storage.artefacts import load_artefact, save_artefact
 from gradiend_core.storage.files import MALFORMED
 from gradiend_core.storage.folders import fresh_folder
@@ -19,6 +20,8 @@ from gradiend_core.storage.scopes import expect_vector, scope_read, scope_writte
 
 SCHEMA = 2
 VECTORS = ("encoder", "decoder", "decoder_bias")
+#: what the bases of a parameter's rows and columns are called
+SIDES = ("rows", "columns")
 
 
 def save_feature(
@@ -35,6 +38,8 @@ def save_feature(
     tensors = {name: getattr(feature, name) for name in VECTORS} | indices
     if feature.curvature is not None:
         tensors["curvature"] = feature.curvature
+    for name, sides in feature.bases.items():
+        tensors |= {f"{side}:{name}": basis for side, basis in zip(SIDES, sides, strict=True)}
     content = scope | {
         "classes": list(feature.classes),
         "source": feature.source.value,
@@ -73,6 +78,7 @@ def _feature(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Learned
     names = [field.name for field in fields(TrainingRow)]
     return LearnedFeature(
         **vectors,
+        bases=_bases(tensors, scope),
         encoder_bias=float(about["encoder_bias"]),
         scope=scope,
         classes=(str(first), str(second)),
@@ -82,3 +88,24 @@ def _feature(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Learned
         seed=int(about["seed"]),
         training=tuple(TrainingRow(**dict(zip(names, row, strict=True))) for row in about["training"]),
     )
+
+
+def _bases(
+    tensors: dict[str, torch.Tensor], scope: ParameterScope
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    bases = {}
+    for parameter in scope.slices:
+        sides = [tensors.get(f"{side}:{parameter.name}") for side in SIDES]
+        if all(side is None for side in sides):
+            continue
+        rows, columns = sides
+        if (
+            rows is None
+            or columns is None
+            or (*rows.shape, *columns.shape) != tuple(size for size in parameter.shape for _ in range(2))
+        ):
+            raise StorageError(
+                f"the bases of {parameter.name} do not fit its shape {parameter.shape}; make the run again"
+            )
+        bases[parameter.name] = rows, columns
+    return bases

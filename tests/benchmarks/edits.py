@@ -61,6 +61,9 @@ def measure(given: argparse.Namespace) -> None:
         for kl in given.kl:
             report = BaselineEvaluator(config).evaluate(evolve(task, policy=At(kl)))
             rows = [asdict(row) for row in report.tables["edits"].read(EditRow)]
+            for row in rows:
+                if row["method"] == "feature":
+                    row["method"] = f"feature, {run.config.rewrite.metric}"
             append(
                 given.output,
                 [{"model": Path(given.model).name, "seed": seed, "budget": kl, **row} for row in rows],

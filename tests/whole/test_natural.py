@@ -86,6 +86,15 @@ def test_a_kept_direction_solves_its_equation():
         exact = torch.linalg.solve(system, direction.double())
         assert float((solution - exact).norm() / exact.norm()) < 0.02
         assert float((gradients @ solution).norm() / (gradients @ (direction / metric).double()).norm()) < 1
+        backwards = keeping(
+            direction,
+            metric.flip(0),
+            task.gradients,
+            examples,
+            weight,
+            lambda vector, back=False: vector.flip(0),
+        )
+        assert float((backwards - exact).norm() / exact.norm()) < 0.02, "the metric in other bases"
 
 
 def test_the_natural_gradient_is_the_direction_divided_by_the_curvature(quick):
