@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from gradiend_core.gradients.curvature import Losses, eigenbases, squared_gradients
 from gradiend_core.gradients.operator import GradientOperator
-from gradiend_core.rewriting.lora import transposed
 from gradiend_core.roles.abilities import PreparedTexts
 from gradiend_core.roles.source import Examples
 
@@ -38,6 +37,8 @@ def fisher_in_eigenbases(
     losses = _losses(gradients, prepared, seed + 1)
     squares = squared_gradients(gradients, checked_on, losses, bases=bases)
     if inputs_only:
+        from gradiend_core.rewriting.lora import transposed  # it imports transformers
+
         for number, (parameter, columns) in enumerate(gradients.scope.with_columns()):
             if number in bases:
                 matrix = squares[columns].view(parameter.shape)
