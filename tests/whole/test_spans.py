@@ -162,10 +162,13 @@ def test_a_run_with_words_of_several_tokens(model, source):
         for rest in ("late", "tired", "hungry", "cold", "ready")
     ]
     neutral = [f"It was {word} near the old house." for word in ("cold", "late", "warm", "dark") * 5]
-    tables = settings(source=source, paradigm={"words": words}, learner={"kind": "mean-difference"})
-    run = Session(
-        "words", model=model, texts=texts + neutral, evaluators={"kinds": ["encoder", "decoder"]}, **tables
+    tables = settings(
+        source=source,
+        paradigm={"words": words},
+        learner={"kind": "mean-difference"},
+        evaluators={"kinds": ["encoder", "decoder"]},
     )
+    run = Session("words", model=model, texts=texts + neutral, **tables)
     assert run.reports["encoder"]["test.correlation"] > 0.9
     decoder = run.reports["decoder"]
     assert decoder["MANY", "rewritten_probability"] > decoder["MANY", "base_probability"]
