@@ -33,6 +33,7 @@ def settings(**more: object) -> dict[str, dict[str, object]]:
             "transfer": {"untrained": 0, "random_directions": 20, "controls": 5},
             "decoder": {"evaluations": 4},
         },
+        "rewrite": {"dampings": [0.1]},
     }
     return {**tables, **more}
 

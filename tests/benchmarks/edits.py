@@ -36,6 +36,21 @@ COLUMNS = {
     "split_kl": "split",
     "outside_kl": "outside",
 }
+#: in which edits are listed
+ORDER = [
+    "logit-bias",
+    "logit-contrast",
+    "output-rows",
+    "random",
+    "fine-tuning",
+    "activation",
+    "mean-difference",
+    "plain",
+    "feature, none",
+    "feature, inputs",
+    "feature, fisher",
+    "feature, kronecker",
+]
 
 
 class At(Gaining):
@@ -80,13 +95,18 @@ def append(path: Path, rows: Sequence[dict[str, object]]) -> None:
 
 
 def table(paths: Sequence[Path]) -> None:
+    """A table for each model; what needs no method comes first."""
     rows = [row for path in paths for row in csv.DictReader(path.open())]
-    print("| model | toward | KL | edit |", " | ".join(COLUMNS.values()), "|")
-    print("|" + "---|" * (4 + len(COLUMNS)))
-    keys = list(dict.fromkeys((row["model"], row["toward"], row["budget"], row["method"]) for row in rows))
-    for key in keys:
-        of_key = [row for row in rows if (row["model"], row["toward"], row["budget"], row["method"]) == key]
-        print("|", " | ".join([*key, *(cell([row[name] for row in of_key]) for name in COLUMNS)]), "|")
+    for model in dict.fromkeys(row["model"] for row in rows):
+        seeds = len({row["seed"] for row in rows if row["model"] == model})
+        print(f"\n## {model}, {seeds} seed{'s' if seeds > 1 else ''}\n")
+        print("| toward | KL | edit |", " | ".join(COLUMNS.values()), "|")
+        print("|" + "---|" * (3 + len(COLUMNS)))
+        of_model = [row for row in rows if row["model"] == model]
+        keys = {(row["toward"], row["budget"], row["method"]) for row in of_model}
+        for key in sorted(keys, key=lambda key: (*key[:2], ORDER.index(key[2].rstrip(" 0123456789")))):
+            some = [row for row in of_model if (row["toward"], row["budget"], row["method"]) == key]
+            print("|", " | ".join([*key, *(cell([row[name] for row in some]) for name in COLUMNS)]), "|")
 
 
 def cell(texts: Sequence[str]) -> str:

@@ -150,8 +150,9 @@ def test_a_grid_ends_where_the_model_is_broken(run):
 
 def test_a_search_by_budget_finds_as_much_as_a_grid(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
-    task = evolve(run.evaluation_task(), policy=Budget(BudgetSettings()))
-    assert task.dampings == (0.03, 0.3, 3.0)
+    rewrite = evolve(run.config.rewrite, dampings=(0.03, 3.0))
+    task = evolve(run.evaluation_task(), policy=Budget(BudgetSettings()), rewrite=rewrite)
+    assert task.dampings == (0.03, 3.0)
     grid = DecoderEvaluator(DecoderSettings(learning_rates=tuple(RATES))).evaluate(task)
     report = DecoderEvaluator(DecoderSettings()).evaluate(task)
     for toward, sign in (("3SG", -1.0), ("3PL", 1.0)):

@@ -172,8 +172,8 @@ def test_a_policy_and_feature_factors_of_the_run_file():
     tables = settings(
         policy={"kind": "product"}, evaluators={"kinds": ["decoder"], "decoder": {"evaluations": 3}}
     )
-    rewrite = {"toward": ["3PL"], "feature_factors": [1.0, 2.0], "metric": "none"}
-    run = Session("english-pronouns", **tables, rewrite=rewrite)
+    tables["rewrite"] = {"toward": ["3PL"], "feature_factors": [1.0, 2.0], "metric": "none"}
+    run = Session("english-pronouns", **tables)
     rows = run.reports["decoder"].tables["candidates"].records()
     assert {row["feature_factor"] for row in rows} == {1.0, 2.0}
     assert len(rows) == 5, "the unedited model is measured once"
@@ -213,9 +213,9 @@ def test_classes_that_share_a_form_have_each_rows_own_fillers():
 def test_simpler_edits_are_searched_for_like_the_features(run):
     before, task = bits(run.loaded.model), run.evaluation_task()
     goals = goals_of(("3PL", "balanced"), run.feature.classes)
-    report = BaselineEvaluator(BaselineSettings(steps=12, evaluations=6, pairs=64)).evaluate(
-        evolve(task, goals=goals)
-    )
+    report = BaselineEvaluator(
+        BaselineSettings(steps=12, evaluations=5, pairs=64, strengths=(0.5,), max_texts=200)
+    ).evaluate(evolve(task, goals=goals))
     after = bits(run.loaded.model)
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     rows = [
@@ -243,7 +243,7 @@ def test_simpler_edits_are_searched_for_like_the_features(run):
         assert row["kl"] == pytest.approx(parts, abs=1e-6)
     curves = report.tables["curves"].records()
     strengths = [row["strength"] for row in curves if (row["toward"], row["method"]) == ("3PL", "plain")]
-    assert strengths == [0.5, 0.7, 1.0, 1.4]
+    assert strengths == [0.5, 1.0]
     costs = [row["unwanted_kl"] for row in curves if (row["toward"], row["method"]) == ("3PL", "plain")]
     assert costs == sorted(costs), "a stronger edit costs more"
     by_method = {row["method"]: row["probability"] for row in rows if row["toward"] == "3PL"}

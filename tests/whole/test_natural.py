@@ -125,8 +125,10 @@ def test_what_cannot_be_kept_is_refused(rewrite, message):
 
 
 def test_steps_need_a_budget_and_no_metric_no_ordinary_text():
-    tables = settings(learner=CLOSED, evaluators=DECODER, policy={"kind": "threshold"})
-    run = Session("english-pronouns", **tables, rewrite={"steps": 3, "metric": "none", "toward": ["3SG"]})
+    rewrite = {"steps": 3, "metric": "none", "toward": ["3SG"]}
+    policy = {"kind": "threshold"}
+    tables = settings(learner=CLOSED, evaluators=DECODER, policy=policy, rewrite=rewrite)
+    run = Session("english-pronouns", **tables)
     report = run.reports["decoder"]
     assert run.feature.curvature is None
     assert report.get("3SG.damping") is None
