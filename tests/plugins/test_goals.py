@@ -214,7 +214,7 @@ def test_simpler_edits_are_searched_for_like_the_features(run):
     before, task = bits(run.loaded.model), run.evaluation_task()
     goals = goals_of(("3PL", "balanced"), run.feature.classes)
     report = BaselineEvaluator(
-        BaselineSettings(steps=12, evaluations=5, pairs=64, strengths=(0.5,), max_texts=200)
+        BaselineSettings(steps=12, evaluations=6, pairs=64, strengths=(0.5,), max_texts=200)
     ).evaluate(evolve(task, goals=goals))
     after = bits(run.loaded.model)
     assert all(torch.equal(value, after[name]) for name, value in before.items())
