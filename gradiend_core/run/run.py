@@ -203,7 +203,7 @@ class Run:
     ) -> EvaluationTask:
         """What an evaluator is given for an axis; `reports` are those made already, by default all of the
         run. `data` and its `examples` are the run's, unless others are given."""
-        from gradiend_core.run.stages import evaluation_task
+        from gradiend_core.run.evaluating import evaluation_task
 
         reports = self.axis_reports[axis] if reports is None else reports
         evaluable = self.runner.evaluable(data, examples)

@@ -30,9 +30,10 @@ from gradiend_core.records.text import Text
 from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 from gradiend_core.run import stages
+from gradiend_core.run.evaluating import Evaluable, gradients_over
 from gradiend_core.run.model import LoadedModel
 from gradiend_core.run.setup import Setup
-from gradiend_core.run.stages import Evaluable, Learnable
+from gradiend_core.run.stages import Learnable
 from gradiend_core.run.state import Prepared, RunRecord, RunState, SeedResult
 
 Value = TypeVar("Value")
@@ -186,7 +187,7 @@ class Runner:
 
     def gradients_over(self, scope: ParameterScope) -> GradientOperator:
         """The gradient matrix of this model and source over any scope."""
-        return stages.gradients_over(self.setup, self.loaded(), scope)
+        return gradients_over(self.setup, self.loaded(), scope)
 
     def controls(self) -> Examples:
         """Slots of the paradigm's classes that are not told apart, from the same texts."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ import torch
 from attrs import evolve, frozen
 from torch import Tensor
 
-from gradiend_core.errors import DataError, ModelError
+from gradiend_core.errors import DataError
 from gradiend_core.gradients.batching import allowed_padding, micro_batches
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.padding import seen_padding
@@ -34,35 +33,30 @@ from gradiend_core.gradients.passes import model_errors
 from gradiend_core.gradients.store import matrix_of
 from gradiend_core.gradients.threads import choose_threads
 from gradiend_core.language.knowledge import language_problem
-from gradiend_core.language.loading import untrained_copy
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
 from gradiend_core.learning.selection import pruned
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.funnel import Drop, Funnel, merge
-from gradiend_core.records.goal import goals_of
-from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, MinimalPair, PairData, code_of
-from gradiend_core.records.report import Report, Reports, chosen_edit, chosen_edits
+from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, code_of
+from gradiend_core.records.report import Report, Reports, chosen_edits
 from gradiend_core.records.run import Choice
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.records.text import Text
 from gradiend_core.rewriting.fisher import fisher_diagonal, fisher_in_eigenbases
-from gradiend_core.rewriting.natural import kept_pairs
 from gradiend_core.rewriting.ordinary import choosing_and_reporting
-from gradiend_core.roles.abilities import IsFitted, KnowsWords, ScoresTexts, TakesSpans
-from gradiend_core.roles.evaluator import EvaluationTask
+from gradiend_core.roles.abilities import IsFitted, KnowsWords, ScoresTexts
 from gradiend_core.roles.gradients import GradientMatrix
-from gradiend_core.roles.kinds import EVALUATOR, LEARNER, POLICY, SELECTOR, VISUALIZER
+from gradiend_core.roles.kinds import EVALUATOR, LEARNER, SELECTOR, VISUALIZER
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.roles.selector import SelectionTask
-from gradiend_core.roles.source import Examples, GradientSource
+from gradiend_core.roles.source import Examples
+from gradiend_core.run.evaluating import Evaluable, evaluation_task, gradients_over
 from gradiend_core.run.model import LoadedModel
 from gradiend_core.run.setup import Setup
-from gradiend_core.run.state import Prepared
+from gradiend_core.run.state import NEUTRAL_TRAINED, Prepared
 
-#: the neutral examples that learning may use; no evaluation sees them
-NEUTRAL_TRAINED = "neutral_trained"
 #: examples whose losses show how many threads are best
 TRIED = 8
 #: seconds are counted under a name while the block runs
@@ -78,21 +72,6 @@ class Learnable:
     examples: Mapping[str, Examples]
     gradients: GradientMatrix
     checkpoints: Path | None
-
-
-@frozen(eq=False)
-class Evaluable:
-    """What evaluation needs of the stages before it. `gradients` are over any scope that holds the features',
-    `controls` prepares slots of the paradigm's other classes, and `ordinary` reads ordinary texts, when first
-    asked for."""
-
-    data: PairData
-    loaded: LoadedModel
-    examples: Mapping[str, Examples]
-    seeds: tuple[SeedRun, ...]
-    gradients: GradientOperator
-    controls: Callable[[], Examples]
-    ordinary: Callable[[], Sequence[Text]]
 
 
 def pairs(setup: Setup) -> PairData:
@@ -155,17 +134,6 @@ def _threads(setup: Setup, loaded: LoadedModel, examples: Examples) -> str:
             setup.source.losses(loaded.model, batch)
 
     return choose_threads(setup.config.gradients.threads, trial, device)
-
-
-def gradients_over(
-    setup: Setup, loaded: LoadedModel, scope: ParameterScope, source: GradientSource | None = None
-) -> GradientOperator:
-    """The gradient matrix of the run's model and source, or of another one, over any scope."""
-    settings = setup.config.gradients
-    memory = settings.memory_gib * 2**30
-    return GradientOperator(
-        loaded.model, source or setup.source, scope, memory=memory, checkpointing=settings.checkpointing
-    )
 
 
 def select(setup: Setup, data: PairData, loaded: LoadedModel, prepared: Prepared) -> GradientOperator:
@@ -275,86 +243,6 @@ def measure(
         evolve(feature, curvature=curvature, bases=bases)
         for feature, (curvature, bases) in zip(features, measured, strict=True)
     )
-
-
-def evaluation_task(
-    setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, reports: Reports
-) -> EvaluationTask:
-    """What an evaluator is given for an axis; `reports` are those that were made before it."""
-    config = setup.config
-    return EvaluationTask(
-        feature,
-        tuple(run.features[axis] for run in evaluable.seeds if run.features),
-        evaluable.gradients.over(feature.scope),
-        setup.source,
-        evaluable.loaded.tokenizer,
-        evaluable.examples,
-        evaluable.data,
-        setup.seed,
-        goals_of(config.rewrite.toward, feature.classes),
-        config.rewrite,
-        setup.registry.build(POLICY, config.policy.kind, config.policy.config),
-        config.policy.kind,
-        lambda goal: chosen_edit(reports, goal).update(feature),
-        evaluable.controls,
-        evaluable.ordinary,
-        partial(_spans, setup, evaluable.loaded, feature.scope),
-        partial(_untrained, setup, feature, axis, evaluable),
-        cache(partial(_kept, setup, feature, evaluable)),
-        Trait.SUMS_GRADIENTS in setup.registry.get(LEARNER, config.learner.kind).traits,
-    )
-
-
-def _kept(setup: Setup, feature: LearnedFeature, evaluable: Evaluable) -> Examples | None:
-    """Slots that an edit is to keep (`rewrite.keep`); None without any."""
-    rewrite = setup.config.rewrite
-    if not rewrite.keep:
-        return None
-    pairs = kept_pairs(
-        evaluable.controls().pairs,
-        evaluable.data.words,
-        feature.classes,
-        rewrite.keep,
-        rewrite.keep_slots,
-        setup.seed,
-    )
-    return setup.model.prepared(pairs)
-
-
-def _spans(
-    setup: Setup, loaded: LoadedModel, scope: ParameterScope, pairs: Sequence[MinimalPair]
-) -> tuple[Examples, GradientOperator]:
-    """Pairs whose fillers may have any number of tokens, made ready, with their gradients."""
-    source = setup.source.spans() if isinstance(setup.source, TakesSpans) else setup.source
-    examples = source.prepare(tuple(pairs), loaded.tokenizer, loaded.model)
-    return examples, gradients_over(setup, loaded, scope, source)
-
-
-def _untrained(
-    setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, seed: int
-) -> EvaluationTask:
-    """The task of an axis on a copy of the model with random weights, from which its feature was learned."""
-    if isinstance(setup.source, IsFitted):
-        raise ModelError("this gradient source learns something itself, so no untrained model is compared")
-    loaded = LoadedModel(untrained_copy(evaluable.loaded.model, seed), evaluable.loaded.tokenizer, "")
-    gradients = gradients_over(setup, loaded, feature.scope)
-    choice = setup.config.learner
-    learner = setup.registry.build(LEARNER, choice.kind, choice.config)
-    examples = evaluable.examples
-    learned = learner.learn(
-        LearningTask(
-            gradients,
-            examples["train"],
-            examples["validation"],
-            examples[NEUTRAL_TRAINED],
-            evaluable.data.axes,
-            setup.seed,
-            lambda row: None,
-            None,
-        )
-    )[axis]
-    copied = evolve(evaluable, loaded=loaded, gradients=gradients)
-    return evaluation_task(setup, learned, axis, copied, {})
 
 
 def evaluate(

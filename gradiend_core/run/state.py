@@ -20,6 +20,9 @@ from gradiend_core.run.model import LoadedModel
 if TYPE_CHECKING:
     from gradiend_core.gradients.operator import GradientOperator
 
+#: the neutral examples that learning may use; no evaluation sees them
+NEUTRAL_TRAINED = "neutral_trained"
+
 
 @frozen(eq=False)
 class Prepared:
