@@ -31,6 +31,7 @@ def stepped(
     the square of an edit, the first k of n steps may take (k / n)² of it."""
     scope = task.feature.scope
     total: Tensor | None = None
+    rewriter.restore()
     with progress("steps of the edit", steps) as done:
         for step in range(1, steps + 1):
             if total is not None:

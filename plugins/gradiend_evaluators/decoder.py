@@ -132,6 +132,7 @@ class DecoderEvaluator:
         candidates, chosen = [unedited], None
         for factor in factors:
             for damping in task.dampings:
+                rewriter.restore()  # gradients of the slots to keep are those of the unedited model
                 update = natural_update(task, goal, factor, damping)
                 edit = WeightEdit(rewriter, update)
                 rates = self.config.learning_rates

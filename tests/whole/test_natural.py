@@ -9,7 +9,9 @@ from attrs import evolve
 from gradiend_core import Session, load_run
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.rewriting.apply import Rewriter
 from gradiend_core.rewriting.natural import keeping
+from gradiend_core.rewriting.steps import stepped, target_gradient
 from gradiend_core.run.folder import save_run
 from tests.conftest import settings
 
@@ -133,3 +135,18 @@ def test_steps_need_a_budget_and_no_metric_no_ordinary_text():
     assert run.feature.curvature is None
     assert report.get("3SG.damping") is None
     assert any("rewrite.steps is left out" in warning for warning in report.warnings)
+
+
+def test_the_first_of_several_steps_begins_at_the_unedited_weights(quick):
+    """Whatever is in place before: one step is the natural gradient of the unedited model."""
+    task = quick.evaluation_task()
+    model, feature = task.gradients.model, task.feature
+    with Rewriter(model, feature.scope) as rewriter:
+        unedited = target_gradient(task, -1.0)
+        rewriter.apply(feature.update("3SG", 0.5))
+        assert not torch.allclose(target_gradient(task, -1.0), unedited, rtol=1e-3)
+        update = stepped(task, rewriter, -1.0, 0.1, lambda: 0.9, 1)
+    assert update is not None
+    expected = feature.natural(unedited, 0.1)
+    cosine = torch.nn.functional.cosine_similarity(update.direction, expected, dim=0)
+    assert float(cosine) == pytest.approx(1.0, abs=1e-4)
