@@ -18,6 +18,7 @@ from gradiend_core.storage.updates import save_update
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gradiend_core.records.feature import LearnedFeature
     from gradiend_core.run.run import Run
 
 RECIPE = "mergekit.yml"
@@ -60,7 +61,6 @@ def export(
             run, toward, written, strength, keep, None if chosen else scores(run, toward, written)
         )
 
-    curvature = run.features[run.axis_of(toward)].curvature
     return write_edit(
         run,
         update,
@@ -71,7 +71,7 @@ def export(
         keep=keep,
         rank=rank,
         overwrite=overwrite,
-        curvature=curvature,
+        feature=run.features[run.axis_of(toward)],
     )
 
 
@@ -86,11 +86,11 @@ def write_edit(
     keep: float,
     rank: int,
     overwrite: bool,
-    curvature: Tensor | None = None,
+    feature: LearnedFeature | None = None,
 ) -> list[str]:
     """Writes any update of a session's model in one of the formats; `card` makes the card of what is really
     written. What a sparse or low-rank form loses is told as a length, and in the metric of the
-    `curvature`."""
+    `feature` that the update is of."""
     if form not in FORMATS:
         raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
     if not 0 < keep <= 1:
@@ -102,7 +102,7 @@ def write_edit(
         f"toward {toward}: {update.scope.size:,} weights change, by a vector of length {update.norm:.3g}"
     ]
     if keep < 1:
-        lines.append(lost(whole, update, curvature))
+        lines.append(lost(whole, update, feature))
     if form == "sparse":
         save_update(update, output, run.setup.model.editable_fingerprint(), card(update), overwrite=overwrite)
     elif form == "lora":
@@ -117,7 +117,7 @@ def write_edit(
         lines.append(
             f"an adapter can change {factors.held:.1%} of the update; relative error by rank {errors}"
         )
-        lines.append(lost(whole, adapter, curvature))
+        lines.append(lost(whole, adapter, feature))
         if factors.left_out:
             lines.append(
                 f"left out, as no adapter can change them: {len(factors.left_out)} parameters, such as"
@@ -137,16 +137,17 @@ def write_edit(
     return [*lines, f"written to {output}"]
 
 
-def lost(whole: WeightUpdate, written: WeightUpdate, curvature: Tensor | None) -> str:
+def lost(whole: WeightUpdate, written: WeightUpdate, feature: LearnedFeature | None) -> str:
     """How much of an update is not written: of its length √Σ Δ², and of √Σ F Δ², which is what ordinary text
     sees of it."""
     missing = (whole - written).direction
     there = whole.direction * whole.learning_rate
     line = f"lost of the edit: {share(missing.norm(), there.norm())} of its length"
-    if curvature is None:
+    if feature is None or feature.curvature is None:
         return line
-    root = curvature.to(missing).sqrt()
-    return f"{line}, {share((root * missing).norm(), (root * there).norm())} in the metric of ordinary text"
+    root = feature.curvature.to(missing).sqrt()
+    one, of = ((root * feature.turned(vector)).norm() for vector in (missing, there))
+    return f"{line}, {share(one, of)} in the metric of ordinary text"
 
 
 def share(one: Tensor, of: Tensor) -> str:

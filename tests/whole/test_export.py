@@ -14,6 +14,9 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from gradiend_core import Session, export, load_run, load_update, save_run, save_update
 from gradiend_core.errors import ConfigError, ModelError, StorageError
+from gradiend_core.finished.exporting import lost
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import apply_update
@@ -247,3 +250,27 @@ def test_a_card_has_the_numbers_of_what_was_written(run, tmp_path):
     with run.rewritten("3PL", 0.05) as whole:
         assert abs(after - float(slots(whole)[:, 1].mean())) > 1e-3, "a rank of 1 loses something"
     assert "was measured of this very edit" in card
+
+
+def test_what_is_lost_is_measured_in_the_bases_of_the_metric():
+    """Orthogonal bases change no length, so under a curvature of 1 both numbers are the same; under one that
+    sees a single row of the turned matrix, only that row counts."""
+    scope = ParameterScope((ParameterSlice("w", (2, 2)),))
+    update = WeightUpdate(torch.tensor([3.0, 0.0, 0.0, 4.0]), scope, 0.0, 1.0)
+    few = update.restricted(1)
+    turn = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    feature = LearnedFeature(
+        torch.zeros(4),
+        0.0,
+        torch.zeros(4),
+        torch.zeros(4),
+        scope,
+        ("A", "B"),
+        GradientRole.DIFFERENCE,
+        GradientRole.DIFFERENCE,
+        curvature=torch.ones(4),
+        bases={"w": (turn, torch.eye(2))},
+    )
+    assert "60.0% of its length, 60.0% in the metric" in lost(update, few, feature)
+    first_row = attrs.evolve(feature, curvature=torch.tensor([1.0, 1.0, 0.0, 0.0]))
+    assert "60.0% of its length, 0.0% in the metric" in lost(update, few, first_row)
