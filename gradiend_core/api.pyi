@@ -177,7 +177,6 @@ from gradiend_core.rewriting.measuring import measure_of as measure_of
 from gradiend_core.rewriting.natural import natural_update as natural_update
 from gradiend_core.rewriting.ordinary import axis_words as axis_words
 from gradiend_core.rewriting.ordinary import word_tokens as word_tokens
-from gradiend_core.rewriting.steps import stepped as stepped
 from gradiend_core.rewriting.search import Edit as Edit
 from gradiend_core.rewriting.search import Trials as Trials
 from gradiend_core.rewriting.search import WeightEdit as WeightEdit
@@ -185,6 +184,7 @@ from gradiend_core.rewriting.search import bracket as bracket
 from gradiend_core.rewriting.search import choose as choose
 from gradiend_core.rewriting.search import grid as grid
 from gradiend_core.rewriting.search import within_budget as within_budget
+from gradiend_core.rewriting.steps import stepped as stepped
 from gradiend_core.storage.features import load_feature as load_feature
 
 # --- how the names above are loaded: for `gradiend_core` itself and the documents ---

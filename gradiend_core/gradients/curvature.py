@@ -142,18 +142,16 @@ def eigenbases(
                 sums[number] = [rows.new_zeros(size, size) for size in parameter.shape]
             sums[number][side].addmm_(rows.T, rows)
 
+    def vectors(covariance: Tensor) -> Tensor:
+        directions: Tensor = torch.linalg.eigh(parallel.summed(covariance)).eigenvectors
+        return directions
+
     with progress(name, len(batches)) as done:
         for batch in (batches[number] for number in parallel.share(len(batches))):
             with passes.backward(coverage.taps, batch.examples, receive, rows=batch.rows) as backward:
                 backward(batch.compute().to(passes.dtype).sum())
             done.advance()
-    return {
-        number: (
-            torch.linalg.eigh(parallel.summed(covariances[0]))[1],
-            torch.linalg.eigh(parallel.summed(covariances[1]))[1],
-        )
-        for number, covariances in sums.items()
-    }
+    return {number: (vectors(of_rows), vectors(of_columns)) for number, (of_rows, of_columns) in sums.items()}
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@ it is taken in parts, each in the direction that the gradients of the weights so
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -61,7 +62,7 @@ def target_gradient(task: EvaluationTask, feature_factor: float) -> Tensor:
     whose code has the sign of the feature factor, or, at 0, of both classes, [n]."""
     train, feature = task.examples["train"], task.feature
     labels = labels_of(train.pairs, feature.classes)
-    codes = [float(feature_factor > 0) - float(feature_factor < 0)] if feature_factor else [1.0, -1.0]
+    codes = [math.copysign(1.0, feature_factor)] if feature_factor else [1.0, -1.0]
     means = [
         mean_gradients(task.gradients, train, labels.eq(code).nonzero()[:, 0].tolist(), [feature.target])[0]
         for code in codes

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, frozen
 
 from gradiend_core.progress import duration
-from gradiend_core.records.contribution import Trait
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import axes_of
 from gradiend_core.roles.abilities import PlansSelection, PlansStates, PlansTexts, PlansVectors
-from gradiend_core.roles.kinds import EVALUATOR, LEARNER, SELECTOR
+from gradiend_core.roles.kinds import LEARNER, SELECTOR
 from gradiend_core.roles.selector import SelectionTask
 from gradiend_core.run.runner import Listener, Runner
 
@@ -129,9 +128,7 @@ def memory_plan(run: Run) -> MemoryPlan | None:
     stages.append(Stage("learning", (*always, ("vectors", vectors), ("batch", kept))))
     stages.append(Stage("evaluating", (*always, *features, ("vectors", 3 * vector), ("batch", kept))))
     goals = 0
-    if any(
-        Trait.CHOOSES_EDITS in registry.get(EVALUATOR, choice.kind).traits for choice in config.evaluators
-    ):
+    if run.setup.chooses_edits:
         goals, size = len(config.rewrite.toward) or 2, next(model.parameters()).element_size()
         edited = (
             ("edited weights", selected.columns * size),

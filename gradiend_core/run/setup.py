@@ -12,10 +12,11 @@ from attrs import frozen
 from gradiend_core.config.runfile import gather, general_settings, resolve, suit
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import Registry
+from gradiend_core.records.contribution import Trait
 from gradiend_core.records.goal import check_goals
 from gradiend_core.records.pair import axes_of
 from gradiend_core.records.run import RunConfig
-from gradiend_core.roles.kinds import MODEL, SOURCE
+from gradiend_core.roles.kinds import EVALUATOR, MODEL, SOURCE
 from gradiend_core.roles.source import GradientSource
 from gradiend_core.run.data import IN_MEMORY, DataMaker
 from gradiend_core.run.model import ModelMaker
@@ -38,6 +39,12 @@ class Setup:
     @property
     def seed(self) -> int:
         return self.config.general.seed
+
+    @property
+    def chooses_edits(self) -> bool:
+        """Whether an evaluator of the run looks for edits."""
+        kinds = [choice.kind for choice in self.config.evaluators]
+        return any(Trait.CHOOSES_EDITS in self.registry.get(EVALUATOR, kind).traits for kind in kinds)
 
 
 def make_setup(

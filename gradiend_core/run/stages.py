@@ -36,7 +36,6 @@ from gradiend_core.language.knowledge import language_problem
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
 from gradiend_core.learning.selection import pruned
-from gradiend_core.records.contribution import Trait
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.funnel import Drop, Funnel, merge
 from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, code_of
@@ -215,11 +214,7 @@ def measure(
     """The features with the curvature of the model, where edits are to be divided by it. It is measured on
     ordinary texts that no edit is reported of; without such texts it stays unknown."""
     settings, source = setup.config.rewrite, setup.source
-    edits = any(
-        Trait.CHOOSES_EDITS in setup.registry.get(EVALUATOR, choice.kind).traits
-        for choice in setup.config.evaluators
-    )
-    if settings.metric == "none" or not edits or not isinstance(source, ScoresTexts):
+    if settings.metric == "none" or not setup.chooses_edits or not isinstance(source, ScoresTexts):
         return features
     texts = [text.text for text in choosing_and_reporting(ordinary())[0][-settings.curvature_texts :]]
     if not texts:

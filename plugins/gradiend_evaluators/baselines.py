@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import cycle
 
 import torch
@@ -36,13 +37,11 @@ from attrs import evolve, frozen
 from torch import Tensor
 
 from gradiend_core.api import (
-    Candidate,
     Edit,
     EvaluationTask,
     FillsSlots,
     Goal,
     GradientRole,
-    Measure,
     Metric,
     Metrics,
     Report,
@@ -50,7 +49,6 @@ from gradiend_core.api import (
     Table,
     WeightEdit,
     WeightUpdate,
-    choose,
     edit_scores,
     labels_of,
     mean_gradients,
@@ -61,7 +59,7 @@ from gradiend_evaluators import BaselineSettings
 from gradiend_evaluators.activations import added_difference, chosen_layers, erased
 from gradiend_evaluators.measured import MEASURES, Compared, EditRow, measured
 from gradiend_evaluators.outputs import logit_bias, only_output_rows
-from gradiend_evaluators.searching import tried
+from gradiend_evaluators.searching import searched
 
 #: what is edited in the outputs alone
 OUTPUTS = ("logit-bias", "logit-contrast", "output-rows")
@@ -104,7 +102,8 @@ class BaselineEvaluator:
                 base = measure.candidate("validation", task.policy.texts_of(goal), language=compared.language)
                 before = edit_scores(goal, measure.candidate("test", goal.texts, language=compared.language))
                 for method in self._methods(task, goal, rewriter):
-                    best, edit = self._best(task, goal, method, measure, base)
+                    kinds = [(damping, partial(method.edit, damping)) for damping in method.dampings]
+                    _, best, edit = searched(task, goal, kinds, measure, base, self.config.evaluations)
                     several = best.learning_rate and edit.relative_length
                     for strength in sorted({1.0, *(self.config.strengths if several else ())}):
                         row = measured(task, goal, method.name, edit, best, strength, compared, before)
@@ -122,22 +121,6 @@ class BaselineEvaluator:
         lines = [_line(goal.name, [row for row in rows if row.toward == goal.name]) for goal in task.goals]
         tables = {"edits": Table.of(EditRow, rows), "curves": Table.of(EditRow, curves)}
         return Report("baselines", metrics, tables, tuple(warnings), tuple(filter(None, lines)))
-
-    def _best(
-        self, task: EvaluationTask, goal: Goal, method: Method, measure: Measure, base: Candidate
-    ) -> tuple[Candidate, Edit]:
-        """The best edit of a method by the policy, on validation texts; it is not in place."""
-        candidates, chosen = [base], None
-        for damping in method.dampings:
-            edit = method.edit(damping)
-            some = tried(task, goal, edit, measure, base, self.config.evaluations)
-            edit.restore()
-            candidates += [evolve(candidate, damping=damping) for candidate in some[1:]]
-            best = choose(candidates, lambda candidate: task.policy.score(goal, candidate, base))
-            if chosen is None or any(best is candidate for candidate in candidates[1 - len(some) :]):
-                chosen = edit
-        assert chosen
-        return best, chosen
 
     def _methods(self, task: EvaluationTask, goal: Goal, rewriter: Rewriter) -> Iterator[Method]:
         """The feature's edit and its rivals; what has a direction is no way to make both classes alike."""

@@ -6,6 +6,8 @@ The language modelling score is that of all neutral texts, for choice and report
 
 from __future__ import annotations
 
+from functools import partial
+
 from attrs import evolve
 
 from gradiend_core.api import (
@@ -40,7 +42,7 @@ from gradiend_evaluators.outcome import (
     probabilities_of,
     related_of,
 )
-from gradiend_evaluators.searching import tried
+from gradiend_evaluators.searching import searched
 from gradiend_evaluators.uncertainty import difference_interval, mean_interval
 
 UNMEASURED = (
@@ -129,19 +131,14 @@ class DecoderEvaluator:
         def score(candidate: Candidate) -> float | None:
             return task.policy.score(goal, candidate, unedited)
 
-        candidates, chosen = [unedited], None
-        for factor in factors:
-            for damping in task.dampings:
-                rewriter.restore()  # gradients of the slots to keep are those of the unedited model
-                update = natural_update(task, goal, factor, damping)
-                edit = WeightEdit(rewriter, update)
-                rates = self.config.learning_rates
-                some = tried(task, goal, edit, measure, unedited, self.config.evaluations, rates)
-                candidates += [evolve(candidate, damping=damping) for candidate in some[1:]]
-                best = choose(candidates, score)
-                if (best.feature_factor, best.damping) == (factor, damping) and best.learning_rate:
-                    chosen = update
-        best = choose(candidates, score)
+        def made(factor: float, damping: float | None) -> WeightEdit:
+            return WeightEdit(rewriter, natural_update(task, goal, factor, damping))
+
+        kinds = [(damping, partial(made, factor, damping)) for factor in factors for damping in task.dampings]
+        candidates, best, edit = searched(
+            task, goal, kinds, measure, unedited, self.config.evaluations, self.config.learning_rates
+        )
+        chosen = edit.update if best.learning_rate else None
         if chosen and task.rewrite.steps > 1:
             onward = self._in_steps(task, measure, rewriter, best)
             if onward:

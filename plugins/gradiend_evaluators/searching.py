@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import TypeVar
+
+from attrs import evolve
 
 from gradiend_core.api import (
     Candidate,
@@ -14,9 +17,12 @@ from gradiend_core.api import (
     Measure,
     Trials,
     bracket,
+    choose,
     grid,
     within_budget,
 )
+
+Kind = TypeVar("Kind", bound=Edit)
 
 
 def tried(
@@ -51,3 +57,29 @@ def tried(
         return policy.spent(ordinary(task.gradients.model))
 
     return within_budget(trials, spent, evaluations)
+
+
+def searched(
+    task: EvaluationTask,
+    goal: Goal,
+    edits: Iterable[tuple[float | None, Callable[[], Kind]]],
+    measure: Measure,
+    unedited: Candidate,
+    evaluations: int,
+    rates: Sequence[float] = (),
+) -> tuple[list[Candidate], Candidate, Kind]:
+    """Several kinds of an edit, each with its damping and made only when its turn comes, on the unedited
+    model: all candidates, the best of them by the policy, and the edit that it is of; the first kind where
+    the unedited model is the best. None is in place afterwards."""
+    candidates, best, chosen = [unedited], unedited, None
+    for damping, make in edits:
+        edit = make()
+        some = tried(task, goal, edit, measure, unedited, evaluations, rates)
+        edit.restore()
+        new = [evolve(candidate, damping=damping) for candidate in some[1:]]
+        candidates += new
+        best = choose(candidates, lambda candidate: task.policy.score(goal, candidate, unedited))
+        if chosen is None or any(best is candidate for candidate in new):
+            chosen = edit
+    assert chosen
+    return candidates, best, chosen

@@ -15,7 +15,12 @@ def new_figure(columns: int, title: str, *, height: float = 3.6) -> tuple[Figure
     axes = figure.subplots(1, columns, squeeze=False)[0]
     figure.suptitle(title, fontsize=11)
     for panel in axes:
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.grid(axis="y", color="#E5E5E5", linewidth=0.8)
-        panel.set_axisbelow(True)
+        make_plain(panel)
     return figure, list(axes)
+
+
+def make_plain(axes: Axes) -> None:
+    """No frame, and light lines behind what is drawn."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+    axes.set_axisbelow(True)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradiend_core.api import LearnedFeature, NoSettings, Report
-from gradiend_visualizers.style import ACCENT, BOTH, FIRST, NEUTRAL, SECOND
+from gradiend_visualizers.style import ACCENT, BOTH, FIRST, NEUTRAL, SECOND, make_plain
 
 #: what is shown of an edit, over its unwanted KL divergence, and what is said of it
 EFFECTS = {
@@ -78,6 +78,4 @@ def _panel(axes: Axes, effect: str, rows: list[dict[str, Any]]) -> None:
     axes.axhline(unedited, color=NEUTRAL, lw=0.8, ls=":")
     axes.set_xlim(left=0)
     axes.set_title(EFFECTS[effect], fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
-    axes.set_axisbelow(True)
+    make_plain(axes)
