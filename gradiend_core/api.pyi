@@ -139,6 +139,7 @@ from gradiend_core.language.texts import text_scores as text_scores
 from gradiend_core.learning.batches import class_batches as class_batches
 from gradiend_core.learning.checkpoint import Checkpoint as Checkpoint
 from gradiend_core.learning.closed_form import assembled as assembled
+from gradiend_core.learning.closed_form import agreeing_means as agreeing_means
 from gradiend_core.learning.closed_form import class_means as class_means
 from gradiend_core.learning.closed_form import mean_gradients as mean_gradients
 from gradiend_core.learning.convergence import converged as converged
@@ -183,6 +184,7 @@ from gradiend_core.rewriting.search import WeightEdit as WeightEdit
 from gradiend_core.rewriting.search import bracket as bracket
 from gradiend_core.rewriting.search import choose as choose
 from gradiend_core.rewriting.search import grid as grid
+from gradiend_core.rewriting.search import smaller as smaller
 from gradiend_core.rewriting.search import within_budget as within_budget
 from gradiend_core.rewriting.steps import stepped as stepped
 from gradiend_core.storage.features import load_feature as load_feature

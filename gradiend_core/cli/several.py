@@ -103,7 +103,7 @@ def stack(
         list[str], typer.Argument(metavar="RUN:CLASS[*STRENGTH]...", help="Like runs/a:3PL runs/b:female*0.5")
     ],
     output: Annotated[Path | None, typer.Option(help="A new folder; without it nothing is written.")] = None,
-    form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
+    form: Annotated[str, typer.Option("--format", help="full, sparse, lora, task-vector or gguf.")] = "full",
     keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
     rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
     overwrite: Overwrite = False,

@@ -108,17 +108,20 @@ def plan(
     ] = [],
 ) -> None:
     """What a run would hold in memory, stage by stage, without its weights and its texts."""
+    from gradiend_core.language.gguf import described, gguf_file
     from gradiend_core.run.planning import memory_plan, shortage
     from gradiend_core.run.session import Session
 
-    kind, file = _kind_or_file(what)
-    session = Session(kind, run_file=file, model=model, settings=settings, classes=names(classes))
+    kind, run_file = _kind_or_file(what)
+    session = Session(kind, run_file=run_file, model=model, settings=settings, classes=names(classes))
     memory = memory_plan(session)
     if memory is None:
         raise ConfigError(
             "the memory of this run cannot be planned: its source, scope or learner does not say what it"
             " needs"
         )
+    if file := gguf_file(session.setup.model.folder):
+        print(f"GGUF file with {described(file)}; its weights are taken as plain numbers")
     print("\n".join(memory.lines()))
     if problem := shortage(memory):
         print(f"warning: {problem}", file=sys.stderr)
@@ -249,7 +252,7 @@ def rewrite(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     toward: Annotated[str, typer.Option(help="The class to strengthen.")],
     output: Annotated[Path, typer.Option(help="A new folder.")],
-    form: Annotated[str, typer.Option("--format", help="full, sparse, lora or task-vector.")] = "full",
+    form: Annotated[str, typer.Option("--format", help="full, sparse, lora, task-vector or gguf.")] = "full",
     strength: Annotated[float, typer.Option(help="A factor for the edit; negative weakens the class.")] = 1.0,
     learning_rate: Annotated[
         float | None, typer.Option(help="Of the decoder's direction, instead of the chosen edit.")
@@ -334,6 +337,11 @@ def summary(run: Run, folder: Path) -> list[str]:
         first, second = feature.classes
         lines.append(f"{first} (+1) against {second} (−1) in {run.config.general.model}")
         lines += [line for name in _in_order(run, reports) for line in reports[name].lines]
+        if (last := feature.training[-1:]) and last[0].pairs:
+            lines.append(
+                f"learned   from {last[0].pairs:,} pairs, whose halves agree by {1 - last[0].loss:.2f}"
+                " (cosine)"
+            )
     lines += [f"warning: {warning}" for warning in run.warnings]
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in record.timing.items())
     return [*lines, f"seconds   {seconds}; total {sum(record.timing.values()):.1f}", f"written to {folder}"]

@@ -12,7 +12,8 @@ from gradiend_core.errors import ConfigError
 from gradiend_core.records.edit import EditScores
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.run.card import model_card
-from gradiend_core.storage.folders import expect_free
+from gradiend_core.storage.files import write_text
+from gradiend_core.storage.folders import expect_free, fresh_folder
 from gradiend_core.storage.updates import save_update
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 RECIPE = "mergekit.yml"
 #: texts of each kind that an edit which is not the chosen one is measured on
 MEASURED = 200
-FORMATS = ("full", "sparse", "lora", "task-vector")
+FORMATS = ("full", "sparse", "lora", "task-vector", "gguf")
 
 
 def export(
@@ -45,7 +46,8 @@ def export(
 
     "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact;
     "lora" is an adapter for peft of this `rank`, whose error is said; "task-vector" is a checkpoint of the
-    changes alone, with a recipe for mergekit that adds them to the base model. Raises StorageError for a
+    changes alone, with a recipe for mergekit that adds them to the base model; "gguf" is the GGUF file that
+    the run's model was read from, with the edit in it. Raises StorageError for a
     folder that is not empty; with `overwrite` one that we wrote is replaced."""
     expect_free(Path(output), overwrite=overwrite)
     update = run.update(toward, learning_rate, damping) * strength
@@ -123,6 +125,8 @@ def write_edit(
                 f"left out, as no adapter can change them: {len(factors.left_out)} parameters, such as"
                 f" {factors.left_out[0]}"
             )
+    elif form == "gguf":
+        lines.append(_write_gguf(run, update, toward, card(update), Path(output), overwrite=overwrite))
     else:
         from gradiend_core.language.rewritten import RewrittenModel
 
@@ -135,6 +139,26 @@ def write_edit(
             rewritten = RewrittenModel(model, run.loaded.tokenizer, update, toward, files)
             rewritten.save_pretrained(output, overwrite=overwrite)
     return [*lines, f"written to {output}"]
+
+
+def _write_gguf(
+    run: Run, update: WeightUpdate, toward: str, about: str, output: Path, *, overwrite: bool
+) -> str:
+    from gradiend_core.language.gguf import described, gguf_file, write_edited
+
+    file = gguf_file(run.setup.model.folder)
+    if file is None:
+        raise ConfigError(
+            f"the format gguf writes into the GGUF file that a model was read from, and"
+            f" {run.config.general.model!r} is none; use the format full, and llama.cpp's"
+            " convert_hf_to_gguf.py on what it writes"
+        )
+    with fresh_folder(output, overwrite=overwrite) as fresh:
+        written = fresh / f"{file.stem}-{toward}{file.suffix}"
+        changed, tensors = write_edited(file, written, run.loaded.model, update)
+        write_text(fresh / "README.md", about)
+        kinds = described(written)
+    return f"{changed} of {tensors} tensors were written anew, as F16, or F32 where they were: {kinds}"
 
 
 def lost(whole: WeightUpdate, written: WeightUpdate, feature: LearnedFeature | None) -> str:

@@ -62,21 +62,34 @@ class GradientOperator:
         #: whether torch can differentiate this model in forward mode, and map it over examples
         self._forward_mode = self._mapped = autodiff.transformable(model)
 
-    def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
+    def project(
+        self,
+        examples: Examples,
+        directions: Tensor,
+        role: GradientRole,
+        others: tuple[ParameterScope, Tensor] | None = None,
+    ) -> Tensor:
         """G @ directionsᵀ: each example's gradient along K directions, [examples, K], from directions [K, n].
 
-        All directions share one forward and one backward pass. No example's gradient is formed.
+        All directions share one forward and one backward pass. No example's gradient is formed. With `others`
+        also along M directions over a scope within this one, [examples, K + M].
         """
         coverage = self.coverage(examples)
-        result = torch.zeros(len(examples.pairs), len(directions), dtype=self.dtype, device=self.device)
+        if others and coverage.others:
+            scope, more = others
+            both = self.project(examples, directions, role), self.over(scope).project(examples, more, role)
+            return torch.cat(both, 1)
+        count = len(directions) + (len(others[1]) if others else 0)
+        result = torch.zeros(len(examples.pairs), count, dtype=self.dtype, device=self.device)
         directions = directions.to(self.device, self.dtype)
         split = {number: directions[:, position] for number, position in enumerate(self._columns)}
+        narrow = _by_name(*others) if others else {}
 
         mine = parallel.share(len(examples.pairs))
         for positions in self._batches([examples.lengths[row] for row in mine], coverage, "texts read"):
             rows = [mine[position] for position in positions]
             batch = examples.batch(rows, self.device)
-            products = result.new_zeros(len(rows), len(directions))
+            products = result.new_zeros(len(rows), count)
 
             def receive(
                 use: Use, inputs: Sequence[Tensor], delta: Tensor, products: Tensor = products
@@ -94,7 +107,11 @@ class GradientOperator:
                         use.layer.entries(use.name, inputs, delta, parameter_slice.index.to(delta.device))
                         @ directions_there.T
                     )
-                products += value.to(products.device)
+                products[:, : len(directions)] += value.to(products.device)
+                if parameter_slice.name in narrow:
+                    index, more = narrow[parameter_slice.name]
+                    entries = use.layer.entries(use.name, inputs, delta, index.to(delta.device))
+                    products[:, len(directions) :] += (entries @ more.to(entries).T).to(products.device)
 
             if coverage.taps.uses:
                 with self.passes.backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
@@ -158,18 +175,20 @@ class GradientOperator:
         coefficients: Tensor,
         roles: Sequence[GradientRole],
         out: Tensor | None = None,
+        *,
+        add: bool = False,
     ) -> Tensor:
         """Gᵀ @ coefficients over some rows, [roles, n]; coefficients are [rows], or [roles, rows] where they
-        differ.
+        differ. `out` is overwritten, or `add`ed to.
 
         All roles share one forward pass. Layers add to the result in place, without a copy of any gradient.
         """
         coverage = self.coverage(examples)
-        total = (
-            out.zero_()
-            if out is not None
-            else torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
-        )
+        if out is None:
+            total = torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        else:
+            # of several processes, whose sums are added up, one alone has what was there
+            total = out if add and parallel.number() == 0 else out.zero_()
         mine = parallel.share(len(rows))
         rows = [rows[position] for position in mine]
         coefficients = coefficients.to(self.device, self.dtype).expand(len(roles), -1)[:, mine]
@@ -323,6 +342,17 @@ class GradientOperator:
                 check_padding(self.model, self.source.losses, examples, self.device)
                 self._coverage = measure(self.passes, examples)
         return self._coverage
+
+
+def _by_name(scope: ParameterScope, directions: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """By parameter the positions that a scope has of it, and directions over these, [M, positions]."""
+    return {
+        parameter.name: (
+            torch.arange(len(directions[0, columns])) if parameter.index is None else parameter.index,
+            directions[:, columns],
+        )
+        for parameter, columns in scope.with_columns()
+    }
 
 
 def of_role(losses: Tensor, role: GradientRole) -> Tensor:

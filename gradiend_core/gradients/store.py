@@ -104,14 +104,15 @@ class StoredGradients:
         coefficients: Tensor,
         roles: Sequence[GradientRole],
         out: Tensor | None = None,
+        *,
+        add: bool = False,
     ) -> Tensor:
         """As `GradientOperator.accumulate`."""
         stored, numbers = self._find(examples)
-        total = (
-            out
-            if out is not None
-            else torch.empty(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
-        )
+        if out is None:
+            total = torch.zeros(len(roles), self.scope.size, dtype=self.dtype, device=self.device)
+        else:
+            total = out if add else out.zero_()
         # what roles share is read once: sums of stored rows, of which each role is a combination
         weights = coefficients.expand(len(roles), len(rows)) if coefficients.dim() > 1 else coefficients[None]
         needed = {
@@ -128,11 +129,8 @@ class StoredGradients:
                         stored.row(numbers[row], stored_role).to(self.device), alpha=coefficient
                     )
         for r, role in enumerate(roles):
-            (first, weight), *others = _parts(role)
-            combination = r if len(weights) > 1 else 0
-            torch.mul(sums[first, combination], weight, out=total[r])
-            for stored_role, weight in others:
-                total[r].add_(sums[stored_role, combination], alpha=weight)
+            for stored_role, weight in _parts(role):
+                total[r].add_(sums[stored_role, r if len(weights) > 1 else 0], alpha=weight)
         return total
 
     def _find(self, examples: Examples) -> tuple[StoredRows, list[int]]:

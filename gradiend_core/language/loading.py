@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradiend_core.errors import ModelError
+from gradiend_core.language.gguf import architecture_of, config_in, expect_package, gguf_file, made_plain
 from gradiend_core.records.run import GradientSettings
 
 #: A hub id that could not be read is not asked for again within these seconds: every source asks, and without
@@ -19,27 +20,35 @@ AGAIN = 2.0
 _failed: dict[str, tuple[float, Exception]] = {}
 
 
-def _checked(model: str) -> str:
-    """The name, unless it is meant as a folder and is none."""
+def _checked(model: str) -> tuple[str, dict[str, str]]:
+    """The name as transformers takes it, and what else it is to be told where the name means a GGUF file.
+    Raises ModelError for a name that is meant as a folder and is none."""
+    if file := gguf_file(model):
+        expect_package(model)
+        return str(file.parent), {"gguf_file": file.name}
     looks_local = model.startswith((".", "/", "~", "\\")) or model.count("/") > 1
     folder = Path(model).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ModelError(
-                f"model folder {model!r} has no config.json; give a folder that save_pretrained wrote"
+                f"model folder {model!r} has no config.json; give a folder that save_pretrained wrote, or a"
+                " GGUF file"
             )
-        return str(folder)
+        return str(folder), {}
     if looks_local or folder.exists():
         raise ModelError(
             f"model folder {model!r} does not exist; give a folder with config.json, a hub id or a named"
             " model"
         )
-    return model
+    return model, {}
 
 
 def architecture(model: str) -> str:
     """The class name that the model's config states, for example "BertForMaskedLM"; "" if it states none."""
-    architectures = config_of(model).get("architectures")
+    config = config_of(model)
+    if gguf_file(model):
+        return architecture_of(config)
+    architectures = config.get("architectures")
     return str(architectures[0]) if isinstance(architectures, list) and architectures else ""
 
 
@@ -48,12 +57,13 @@ def config_of(model: str) -> dict[str, Any]:
     ModelError where there is none."""
     from transformers import PretrainedConfig
 
-    name = _checked(model)
+    name, _ = _checked(model)
     asked, problem = _failed.get(name, (0.0, None))
     if problem and time.monotonic() - asked < AGAIN:
         raise ModelError(_reason(model, problem)) from problem
     try:
-        config: dict[str, Any] = PretrainedConfig.get_config_dict(name)[0]
+        file = gguf_file(model)
+        config: dict[str, Any] = config_in(file) if file else PretrainedConfig.get_config_dict(name)[0]
     except Exception as error:
         if not Path(name).is_dir():
             _failed[name] = time.monotonic(), error
@@ -74,8 +84,8 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
 
     from gradiend_core.gradients.quantised import loading_options, make_differentiable
 
-    name, device = _checked(model), settings.device
-    trust = {"trust_remote_code": settings.trust_remote_code}
+    (name, file), device = _checked(model), settings.device
+    trust: dict[str, Any] = {"trust_remote_code": settings.trust_remote_code, **file}
     if device == "auto":
         device = f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
     try:
@@ -94,10 +104,14 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
                 config.dtype or torch.float32 if settings.dtype == "auto" else getattr(torch, settings.dtype)
             )
             with torch.device("meta"):
-                empty = auto_class.from_config(config, dtype=dtype, **trust).eval()
+                empty = auto_class.from_config(
+                    config, dtype=dtype, trust_remote_code=settings.trust_remote_code
+                ).eval()
             return empty, _matching(AutoTokenizer.from_pretrained(name, **trust), empty, model)
         with without_progress_bars():
             loaded, loading_info = auto_class.from_pretrained(name, output_loading_info=True, **options)
+        if file:
+            loaded = made_plain(loaded)
         _expect_all_weights(model, loaded.eval(), loading_info)
         _choose_experts(loaded)
         quantised = make_differentiable(loaded)

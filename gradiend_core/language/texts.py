@@ -21,7 +21,7 @@ from gradiend_core.roles.abilities import PreparedTexts
 #: tokens in one batch; smaller than for slots, since the vocabulary counts for every predicted token
 TEXT_BUDGET = 2048
 #: logits in a batch, at most
-LOGITS = 2**27
+LOGITS = 2**25
 
 
 @frozen(eq=False)

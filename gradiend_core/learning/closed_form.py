@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Sequence
 
 import torch
@@ -21,6 +23,9 @@ from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.roles.source import Examples
+
+#: pairs of each class that are read before the first doubling, and entries that are compared at once
+FEWEST, PIECE = 32, 2**22
 
 
 def mean_gradients(
@@ -43,6 +48,55 @@ def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[Gradi
         rows = labels.eq(sign).nonzero()[:, 0].tolist()
         mean_gradients(gradients, task.train, rows, roles, out)
     return means.transpose(0, 1)
+
+
+def agreeing_means(
+    task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole], agreement: float
+) -> tuple[Tensor, list[TrainingRow]]:
+    """As `class_means`, from as many training pairs as it takes, and a row for each doubling of them: pairs
+    are drawn by the seed, and doubled until the directions of the old and of the new ones, the differences of
+    the class means, have at least this cosine, the smallest one of several roles. Where that is never
+    reached, all are read."""
+    labels, gradients = labels_of(task.train.pairs, axis), task.gradients
+    rows_of = [labels.eq(sign).nonzero()[:, 0].tolist() for sign in (1.0, -1.0)]
+    for rows in rows_of:
+        random.Random(f"{task.seed}:pairs").shuffle(rows)
+    means = torch.zeros(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
+    directions, record, read = torch.zeros_like(means[0]), list[TrainingRow](), 0
+    while read < max(map(len, rows_of)):
+        until = 2 * read or FEWEST
+        enough = until <= min(map(len, rows_of))
+        for mean, rows in zip(means, rows_of, strict=True):
+            end = until if enough else len(rows)
+            mean *= read / end
+            shares = torch.full((end - read,), 1 / end)
+            gradients.accumulate(task.train, rows[read:end], shares, roles, mean, add=True)
+        if not enough:
+            known = record[-1].loss if record else 0.0
+            record.append(TrainingRow(len(record) + 1, known, pairs=sum(map(len, rows_of))))
+            break
+        cosines = [_agreed(old, of_role) for old, of_role in zip(directions, means.unbind(1), strict=True)]
+        if read:
+            record.append(TrainingRow(len(record) + 1, 1 - min(cosines), pairs=2 * until))
+            if min(cosines) >= agreement:
+                break
+        read = until
+    return means.transpose(0, 1), record
+
+
+def _agreed(old: Tensor, means: Tensor) -> float:
+    """The cosine between the direction of the old pairs [n] and that of as many new ones, from the class
+    means [2, n] of both; `old` becomes the direction of both. Piece by piece, as each is as large as the
+    model."""
+    dots = torch.zeros(3, dtype=torch.float64)
+    for piece in range(0, len(old), PIECE):
+        columns = slice(piece, piece + PIECE)
+        before, both = old[columns].double(), means[0, columns].double() - means[1, columns].double()
+        new = 2 * both - before
+        dots += torch.stack([before @ new, before @ before, new @ new]).cpu()
+        old[columns] = both
+    along, *lengths = dots.tolist()
+    return along / math.sqrt(math.prod(lengths)) if all(lengths) else 0.0
 
 
 def assembled(
@@ -82,6 +136,12 @@ def assembled(
     codes = feature.encode(projected)
     first, second = class_mean_values(codes, labels)
     last = TrainingRow(
-        len(rows) + 1, rows[-1].loss if rows else 0.0, correlation(codes, labels), first, second, kept=True
+        len(rows) + 1,
+        rows[-1].loss if rows else 0.0,
+        correlation(codes, labels),
+        first,
+        second,
+        kept=True,
+        pairs=rows[-1].pairs if rows else 0,
     )
     return evolve(feature, training=(*rows, last), best_step=last.step)

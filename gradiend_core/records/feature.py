@@ -24,7 +24,10 @@ TINY = 1e-30
 
 @frozen
 class TrainingRow:
-    """One line of the training record. Validation values are None at steps without validation."""
+    """One line of the training record. Validation values are None at steps without validation.
+
+    Where class means are taken, a step is a doubling of the pairs, and the loss is 1 − the cosine between the
+    directions of the old and of the new pairs."""
 
     step: int
     loss: float
@@ -32,6 +35,8 @@ class TrainingRow:
     validation_first: float | None = None
     validation_second: float | None = None
     kept: bool = False
+    #: pairs that were read until then, 0 where the learner does not count them
+    pairs: int = 0
 
 
 @frozen(eq=False)

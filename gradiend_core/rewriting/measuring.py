@@ -12,13 +12,13 @@ from gradiend_core.errors import ConfigError
 from gradiend_core.gradients.batching import example_batches
 from gradiend_core.gradients.examples import subset
 from gradiend_core.progress import progress
-from gradiend_core.records.candidate import Candidate, TextScores
+from gradiend_core.records.candidate import Candidate, OrdinaryScores, TextScores
 from gradiend_core.records.edit import EditScores
 from gradiend_core.records.goal import Goal
 from gradiend_core.records.metric import Metric
 from gradiend_core.records.pair import SPLITS, code_of
 from gradiend_core.rewriting.ordinary import OrdinaryText, axis_words, halves
-from gradiend_core.roles.abilities import KnowsWords, ScoresTexts
+from gradiend_core.roles.abilities import HasBudget, KnowsWords, ScoresTexts
 from gradiend_core.roles.evaluator import EvaluationTask
 
 #: texts that edits are chosen by and reported of, half and half
@@ -138,13 +138,17 @@ class Measure:
         feature_factor: float = 0.0,
         learning_rate: float = 0.0,
         language: TextScores | None = None,
+        ordinary: OrdinaryScores | None = None,
     ) -> Candidate:
-        """The model as it is now; `language` where it is known already."""
+        """The model as it is now; `language` and `ordinary` where they are known already. Neutral texts are
+        scored where that is reported, on test texts, and where the policy may ask for it."""
         model = self.task.gradients.model
         probabilities = {name: self.slots(split, name)(model) for name in texts_of}
-        text = self.ordinary(split)
-        ordinary = text(model) if text else None
-        return Candidate(feature_factor, learning_rate, probabilities, language or self.language(), ordinary)
+        if ordinary is None and (text := self.ordinary(split)):
+            ordinary = text(model)
+        if language is None and (split == SPLITS[-1] or not isinstance(self.task.policy, HasBudget)):
+            language = self.language()
+        return Candidate(feature_factor, learning_rate, probabilities, language, ordinary)
 
 
 def edit_scores(goal: Goal, candidate: Candidate) -> EditScores:

@@ -3,7 +3,7 @@ seen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,8 +21,8 @@ from gradiend_core.roles.evaluator import EvaluationTask
 
 #: documents from which on these are the units, and no longer texts
 DOCUMENTS = 20
-#: log probabilities of the unedited model that are kept
-BUDGET = 2**27
+#: log probabilities of the unedited model that are kept, and those that are compared at once
+BUDGET, PIECE = 2**26, 2**23
 
 
 class OrdinaryText:
@@ -52,19 +52,22 @@ class OrdinaryText:
         sums = torch.zeros(9, int(self.unit_of.max()) + 1, dtype=torch.float64)
         predictions = text_predictions(model, self.prepared)
         for base, predicted in zip(self.base, predictions, strict=False):
-            targets = predicted.targets
-            inside, split, outside = divergence(base, predicted.log_probabilities, self.words)
-            surprisals, before = (
-                -values.gather(1, targets[:, None])[:, 0] for values in (predicted.log_probabilities, base)
-            )
-            other = ~torch.isin(targets, self.words)
-            agreed = predicted.log_probabilities.argmax(1) == base.argmax(1)
-            values = [torch.ones_like(before), inside, split, outside, surprisals, before]
-            values += [other, (surprisals - before) * other, agreed]
-            units = self.unit_of[predicted.texts.cpu()]
-            for total, value in zip(sums, values, strict=True):
-                total.index_add_(0, units, value.double().cpu())
+            units, rows = self.unit_of[predicted.texts.cpu()], max(1, PIECE // base.shape[1])
+            edited, targets = predicted.log_probabilities, predicted.targets
+            pieces = (values.split(rows) for values in (units, base, edited, targets))
+            for units_of_piece, *piece in zip(*pieces, strict=True):
+                for total, value in zip(sums, self._compared(*piece), strict=True):
+                    total.index_add_(0, units_of_piece, value.double().cpu())
         return OrdinaryScores(*sums[:, sums[0] > 0])
+
+    def _compared(self, base: Tensor, edited: Tensor, targets: Tensor) -> Iterator[Tensor]:
+        """The columns of `OrdinaryScores` at some tokens, [tokens] each."""
+        yield torch.ones_like(targets)
+        yield from divergence(base, edited, self.words)
+        surprisals, before = (-values.gather(1, targets[:, None])[:, 0] for values in (edited, base))
+        other = ~torch.isin(targets, self.words)
+        yield from (surprisals, before, other, (surprisals - before) * other)
+        yield edited.argmax(1) == base.argmax(1)
 
 
 def divergence(base: Tensor, edited: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -121,21 +121,25 @@ def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
     return trials.sorted()
 
 
-def within_budget(trials: Trials, spent: Callable[[float], float], evaluations: int) -> list[Candidate]:
-    """At most so many candidates, the unedited model among them: the largest learning rate that spends no
-    more than a budget, and smaller ones where it is not the best. `spent` gives the share of the budget that
-    a rate takes; it is asked far more often than candidates are measured."""
+def within_budget(trials: Trials, spent: Callable[[float], float]) -> None:
+    """Measures the largest learning rate that spends no more than a budget, if there is one. `spent` gives
+    the share of the budget that a rate takes."""
     unit = trials.edit.relative_length
-    rate = largest_within(spent, LADDER[0] / unit) if unit else 0.0
-    if rate:
+    if rate := largest_within(spent, LADDER[0] / unit) if unit else 0.0:
         trials.measure(rate)
-        trials.measure(rate / 2)
+
+
+def smaller(trials: Trials, evaluations: int) -> None:
+    """Measures half of the largest learning rate tried, and, where that is better, rates around the best,
+    up to so many candidates, the unedited model among them."""
+    largest = trials.sorted()[-1].learning_rate
+    if largest:
+        trials.measure(largest / 2)
     for _ in range(evaluations - len(trials.candidates)):
         best = choose(trials.candidates, trials.score).learning_rate
-        if best == rate:
+        if best == largest:
             break
         trials.measure(_halfway([candidate.learning_rate for candidate in trials.sorted()], best))
-    return trials.sorted()
 
 
 def largest_within(spent: Callable[[float], float], rate: float) -> float:

@@ -41,10 +41,12 @@ class GradientMatrix(Protocol):
         coefficients: Tensor,
         roles: Sequence[GradientRole],
         out: Tensor | None = None,
+        *,
+        add: bool = False,
     ) -> Tensor:
         """Gᵀ @ coefficients over some rows of the examples, [roles, n]; coefficients are [rows], or [roles,
-        rows] where they differ. All roles share one forward pass. `out` is overwritten and returned, so that
-        a loop needs no new memory."""
+        rows] where they differ. All roles share one forward pass. `out` is overwritten, or `add`ed to,
+        and returned, so that a loop needs no new memory."""
 
 
 class ModelGradients(GradientMatrix, Protocol):
@@ -57,6 +59,16 @@ class ModelGradients(GradientMatrix, Protocol):
     @property
     def source(self) -> GradientSource:
         """What gives the losses."""
+
+    def project(
+        self,
+        examples: Examples,
+        directions: Tensor,
+        role: GradientRole,
+        others: tuple[ParameterScope, Tensor] | None = None,
+    ) -> Tensor:
+        """As of any gradient matrix; with `others` also along M directions over a scope within this one, in
+        the same pass, [examples, K + M]."""
 
     def over(self, scope: ParameterScope) -> ModelGradients:
         """The gradient matrix of the same model and source over another scope."""

@@ -169,7 +169,7 @@ def time_plan(run: Run) -> str:
     texts = axes * learner.texts(len(examples["train"].pairs), len(examples["validation"].pairs))
     every = axes * sum(len(some.pairs) for some in examples.values())
     return (
-        f"time      learning about {duration(seconds * texts)}, reading the encodings of all texts"
+        f"time      learning at most {duration(seconds * texts)}, reading the encodings of all texts"
         f" {duration(seconds * every)}, at {1000 * seconds:.0f} ms for a text"
     )
 

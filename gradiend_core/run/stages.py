@@ -32,6 +32,7 @@ from gradiend_core.gradients.padding import seen_padding
 from gradiend_core.gradients.passes import model_errors
 from gradiend_core.gradients.store import matrix_of
 from gradiend_core.gradients.threads import choose_threads
+from gradiend_core.language.gguf import described, gguf_file
 from gradiend_core.language.knowledge import language_problem
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
@@ -107,6 +108,11 @@ def prepare(setup: Setup, data: PairData, loaded: LoadedModel, timed: Timed) -> 
 def _model_problems(setup: Setup, loaded: LoadedModel, examples: Mapping[str, Examples]) -> Iterator[str]:
     """What a reader should know about the model before any number of it."""
     texts = [pair.text for pair in examples["train"].pairs]
+    if file := gguf_file(setup.model.folder):
+        yield (
+            f"the model is read from a GGUF file with {described(file)}; gradients and edits are of its"
+            " weights as plain numbers"
+        )
     if problem := _threads(setup, loaded, examples["train"]):
         yield problem
     with model_errors(loaded.model, "scoring a text"):

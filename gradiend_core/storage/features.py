@@ -18,7 +18,7 @@ from gradiend_core.storage.files import MALFORMED
 from gradiend_core.storage.folders import fresh_folder
 from gradiend_core.storage.scopes import expect_vector, scope_read, scope_written
 
-SCHEMA = 2
+SCHEMA = 3
 VECTORS = ("encoder", "decoder", "decoder_bias")
 #: what the bases of a parameter's rows and columns are called
 SIDES = ("rows", "columns")

@@ -27,14 +27,17 @@ MAX_TEXTS = "Texts that a number rests on, at most."
 class TransferSettings:
     """Settings of `transfer`: whether the encoder reads words that it was not learned from."""
 
-    texts: int = setting(20, "Texts with each word, at most.", validator=ge(2))
+    texts: int = setting(12, "Texts with each word, at most.", validator=ge(2))
     least_texts: int = setting(5, "Texts that a word must stand in.", validator=ge(2))
     random_directions: int = setting(
         200, "Random directions that the feature is compared with; 0: none.", validator=ge(0)
     )
     controls: int = setting(20, "Pairs of unrelated words; 0: none.", validator=ge(0))
     untrained: int = setting(
-        3, "Copies of the model with random weights, from which the feature is learned anew.", validator=ge(0)
+        3,
+        "Copies of the model with random weights, from which the feature is learned anew, at most; one is"
+        " enough where it does not read the words.",
+        validator=ge(0),
     )
 
 
@@ -47,7 +50,7 @@ class EncoderSettings:
         "The splits that are encoded.",
         validator=[validators.min_len(1), every(validators.in_(SPLITS))],
     )
-    max_pairs: int = setting(500, "Pairs of each class in each split, at most.", validator=ge(1))
+    max_pairs: int = setting(100, "Pairs of each class in each split, at most.", validator=ge(1))
     random_directions: int = setting(
         200,
         "Random directions that the feature is compared with on the test split; 0: none.",
@@ -66,7 +69,7 @@ class DecoderSettings:
     evaluations: int = setting(
         8, "Edits that the search measures for each goal and damping, at most.", validator=ge(2)
     )
-    max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
+    max_texts: int = setting(200, MAX_TEXTS, validator=ge(1))
     ordinary_texts: int = setting(
         200, "Ordinary texts that edits are chosen by and reported of, half and half.", validator=ge(4)
     )

@@ -213,7 +213,7 @@ def _metrics(outcome: Outcome, edit: ChosenEdit, related: RelatedOdds, seed: int
     if cost := outcome.after.ordinary:
         names = ("inside_kl", "split_kl", "outside_kl")
         metrics |= {name: Metric(getattr(cost, name), cost.n) for name in names}
-    one, two = outcome.before.language, outcome.best.language
+    one, two = outcome.before.language, outcome.after.language
     if one and two:
         interval = difference_interval(one.scores, two.scores, seed, counts=one.tokens)
         low, high = interval or (None, None)

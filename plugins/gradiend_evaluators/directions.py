@@ -8,19 +8,26 @@ from torch import Tensor
 from gradiend_core.api import Examples, GradientRole, ModelGradients
 
 #: numbers that they may take together; over a larger scope each is of so many random weights
-BUDGET = 2**27
+BUDGET = 2**25
 
 
-def along_random_directions(
-    gradients: ModelGradients, examples: Examples, role: GradientRole, count: int, seed: int
-) -> Tensor:
-    """Each example's gradient along `count` random directions, [examples, count], in one pass."""
+def beside_random_directions(
+    gradients: ModelGradients,
+    examples: Examples,
+    direction: Tensor,
+    role: GradientRole,
+    count: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Each example's gradient along a direction [n], [examples], and along `count` random ones, [examples,
+    count], in one pass."""
     if not count:
-        return torch.zeros(len(examples.pairs), 0)
+        values = gradients.project(examples, direction[None], role).cpu()
+        return values[:, 0], values[:, 1:]
     generator = torch.Generator().manual_seed(seed)
-    size = BUDGET // count
-    if size < gradients.scope.size:
-        columns = torch.randint(gradients.scope.size, (size,), generator=generator).unique()
-        gradients = gradients.over(gradients.scope.narrowed(columns))
-    directions = torch.empty(count, gradients.scope.size).normal_(generator=generator)
-    return gradients.project(examples, directions, role).cpu()
+    scope, size = gradients.scope, BUDGET // count
+    if size < scope.size:
+        scope = scope.narrowed(torch.randint(scope.size, (size,), generator=generator).unique())
+    drawn = torch.empty(count, scope.size).normal_(generator=generator)
+    values = gradients.project(examples, direction[None], role, others=(scope, drawn)).cpu()
+    return values[:, 0], values[:, 1:]

@@ -27,7 +27,7 @@ from gradiend_core.api import (
     subset,
 )
 from gradiend_evaluators import EncoderSettings
-from gradiend_evaluators.directions import along_random_directions
+from gradiend_evaluators.directions import beside_random_directions
 from gradiend_evaluators.uncertainty import (
     FEW,
     area_under_curve,
@@ -96,10 +96,11 @@ class EncoderEvaluator:
         rows: list[EncodingRow] = []
         for split in self.config.splits:
             examples = self._some(task.examples[split])
-            values, labels = (
-                encodings(task.feature, task.gradients, examples),
-                labels_of(examples.pairs, axis),
+            count = self.config.random_directions if split == "test" else 0
+            projected, drawn = beside_random_directions(
+                task.gradients, examples, task.feature.encoder, task.feature.source, count, task.seed
             )
+            values, labels = task.feature.encode(projected), labels_of(examples.pairs, axis)
             seen = labels != 0
             metrics |= split_metrics(split, values[seen], labels[seen], axis)
             if split == "test":
@@ -107,7 +108,7 @@ class EncoderEvaluator:
                 train = task.examples.get("train")  # other texts have none
                 groups = units(chosen.pairs, train.pairs if train else ())
                 metrics |= certainty(split, values[seen], labels[seen], groups, task.seed)
-                metrics |= self._random_directions(task, chosen, values[seen], labels[seen])
+                metrics |= random_directions(drawn[seen], values[seen], labels[seen])
                 if (fewest := fewest_groups(labels[seen], groups)) < ENOUGH:
                     warnings.append(
                         f"the test rests on {fewest} independent texts, documents or words of a class, fewer"
@@ -147,26 +148,6 @@ class EncoderEvaluator:
             if seen[pair.factual_class] <= self.config.max_pairs:
                 rows.append(row)
         return subset(examples, rows)
-
-    def _random_directions(
-        self, task: EvaluationTask, examples: Examples, values: Tensor, labels: Tensor
-    ) -> Metrics:
-        """How strongly directions that nothing was learned for correlate with the classes: any direction
-        reads the tokens that classes differ in. What the feature adds is beyond that."""
-        count, strength = self.config.random_directions, correlation(values, labels)
-        if strength is None or not count:
-            return {}
-        columns = along_random_directions(task.gradients, examples, task.feature.source, count, task.seed)
-        correlations = torch.tensor(
-            [abs(correlation(column, labels) or 0.0) for column in columns.T], dtype=torch.float64
-        )
-        reached = int((correlations >= abs(strength)).sum())
-        numbers = {
-            "mean": float(correlations.mean()),
-            "largest": float(correlations.max()),
-            "p_value": (1 + reached) / (1 + count),
-        }
-        return {("test", "random_directions", name): Metric(value, count) for name, value in numbers.items()}
 
 
 def units(pairs: Sequence[MinimalPair], trained: Sequence[MinimalPair]) -> list[str]:
@@ -211,6 +192,24 @@ def certainty(split: str, values: Tensor, labels: Tensor, groups: Sequence[str],
         (split, "correlation_high"): Metric(interval and interval[1], n),
         (split, "p_value"): Metric(grouped_p_value(values, labels, groups, seed), n),
     }
+
+
+def random_directions(drawn: Tensor, values: Tensor, labels: Tensor) -> Metrics:
+    """How strongly directions that nothing was learned for, [examples, directions], correlate with the
+    classes: any direction reads the tokens that classes differ in. What the feature adds is beyond that."""
+    count, strength = drawn.shape[1], correlation(values, labels)
+    if strength is None or not count:
+        return {}
+    correlations = torch.tensor(
+        [abs(correlation(column, labels) or 0.0) for column in drawn.T], dtype=torch.float64
+    )
+    reached = int((correlations >= abs(strength)).sum())
+    numbers = {
+        "mean": float(correlations.mean()),
+        "largest": float(correlations.max()),
+        "p_value": (1 + reached) / (1 + count),
+    }
+    return {("test", "random_directions", name): Metric(value, count) for name, value in numbers.items()}
 
 
 def neutral_metrics(values: Tensor, kinds: list[str]) -> Metrics:

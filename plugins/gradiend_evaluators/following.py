@@ -40,13 +40,16 @@ class RelatedOdds:
         none."""
         if self.pairs is None:
             return None
-        pairs, gradients = self.pairs, self.pairs.gradients
-        odds = torch.empty(len(pairs.codes), dtype=torch.float64)
-        with torch.inference_mode(), progress("related words", len(odds)) as texts:
-            for rows in example_batches(model, pairs.examples, gradients.device):
-                losses = gradients.source.losses(model, pairs.examples.batch(rows, gradients.device))
-                odds[rows] = (losses[:, 1] - losses[:, 0]).double().cpu() * pairs.codes[rows]
-                texts.advance(len(rows))
+        pairs, by_kind = self.pairs, []
+        with torch.inference_mode(), progress("related words", len(pairs.codes)) as texts:
+            for examples, gradients in pairs.examples:
+                values = torch.empty(len(examples.pairs), dtype=torch.float64)
+                for rows in example_batches(model, examples, gradients.device):
+                    losses = gradients.source.losses(model, examples.batch(rows, gradients.device))
+                    values[rows] = (losses[:, 1] - losses[:, 0]).double().cpu()
+                    texts.advance(len(rows))
+                by_kind.append(values)
+        odds = torch.cat(by_kind) * pairs.codes
         return torch.stack([odds[pairs.pair_of == number].mean() for number in range(len(pairs))])
 
     def followed(self, goal: Goal, before: Tensor | None, after: Tensor | None) -> Tensor | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import regex
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from gradiend_core.api import (
     EvaluationTask,
     Examples,
+    GradientRole,
     MinimalPair,
     ModelGradients,
     Text,
@@ -22,6 +23,7 @@ from gradiend_core.api import (
     located,
     not_alone,
 )
+from gradiend_evaluators.directions import beside_random_directions
 
 #: what stands before a word when its tokens are looked up
 BEFORE = "so "
@@ -36,13 +38,13 @@ FREQUENT, CONTROLS = 30, 400
 
 @frozen(eq=False)
 class WordPairs:
-    """Pairs of words, with texts in which one of the two stands and the other may: `examples`, their
-    `gradients`, and for each example the number of its pair and its code, +1 where the first word stands.
-    `groups` has a number for each pair; pairs of one group differ in the same tokens."""
+    """Pairs of words, with texts in which one of the two stands and the other may: `examples` with their
+    gradients, those of single tokens apart from others, and for each example, in this order, the number of
+    its pair and its code, +1 where the first word stands. `groups` has a number for each pair; pairs of one
+    group differ in the same tokens."""
 
     words: tuple[tuple[str, str], ...]
-    examples: Examples
-    gradients: ModelGradients
+    examples: tuple[tuple[Examples, ModelGradients], ...]
     groups: tuple[int, ...]
     pair_of: Tensor = field(init=False)
     codes: Tensor = field(init=False)
@@ -50,12 +52,24 @@ class WordPairs:
     def __attrs_post_init__(self) -> None:
         numbers = {words: (number, 1.0) for number, words in enumerate(self.words)}
         numbers |= {words[::-1]: (number, -1.0) for words, (number, _) in list(numbers.items())}
-        known = [numbers[pair.factual, pair.alternative] for pair in self.examples.pairs]
+        known = [numbers[pair.factual, pair.alternative] for some, _ in self.examples for pair in some.pairs]
         object.__setattr__(self, "pair_of", torch.tensor([number for number, _ in known], dtype=torch.long))
         object.__setattr__(self, "codes", torch.tensor([code for _, code in known]))
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def project(self, direction: Tensor, role: GradientRole, count: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Each example's gradient along a direction [n], [examples], and along `count` random ones,
+        [examples, count]."""
+        values, drawn = zip(
+            *(
+                beside_random_directions(gradients, some, direction, role, count, seed)
+                for some, gradients in self.examples
+            ),
+            strict=True,
+        )
+        return torch.cat(values), torch.cat(drawn)
 
 
 def in_texts(
@@ -89,15 +103,27 @@ def in_texts(
         for (one, other), of in ((two, classes), (two[::-1], classes[::-1]))
         for left, right, document in slots[one]
     ]
-    examples, gradients = task.spans(pairs)
-    taken = Counter((pair.factual, pair.alternative) for pair in examples.pairs)
+    examples = _prepared(task, pairs, ids_of)
+    taken = Counter((pair.factual, pair.alternative) for some, _ in examples for pair in some.pairs)
     kept = [pair for pair in words if min(taken[pair], taken[pair[::-1]]) >= least]
     if not kept:
         return None
     if len(kept) < len(words):
         both = {*kept, *(pair[::-1] for pair in kept)}
-        examples, gradients = task.spans([pair for pair in pairs if (pair.factual, pair.alternative) in both])
-    return WordPairs(tuple(kept), examples, gradients, _groups([told_by[pair] for pair in kept]))
+        pairs = [pair for pair in pairs if (pair.factual, pair.alternative) in both]
+        examples = _prepared(task, pairs, ids_of)
+    return WordPairs(tuple(kept), examples, _groups([told_by[pair] for pair in kept]))
+
+
+def _prepared(
+    task: EvaluationTask, pairs: Sequence[MinimalPair], ids_of: Mapping[str, tuple[int, ...]]
+) -> tuple[tuple[Examples, ModelGradients], ...]:
+    """Pairs made ready, those of two single tokens apart from others: they cost half as much."""
+    sides: tuple[list[MinimalPair], list[MinimalPair]] = [], []
+    for pair in pairs:
+        several = len(ids_of[pair.factual]) > 1 or len(ids_of[pair.alternative]) > 1
+        sides[several].append(pair)
+    return tuple(task.spans(side) for side in sides if side)
 
 
 def control_words(

@@ -39,7 +39,6 @@ from gradiend_core.api import (
     word_pairs,
 )
 from gradiend_evaluators import TransferSettings
-from gradiend_evaluators.directions import along_random_directions
 from gradiend_evaluators.related import ENOUGH, WordPairs, control_words, in_texts
 from gradiend_evaluators.uncertainty import LEVEL, mean_interval, sign_flip_p_value
 
@@ -144,12 +143,9 @@ class TransferEvaluator:
 
     def _measured(self, task: EvaluationTask, pairs: WordPairs, most: int | None = None) -> Transfer:
         """The feature and at most so many random directions, on some pairs."""
-        feature = task.feature
-        encoder = feature.encoder
-        values = pairs.gradients.project(pairs.examples, encoder[None], feature.source)[:, 0].cpu()
-        count = self.config.random_directions
+        feature, count = task.feature, self.config.random_directions
         count = count if most is None else min(count, most)
-        drawn = along_random_directions(pairs.gradients, pairs.examples, feature.source, count, task.seed)
+        values, drawn = pairs.project(feature.encoder, feature.source, count, task.seed)
         encodings = feature.encode(values)
         by_pair = torch.stack(
             [
@@ -162,7 +158,7 @@ class TransferEvaluator:
         return Transfer(pairs, encodings, by_pair[:, 0], by_group[:, 0], by_group[:, 1:])
 
     def _metrics(self, task: EvaluationTask, measured: Transfer) -> Metrics:
-        n, value = len(measured.pairs.examples.pairs), measured.value
+        n, value = len(measured.encodings), measured.value
         low, high = mean_interval(measured.by_group.numpy(), task.seed) or (None, None)
         metrics: Metrics = {
             ("correlation",): Metric(value, n),
@@ -186,8 +182,10 @@ class TransferEvaluator:
     def _untrained(
         self, task: EvaluationTask, words: Sequence[tuple[str, str]], texts: Sequence[Text], metrics: Metrics
     ) -> str:
-        """Adds what untrained copies of the model give; or says why there are none."""
+        """Adds what untrained copies of the model give, or says why there are none. Only where the first
+        reads the words, by luck or as any model does, others show which it is."""
         measured: list[Transfer] = []
+        p_values: list[float] = []
         for number in range(self.config.untrained):
             try:
                 copied = task.untrained(task.seed + 1 + number)
@@ -196,9 +194,11 @@ class TransferEvaluator:
                 return f"no untrained copy of the model was compared: {error}"
             assert pairs  # as for the trained model, whose tokens are the same
             measured.append(self._measured(copied, pairs, FEW_DIRECTIONS))
+            p_values.append(_largest(measured[-1].p_values(task.seed)).value or 0.0)
+            if p_values[0] > P:
+                break
         if measured:
             values = [transfer.value for transfer in measured]
-            p_values = [_largest(transfer.p_values(task.seed)).value or 0.0 for transfer in measured]
             metrics["untrained_correlation",] = Metric(float(np.mean(values)), len(values))
             metrics["untrained_p_value",] = Metric(float(np.median(p_values)), len(values))
         return ""
@@ -218,7 +218,7 @@ def _control_metrics(measured: Transfer, chance: Transfer, seed: int) -> Metrics
     values, groups = chance.by_group.numpy(), len(measured.by_group)
     drawn = generator.choice(values, (DRAWS, groups)) * generator.choice([-1.0, 1.0], (DRAWS, groups))
     reached = (np.abs(drawn.mean(1)) >= measured.value).sum() if measured.value > 0 else DRAWS
-    n = len(chance.pairs.examples.pairs)
+    n = len(chance.encodings)
     return {
         ("control_strength",): Metric(float(np.abs(values).mean()), n),
         ("control_pairs",): Metric(len(chance.pairs), n),

@@ -107,12 +107,25 @@ class Shuffled(Adam):
 
 @frozen
 class ClosedForm(GradientRoles):
-    """Settings of `mean-difference`. The difference of both fillers' gradients is free of what they have in
+    """Learners without training steps. The difference of both fillers' gradients is free of what they have in
     common, and what is learned from it reads unseen words best."""
 
     source: GradientRole = setting(
         GradientRole.DIFFERENCE, "The gradient that the encoder reads: factual, alternative or difference."
     )
+
+
+@frozen
+class MeanDifference(ClosedForm):
+    """Settings of `mean-difference`, of one pass over as many pairs as it takes."""
+
+    agreement: float = setting(
+        0.95,
+        "The cosine between the directions of two halves of the pairs from which on no more pairs are read;"
+        " 1 reads all training pairs.",
+        validator=[ge(0), validators.le(1)],
+    )
+    validation_pairs: int = setting(100, "Validation pairs that are looked at.", validator=ge(2))
 
 
 @frozen
@@ -142,9 +155,9 @@ def gradiend_learners() -> list[Contribution]:
         ),
         Contribution(
             "mean-difference",
-            ClosedForm,
-            "gradiend_learners.closed:MeanDifference",
-            "the difference of the classes' mean gradients, in one pass",
+            MeanDifference,
+            "gradiend_learners.closed:MeanDifferenceLearner",
+            "the difference of the classes' mean gradients, of as many pairs as it takes",
             traits={Trait.DEFAULT, Trait.SUMS_GRADIENTS},
         ),
         Contribution(

@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import torch
+from attrs import evolve
 
 from gradiend_core.api import (
     LearnedFeature,
     LearningError,
     LearningTask,
     TrainingRow,
+    agreeing_means,
     assembled,
     class_mean_values,
     class_means,
     correlation,
     labels_of,
 )
-from gradiend_learners import GradientRoles, Ridge
+from gradiend_learners import MeanDifference, Ridge
+from gradiend_learners.axes import validation_of
 
 
-class MeanDifference:
-    """Encoder and decoder are differences of the classes' mean gradients: one pass over the training
-    pairs."""
+class MeanDifferenceLearner:
+    """Encoder and decoder are differences of the classes' mean gradients: one pass over as many training
+    pairs as it takes for two halves of them to agree."""
 
-    def __init__(self, config: GradientRoles) -> None:
+    def __init__(self, config: MeanDifference) -> None:
         self.config = config
 
     def vectors(self, axes: int) -> int:
-        """Two means of each role, of which encoder, decoder and bias are made; and what other axes have
-        left."""
+        """Two means of each role, of which encoder, decoder and bias are made; and what other axes have left.
+        The directions that are compared are gone by then."""
         return 2 * len({self.config.source, self.config.target}) + 3 * axes
 
     def texts(self, train: int, validation: int) -> int:
         """How many texts it reads at most."""
-        return train
+        return train + min(validation, self.config.validation_pairs)
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         roles = (self.config.source, self.config.target)
         features = []
         for axis in task.axes:
-            means = class_means(task, axis, list(dict.fromkeys(roles)))  # of one role they are the same
-            source, target = means[0], means[-1]
-            features.append(assembled(task, axis, source[0] - source[1], target, roles))
+            different = list(dict.fromkeys(roles))  # the means of one role are the same
+            means, rows = agreeing_means(task, axis, different, self.config.agreement)
+            some = evolve(task, validation=validation_of(task, (axis,), self.config.validation_pairs))
+            features.append(assembled(some, axis, means[0, 0] - means[0, 1], means[-1], roles, rows))
         return tuple(features)
 
 

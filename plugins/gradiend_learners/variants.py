@@ -8,9 +8,9 @@ import torch
 from attrs import evolve
 
 from gradiend_core.api import Examples, LearnedFeature, LearningTask, assembled, class_means, relabelled
-from gradiend_learners import GradientRoles, Ridge, Shuffled
+from gradiend_learners import MeanDifference, Ridge, Shuffled
 from gradiend_learners.adam import AdamLearner
-from gradiend_learners.closed import MeanDifference, RidgeLearner
+from gradiend_learners.closed import MeanDifferenceLearner, RidgeLearner
 from gradiend_learners.training import Supervised
 
 
@@ -55,9 +55,9 @@ class ShuffledLearner:
 
     def __init__(self, config: Shuffled) -> None:
         self.config = config
-        self.learner: AdamLearner | MeanDifference | RidgeLearner = AdamLearner(config)
+        self.learner: AdamLearner | MeanDifferenceLearner | RidgeLearner = AdamLearner(config)
         if config.of == "mean-difference":
-            self.learner = MeanDifference(GradientRoles(config.source, config.target))
+            self.learner = MeanDifferenceLearner(MeanDifference(config.source, config.target))
         elif config.of == "ridge":
             self.learner = RidgeLearner(Ridge(config.source, config.target))
 

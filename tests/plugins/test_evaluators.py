@@ -10,15 +10,10 @@ import numpy as np
 import pytest
 import torch
 from attrs import asdict, evolve
-from gradiend_evaluators import (
-    BudgetSettings,
-    DecoderSettings,
-    EncoderSettings,
-    ThresholdSettings,
-    WhereSettings,
-)
+from gradiend_evaluators import BudgetSettings, DecoderSettings, ThresholdSettings, WhereSettings, directions
 from gradiend_evaluators.decoder import DecoderEvaluator
-from gradiend_evaluators.encoder import EncoderEvaluator, units
+from gradiend_evaluators.directions import beside_random_directions
+from gradiend_evaluators.encoder import random_directions, units
 from gradiend_evaluators.policies import Budget, Threshold
 from gradiend_evaluators.where import WhereEvaluator
 
@@ -32,7 +27,7 @@ from gradiend_core.records.goal import goal_of
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import applied
-from gradiend_core.rewriting.search import Trials, bracket, choose, within_budget
+from gradiend_core.rewriting.search import Trials, bracket, choose, smaller, within_budget
 from gradiend_core.testing.gradients import naive_gradients
 from tests.conftest import settings
 
@@ -236,7 +231,9 @@ def test_a_search_by_budget_finds_the_budget_or_the_peak(probability, spent, exp
         measure,
         lambda candidate: float(candidate.probabilities["one"][0, 0]),
     )
-    tried = within_budget(trials, spent, 8)
+    within_budget(trials, spent)
+    smaller(trials, 8)
+    tried = trials.sorted()
     assert len(tried) <= 8
     best = choose(tried, trials.score).learning_rate
     if expected == math.inf:
@@ -340,16 +337,36 @@ def test_the_encoder_says_how_sure_it_is(run):
 
 def test_random_directions_are_directions_of_the_gradients(run):
     """With the feature's own direction among them, chance would be as good."""
-    evaluator = EncoderEvaluator(EncoderSettings(random_directions=2))
-    examples, labels = run.examples["test"], labels_of(run.examples["test"].pairs, run.feature.classes)
-    values = encodings(run.feature, run.gradients, examples)
-    found = evaluator._random_directions(run.evaluation_task(), examples, values, labels)
+    feature, examples = run.feature, run.examples["test"]
+    labels = labels_of(examples.pairs, feature.classes)
+    values, drawn = beside_random_directions(
+        run.gradients, examples, feature.encoder, feature.source, 2, run.seed
+    )
+    torch.testing.assert_close(
+        feature.encode(values), encodings(feature, run.gradients, examples), rtol=1e-4, atol=1e-5
+    )
+    found = random_directions(drawn, values, labels)
     generator = torch.Generator().manual_seed(run.seed)
     directions = torch.randn(2, run.gradients.scope.size, generator=generator)
     matrix = naive_gradients(run.gradients, examples, run.feature.source)
     by_hand = [abs(np.corrcoef(column, labels)[0, 1]) for column in (matrix @ directions.T).T]
     assert found["test", "random_directions", "largest"].value == pytest.approx(max(by_hand), abs=1e-3)
     assert found["test", "random_directions", "mean"].value == pytest.approx(np.mean(by_hand), abs=1e-3)
+
+
+def test_random_directions_over_a_part_of_the_scope_share_the_pass(run, monkeypatch):
+    """Over a large scope they are of some weights only; what they give is what a pass of their own gives."""
+    monkeypatch.setattr(directions, "BUDGET", 3000)
+    feature, examples = run.feature, run.examples["test"]
+    values, drawn = beside_random_directions(
+        run.gradients, examples, feature.encoder, feature.source, 3, run.seed
+    )
+    generator = torch.Generator().manual_seed(run.seed)
+    columns = torch.randint(feature.scope.size, (1000,), generator=generator).unique()
+    weights = torch.randn(3, len(columns), generator=generator)
+    matrix = naive_gradients(run.gradients, examples, feature.source)
+    for given, right in ((drawn, matrix[:, columns] @ weights.T), (values, matrix @ feature.encoder)):
+        torch.testing.assert_close(given, right, rtol=1e-3, atol=1e-4 * float(right.abs().max()))
 
 
 def test_controls_are_measured_by_kind():

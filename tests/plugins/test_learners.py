@@ -3,6 +3,8 @@ gives."""
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from gradiend_learners import Adam, ClosedForm, Ridge
@@ -10,6 +12,7 @@ from gradiend_learners.training import Supervised, Training
 
 from gradiend_core import Session
 from gradiend_core.gradients.examples import subset
+from gradiend_core.learning.closed_form import agreeing_means
 from gradiend_core.learning.encodings import correlation, encodings, labels_of
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.gradient_role import GradientRole
@@ -124,6 +127,37 @@ def test_the_mean_difference_is_that(quick):
             feature.decode(code), mean, rtol=1e-5, atol=0.0001 * float(mean.abs().max())
         )
     assert feature.encoder_bias == 0
+
+
+def test_no_more_pairs_are_read_than_it_takes(quick):
+    """Pairs double until the new half points where the old one does; the means are those of what was read."""
+    task, axis = task_of(quick, 180), quick.data.axes[0]
+    role = ClosedForm().target
+    every = naive_gradients(quick.gradients, task.train, role).double()
+    labels = labels_of(task.train.pairs, axis)
+    assert [int((labels == sign).sum()) for sign in (1, -1)] == [90, 90]
+    means, rows = agreeing_means(task, axis, [role], 0.5)
+    assert [row.pairs for row in rows] == [128], "32 of each class, and as many again"
+    drawn = []
+    for sign in (1.0, -1.0):
+        of_class = labels.eq(sign).nonzero()[:, 0].tolist()
+        random.Random(f"{task.seed}:pairs").shuffle(of_class)
+        drawn.append(of_class)
+    halves = [
+        every[drawn[0][some]].mean(0) - every[drawn[1][some]].mean(0) for some in (slice(32), slice(32, 64))
+    ]
+    agreement = torch.nn.functional.cosine_similarity(*halves, dim=0)
+    assert 1 - rows[0].loss == pytest.approx(float(agreement), abs=1e-4)
+    for mean, of_class in zip(means[0], drawn, strict=True):
+        torch.testing.assert_close(
+            mean.double(), every[of_class[:64]].mean(0), rtol=1e-4, atol=1e-5 * float(every.abs().max())
+        )
+    means, rows = agreeing_means(task, axis, [role], 1.0)
+    assert [row.pairs for row in rows] == [128, 180], "all, where no agreement is enough"
+    for mean, sign in zip(means[0], (1.0, -1.0), strict=True):
+        torch.testing.assert_close(
+            mean.double(), every[labels == sign].mean(0), rtol=1e-4, atol=1e-5 * float(every.abs().max())
+        )
 
 
 def test_ridge_solves_the_dual_equation(quick):

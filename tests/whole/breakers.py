@@ -12,8 +12,8 @@ import torch
 from attrs import evolve, field, frozen
 from gradiend_evaluators import ThresholdSettings
 from gradiend_evaluators.policies import Threshold
-from gradiend_learners import GradientRoles
-from gradiend_learners.closed import MeanDifference
+from gradiend_learners import MeanDifference
+from gradiend_learners.closed import MeanDifferenceLearner
 from gradiend_mlm import MaskedSettings
 from gradiend_mlm.source import MaskedSource
 from gradiend_selectors.selectors import Backbone
@@ -186,7 +186,7 @@ class Fickle(Twice):
         return ParameterScope(scope.slices[Fickle.turn % 2 :])
 
 
-class Upside(MeanDifference):
+class Upside(MeanDifferenceLearner):
     """Encodes the second class to +1."""
 
     def learn(self, task):
@@ -196,7 +196,7 @@ class Upside(MeanDifference):
         )
 
 
-class Weakening(MeanDifference):
+class Weakening(MeanDifferenceLearner):
     """Its decoder goes the wrong way."""
 
     def learn(self, task):
@@ -206,7 +206,7 @@ class Weakening(MeanDifference):
         )
 
 
-class Drawing(MeanDifference):
+class Drawing(MeanDifferenceLearner):
     def learn(self, task):
         return tuple(
             evolve(each, decoder=each.decoder + 1e-12 * torch.rand(1)) for each in super().learn(task)
@@ -330,7 +330,7 @@ class Plugin:
     @staticmethod
     @hookimpl
     def gradiend_learners():
-        return _of(GradientRoles, "Upside", "Weakening", "Drawing")
+        return _of(MeanDifference, "Upside", "Weakening", "Drawing")
 
     @staticmethod
     @hookimpl

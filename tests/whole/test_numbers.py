@@ -74,12 +74,12 @@ def test_a_model_that_is_only_surer_is_refused_by_the_budget(model):
     )
     task = run.evaluation_task(reports={})
     measure, goal = measure_of(task, 60), goal_of("3PL", run.feature.classes)
-    base = measure.candidate("validation", goal.texts)
+    base = measure.candidate("test", goal.texts)
     assert Budget(BudgetSettings()).score(goal, base, base) is not None
     fooled = []
     for factor in (2.0, 8.0):
         with scaled_norm(task.gradients.model, factor):
-            edited = measure.candidate("validation", goal.texts, learning_rate=1.0)
+            edited = measure.candidate("test", goal.texts, learning_rate=1.0)
         assert Budget(BudgetSettings()).score(goal, edited, base) is None
         assert edited.ordinary.unwanted_kl > 0.02
         fooled.append(Threshold(ThresholdSettings()).score(goal, edited, base) is not None)

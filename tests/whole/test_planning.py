@@ -178,7 +178,7 @@ def test_a_full_disk_is_said_before_the_run(monkeypatch, tmp_path):
 def test_the_time_of_learning_is_told_from_two_batches(quick):
     line = time_plan(quick)
     assert re.fullmatch(
-        r"time      learning about \d+ (s|min), reading the encodings of all texts \d+ (s|min), at \d+ ms"
+        r"time      learning at most \d+ (s|min), reading the encodings of all texts \d+ (s|min), at \d+ ms"
         r" for a text",
         line,
     )
