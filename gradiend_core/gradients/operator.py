@@ -30,7 +30,7 @@ from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples, GradientSource
 
 #: bytes that a batch may keep for its backward pass, unless another limit is given
-MEMORY = 2**29
+MEMORY = 2**28
 #: bytes that `rows` may hold at once
 ROWS_BUDGET = 2**27
 

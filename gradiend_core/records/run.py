@@ -91,7 +91,7 @@ class GradientSettings:
         'The type of the model\'s weights; "auto" is what its config says. Sums are float32 in any case.',
         validator=in_(("auto", "float32", "bfloat16", "float16", "float64")),
     )
-    memory_gib: float = setting(0.5, "GiB that a batch may keep for its backward pass.", validator=gt(0))
+    memory_gib: float = setting(0.25, "GiB that a batch may keep for its backward pass.", validator=gt(0))
     checkpointing: bool = setting(
         False,
         "Whether layers are computed again in the backward pass instead of kept: less memory, more time.",

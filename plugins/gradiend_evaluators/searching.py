@@ -46,16 +46,17 @@ def searched(
         return task.policy.score(goal, candidate, unedited)
 
     chosen: tuple[Kind, Trials] | None = None
-    of_kinds: list[Trials] = []
+    of_kinds: list[list[Candidate]] = []  # not the edits, each of which is as large as the model
 
     def every() -> list[Candidate]:
-        return [unedited, *(candidate for trials in of_kinds for candidate in trials.sorted()[1:])]
+        by_rate = [sorted(tried, key=lambda candidate: candidate.learning_rate) for tried in of_kinds]
+        return [unedited, *(candidate for tried in by_rate for candidate in tried[1:])]
 
     for damping, make in edits:
         edit = make()
         trials = _tried(task, goal, edit, damping, measure, unedited, evaluations, rates)
         edit.restore()
-        of_kinds.append(trials)
+        of_kinds.append(trials.candidates)
         if chosen is None or any(choose(every(), score) is candidate for candidate in trials.candidates[1:]):
             chosen = edit, trials
     assert chosen
