@@ -161,7 +161,7 @@ def test_what_does_not_fit_is_refused(run, tmp_path):
     with pytest.raises(StorageError, match=r", \d+ not finite"):
         load_update(tmp_path / "inf")
     for arguments, words in [
-        ({"form": "gguf"}, "the format is 'gguf'; use one of full, sparse, lora, task-vector"),
+        ({"form": "onnx"}, "the format is 'onnx'; use one of full, sparse, lora, task-vector, gguf"),
         ({"keep": 0.0}, "keep is 0, but must be a share"),
         ({"form": "lora", "rank": 0}, "the rank of an adapter is 0"),
         ({"strength": 0.0}, "has learning rate 0"),
