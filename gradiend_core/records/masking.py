@@ -22,7 +22,7 @@ class MaskingSettings:
         validator=[validators.gt(0), validators.le(1)],
     )
     min_masked: int = setting(
-        1000,
+        2000,
         "Hidden tokens that a score rests on at least; other tokens are hidden in turn until then.",
         validator=validators.ge(1),
     )
