@@ -169,6 +169,8 @@ from gradiend_core.comparison.where import component_of as component_of
 from gradiend_core.comparison.where import largest_weights as largest_weights
 from gradiend_core.comparison.where import layer_number as layer_number
 from gradiend_core.comparison.where import locations as locations
+from gradiend_core.comparison.explanation import Explanation as Explanation
+from gradiend_core.comparison.explanation import explanations as explanations
 from gradiend_core.comparison.where import shares_by_location as shares_by_location
 from gradiend_core.rewriting.apply import Rewriter as Rewriter
 from gradiend_core.rewriting.measuring import Measure as Measure

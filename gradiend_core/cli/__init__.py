@@ -47,6 +47,7 @@ for _command in (
     single.plan,
     single.data,
     single.encode,
+    single.explain,
     single.evaluate,
     single.rewrite,
     several.report,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import suppress
 from itertools import count
@@ -223,6 +224,44 @@ def encode(
         print(f"written to {output}")
 
 
+def explain(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    marked: Annotated[
+        list[str],
+        typer.Argument(metavar="TEXT...", help='Texts with a marked slot, like "So [he|they] left."'),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print all shares as JSON.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="A new CSV file, with a row for each token, layer and component.")
+    ] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="PATH=VALUE", help="A setting of the run; repeatable.")
+    ] = [],
+) -> None:
+    """Which tokens of a text, and which layers, make the encoder read what it reads."""
+    from rich.console import Console
+
+    from gradiend_core.comparison.drawn import explanation_shown
+    from gradiend_core.finished.explaining import explain as explained
+    from gradiend_core.run.finished import load_run
+    from gradiend_core.storage.files import write_csv
+
+    if output and output.exists():
+        raise ConfigError(f"{output} exists; give a new file")
+    explanations = explained(load_run(run, settings), marked)
+    if as_json:
+        print(json.dumps([one.as_dict() for one in explanations], ensure_ascii=False))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for one in explanations:
+            for shown in explanation_shown(one, coloured=console.is_terminal):
+                console.print(shown)
+    if output:
+        table = explanations.table()
+        write_csv(output, table.columns, table.rows)
+        print(f"written to {output}", file=sys.stderr if as_json else sys.stdout)
+
+
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     kinds: Annotated[
@@ -330,9 +369,12 @@ def _in_order(run: Run, reports: Reports) -> list[str]:
 
 
 def summary(run: Run, folder: Path) -> list[str]:
-    """A run in a few lines."""
-    record = run.record
-    lines = [*record.funnel.lines(), *(record.source_report.lines if record.source_report else ())]
+    """A run in a few lines: what was found, then the numbers."""
+    record, lines = run.record, list[str]()
+    for title, sentences in run.findings.items():
+        if sentences:
+            lines += [title, *(f"  {sentence}" for sentence in sentences), ""]
+    lines += [*record.funnel.lines(), *(record.source_report.lines if record.source_report else ())]
     for _, feature, reports in run.by_axis():
         first, second = feature.classes
         lines.append(f"{first} (+1) against {second} (−1) in {run.config.general.model}")

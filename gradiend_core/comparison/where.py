@@ -149,7 +149,9 @@ def largest_weights(feature: LearnedFeature, count: int) -> list[WeightRow]:
     for parameter, columns in narrow.scope.with_columns():
         assert parameter.index is not None  # of a narrowed scope
         positions = torch.stack(torch.unravel_index(parameter.index, parameter.shape), 1).tolist()
-        decoder, encoder = narrow.decoder[columns].tolist(), narrow.encoder[columns].tolist()
+        decoder, encoder = (
+            values[columns].tolist() for values in (narrow.decoder, narrow.encoder_scale * narrow.encoder)
+        )
         rows += [
             WeightRow(parameter.name, ", ".join(map(str, position)), *entries)
             for position, *entries in zip(positions, decoder, encoder, strict=True)

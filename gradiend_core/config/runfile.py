@@ -108,13 +108,31 @@ def gather(
     paradigm |= {} if kind is None else {"kind": kind}
     paradigm |= {} if classes is None else {"classes": list(classes)}
     given = {**tables, "paradigm": paradigm} if paradigm else tables
-    for name, values in given.items():
-        if not isinstance(values, Mapping):
-            kind = ' such as {"kind": ' + f"{values!r}}}" if name in ONE and isinstance(values, str) else ""
-            raise ConfigError(f"{name} must be a table{kind}, not {values!r}")
-    table |= {name: {**_table(table, name), **values} for name, values in given.items()}
+    table |= {name: {**_table(table, name), **_as_table(name, values)} for name, values in given.items()}
     table |= {key: value for key, value in top.items() if value is not None}
     return override(table, settings)
+
+
+def _as_table(name: str, values: Any) -> Mapping[str, Any]:
+    """A keyword as a table: `learner="adam"` names a kind, `evaluators=["encoder"]` several."""
+    if isinstance(values, Mapping):
+        return values
+    if name not in (known := [*ONE, *SEVERAL, *CORE]):
+        raise ConfigError(unknown("keyword", name, known))
+    if name in ONE and isinstance(values, str):
+        return {"kind": values}
+    if name in SEVERAL and isinstance(values, (str, list, tuple)):
+        return {"kinds": [values] if isinstance(values, str) else list(values)}
+    raise ConfigError(f"{name} must be a table, such as {{{_example(name)}}}, not {values!r}")
+
+
+def _example(name: str) -> str:
+    if name in ONE:
+        return '"kind": …'
+    if name in SEVERAL:
+        return '"kinds": […]'
+    field = attrs.fields(CORE[name])[0]
+    return f'"{field.name}": {field.default!r}'
 
 
 def suit(table: dict[str, Any], registry: Registry) -> dict[str, Any]:

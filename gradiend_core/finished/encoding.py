@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
+from gradiend_core.comparison.explanation import written
 from gradiend_core.errors import DataError, PluginError
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.feature import LearnedFeature
@@ -52,12 +53,6 @@ def marked(text: str) -> MinimalPair:
     return MinimalPair(left, right, factual, alternative or factual, of, of, "test")
 
 
-def written(pair: MinimalPair) -> str:
-    """The pair as `marked` reads it."""
-    fillers = pair.factual if pair.alternative == pair.factual else f"{pair.factual}|{pair.alternative}"
-    return f"{pair.left}[{fillers}]{pair.right}"
-
-
 def encode(run: Run, texts: Sequence[str | MinimalPair]) -> Table:
     """What each feature of a run reads in texts with a marked slot (`marked`), or in pairs: a row for each
     feature and text. Raises DataError for a text without a slot, and for one that the model cannot take."""
@@ -66,7 +61,7 @@ def encode(run: Run, texts: Sequence[str | MinimalPair]) -> Table:
             f"encode takes a list of texts with a marked slot, not {texts!r:.80}; `encode_texts` takes a file"
         )
     pairs = [marked(text) if isinstance(text, str) else text for text in texts]
-    examples = _model_of(run).prepared(pairs)
+    examples = model_of(run).prepared(pairs)
     if examples.drops:
         drop = examples.drops[0]
         raise DataError(f"the model cannot take {(drop.examples or ('a text',))[0]!r:.200}: {drop.reason}")
@@ -87,7 +82,7 @@ def encode_texts(run: Run, texts: Any) -> tuple[Report, ...]:
     its splits: all pairs are test pairs, and no class has to be there. Raises DataError where no pair is
     found."""
     data = run.setup.data.of_others(texts)
-    ready = _model_of(run).prepared
+    ready = model_of(run).prepared
     examples = {"test": ready(data.pairs), NEUTRAL: ready(data.neutral_pairs)}
     if not examples["test"].pairs:
         drops = "; ".join(
@@ -125,7 +120,7 @@ def named(feature: LearnedFeature) -> str:
     return " against ".join(feature.classes)
 
 
-def _model_of(run: Run) -> ModelMaker:
+def model_of(run: Run) -> ModelMaker:
     """What makes pairs ready. A source that learns something of its own has then learned it, from the run's
     texts."""
     if isinstance(run.source, IsFitted):

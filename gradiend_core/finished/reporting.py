@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
+from gradiend_core.comparison.drawn import cells, layer_name
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.finished.comparing import compare_runs, comparison_figures, runs_in
 from gradiend_core.progress import progress
@@ -140,6 +141,10 @@ class FeatureView:
         verdict = report.lines[0].split(":")[0].split(maxsplit=1)[-1] if report and report.lines else ""
         return verdict[:1].upper() + verdict[1:]
 
+    def findings(self) -> list[str]:
+        """What was found, in sentences."""
+        return list(self.run.findings.values())[self.axis]
+
     def followed(self, goal: str) -> float | None:
         """How far related words follow the edit for a goal, in log-odds."""
         report = self._report_with(Trait.CHOOSES_EDITS)
@@ -196,6 +201,39 @@ class FeatureView:
             ("least of either", sorted(rows, key=lambda row: abs(row["encoding"]))[:EXAMPLES]),
             ("on the wrong side", wrong[:EXAMPLES]),
         ]
+
+    def slot(self) -> str:
+        """A slot as it is written by hand, with a word of each class."""
+        first, second = (
+            next((row["factual"] for row in self.encodings() if row["code"] == code), name)
+            for code, name in zip((1.0, -1.0), self.feature.classes, strict=True)
+        )
+        return f"[{first}|{second}]"
+
+    def explained(self) -> list[dict[str, Any]]:
+        """Texts with their tokens coloured by their shares in the encoding, and these by layer."""
+        tokens, layers = (self._rows(Trait.EXPLAINS, name) for name in ("by_token", "by_layer"))
+        texts = []
+        for number in dict.fromkeys(row["text"] for row in tokens):
+            of_text = [row for row in tokens if row["text"] == number]
+            by_layer: dict[int | None, list[float]] = {}
+            for row in layers:
+                if row["text"] == number:
+                    by_layer.setdefault(row["layer"], []).append(row["share"])
+            largest = max(abs(row["share"]) for row in of_text)
+            most = max((abs(value) for values in by_layer.values() for value in values), default=0.0)
+            words = [row["token"] for row in of_text]
+            texts.append(
+                {
+                    "encoding": of_text[0]["encoding"],
+                    "tokens": list(cells(words, [row["share"] for row in of_text], largest)),
+                    "by_layer": [
+                        (layer_name(layer), list(cells(words, values, most)))
+                        for layer, values in by_layer.items()
+                    ],
+                }
+            )
+        return texts
 
     def strengths(self) -> list[dict[str, Any]]:
         """For each goal its points from weak to strong, each with what the model then makes of some texts."""

@@ -5,12 +5,13 @@ A module with input a, output y and parameter W adds to an example's gradient wh
 and of δ = ∂loss/∂y, of which both are at hand for the whole batch when the backward pass comes by. For a
 linear layer that is Σₜ δₜaₜᵀ, so
 
-    along a direction V        Σₜ δₜ·(V aₜ)          nothing of the weight's size for any example
+    along a direction V        Σₜ δₜ·(V aₜ)          nothing of the weight's size for any example; of each
+                                                    token alone, the same without the sum
     summed over examples       one matrix product, added where the sum is kept
     squares of all examples    one matrix product for each, added where their sum is kept
     chosen entries (i, j)      Σₜ δₜᵢaₜⱼ              the others are not computed
 
-Each kind of module has these three in a `Layer`. A module of any other kind, without children, is
+Each kind of module has these in a `Layer`. A module of any other kind, without children, is
 differentiated by itself.
 """
 
@@ -42,6 +43,11 @@ class Layer:
 
     def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
         """Each example's gradient along changes of the parameter `name`, [examples, K] from [K, *shape]."""
+        raise NotImplementedError
+
+    def by_token(self, name: str, inputs: Sequence[Tensor], delta: Tensor, direction: Tensor) -> Tensor:
+        """What each token adds to an example's gradient along one change of the parameter, [examples, tokens]
+        from [*shape]."""
         raise NotImplementedError
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
@@ -89,6 +95,13 @@ class LinearLayer(Layer):
             )
         flat = directions.flatten(1).T
         return torch.cat([gradients.flatten(1) @ flat for gradients in self._gradients(left, right, k)])
+
+    def by_token(self, name: str, inputs: Sequence[Tensor], delta: Tensor, direction: Tensor) -> Tensor:
+        if name == "bias":
+            return _tokens(delta) @ direction
+        left, right = self.factors(inputs, delta)
+        products: Tensor = torch.linalg.vecdot(left @ direction, right)
+        return products
 
     def _sides(self, a: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
         """In the order of the weight's axes: an example's gradient is leftᵀ @ right."""
@@ -183,6 +196,11 @@ class EmbeddingLayer(Layer):
             [torch.linalg.vecdot(delta.flatten(1), direction[ids].flatten(1)) for direction in directions], 1
         )
 
+    def by_token(self, name: str, inputs: Sequence[Tensor], delta: Tensor, direction: Tensor) -> Tensor:
+        ids, delta = self._of(inputs, delta)
+        products: Tensor = torch.linalg.vecdot(delta, direction[ids])
+        return products
+
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         ids, delta = self._of(inputs, delta)
         total.index_add_(0, ids.flatten(), delta.flatten(0, 1))
@@ -226,12 +244,19 @@ class NormLayer(Layer):
     """y = w·â + b, with â the input brought to mean 0 and variance 1. An example's gradient is smaller than
     its output."""
 
-    def _each(self, name: str, inputs: Sequence[Tensor], delta: Tensor) -> Tensor:
-        """[examples, width]"""
+    def _by_token(self, name: str, inputs: Sequence[Tensor], delta: Tensor) -> Tensor:
+        """[examples, tokens, width]"""
         if name == "weight":
             module: nn.LayerNorm = self.module  # type: ignore[assignment]
             delta = delta * layer_norm(inputs[0], module.normalized_shape, eps=module.eps)
-        return _tokens(delta).sum(1)
+        return _tokens(delta)
+
+    def _each(self, name: str, inputs: Sequence[Tensor], delta: Tensor) -> Tensor:
+        """[examples, width]"""
+        return self._by_token(name, inputs, delta).sum(1)
+
+    def by_token(self, name: str, inputs: Sequence[Tensor], delta: Tensor, direction: Tensor) -> Tensor:
+        return self._by_token(name, inputs, delta) @ direction
 
     def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
         return self._each(name, inputs, delta) @ directions.T
@@ -277,6 +302,17 @@ class OtherLayer(Layer):
             ],
             1,
         )
+
+    def by_token(self, name: str, inputs: Sequence[Tensor], delta: Tensor, direction: Tensor) -> Tensor:
+        """[examples, tokens], or with the axes that the module has besides, such as heads."""
+        value = getattr(self.module, name).detach()
+        padding = getattr(self.module, "padding_idx", None)
+        if isinstance(self.module, nn.Embedding) and padding is not None:
+            direction = direction.clone()
+            direction[padding] = 0
+        tangent = jvp(self._call(inputs), ({name: value},), ({name: direction.to(value.dtype)},))[1]
+        products: Tensor = (tangent.to(delta.dtype) * delta).sum(-1)
+        return products
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         value = getattr(self.module, name).detach()

@@ -16,17 +16,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from attrs import evolve
 from torch import Tensor, nn
 
 from gradiend_core.gradients import autodiff, parallel
 from gradiend_core.gradients.batching import allowed_padding, micro_batches, rows_of
 from gradiend_core.gradients.coverage import Coverage, measure
 from gradiend_core.gradients.padding import check_padding
-from gradiend_core.gradients.passes import Passes, expect_autograd, model_errors
+from gradiend_core.gradients.passes import Passes, expect_autograd, model_errors, of_role
 from gradiend_core.gradients.taps import Use
+from gradiend_core.gradients.tokens import by_token
 from gradiend_core.progress import progress
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
+from gradiend_core.roles.gradients import TokenProducts
 from gradiend_core.roles.source import Examples, GradientSource
 
 #: bytes that a batch may keep for its backward pass, unless another limit is given
@@ -40,7 +43,8 @@ class GradientOperator:
     product.
 
     `memory` limits, in bytes, what a batch keeps for its backward pass. With `checkpointing` layers are
-    computed twice instead of kept.
+    computed twice instead of kept. With `bfloat16` products of matrices are taken in it, and summed up in
+    float32: no longer exact to rounding of float32, but of bfloat16.
     """
 
     def __init__(
@@ -51,10 +55,11 @@ class GradientOperator:
         *,
         memory: float = MEMORY,
         checkpointing: bool = False,
+        bfloat16: bool = False,
     ) -> None:
         self.model, self.source, self.scope = model, source, scope
-        self.memory, self.checkpointing = memory, checkpointing
-        self.passes = Passes(model, source, scope, checkpointing)
+        self.memory = memory
+        self.passes = Passes(model, source, scope, checkpointing, bfloat16)
         self.device, self.dtype = self.passes.device, self.passes.dtype
         self._columns = [columns for _, columns in scope.with_columns()]
         self._losses = autodiff.Losses(model, source.losses)
@@ -117,11 +122,11 @@ class GradientOperator:
                 with self.passes.backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
                     backward(of_role(self.passes.losses(batch), role).sum())
             if coverage.others:
-                products += self._along_others(examples, rows, batch, split, role, coverage)
+                products += self.along_others(examples, rows, batch, split, role, coverage)
             result[rows] = products
         return parallel.summed(result)
 
-    def _along_others(
+    def along_others(
         self,
         examples: Examples,
         rows: Sequence[int],
@@ -167,6 +172,11 @@ class GradientOperator:
         others = {number: self.passes.parameters[number] for number in coverage.others}
         with self.passes.backward(coverage.taps.only(set()), 1, None, others, take) as backward:
             backward(of_role(self.passes.losses(batch), role).sum())
+
+    def by_token(self, examples: Examples, direction: Tensor, role: GradientRole) -> list[TokenProducts]:
+        """Each example's gradient along one direction [n], before it is summed over tokens and parameters; in
+        float32 in any case."""
+        return by_token(self, examples, direction, role)
 
     def accumulate(
         self,
@@ -324,7 +334,12 @@ class GradientOperator:
         if scope is self.scope:
             return self
         return GradientOperator(
-            self.model, self.source, scope, memory=self.memory, checkpointing=self.checkpointing
+            self.model,
+            self.source,
+            scope,
+            memory=self.memory,
+            checkpointing=self.passes.checkpointing,
+            bfloat16=self.passes.bfloat16,
         )
 
     def differentiated_whole(self) -> tuple[list[str], str]:
@@ -340,7 +355,7 @@ class GradientOperator:
             expect_autograd(self.model)
             with model_errors(self.model, "the gradient of a text"):
                 check_padding(self.model, self.source.losses, examples, self.device)
-                self._coverage = measure(self.passes, examples)
+                self._coverage = measure(evolve(self.passes, bfloat16=False), examples)
         return self._coverage
 
 
@@ -353,8 +368,3 @@ def _by_name(scope: ParameterScope, directions: Tensor) -> dict[str, tuple[Tenso
         )
         for parameter, columns in scope.with_columns()
     }
-
-
-def of_role(losses: Tensor, role: GradientRole) -> Tensor:
-    """What a role differentiates, [examples], of both losses, [examples, 2]."""
-    return losses @ losses.new_tensor(role.loss_weights)

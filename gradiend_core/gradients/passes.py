@@ -15,6 +15,7 @@ from gradiend_core.errors import GradiendError, ModelError
 from gradiend_core.gradients import autodiff
 from gradiend_core.gradients.checkpointing import checkpointed
 from gradiend_core.gradients.taps import Taps
+from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import GradientSource
 
@@ -22,12 +23,13 @@ from gradiend_core.roles.source import GradientSource
 @frozen(eq=False)
 class Passes:
     """One model, one gradient source and one scope. With `checkpointing` layers are computed twice instead of
-    kept."""
+    kept; with `bfloat16` matrix products are taken in it."""
 
     model: nn.Module
     source: GradientSource
     scope: ParameterScope
     checkpointing: bool = False
+    bfloat16: bool = False
     #: the parameters of the scope, in its order
     parameters: list[nn.Parameter] = field(init=False)
 
@@ -68,6 +70,8 @@ class Passes:
             )
         with ExitStack() as stack:
             stack.enter_context(torch.enable_grad())
+            if self.bfloat16:
+                stack.enter_context(torch.autocast(self.device.type, torch.bfloat16))
             if self.checkpointing:
                 stack.enter_context(checkpointed(self.model))
             stack.enter_context(autodiff.gradients_passed_on(self.model, others, take))
@@ -120,3 +124,8 @@ def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]
                 " scope; was it made for another?"
             )
     return [parameters[parameter_slice.name] for parameter_slice in scope.slices]
+
+
+def of_role(losses: Tensor, role: GradientRole) -> Tensor:
+    """What a role differentiates, [examples], of both losses, [examples, 2]."""
+    return losses @ losses.new_tensor(role.loss_weights)

@@ -164,6 +164,7 @@ def key_of(gradients: GradientOperator, examples: Examples, model: str, precisio
         model,
         f"{type(source).__module__}.{type(source).__qualname__}",
         precision,
+        gradients.passes.bfloat16,
         torch.__version__,
     ]
     about += [repr(getattr(source, "config", None)), getattr(source, "fitted", "")]

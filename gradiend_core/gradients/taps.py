@@ -152,7 +152,8 @@ class _Tap(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> Any:
-        inputs = ctx.saved_tensors
+        # who keeps them must not keep the graph, which nobody would free: Python sees no cycle through it
+        inputs = [tensor.detach() for tensor in ctx.saved_tensors]
         with torch.no_grad():
             ctx.show(inputs, delta)
         return delta, torch.zeros((), device=delta.device), None, *[None] * len(inputs)

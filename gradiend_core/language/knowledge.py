@@ -13,7 +13,7 @@ from torch import nn
 from gradiend_core.roles.abilities import ScoresTexts
 
 #: texts that are scored, and how many there must be to say anything
-MOST, LEAST = 200, 20
+MOST, LEAST = 100, 20
 
 
 def language_problem(source: Any, model: nn.Module, tokenizer: Any, texts: Sequence[str], seed: int) -> str:

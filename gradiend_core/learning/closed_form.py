@@ -102,29 +102,24 @@ def _agreed(old: Tensor, means: Tensor) -> float:
 def assembled(
     task: LearningTask,
     axis: tuple[str, str],
-    encoder: Tensor,
+    encoder: Tensor | None,
     target_means: Tensor,
     roles: tuple[GradientRole, GradientRole],
     rows: Sequence[TrainingRow] = (),
 ) -> LearnedFeature:
-    """The feature of an encoder [n] and the mean target gradients of the classes [2, n]: the decoder that
-    gives each class's mean at its code. Oriented and calibrated on validation pairs; without bias, so that a
-    gradient of nothing encodes to 0."""
+    """The feature of an encoder [n], without one that of the decoder itself, and the mean target gradients of
+    the classes [2, n], which are overwritten: the decoder that gives each class's mean at its code. Oriented
+    and calibrated on validation pairs; without encoder bias, so that a gradient of nothing encodes to 0."""
+    bias, decoder = target_means
+    decoder.sub_(bias).div_(-2)  # half of the difference of the means
+    bias.sub_(decoder)  # their mean
+    encoder = decoder if encoder is None else encoder
     if not bool(encoder.any()):
         raise LearningError(
             "the encoder is zero everywhere, as gradients of the classes do not differ: nothing can be"
             " learned"
         )
-    feature = LearnedFeature(
-        encoder,
-        0.0,
-        (target_means[0] - target_means[1]).div_(2),
-        target_means.mean(0),
-        task.gradients.scope,
-        axis,
-        *roles,
-        seed=task.seed,
-    )
+    feature = LearnedFeature(encoder, 0.0, decoder, bias, task.gradients.scope, axis, *roles, seed=task.seed)
     labels = labels_of(task.validation.pairs, axis)
     projected = projections(feature, task.gradients, task.validation)[labels != 0]
     labels = labels[labels != 0]

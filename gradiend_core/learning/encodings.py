@@ -57,14 +57,17 @@ def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> Le
     it is: a shift would centre the classes, but move neutral text, whose gradients along the feature are near
     0, away from 0.
     """
-    first, second = class_mean_values(projected, labels)
+    values = feature.encoder_scale * projected + feature.encoder_bias
+    first, second = class_mean_values(values, labels)
     if not math.isfinite(first - second) or first == second:
         return feature
     if first < second:
-        feature, projected = feature.flipped(), -projected
+        feature, values = feature.flipped(), -values
     scales = torch.logspace(-1.5, 1.5, 121, dtype=torch.float64) * 2 / abs(first - second)
-    codes = (scales[:, None] * (projected + feature.encoder_bias)).tanh()
+    codes = (scales[:, None] * values).tanh()
     means = torch.stack([codes[:, labels == sign].mean(1) * sign for sign in (1.0, -1.0)]).mean(0)
     reached = (means >= CODE).nonzero()
     scale = float(scales[reached[0, 0] if len(reached) else means.argmax()])
-    return evolve(feature, encoder=feature.encoder * scale, encoder_bias=feature.encoder_bias * scale)
+    return evolve(
+        feature, encoder_scale=feature.encoder_scale * scale, encoder_bias=feature.encoder_bias * scale
+    )

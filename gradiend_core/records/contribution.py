@@ -34,6 +34,8 @@ class Trait(Enum):
     CHOOSES_EDITS = "chooses edits"
     #: an evaluator with the tables "points" and "samples": the chosen edits from weak to strong
     VARIES_STRENGTH = "varies strength"
+    #: an evaluator with the tables "by_token" and "by_layer": from where in some texts an encoding comes
+    EXPLAINS = "explains encodings"
     #: an evaluator of what else the chosen edits change
     MEASURES_SIDE_EFFECTS = "measures side effects"
     #: a learner whose encoder is a sum of gradients, so that the length of a part of it means something

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
 from gradiend_core.errors import ConfigError, unknown
+from gradiend_core.records.card import card
 from gradiend_core.records.goal import goal_of
 from gradiend_core.records.gradient_role import GradientRole
+from gradiend_core.records.metric import shown
 from gradiend_core.records.update import WeightUpdate
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from gradiend_core.records.scope import ParameterScope
 
 
-#: a mean curvature is not divided by less
-TINY = 1e-30
+#: a mean curvature is not divided by less, and so many of its numbers are looked at together
+TINY, PIECE = 1e-30, 2**22
 
 
 @frozen
@@ -39,13 +41,14 @@ class TrainingRow:
     pairs: int = 0
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class LearnedFeature:
-    """Encoder `h = tanh(encoder · ∇source + encoder_bias)` and decoder `∇target ≈ decoder · h +
-    decoder_bias`.
+    """Encoder `h = tanh(encoder_scale · encoder · ∇source + encoder_bias)` and decoder `∇target ≈ decoder · h
+    + decoder_bias`.
 
-    `encoder`, `decoder` and `decoder_bias` are float32 vectors over `scope`, [n]; `encoder_bias` is a number.
-    `curvature`, where it was measured, is what edits are divided by.
+    `encoder`, `decoder` and `decoder_bias` are float32 vectors over `scope`, [n]; `encoder_scale`, above 0,
+    and `encoder_bias` are numbers. Encoder and decoder may be one tensor, which then takes memory, and space
+    in a file, once. `curvature`, where it was measured, is what edits are divided by.
     Pairs whose factual class is `classes[0]` encode to +1, those of `classes[1]` to −1.
     """
 
@@ -60,7 +63,9 @@ class LearnedFeature:
     training: tuple[TrainingRow, ...] = ()
     best_step: int = 0
     seed: int = 0
-    #: what a change of each weight costs ordinary text: the diagonal of the Fisher information, [n]
+    encoder_scale: float = 1.0
+    #: what a change of each weight costs ordinary text: the diagonal of the Fisher information, [n], in
+    #: bfloat16, as an estimate from some hundred texts is not known to more than its three digits
     curvature: Tensor | None = None
     #: orthogonal bases of the rows and columns of some parameters, by name, in which `curvature` is given
     bases: Mapping[str, tuple[Tensor, Tensor]] = field(factory=dict)
@@ -70,9 +75,29 @@ class LearnedFeature:
         """At the step that was kept."""
         return next((row.validation_correlation for row in self.training if row.step == self.best_step), None)
 
+    def __repr__(self) -> str:
+        correlation = shown(self.validation_correlation, ".3f")
+        return (
+            f"<LearnedFeature {' against '.join(self.classes)}, {self.scope.size:,} weights, validation"
+            f" correlation {correlation}>"
+        )
+
+    def _repr_html_(self) -> str:
+        first, second = self.classes
+        where = f"{self.scope.size:,} weights of {len(self.scope.slices)} parameters"
+        return card(
+            f"Feature: {first} (+1) against {second} (−1)",
+            [
+                where,
+                f"correlation of encodings with classes in validation pairs:"
+                f" {shown(self.validation_correlation, '.3f')}",
+                f"learned in {len(self.training)} steps, random seed {self.seed}",
+            ],
+        )
+
     def encode(self, projections: Tensor) -> Tensor:
         """Encodings in [−1, 1] of examples, from their source gradients along the encoder, [examples]."""
-        return (projections + self.encoder_bias).tanh()
+        return (self.encoder_scale * projections + self.encoder_bias).tanh()
 
     def decode(self, feature_factor: float, direction: str = "decoder") -> Tensor:
         """decoder(feature_factor), the predicted target gradient, [n]; of its two terms the "decoder-weight"
@@ -80,12 +105,14 @@ class LearnedFeature:
         if direction == "decoder":
             return self.decoder_bias.add(self.decoder, alpha=feature_factor)
         if direction == "decoder-bias":
-            return self.decoder_bias
+            return self.decoder_bias.clone()
         return feature_factor * (self.encoder if direction == "encoder" else self.decoder)
 
     def flipped(self) -> LearnedFeature:
         """The same map with the sign of the code flipped: what a class decodes to stays as it was."""
-        return evolve(self, encoder=-self.encoder, encoder_bias=-self.encoder_bias, decoder=-self.decoder)
+        decoder = -self.decoder
+        encoder = decoder if self.encoder is self.decoder else -self.encoder
+        return evolve(self, encoder=encoder, encoder_bias=-self.encoder_bias, decoder=decoder)
 
     def narrowed(self, columns: Tensor) -> LearnedFeature:
         """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink;
@@ -94,6 +121,8 @@ class LearnedFeature:
         if self.curvature is not None and not self.bases:
             names.append("curvature")
         vectors = {name: getattr(self, name)[columns.to(self.encoder.device)] for name in names}
+        if self.encoder is self.decoder:
+            vectors["encoder"] = vectors["decoder"]
         # a basis of whole rows means nothing for some of their entries
         vectors.setdefault("curvature", None)
         return evolve(self, scope=self.scope.narrowed(columns), bases={}, **vectors)
@@ -133,21 +162,27 @@ class LearnedFeature:
         factor = self.factors(toward, direction)[0] if feature_factor is None else feature_factor
         decoded = self.decode(factor, direction)
         if damping is not None:
-            decoded = self.natural(decoded, damping)
+            decoded = self.natural(decoded, damping, overwrite=True)
         return WeightUpdate(decoded, self.scope, factor, learning_rate)
 
-    def natural(self, direction: Tensor, damping: float) -> Tensor:
+    def natural(self, direction: Tensor, damping: float, *, overwrite: bool = False) -> Tensor:
         """direction / (F / mean F + damping), [n], with F the curvature: the change that moves the model as
         far as the direction does, at the least cost to ordinary text (the natural gradient, arXiv
-        1412.1193). Much damping leaves the direction as it is. Raises ConfigError where the curvature is not
-        known."""
+        1412.1193). Much damping leaves the direction as it is. The given vector may be put to use
+        (`overwrite`). Raises ConfigError where the curvature is not known."""
         if self.curvature is None:
             raise ConfigError(
                 "the curvature of the model was not measured, so there is no damping; set rewrite.metric ="
                 ' "fisher" and run again, or leave the damping out'
             )
-        turned = self.turned(direction) / metric_of(self.curvature.to(direction), damping)
-        return self.turned(turned, back=True)
+        result = self.turned(direction)
+        if result is direction and not overwrite:
+            result = result.clone()
+        # piece by piece, as each of these is as large as the model
+        pieces = zip(result.split(PIECE), metric_of(self.curvature, damping, result), strict=True)
+        for values, metric in pieces:
+            values.div_(metric)
+        return self.turned(result, back=True)
 
     def turned(self, vector: Tensor, *, back: bool = False) -> Tensor:
         """A vector over the scope, [n], in the bases of the curvature, or from them `back`; itself without
@@ -164,6 +199,9 @@ class LearnedFeature:
         return result
 
 
-def metric_of(curvature: Tensor, damping: float) -> Tensor:
-    """F / mean F + damping, [n]."""
-    return (curvature / curvature.mean().clamp(min=TINY)).add_(damping)
+def metric_of(curvature: Tensor, damping: float, like: Tensor) -> Iterator[Tensor]:
+    """F / mean F + damping in pieces of [PIECE], of the type and on the device of another tensor."""
+    pieces = curvature.split(PIECE)
+    mean = max(TINY, sum(float(piece.to(like).sum()) for piece in pieces) / len(curvature))
+    for piece in pieces:
+        yield piece.to(like).div(mean).add_(damping)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from attrs import asdict, field, frozen
 
 from gradiend_core.errors import DataError
+from gradiend_core.records.card import card, html_table
 from gradiend_core.records.funnel import Funnel
 
 SPLITS = ("train", "validation", "test")
@@ -92,7 +93,11 @@ def word_pairs(words: Mapping[str, Sequence[str]], axis: tuple[str, str]) -> tup
     return tuple(dict.fromkeys((one, two) for one, two in pairs if one and two and one != two))
 
 
-@frozen
+#: words of a class that a sentence names
+SHOWN = 4
+
+
+@frozen(repr=False)
 class PairData:
     """What a paradigm makes of texts: pairs in three splits, neutral text, and what was dropped on the way.
 
@@ -111,10 +116,27 @@ class PairData:
     drop_multi_token_words: bool = False
     related: Mapping[str, tuple[str, ...]] = field(factory=dict)
 
+    def __repr__(self) -> str:
+        return (
+            f"<PairData {' against '.join(self.classes)}: {len(self.pairs):,} pairs,"
+            f" {len(self.neutral_pairs):,} neutral ones, {len(self.neutral_texts):,} neutral texts>"
+        )
+
+    def _repr_html_(self) -> str:
+        counts = sorted(self.counts().items())
+        rows = [(self.described(name), split, count) for (split, name), count in counts]
+        return card(repr(self).strip("<>"), (), html_table(("class", "split", "pairs"), rows))
+
     @property
     def axes(self) -> tuple[tuple[str, str], ...]:
         """What there is to learn, as (class that encodes to +1, class that encodes to −1)."""
         return axes_of(self.classes)
+
+    def described(self, name: str) -> str:
+        """A class with its words: "3SG (he, she, it)"."""
+        words = self.words.get(name, ())
+        shown = ", ".join(words[:SHOWN]) + (", …" if len(words) > SHOWN else "")
+        return name if words in ((), (name,)) else f"{name} ({shown})"
 
     def split(self, name: str) -> tuple[MinimalPair, ...]:
         return tuple(pair for pair in self.pairs if pair.split == name)

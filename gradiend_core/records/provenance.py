@@ -23,7 +23,8 @@ def versions() -> dict[str, str]:
 
 @frozen
 class Provenance:
-    """Fingerprints of model, data and scope, the seed, the plugins used and the versions."""
+    """Fingerprints of model, data and scope, the seed, the plugins used, the versions, and in what products
+    of matrices were taken on the way to gradients."""
 
     model: str
     model_fingerprint: str
@@ -32,3 +33,4 @@ class Provenance:
     seed: int
     plugins: tuple[str, ...]
     versions: dict[str, str] = field(factory=versions)
+    precision: str = "float32"

@@ -9,14 +9,15 @@ from typing import Any, TypeVar
 import attrs
 from attrs import field, frozen
 
-from gradiend_core.errors import ConfigError
+from gradiend_core.errors import ConfigError, unknown
+from gradiend_core.records.card import card, html_table
 from gradiend_core.records.edit import ChosenEdit
 from gradiend_core.records.metric import Metric
 
 Row = TypeVar("Row", bound=attrs.AttrsInstance)
 
 
-@frozen
+@frozen(repr=False)
 class Table:
     """Rows of plain values under named columns. Made from frozen attrs classes (`of`), and read as such
     (`read`) or as dictionaries (`records`)."""
@@ -45,11 +46,24 @@ class Table:
         position = self.columns.index(name)
         return [row[position] for row in self.rows]
 
+    def to_frame(self) -> Any:
+        """A pandas DataFrame."""
+        import pandas  # type: ignore[import-untyped]  # it comes with datasets
 
-@frozen
+        return pandas.DataFrame.from_records(list(self.rows), columns=list(self.columns))
+
+    def __repr__(self) -> str:
+        return f"<Table with {len(self.rows):,} rows of {', '.join(self.columns)}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.columns, self.rows)
+
+
+@frozen(repr=False)
 class Report:
     """Metrics by path ("test", "mean_by_class", "3SG"), tables by name, what a reader should be warned of,
-    what it comes to, in `lines`, and the `edits` that were chosen, one for each goal."""
+    the numbers in `lines`, the `edits` that were chosen, one for each goal, and `findings`: what it comes to,
+    in sentences for somebody who reads nothing else."""
 
     name: str
     metrics: Mapping[tuple[str, ...], Metric]
@@ -57,10 +71,24 @@ class Report:
     warnings: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     edits: tuple[ChosenEdit, ...] = ()
+    findings: tuple[str, ...] = ()
 
     def __getitem__(self, path: str | tuple[str, ...]) -> float | None:
-        """The value at a dotted path, `report["test.correlation"]`."""
-        return self.metrics[tuple(path.split(".")) if isinstance(path, str) else path].value
+        """The value at a dotted path, `report["test.correlation"]`. Raises ConfigError, with the nearest
+        path, for one that is not there."""
+        key = tuple(path.split(".")) if isinstance(path, str) else path
+        if key not in self.metrics:
+            raise ConfigError(unknown(f"metric of {self.name}", ".".join(key), map(".".join, self.metrics)))
+        return self.metrics[key].value
+
+    def __repr__(self) -> str:
+        tables = f" and the tables {', '.join(self.tables)}" if self.tables else ""
+        return f"<Report {self.name} with {len(self.metrics)} metrics{tables}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(".".join(path), metric.value, metric.n) for path, metric in self.metrics.items()]
+        sentences = [*self.findings, *self.lines, *(f"warning: {warning}" for warning in self.warnings)]
+        return card(f"Report {self.name}", sentences, html_table(("metric", "value", "n"), rows))
 
     def get(self, path: str | tuple[str, ...]) -> float | None:
         """The value at a dotted path, None where it was not measured."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gradiend_core.records.scope import ParameterScope
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class WeightUpdate:
     """`new weights = weights + learning_rate · direction` over a scope; `direction` is
     decoder(feature_factor), [n].
@@ -27,6 +27,12 @@ class WeightUpdate:
     scope: ParameterScope
     feature_factor: float
     learning_rate: float
+
+    def __repr__(self) -> str:
+        return (
+            f"<WeightUpdate of {self.scope.size:,} weights, feature factor {self.feature_factor:+g}, learning"
+            f" rate {self.learning_rate:.3g}, length {self.norm:.3g}>"
+        )
 
     @property
     def norm(self) -> float:

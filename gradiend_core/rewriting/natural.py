@@ -41,14 +41,15 @@ def natural_update(
 
 
 def natural_direction(task: EvaluationTask, direction: Tensor, damping: float | None) -> Tensor:
-    """Any direction, [n], by the metric if there is a damping, with the slots of `rewrite.keep` kept."""
+    """Any direction, [n], which may be overwritten, by the metric if there is a damping, with the slots of
+    `rewrite.keep` kept."""
     kept = task.kept()
     if kept is None:
-        return direction if damping is None else task.feature.natural(direction, damping)
+        return direction if damping is None else task.feature.natural(direction, damping, overwrite=True)
     feature, weight = task.feature, task.rewrite.keep_weight
     if damping is None or feature.curvature is None:
         return keeping(direction, torch.ones_like(direction), task.gradients, kept, weight)
-    metric = metric_of(feature.curvature.to(direction), damping)
+    metric = torch.cat(list(metric_of(feature.curvature, damping, direction)))
     return keeping(direction, metric, task.gradients, kept, weight, feature.turned)
 
 

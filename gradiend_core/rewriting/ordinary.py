@@ -23,6 +23,10 @@ from gradiend_core.roles.evaluator import EvaluationTask
 DOCUMENTS = 20
 #: log probabilities of the unedited model that are kept, and those that are compared at once
 BUDGET, PIECE = 2**26, 2**23
+#: of the batches, one in so many is some of the text
+SOME = 3
+#: the least probability of all other tokens together; float32 does not tell a smaller one from 0
+TINY = 1e-7
 
 
 class OrdinaryText:
@@ -39,51 +43,53 @@ class OrdinaryText:
         names = [text.document if by_document else str(number) for number, text in enumerate(texts)]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         self.unit_of = torch.tensor([numbers[name] for name in names])
-        self.base: list[Tensor] = []
+        #: log probabilities and the likeliest tokens
+        self.base: list[tuple[Tensor, Tensor]] = []
         size = 0
         for predicted in text_predictions(model, self.prepared):
             if size > BUDGET:
                 break
-            self.base.append(predicted.log_probabilities)
+            self.base.append((predicted.log_probabilities, predicted.log_probabilities.argmax(1)))
             size += predicted.log_probabilities.numel()
 
-    def __call__(self, model: nn.Module) -> OrdinaryScores:
-        """Of the model as it is now."""
+    def __call__(self, model: nn.Module, *, some: bool = False) -> OrdinaryScores:
+        """Of the model as it is now; by `some` of the text, where there are enough batches of it."""
         sums = torch.zeros(9, int(self.unit_of.max()) + 1, dtype=torch.float64)
-        predictions = text_predictions(model, self.prepared)
-        for base, predicted in zip(self.base, predictions, strict=False):
+        every = slice(None, len(self.base), SOME if some and len(self.base) >= 2 * SOME else 1)
+        predictions = text_predictions(model, self.prepared[every])
+        for (base, likeliest), predicted in zip(self.base[every], predictions, strict=True):
             units, rows = self.unit_of[predicted.texts.cpu()], max(1, PIECE // base.shape[1])
             edited, targets = predicted.log_probabilities, predicted.targets
-            pieces = (values.split(rows) for values in (units, base, edited, targets))
+            pieces = (values.split(rows) for values in (units, base, likeliest, edited, targets))
             for units_of_piece, *piece in zip(*pieces, strict=True):
                 for total, value in zip(sums, self._compared(*piece), strict=True):
                     total.index_add_(0, units_of_piece, value.double().cpu())
         return OrdinaryScores(*sums[:, sums[0] > 0])
 
-    def _compared(self, base: Tensor, edited: Tensor, targets: Tensor) -> Iterator[Tensor]:
+    def _compared(self, base: Tensor, likeliest: Tensor, edited: Tensor, targets: Tensor) -> Iterator[Tensor]:
         """The columns of `OrdinaryScores` at some tokens, [tokens] each."""
         yield torch.ones_like(targets)
         yield from divergence(base, edited, self.words)
         surprisals, before = (-values.gather(1, targets[:, None])[:, 0] for values in (edited, base))
         other = ~torch.isin(targets, self.words)
         yield from (surprisals, before, other, (surprisals - before) * other)
-        yield edited.argmax(1) == base.argmax(1)
+        yield edited.argmax(1) == likeliest
 
 
 def divergence(base: Tensor, edited: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """KL(base ‖ edited) at each token by its chain rule: inside the words (token ids), in the split between
     them and all others, and among the others, [tokens] each, from log probabilities [tokens, vocabulary]."""
+    everything = torch.linalg.vecdot(base.exp(), base - edited).double()
     if not len(words):
-        everything = (base.exp() * (base - edited)).sum(1)
         return torch.zeros_like(everything), torch.zeros_like(everything), everything
-    gains, masses = [], []
-    for values in (base, edited):
-        masses.append((values[:, words].logsumexp(1), values.index_fill(1, words, -torch.inf).logsumexp(1)))
-    weighted = base.exp() * (base - edited)
-    of_words = weighted[:, words].sum(1)
-    for here, there in zip(*masses, strict=True):
-        gains.append(here.exp() * (here - there))
-    return of_words - gains[0], gains[0] + gains[1], weighted.sum(1) - of_words - gains[1]
+    of_words, masses = [values[:, words].double() for values in (base, edited)], []
+    for values in of_words:
+        words_together = values.logsumexp(1)
+        others = (1 - words_together.exp()).clamp(min=TINY).log()
+        masses.append((words_together, others))
+    inside, outside = (there.exp() * (there - then) for there, then in zip(*masses, strict=True))
+    along_words = (of_words[0].exp() * (of_words[0] - of_words[1])).sum(1)
+    return along_words - inside, inside + outside, everything - along_words - outside
 
 
 def feature_tokens(task: EvaluationTask) -> set[int]:

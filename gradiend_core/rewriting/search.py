@@ -121,11 +121,11 @@ def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
     return trials.sorted()
 
 
-def within_budget(trials: Trials, spent: Callable[[float], float]) -> None:
-    """Measures the largest learning rate that spends no more than a budget, if there is one. `spent` gives
-    the share of the budget that a rate takes."""
+def within_budget(trials: Trials, spent: Callable[[float], float], start: float = 0.0) -> None:
+    """Measures the largest learning rate that spends no more than a budget, if there is one, from one to
+    start at, if it is known. `spent` gives the share of the budget that a rate takes."""
     unit = trials.edit.relative_length
-    if rate := largest_within(spent, LADDER[0] / unit) if unit else 0.0:
+    if rate := largest_within(spent, start or LADDER[0] / unit) if unit else 0.0:
         trials.measure(rate)
 
 

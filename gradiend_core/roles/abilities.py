@@ -124,6 +124,10 @@ class PlansVectors(Protocol):
     def vectors(self, axes: int) -> int:
         """The number of float32 vectors over the scope that it holds at once for so many axes."""
 
+    def feature_vectors(self) -> int:
+        """The number of float32 vectors that a feature of it keeps: encoder, decoder and decoder bias, or one
+        less where encoder and decoder are one tensor."""
+
 
 @runtime_checkable
 class PlansStates(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from attrs import frozen
+
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
 from gradiend_core.roles.source import Examples, GradientSource
@@ -49,6 +51,18 @@ class GradientMatrix(Protocol):
         and returned, so that a loop needs no new memory."""
 
 
+@frozen(eq=False)
+class TokenProducts:
+    """One example: the ids of the tokens that the model was given, of several rows one after the other and of
+    an encoder-decoder the decoder's last, [tokens]; and what each adds through each parameter of the scope,
+    [parameters, tokens + 1], in the last column what no token can be told for. All of it together is the
+    example's gradient along the direction. `slots` are the positions from which fillers are predicted."""
+
+    ids: tuple[int, ...]
+    slots: tuple[int, ...]
+    values: Tensor
+
+
 class ModelGradients(GradientMatrix, Protocol):
     """A gradient matrix with its model at hand, so that it can be had over any scope."""
 
@@ -69,6 +83,9 @@ class ModelGradients(GradientMatrix, Protocol):
     ) -> Tensor:
         """As of any gradient matrix; with `others` also along M directions over a scope within this one, in
         the same pass, [examples, K + M]."""
+
+    def by_token(self, examples: Examples, direction: Tensor, role: GradientRole) -> list[TokenProducts]:
+        """Each example's gradient along one direction [n], before it is summed over tokens and parameters."""
 
     def over(self, scope: ParameterScope) -> ModelGradients:
         """The gradient matrix of the same model and source over another scope."""

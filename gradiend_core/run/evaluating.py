@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
 from attrs import evolve, frozen
 
 from gradiend_core.errors import ModelError
+from gradiend_core.gradients.examples import subset
 from gradiend_core.gradients.operator import GradientOperator
+from gradiend_core.gradients.precision import takes_bfloat16
 from gradiend_core.language.loading import untrained_copy
 from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.records.contribution import Trait
@@ -49,9 +52,13 @@ def gradients_over(
 ) -> GradientOperator:
     """The gradient matrix of the run's model and source, or of another one, over any scope."""
     settings = setup.config.gradients
-    memory = settings.memory_gib * 2**30
     return GradientOperator(
-        loaded.model, source or setup.source, scope, memory=memory, checkpointing=settings.checkpointing
+        loaded.model,
+        source or setup.source,
+        scope,
+        memory=settings.memory_gib * 2**30,
+        checkpointing=settings.checkpointing,
+        bfloat16=takes_bfloat16(settings.precision, loaded.model),
     )
 
 
@@ -118,18 +125,22 @@ def _spans(
 def _untrained(
     setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, seed: int
 ) -> EvaluationTask:
-    """The task of an axis on a copy of the model with random weights, from which its feature was learned."""
+    """The task of an axis on a copy of the model with random weights, from which its feature was learned,
+    from as many pairs as the run's."""
     if isinstance(setup.source, IsFitted):
         raise ModelError("this gradient source learns something itself, so no untrained model is compared")
     loaded = LoadedModel(untrained_copy(evaluable.loaded.model, seed), evaluable.loaded.tokenizer, "")
     gradients = gradients_over(setup, loaded, feature.scope)
     choice = setup.config.learner
     learner = setup.registry.build(LEARNER, choice.kind, choice.config)
-    examples = evaluable.examples
+    examples, read = evaluable.examples, feature.training[-1].pairs if feature.training else 0
+    train = examples["train"]
+    if 0 < read < len(train.pairs):
+        train = subset(train, sorted(random.Random(seed).sample(range(len(train.pairs)), read)))
     learned = learner.learn(
         LearningTask(
             gradients,
-            examples["train"],
+            train,
             examples["validation"],
             examples[NEUTRAL_TRAINED],
             evaluable.data.axes,

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 #: texts in a batch that is timed
 TIMED = 8
 FLOAT, INDEX, GIB = 4, 8, 2**30
-#: vectors over the scope of the float32 kind that a feature has: encoder, decoder, its bias, curvature
-FEATURE = 4
+#: bytes of a weight's curvature, which a feature has beside its vectors of float32
+CURVATURE = 2
 #: bytes that a batch keeps for each token and each entry of a layer's input or output
 KEPT = 4
 
@@ -120,7 +120,8 @@ def memory_plan(run: Run) -> MemoryPlan | None:
     axes = len(axes_of(config.paradigm.config.classes)) or 1
     bases = _bases(model) if config.rewrite.metric in ("kronecker", "inputs") else 0
     always = (("process", process), ("weights", weights), ("indices", index))
-    features = (("features", (FEATURE * vector + bases) * axes),)
+    kept_of_feature = (learner.feature_vectors() * vector + CURVATURE * selected.columns + bases) * axes
+    features = (("features", kept_of_feature),)
     stages = []
     if selected.held:
         stages.append(Stage("selecting", (*always[:2], ("vectors", selected.held), ("batch", kept))))
@@ -138,7 +139,7 @@ def memory_plan(run: Run) -> MemoryPlan | None:
         stages.append(Stage("editing", (*always, *features, *edited)))
         unpacked = ("weights that are not quantised", plain if settings.quantisation != "none" else 0)
         stages.append(Stage("rewriting", (*always, *features, unpacked, *edited[:2])))
-    disk = (FEATURE * vector + bases) * axes + index + goals * plain
+    disk = kept_of_feature + index + goals * plain
     if config.store.use == "always":
         disk += int(config.store.limit_gib * GIB)
     states = learner.state_vectors() if isinstance(learner, PlansStates) else 0

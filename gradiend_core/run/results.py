@@ -20,6 +20,7 @@ def results(
     by_axis = {
         feature.classes[0]: {
             **{name: report.nested() for name, report in reports_of_axis.items()},
+            "findings": [sentence for report in reports_of_axis.values() for sentence in report.findings],
             "lines": {name: list(report.lines) for name, report in reports_of_axis.items()},
             "training": {
                 "best_step": feature.best_step,

@@ -11,6 +11,7 @@ from gradiend_core import hookspecs
 from gradiend_core.errors import ConfigError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import Registry
+from gradiend_core.records.card import card
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.edit import ChosenEdit
 from gradiend_core.records.feature import LearnedFeature
@@ -171,6 +172,34 @@ class Run:
     def warnings(self) -> list[str]:
         """What a reader of the results should know."""
         return warnings(self.config, self.record, self.axis_reports)
+
+    @property
+    def findings(self) -> dict[str, list[str]]:
+        """What was found of each axis, in sentences: first whether the model has the feature."""
+        by_axis: dict[str, list[str]] = {}
+        for _, feature, reports in self.by_axis():
+            shows = [one.name for one in self.registry.with_trait(EVALUATOR, Trait.SHOWS_FEATURE)]
+            ordered = sorted(reports, key=lambda name: name not in shows)
+            title = f"{' against '.join(feature.classes)} in {self.config.general.model}"
+            by_axis[title] = [sentence for name in ordered for sentence in reports[name].findings]
+        return by_axis
+
+    def __repr__(self) -> str:
+        general, state = self.config.general, self.runner.state
+        if state.reports is not None:
+            done = "evaluated"
+        else:
+            done = "learned" if state.features is not None else "not learned yet"
+        return f"<{type(self).__name__} {self.config.paradigm.kind} in {general.model}, {done}>"
+
+    def _repr_html_(self) -> str:
+        if self.runner.state.reports is None:
+            return card(repr(self).strip("<>"), ["run.reports evaluates it, and learns it first"])
+        cards = []
+        for (title, sentences), reports in zip(self.findings.items(), self.axis_reports, strict=True):
+            numbers = [line for report in reports.values() for line in report.lines]
+            cards.append(card(title, [*sentences, *numbers, *(f"warning: {one}" for one in self.warnings)]))
+        return "".join(cards)
 
     def results(self) -> dict[str, Any]:
         """All numbers, nested, with timing in seconds by stage and provenance; several axes under "axes", by

@@ -226,6 +226,7 @@ class Runner:
             self.gradients().scope.fingerprint(),
             setup.seed,
             tuple(sorted(used)),
+            precision="bfloat16" if self.gradients().passes.bfloat16 else "float32",
         )
 
     def record(self) -> RunRecord:

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from gradiend_core.config.runfile import gather, general_settings, resolve, suit
+from gradiend_core.errors import ModelError, unknown
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import Registry
 from gradiend_core.records.contribution import Trait
@@ -64,6 +65,8 @@ def make_setup(
     where they are not given. Raises GradiendError for whatever is wrong with it, before anything is
     computed."""
     in_memory = texts is not None and not isinstance(texts, (str, Path))
+    settings = [settings] if isinstance(settings, str) else settings
+    classes = classes.split(",") if isinstance(classes, str) else classes
     named = IN_MEMORY if in_memory else None if texts is None else str(texts)
     table = gather(kind, run_file, classes, settings, tables or {}, {**top, "texts": named})
     if disable_plugins:
@@ -73,7 +76,12 @@ def make_setup(
     table = suit(table, registry)
     model = general_settings(table).model
     folder = str(registry.build(MODEL, model)) if registry.has(MODEL, model) else model
-    config = resolve(table, registry, folder)
+    try:
+        config = resolve(table, registry, folder)
+    except ModelError as error:
+        if folder == model and not Path(model).exists() and "/" not in model:
+            raise ModelError(f"{error}; {unknown('named model', model, registry.names(MODEL))}") from error
+        raise
     data = DataMaker(
         registry, config.general, config.paradigm, config.data, texts if in_memory else None, memo
     )

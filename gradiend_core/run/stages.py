@@ -241,7 +241,7 @@ def measure(
                 by_scope[key] = fisher_in_eigenbases(*given, inputs_only=settings.metric == "inputs")
     measured = [by_scope[feature.scope.fingerprint()] for feature in features]
     return tuple(
-        evolve(feature, curvature=curvature, bases=bases)
+        evolve(feature, curvature=curvature.bfloat16(), bases=bases)
         for feature, (curvature, bases) in zip(features, measured, strict=True)
     )
 

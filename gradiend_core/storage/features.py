@@ -18,7 +18,7 @@ from gradiend_core.storage.files import MALFORMED
 from gradiend_core.storage.folders import fresh_folder
 from gradiend_core.storage.scopes import expect_vector, scope_read, scope_written
 
-SCHEMA = 3
+SCHEMA = 4
 VECTORS = ("encoder", "decoder", "decoder_bias")
 #: what the bases of a parameter's rows and columns are called
 SIDES = ("rows", "columns")
@@ -36,6 +36,8 @@ def save_feature(
     folder = Path(folder)
     scope, indices = scope_written(feature.scope)
     tensors = {name: getattr(feature, name) for name in VECTORS} | indices
+    if feature.encoder is feature.decoder:
+        del tensors["encoder"]
     if feature.curvature is not None:
         tensors["curvature"] = feature.curvature
     for name, sides in feature.bases.items():
@@ -45,6 +47,7 @@ def save_feature(
         "source": feature.source.value,
         "target": feature.target.value,
         "encoder_bias": feature.encoder_bias,
+        "encoder_scale": feature.encoder_scale,
         "best_step": feature.best_step,
         "seed": feature.seed,
         "training": [list(asdict(row).values()) for row in feature.training],
@@ -71,15 +74,19 @@ def load_feature(folder: str | Path) -> LearnedFeature:
 
 def _feature(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> LearnedFeature:
     scope = scope_read(about, tensors)
+    tensors.setdefault("encoder", tensors["decoder"])
     vectors = {name: expect_vector(f"feature's {name}", tensors[name], scope) for name in VECTORS}
     if "curvature" in tensors:
-        vectors["curvature"] = expect_vector("feature's curvature", tensors["curvature"], scope)
+        vectors["curvature"] = expect_vector(
+            "feature's curvature", tensors["curvature"], scope, torch.bfloat16
+        )
     first, second = about["classes"]
     names = [field.name for field in fields(TrainingRow)]
     return LearnedFeature(
         **vectors,
         bases=_bases(tensors, scope),
         encoder_bias=float(about["encoder_bias"]),
+        encoder_scale=float(about["encoder_scale"]),
         scope=scope,
         classes=(str(first), str(second)),
         source=GradientRole(about["source"]),

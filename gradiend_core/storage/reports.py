@@ -115,6 +115,7 @@ def _report_out(report: Report) -> dict[str, Any]:
         "warnings": report.warnings,
         "lines": report.lines,
         "edits": REPORTS.unstructure(report.edits, tuple[ChosenEdit, ...]),
+        "findings": report.findings,
     }
 
 
@@ -137,6 +138,7 @@ def _report_in(content: Mapping[str, Any], _: type[Report]) -> Report:
         REPORTS.structure(content["warnings"], texts),
         REPORTS.structure(content["lines"], texts),
         REPORTS.structure(content["edits"], tuple[ChosenEdit, ...]),
+        REPORTS.structure(content["findings"], texts),
     )
 
 

@@ -57,15 +57,14 @@ def scope_read(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
     return scope
 
 
-def expect_vector(name: str, vector: Tensor, scope: ParameterScope) -> Tensor:
-    """The vector; raises StorageError unless it is one over the scope: [n], float32, finite."""
-    if (
-        vector.shape != (scope.size,)
-        or vector.dtype != torch.float32
-        or not bool(torch.isfinite(vector).all())
-    ):
+def expect_vector(
+    name: str, vector: Tensor, scope: ParameterScope, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """The vector; raises StorageError unless it is one over the scope: [n], of this type, finite."""
+    if vector.shape != (scope.size,) or vector.dtype != dtype or not bool(torch.isfinite(vector).all()):
         raise StorageError(
-            f"the {name} must be {scope.size} finite float32 numbers, but is {vector.dtype} of shape"
-            f" {tuple(vector.shape)}, {int((~torch.isfinite(vector)).sum())} not finite; make it again"
+            f"the {name} must be {scope.size} finite {str(dtype).removeprefix('torch.')} numbers, but is"
+            f" {vector.dtype} of shape {tuple(vector.shape)}, {int((~torch.isfinite(vector)).sum())} not"
+            " finite; make it again"
         )
     return vector

@@ -27,7 +27,7 @@ MAX_TEXTS = "Texts that a number rests on, at most."
 class TransferSettings:
     """Settings of `transfer`: whether the encoder reads words that it was not learned from."""
 
-    texts: int = setting(12, "Texts with each word, at most.", validator=ge(2))
+    texts: int = setting(8, "Texts with each word, at most.", validator=ge(2))
     least_texts: int = setting(5, "Texts that a word must stand in.", validator=ge(2))
     random_directions: int = setting(
         200, "Random directions that the feature is compared with; 0: none.", validator=ge(0)
@@ -69,7 +69,7 @@ class DecoderSettings:
     evaluations: int = setting(
         8, "Edits that the search measures for each goal and damping, at most.", validator=ge(2)
     )
-    max_texts: int = setting(200, MAX_TEXTS, validator=ge(1))
+    max_texts: int = setting(100, MAX_TEXTS, validator=ge(1))
     ordinary_texts: int = setting(
         200, "Ordinary texts that edits are chosen by and reported of, half and half.", validator=ge(4)
     )
@@ -129,13 +129,21 @@ class WhereSettings:
 
 
 @frozen
+class ExplanationSettings:
+    """Settings of `explanation`: where in texts, and where in the model, the encoder reads what it reads."""
+
+    texts: int = setting(20, "Test texts that are read token by token.", validator=ge(1))
+    listed: int = setting(6, "Of these, texts whose tokens and layers are listed.", validator=ge(0))
+
+
+@frozen
 class SelectionSettings:
     """Settings of `selection`: whether a selection before training has the weights that training finds."""
 
     shares: tuple[float, ...] = setting(
         (0.001, 0.01, 0.1), "The shares of largest weights that are compared."
     )
-    pairs: int = setting(128, "Training pairs that the selection sees.", validator=ge(2))
+    pairs: int = setting(64, "Training pairs that the selection sees.", validator=ge(2))
 
 
 @frozen
@@ -292,6 +300,14 @@ def gradiend_evaluators() -> list[Contribution]:
             "gradiend_evaluators.where:WhereEvaluator",
             "in which neurons, heads, layers and components the gradients of the feature are large",
             section="where",
+        ),
+        Contribution(
+            "explanation",
+            ExplanationSettings,
+            "gradiend_evaluators.explanation:ExplanationEvaluator",
+            "which tokens, layers and components the encodings of some texts come from",
+            section="encoder",
+            traits={Trait.EXPLAINS},
         ),
         Contribution(
             "selection",

@@ -32,6 +32,7 @@ from gradiend_core.api import (
     stepped,
 )
 from gradiend_evaluators import DecoderSettings
+from gradiend_evaluators.findings import TextRow, of_edit, typical_texts
 from gradiend_evaluators.following import Followed, Following, RelatedOdds
 from gradiend_evaluators.outcome import (
     CandidateRow,
@@ -101,17 +102,24 @@ class DecoderEvaluator:
         for outcome, edit in zip(outcomes, edits, strict=True):
             metrics |= _metrics(outcome, edit, following.related, task.seed)
         probabilities = [row for outcome in outcomes for row in probabilities_of(outcome, measure, task.seed)]
+        texts = [typical_texts(outcome, measure) for outcome in outcomes]
         tables = {
             "candidates": Table.of(
                 CandidateRow, [row for outcome in outcomes for row in candidates_of(outcome)]
             ),
             "probabilities": Table.of(ProbabilityRow, probabilities),
+            "texts": Table.of(TextRow, [row for rows in texts for row in rows]),
             "related": Table.of(
                 RelatedRow, [row for outcome in outcomes for row in related_of(outcome, following.related)]
             ),
         }
         lines = tuple(_line(outcome, edit, metrics) for outcome, edit in zip(outcomes, edits, strict=True))
-        return Report("decoder", metrics, tables, tuple(warnings), lines, edits)
+        findings = tuple(
+            sentence
+            for outcome, edit, of_goal in zip(outcomes, edits, texts, strict=True)
+            for sentence in of_edit(task, outcome, edit, of_goal)
+        )
+        return Report("decoder", metrics, tables, tuple(warnings), lines, edits, findings)
 
     def _outcome(
         self,
@@ -145,7 +153,7 @@ class DecoderEvaluator:
                 rewriter.apply(onward)
                 several = measure.candidate("validation", texts_of, best.feature_factor, onward.learning_rate)
                 candidates.append(evolve(several, damping=best.damping, steps=task.rewrite.steps))
-                best = choose(candidates, score)
+                best = choose([unedited, best, candidates[-1]], score)
                 chosen = onward if best.steps > 1 else chosen
         rewriter.restore()
         if chosen:

@@ -24,7 +24,7 @@ from gradiend_core.api import (
 from gradiend_evaluators.related import in_texts
 
 #: texts with each related word, texts that it must stand in, and slots where the class is wrong, at most
-TEXTS, LEAST, SLOTS = 10, 3, 300
+TEXTS, LEAST, SLOTS = 6, 3, 300
 
 
 class RelatedOdds:

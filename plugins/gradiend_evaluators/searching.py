@@ -35,77 +35,89 @@ def searched(
     evaluations: int,
     rates: Sequence[float] = (),
 ) -> tuple[list[Candidate], Candidate, Kind]:
-    """Several kinds of an edit, each with its damping and made only when its turn comes, on the unedited
-    model: all candidates, the best of them by the policy, and the edit that it is of; the first kind where
-    the unedited model is the best. None is in place afterwards.
+    """Several kinds of an edit, each with its damping and made when it is tried, on the unedited model: all
+    candidates, the best of them by the policy, and the edit that it is of; the first kind where the unedited
+    model is the best. None is in place afterwards.
 
-    Of each kind the largest edit within the policy's budget is measured, and of the best kind smaller ones
-    too. At given `rates`, and by a policy without a budget, every kind is measured in full."""
+    Where the policy has a budget, the largest edit of each kind that some of the ordinary text allows is
+    measured; then, of the best kind, the largest that all of it allows, and smaller ones. At given `rates`,
+    and by a policy without a budget, every kind is measured in full."""
 
     def score(candidate: Candidate) -> float | None:
         return task.policy.score(goal, candidate, unedited)
 
-    chosen: tuple[Kind, Trials] | None = None
-    of_kinds: list[list[Candidate]] = []  # not the edits, each of which is as large as the model
-
-    def every() -> list[Candidate]:
-        by_rate = [sorted(tried, key=lambda candidate: candidate.learning_rate) for tried in of_kinds]
-        return [unedited, *(candidate for tried in by_rate for candidate in tried[1:])]
-
+    # not the edits: each is as large as the model, and can be made again
+    kinds: list[tuple[float | None, Callable[[], Kind], list[Candidate]]] = []
+    in_budget = (
+        not rates and isinstance(task.policy, HasBudget) and measure.ordinary("validation") is not None
+    )
     for damping, make in edits:
-        edit = make()
-        trials = _tried(task, goal, edit, damping, measure, unedited, evaluations, rates)
-        edit.restore()
-        of_kinds.append(trials.candidates)
-        if chosen is None or any(choose(every(), score) is candidate for candidate in trials.candidates[1:]):
-            chosen = edit, trials
-    assert chosen
-    edit, trials = chosen
-    if not rates and edit.relative_length and _has_budget(task, measure):
+        trials = _Trials(task, goal, make(), damping, measure, unedited)
+        if not trials.edit.relative_length:
+            trials.measure(1.0)
+        elif in_budget:
+            trials.fill_budget(some=True)
+        elif rates:
+            grid(trials, rates)
+        else:
+            bracket(trials, evaluations)
+        trials.edit.restore()
+        kinds.append((damping, make, trials.sorted()[1:]))
+        del trials  # before the next edit is made
+
+    def chosen(tried: Iterable[Candidate]) -> Candidate:
+        return choose([unedited, *tried], score)
+
+    best = chosen(candidate for *_, tried in kinds for candidate in tried)
+    damping, make, tried = next(
+        (kind for kind in kinds if any(candidate is best for candidate in kind[2])), kinds[0]
+    )
+    edit = make()
+    if in_budget and edit.relative_length:
+        trials = _Trials(task, goal, edit, damping, measure, unedited)
+        trials.fill_budget(some=False, start=best.learning_rate)
         smaller(trials, evaluations)
         edit.restore()
-    return every(), choose(every(), score), edit
+        tried[:] = trials.sorted()[1:]
+        best = chosen(tried)
+    return [unedited, *(candidate for *_, tried in kinds for candidate in tried)], best, edit
 
 
-def _has_budget(task: EvaluationTask, measure: Measure) -> bool:
-    return isinstance(task.policy, HasBudget) and measure.ordinary("validation") is not None
+class _Trials(Trials):
+    """An edit on validation texts; the last one that was tried stays in place."""
 
+    def __init__(
+        self,
+        task: EvaluationTask,
+        goal: Goal,
+        edit: Edit,
+        damping: float | None,
+        measure: Measure,
+        unedited: Candidate,
+    ) -> None:
+        self.task, self.texts = task, measure.ordinary("validation")
+        known: dict[float, OrdinaryScores] = {}
 
-def _tried(
-    task: EvaluationTask,
-    goal: Goal,
-    edit: Edit,
-    damping: float | None,
-    measure: Measure,
-    unedited: Candidate,
-    evaluations: int,
-    rates: Sequence[float],
-) -> Trials:
-    """An edit on validation texts: at these rates, or, without any, the largest within the policy's budget,
-    or else around the best by the policy. An edit without a strength is tried once. The last one stays in
-    place."""
-    policy, text = task.policy, measure.ordinary("validation")
-    ordinary: dict[float, OrdinaryScores] = {}
+        def measured(factor: float, rate: float) -> Candidate:
+            texts_of = task.policy.texts_of(goal)
+            candidate = measure.candidate("validation", texts_of, factor, rate, ordinary=known.get(rate))
+            return evolve(candidate, damping=damping)
 
-    def measured(factor: float, rate: float) -> Candidate:
-        candidate = measure.candidate(
-            "validation", policy.texts_of(goal), factor, rate, ordinary=ordinary.get(rate)
+        self.known = known
+        super().__init__(
+            edit, unedited, measured, lambda candidate: task.policy.score(goal, candidate, unedited)
         )
-        return evolve(candidate, damping=damping)
 
-    trials = Trials(edit, unedited, measured, lambda candidate: policy.score(goal, candidate, unedited))
-    if rates:
-        grid(trials, rates)
-    elif not edit.relative_length:
-        trials.measure(1.0)
-    elif isinstance(policy, HasBudget) and text is not None:
+    def fill_budget(self, *, some: bool, start: float = 0.0) -> None:
+        """Measures the largest rate within the policy's budget, by some of the ordinary text or by all of
+        it."""
+        policy, texts = self.task.policy, self.texts
+        assert isinstance(policy, HasBudget)
+        assert texts
 
         def spent(rate: float) -> float:
-            edit.apply(rate)
-            ordinary[rate] = text(task.gradients.model)
-            return policy.spent(ordinary[rate])
+            self.edit.apply(rate)
+            self.known[rate] = texts(self.task.gradients.model, some=some)
+            return policy.spent(self.known[rate])
 
-        within_budget(trials, spent)
-    else:
-        bracket(trials, evaluations)
-    return trials
+        within_budget(self, spent, start)

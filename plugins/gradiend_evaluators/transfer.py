@@ -39,6 +39,7 @@ from gradiend_core.api import (
     word_pairs,
 )
 from gradiend_evaluators import TransferSettings
+from gradiend_evaluators.findings import of_transfer
 from gradiend_evaluators.related import ENOUGH, WordPairs, control_words, in_texts
 from gradiend_evaluators.uncertainty import LEVEL, mean_interval, sign_flip_p_value
 
@@ -139,7 +140,9 @@ class TransferEvaluator:
                 " more texts or more words (data.related) may help"
             )
         report = Report("transfer", metrics, {"words": Table.of(WordPairRow, rows)}, tuple(warnings))
-        return evolve(report, lines=tuple(_lines(report)))
+        has = _shown_to_have(report)
+        finding = of_transfer(task, report, has=has)
+        return evolve(report, lines=tuple(_lines(report, has=has)), findings=(finding,))
 
     def _measured(self, task: EvaluationTask, pairs: WordPairs, most: int | None = None) -> Transfer:
         """The feature and at most so many random directions, on some pairs."""
@@ -281,9 +284,15 @@ def _nothing(why: str) -> Report:
     return Report("transfer", {}, warnings=(f"whether the model has the feature was not measured: {why}",))
 
 
-def _lines(report: Report) -> list[str]:
+def _shown_to_have(report: Report) -> bool:
+    """Whether chance, and a model with random weights, would do less."""
     p, untrained = report["p_value"], report.get("untrained_p_value")
-    if p is not None and p <= P and (untrained is None or untrained > P):
+    return p is not None and p <= P and (untrained is None or untrained > P)
+
+
+def _lines(report: Report, *, has: bool) -> list[str]:
+    p = report["p_value"]
+    if has:
         verdict = "the model has the feature"
     elif p is not None and p <= P:
         verdict = "not shown: a model with random weights does it too"

@@ -25,6 +25,10 @@ class AdamLearner:
         roles, k = len({self.config.source, self.config.target}), self.config.latent_dim
         return state_vectors(self.config) + roles + (3 * (axes - 1) if k == 1 else 0)
 
+    def feature_vectors(self) -> int:
+        """Encoder, decoder, and its bias."""
+        return 3
+
     def state_vectors(self) -> int:
         """Of the state on disk that an interrupted run resumes from."""
         return state_vectors(self.config)

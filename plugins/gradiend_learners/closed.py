@@ -29,9 +29,13 @@ class MeanDifferenceLearner:
         self.config = config
 
     def vectors(self, axes: int) -> int:
-        """Two means of each role, of which encoder, decoder and bias are made; and what other axes have left.
-        The directions that are compared are gone by then."""
-        return 2 * len({self.config.source, self.config.target}) + 3 * axes
+        """Two means of each role, in place of which decoder and bias are put, and the directions that are
+        compared; and what other axes have left."""
+        return 3 * len({self.config.source, self.config.target}) + self.feature_vectors() * (axes - 1)
+
+    def feature_vectors(self) -> int:
+        """Decoder and its bias, and the encoder where it is not the decoder."""
+        return 2 if self.config.source == self.config.target else 3
 
     def texts(self, train: int, validation: int) -> int:
         """How many texts it reads at most."""
@@ -44,7 +48,8 @@ class MeanDifferenceLearner:
             different = list(dict.fromkeys(roles))  # the means of one role are the same
             means, rows = agreeing_means(task, axis, different, self.config.agreement)
             some = evolve(task, validation=validation_of(task, (axis,), self.config.validation_pairs))
-            features.append(assembled(some, axis, means[0, 0] - means[0, 1], means[-1], roles, rows))
+            encoder = None if len(different) == 1 else means[0, 0] - means[0, 1]
+            features.append(assembled(some, axis, encoder, means[-1], roles, rows))
         return tuple(features)
 
 
@@ -64,6 +69,10 @@ class RidgeLearner:
         """The direction of an iteration and the encoder, or the encoder, two means, the decoder and its bias;
         and other axes."""
         return 3 + 3 * axes
+
+    def feature_vectors(self) -> int:
+        """Encoder, decoder, and its bias."""
+        return 3
 
     def texts(self, train: int, validation: int) -> int:
         """How many texts it reads at most: two products in each iteration, and the class means."""

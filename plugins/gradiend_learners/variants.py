@@ -65,6 +65,10 @@ class ShuffledLearner:
         """Those of the other learner."""
         return self.learner.vectors(axes)
 
+    def feature_vectors(self) -> int:
+        """Those of the other learner."""
+        return self.learner.feature_vectors()
+
     def texts(self, train: int, validation: int) -> int:
         """Those of the other learner."""
         return self.learner.texts(train, validation)

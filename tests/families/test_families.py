@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers as hf
 
+import gradiend_core as gd
 from gradiend_core import Session, export
 from gradiend_core.errors import ModelError
 from gradiend_core.gradients.examples import subset
@@ -65,6 +66,14 @@ def _model_class(folder) -> str:
     return hf.AutoConfig.from_pretrained(folder).architectures[0]
 
 
+def expect_shares(run: Session, *, by_token_at_all: bool) -> None:
+    """The shares of tokens and layers add up to the encoding."""
+    texts = subset(run.examples["test"], range(4)).pairs
+    for one, encoding in zip(gd.explain(run, texts), gd.encode(run, texts).column("encoding"), strict=True):
+        assert one.encoding == pytest.approx(encoding, abs=1e-5)
+        assert (one.tokens[-1] != "") == by_token_at_all, one.tokens
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_learns_reads_and_is_rewritten(name, folders, tmp_path):
     run = session(folders(name))
@@ -77,6 +86,7 @@ def test_a_family_learns_reads_and_is_rewritten(name, folders, tmp_path):
         assert max(errors.values()) < 1e-4, (role, errors)
     coverage = run.gradients.coverage(some)
     assert bool(coverage.others) == bool(FAMILIES[name].whole), (coverage.problem, coverage.others)
+    expect_shares(run, by_token_at_all=not FAMILIES[name].whole)
     encoder, decoder = run.reports["encoder"], run.reports["decoder"]
     assert encoder["test.correlation"] > 0.2, "random weights, but words differ"
     changes = [

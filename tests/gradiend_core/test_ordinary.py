@@ -45,7 +45,17 @@ def test_without_words_all_of_it_is_outside():
     inside, split, outside = divergence(base, edited, torch.tensor([], dtype=torch.long))
     assert not inside.any()
     assert not split.any()
-    torch.testing.assert_close(outside, (base.exp() * (base - edited)).sum(1))
+    torch.testing.assert_close(outside, (base.exp() * (base - edited)).sum(1).double())
+
+
+def test_where_the_words_have_all_of_the_probability_a_divergence_stays_a_number():
+    logits = torch.zeros(2, 1, 50)
+    logits[0, 0, 3], logits[1, 0, 3] = 40.0, 3.0  # by float32 the others have nothing of it
+    base, edited = logits.log_softmax(-1)
+    parts = divergence(base, edited, torch.tensor([3, 4]))
+    whole = float((base.double().exp() * (base.double() - edited.double())).sum())
+    assert float(sum(parts)) == pytest.approx(whole, rel=1e-4)
+    assert all(bool(part.isfinite().all()) for part in parts)
 
 
 def test_a_bound_holds_for_other_text_nine_times_in_ten():

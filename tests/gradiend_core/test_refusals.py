@@ -59,7 +59,7 @@ def test_a_search_that_nothing_ends_tries_all_and_an_edit_of_nothing_none():
 
 def test_a_feature_without_weights(tmp_path):
     content = {"scope": [], "scope_fingerprint": ParameterScope(()).fingerprint()}
-    save_artefact(tmp_path, "feature", 3, content, {"encoder": torch.ones(1)})
+    save_artefact(tmp_path, "feature", 4, content, {"encoder": torch.ones(1)})
     with pytest.raises(StorageError, match="the scope has no parameter, or one twice"):
         load_feature(tmp_path)
 

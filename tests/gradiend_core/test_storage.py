@@ -87,8 +87,8 @@ def some_feature() -> LearnedFeature:
         ("feature.json", lambda old: old[:50], "no valid feature"),
         (
             "feature.json",
-            lambda old: old.replace(b'"schema": 3', b'"schema": 99'),
-            "schema 99, this version reads 3",
+            lambda old: old.replace(b'"schema": 4', b'"schema": 99'),
+            "schema 99, this version reads 4",
         ),
         (
             "feature.json",

@@ -125,11 +125,12 @@ def test_calibration_reaches_its_mean_code_and_leaves_the_decoder():
         projected = torch.tensor([1.0, 1.2, 0.8, -1.1, -0.9, -1.0]) * scale
         labels = projected.sign()
         small = attrs.evolve(feature, encoder_bias=0.0)
-        ratio = calibrated(small, projected, labels).encoder / small.encoder
-        codes = (projected * ratio[0]).tanh()
+        result = calibrated(small, projected, labels)
+        assert torch.equal(result.encoder, small.encoder), "only the scale is touched"
+        codes = result.encode(projected)
         assert float((codes * labels).mean()) == pytest.approx(0.95, abs=0.02)
     same = calibrated(feature, torch.ones(4), torch.tensor([1.0, 1.0, -1.0, -1.0]))
-    assert torch.equal(same.encoder, feature.encoder), "classes that coincide leave nothing to calibrate"
+    assert same.encoder_scale == feature.encoder_scale, "classes that coincide leave nothing to calibrate"
 
 
 @pytest.mark.parametrize("calibrate", [True, False])
@@ -194,6 +195,7 @@ def test_each_setting_changes_the_result(change):
     same = (
         torch.equal(one.encoder, two.encoder)
         and torch.equal(one.decoder, two.decoder)
+        and one.encoder_scale == two.encoder_scale
         and one.training == two.training
     )
     assert not same

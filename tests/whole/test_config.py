@@ -84,5 +84,5 @@ def test_tables_of_the_core_may_be_settings():
     run = Session("english-pronouns", seeds=SeedSettings(at_most=3), store={"limit_gib": 2})
     assert run.config.seeds == SeedSettings(at_most=3)
     assert run.config.store == StoreSettings(limit_gib=2)
-    with pytest.raises(ConfigError, match="seeds must be a table, not StoreSettings"):
+    with pytest.raises(ConfigError, match=r"seeds must be a table, such as .*, not StoreSettings"):
         Session("english-pronouns", seeds=StoreSettings())

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+import gradiend_core as gd
 from gradiend_core import FinishedRun, Session, compare_runs, evaluate_run, load_run, save_run
 from gradiend_core.errors import ConfigError
 from gradiend_core.roles.kinds import EVALUATOR
@@ -129,7 +130,10 @@ def test_inner_time_is_not_counted_twice(monkeypatch):
         ({"learner": {"kind": "adam", "cooldown": 0.5}}, "'cooldown' is called 'decay_start' now at learner"),
         ({"rewrite": {"part": "bias"}}, "'part' is called 'direction' now at rewrite"),
         ({"lerner": {}}, "unknown key 'lerner'; did you mean 'learner'"),
-        ({"learner": "adam"}, r"learner must be a table such as \{\"kind\": 'adam'\}, not 'adam'"),
+        ({"learner": 3}, r"learner must be a table, such as \{\"kind\": …\}, not 3"),
+        ({"lerner": "adam"}, "unknown keyword 'lerner'; did you mean 'learner'"),
+        ({"evaluators": 3}, r"evaluators must be a table, such as \{\"kinds\": \[…\]\}, not 3"),
+        ({"seeds": 3}, r"seeds must be a table, such as \{\"at_most\": 1\}, not 3"),
         (
             {"learner": {"kind": "adam", "max_steps": 0}},
             r"'max_steps' must be >= 1: 0 at learner \(steps at most; learning stops earlier",
@@ -153,3 +157,37 @@ def test_a_report_of_nothing_to_compare_says_what_is_needed(run):
         compare_runs([run])
     with pytest.raises(ConfigError, match="evaluators are a list of names"):
         evaluate_run("anywhere", "stability")
+
+
+def test_names_stand_for_tables():
+    run = gd.Session(
+        "english-pronouns", classes="3SG,3PL", learner="ridge", evaluators=["encoder"], visualizers="transfer"
+    )
+    assert run.config.learner.kind == "ridge"
+    assert [choice.kind for choice in run.config.evaluators] == ["encoder"]
+    assert [choice.kind for choice in run.config.visualizers] == ["transfer"]
+    assert run.config.paradigm.config.classes == ("3SG", "3PL")
+    assert gd.Session("english-pronouns", settings="seeds.at_most=2").config.seeds.at_most == 2
+
+
+def test_a_notebook_shows_what_there_is(quick):
+    new = gd.Session("english-pronouns")
+    assert repr(new) == "<Session english-pronouns in tiny-mlm, not learned yet>"
+    assert "run.reports evaluates it" in new._repr_html_()
+    report = quick.reports["encoder"]
+    shown = quick._repr_html_()
+    assert repr(quick) == "<Session english-pronouns in tiny-mlm, evaluated>"
+    assert "The model tells 3SG (he, she, it) from 3PL (they)" in shown
+    assert report.lines[0][:9] in shown
+    assert repr(report).startswith("<Report encoder with")
+    assert "train.correlation" in report._repr_html_()
+    table = report.tables["encodings"]
+    assert list(table.to_frame().columns) == list(table.columns)
+    assert len(table.to_frame()) == len(table.rows)
+    assert f"and {len(table.rows) - 20:,} more rows" in table._repr_html_()
+    assert repr(quick.feature).startswith("<LearnedFeature 3SG against 3PL, ")
+    assert "3SG (+1) against 3PL (−1)" in quick.feature._repr_html_()
+    assert "3SG (he, she, it)" in quick.data._repr_html_()
+    assert "feature factor -1" in repr(quick.update("3SG", 0.01))
+    with pytest.raises(ConfigError, match="did you mean 'test.correlation'"):
+        report["test.corelation"]

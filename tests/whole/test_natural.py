@@ -103,7 +103,7 @@ def test_the_natural_gradient_is_the_direction_divided_by_the_curvature(quick):
     feature = quick.feature
     assert feature.curvature is not None
     assert feature.curvature.min() >= 0
-    relative = feature.curvature / feature.curvature.mean()
+    relative = feature.curvature.float() / feature.curvature.float().mean()
     direction = feature.decode(-1.0)
     update = feature.update("3SG", 0.1, damping=0.3)
     torch.testing.assert_close(update.direction, direction / (relative + 0.3))

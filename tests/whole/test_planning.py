@@ -38,7 +38,7 @@ def test_a_plan_counts_what_a_learner_holds():
     assert (
         needs(plan, "learning")["vectors"] == 4 * 14 * plan.columns
     )  # 3 weights, 6 moments, 3 best, 2 gradients
-    assert needs(planned(learner={"kind": "mean-difference"}), "learning")["vectors"] == 4 * 5 * plan.columns
+    assert needs(planned(learner={"kind": "mean-difference"}), "learning")["vectors"] == 4 * 3 * plan.columns
     of_another = planned(learner={"kind": "shuffled", "of": "ridge"})
     assert needs(of_another, "learning")["vectors"] == 4 * 6 * plan.columns
     assert (

@@ -146,7 +146,7 @@ def test_a_run_tells_its_observers_what_happens_in_order(tmp_path):
     save_run(run, tmp_path / "out")
     steps, evaluated, rewritten = (
         ["gradiend_" + name] * n
-        for name, n in (("step_finished", 3), ("evaluated", 6), ("model_rewritten", 2))
+        for name, n in (("step_finished", 3), ("evaluated", 7), ("model_rewritten", 2))
     )
     names = [name for name, _ in heard]
     assert names == [

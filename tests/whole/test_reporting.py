@@ -175,6 +175,8 @@ def test_it_works_in_a_browser(browser, report, width):
     def made() -> list[str]:
         return [cell.text for cell in box.find_elements(By.CSS_SELECTOR, "[data-made]")]
 
+    assert said.text.startswith("strength 1:"), "the edit that was chosen is shown first"
+    slider.send_keys(Keys.HOME)
     before = said.text, marker.get_attribute("transform"), made()
     assert before[0].startswith("strength 0:")
     slider.send_keys(Keys.END)

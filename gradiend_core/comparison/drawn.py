@@ -1,0 +1,134 @@
+"""Explanations as pages and terminals show them: tokens, and layers × tokens, coloured by their shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gradiend_core.comparison.explanation import Explanation
+
+#: the colours of what pulls toward the first and the second class
+FIRST, SECOND = (33, 102, 172), (230, 97, 1)
+#: locations that are listed, and tokens that a terminal has room for
+LISTED, ROOM = 6, 24
+
+
+@frozen
+class Cell:
+    """A share: its token, its colour, and what is said where one points at it."""
+
+    text: str
+    colour: str
+    title: str
+
+
+def layer_name(layer: int | None) -> str:
+    return "outside" if layer is None else str(layer)
+
+
+def reading(one: Explanation) -> str:
+    """What was read, in words."""
+    first, second = one.classes
+    side = first if one.encoding > 0 else second
+    return f"{one.feature}: nearer to {side}, in “{one.text}”"
+
+
+def explanation_html(one: Explanation) -> str:
+    """An explanation as a piece of a page that needs no script and no style sheet."""
+    from jinja2 import Environment, PackageLoader
+
+    of_layers = one.of_layers
+    largest_token = max((abs(value) for value in one.of_tokens), default=0.0)
+    largest_cell = max((abs(value) for row in of_layers.values() for value in row), default=0.0)
+    template = Environment(loader=PackageLoader("gradiend_core.comparison"), autoescape=True).get_template(
+        "explanation.html"
+    )
+    return template.render(
+        encoding=one.encoding,
+        reading=reading(one),
+        tokens=list(cells(one.tokens, one.of_tokens, largest_token)),
+        layers=[
+            {"name": layer_name(layer), "cells": list(cells(one.tokens, row, largest_cell))}
+            for layer, row in of_layers.items()
+        ],
+        first=one.classes[0],
+        second=one.classes[1],
+        total=float(one.shares.sum()) + one.bias,
+    )
+
+
+def explanation_shown(one: Explanation, *, coloured: bool) -> Iterator[RenderableType]:
+    """The same for a terminal, in colours or, where there are none, in numbers."""
+    from rich.text import Text
+
+    first, second = one.classes
+    yield Text(f"{one.encoding:+.3f}  {reading(one)}")
+    values = one.of_tokens
+    if coloured:
+        yield _coloured(one.tokens, values)
+        yield _map(one)
+        yield Text(f"blue pulls toward {first}, orange toward {second}")
+    strongest = sorted(range(len(values)), key=lambda number: -abs(values[number]))[: 2 * LISTED]
+    tokens = [f"{one.tokens[number].strip() or '(all tokens)'} {values[number]:+.3f}" for number in strongest]
+    yield Text(f"tokens    {', '.join(tokens)}")
+    sums = one.shares.sum(1).tolist()
+    where = sorted(range(len(sums)), key=lambda number: -abs(sums[number]))[:LISTED]
+    named = [
+        f"{one.locations[number].component} {layer_name(one.locations[number].layer)} {sums[number]:+.3f}"
+        for number in where
+    ]
+    yield Text(f"layers    {', '.join(named)}")
+    components = ", ".join(f"{name} {value:+.3f}" for name, value in one.of_components.items())
+    yield Text(f"sum       {components}; with the bias {sum(sums) + one.bias:+.3f}, of which tanh")
+
+
+def cells(tokens: Sequence[str], values: Sequence[float], largest: float) -> Iterator[Cell]:
+    """Tokens, each with the colour of its share, as strong as that is beside the largest one."""
+    for token, value in zip(tokens, values, strict=True):
+        red, green, blue = FIRST if value > 0 else SECOND
+        strength = abs(value) / largest if largest else 0.0
+        colour = f"rgba({red}, {green}, {blue}, {0.75 * strength:.3f})"
+        yield Cell(token or "(all tokens)", colour, f"{token.strip() or 'all tokens'}: {value:+.4f}")
+
+
+def _coloured(tokens: Sequence[str], values: Sequence[float]) -> RenderableType:
+    from rich.text import Text
+
+    largest = max(map(abs, values), default=0.0)
+    text = Text()
+    for token, value in zip(tokens, values, strict=True):
+        text.append(token.replace("\n", " "), style=_style(value, largest))
+    return text
+
+
+def _map(one: Explanation) -> RenderableType:
+    """Layers × tokens in blocks of two columns; of a long text the tokens with the largest shares."""
+    from rich.text import Text
+
+    totals = one.of_tokens
+    strongest = sorted(range(len(totals)), key=lambda number: -abs(totals[number]))[:ROOM]
+    shown, of_layers = sorted(strongest), one.of_layers
+    largest = max((abs(row[number]) for row in of_layers.values() for number in shown), default=0.0)
+    text = Text()
+    for layer, row in of_layers.items():
+        text.append(f"{layer_name(layer):>8} ")
+        for number in shown:
+            text.append("  ", style=_style(row[number], largest))
+        text.append("\n")
+    initials = "".join(f"{one.tokens[number].strip()[:2]:<2}" for number in shown)
+    text.append(f"{'':>8} {initials}")
+    return text
+
+
+def _style(value: float, largest: float) -> str:
+    """A background between white and the colour of a class, with black or white letters on it."""
+    strength = abs(value) / largest if largest else 0.0
+    if strength < 0.02:
+        return ""
+    mixed = [round(255 + strength * (tone - 255)) for tone in (FIRST if value > 0 else SECOND)]
+    return f"{'white' if sum(mixed) < 380 else 'black'} on rgb({mixed[0]},{mixed[1]},{mixed[2]})"

@@ -1,0 +1,133 @@
+"""Where in a text, and where in the model, an encoder reads what it reads.
+
+An encoding is tanh of a sum over the weights in scope, and the gradient of each weight is a sum over tokens.
+So the sum before tanh is one over layers, components and tokens, and each share of it is known exactly: no
+share is estimated, and together they are what the encoder reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from attrs import field, frozen
+
+from gradiend_core.comparison.drawn import explanation_html
+from gradiend_core.comparison.where import Location, locations
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.pair import MinimalPair
+from gradiend_core.roles.gradients import ModelGradients
+from gradiend_core.roles.source import Examples
+
+#: stands for all tokens, where weights cannot be told by token
+NOWHERE = ""
+
+
+@frozen(eq=False)
+class Explanation:
+    """One text as a feature reads it: the encoding, tanh of `bias` plus the sum of all shares. `shares` has a
+    row for each location and a column for each token, [locations, tokens]; where weights of the model cannot
+    be told by token, the last token is "" and stands for all."""
+
+    feature: str
+    classes: tuple[str, str]
+    text: str
+    encoding: float
+    bias: float
+    tokens: tuple[str, ...]
+    #: positions among the tokens from which fillers are predicted
+    slots: tuple[int, ...]
+    locations: tuple[Location, ...]
+    shares: torch.Tensor = field(repr=False)
+
+    @property
+    def of_tokens(self) -> list[float]:
+        """The share of each token through all weights."""
+        return self.shares.sum(0).tolist()
+
+    @property
+    def at_slot(self) -> float | None:
+        """The part of all shares, each without its sign, that is at the slot; None where it is not known."""
+        values = [abs(value) for value in self.of_tokens]
+        return sum(values[slot] for slot in self.slots) / (sum(values) or 1.0) if self.slots else None
+
+    @property
+    def of_layers(self) -> dict[int | None, list[float]]:
+        """The share of each token through each layer; None is what is in no layer, as embeddings are."""
+        layers: dict[int | None, torch.Tensor] = {}
+        for location, row in zip(self.locations, self.shares, strict=True):
+            layers[location.layer] = layers.get(location.layer, 0) + row
+        return {layer: row.tolist() for layer, row in layers.items()}
+
+    @property
+    def of_components(self) -> dict[str, float]:
+        """The share of each kind of component, of all layers and tokens."""
+        components: dict[str, float] = {}
+        for location, row in zip(self.locations, self.shares.sum(1).tolist(), strict=True):
+            components[location.component] = components.get(location.component, 0.0) + row
+        return components
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON takes them."""
+        return {
+            "feature": self.feature,
+            "classes": list(self.classes),
+            "text": self.text,
+            "encoding": self.encoding,
+            "bias": self.bias,
+            "tokens": list(self.tokens),
+            "slots": list(self.slots),
+            "shares": [
+                {"layer": location.layer, "component": location.component, "of_tokens": values}
+                for location, values in zip(self.locations, self.shares.tolist(), strict=True)
+            ],
+        }
+
+    def _repr_html_(self) -> str:
+        return explanation_html(self)
+
+
+def explanations(
+    feature: LearnedFeature, gradients: ModelGradients, examples: Examples, tokenizer: Any
+) -> list[Explanation]:
+    """For each example where the feature reads what it reads. `gradients` are over its scope."""
+    where = locations(feature.scope, gradients.model)
+    numbers: dict[Location, list[int]] = {}
+    for number, parameter in enumerate(feature.scope.slices):
+        numbers.setdefault(where[parameter.name], []).append(number)
+    order = sorted(numbers, key=lambda at: (-1 if at.layer is None else at.layer, at.component))
+    result = []
+    of_examples = gradients.by_token(examples, feature.encoder, feature.source)
+    for pair, products in zip(examples.pairs, of_examples, strict=True):
+        values = feature.encoder_scale * products.values.double()
+        tokens = [*_shown(tokenizer, products.ids), NOWHERE]
+        if not values[:, -1].any():
+            values, tokens = values[:, :-1], tokens[:-1]
+        result.append(
+            Explanation(
+                " against ".join(feature.classes),
+                feature.classes,
+                written(pair),
+                float((values.sum() + feature.encoder_bias).tanh()),
+                feature.encoder_bias,
+                tuple(tokens),
+                products.slots,
+                tuple(order),
+                torch.stack([values[numbers[location]].sum(0) for location in order]),
+            )
+        )
+    return result
+
+
+def written(pair: MinimalPair) -> str:
+    """The text with its fillers in brackets, the factual one first: "So [he|they] left."."""
+    fillers = pair.factual if pair.alternative == pair.factual else f"{pair.factual}|{pair.alternative}"
+    return f"{pair.left}[{fillers}]{pair.right}"
+
+
+def _shown(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Tokens as a reader knows them, each with the space before it."""
+    if tokenizer is None:
+        return [str(token) for token in ids]
+    return [tokenizer.decode([token]) or str(token) for token in ids]

@@ -1,0 +1,83 @@
+"""Where in texts that a run has not seen, and where in the model, its encoder reads what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from gradiend_core.comparison.explanation import NOWHERE, Explanation, explanations
+from gradiend_core.errors import DataError
+from gradiend_core.finished.encoding import marked, model_of
+from gradiend_core.records.pair import MinimalPair
+from gradiend_core.records.report import Table
+
+if TYPE_CHECKING:
+    from gradiend_core.run.run import Run
+
+
+@frozen
+class Share:
+    """What one token adds to the encoding, before tanh, through the weights of one layer and component."""
+
+    feature: str
+    text: int
+    position: int | None
+    token: str
+    layer: int | None
+    component: str
+    share: float
+
+
+@frozen(eq=False)
+class Explanations(Sequence[Explanation]):
+    """For each feature of a run and each text an explanation."""
+
+    explanations: tuple[Explanation, ...]
+
+    def __len__(self) -> int:
+        return len(self.explanations)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self.explanations[position]
+
+    def table(self) -> Table:
+        """All shares: a row for each feature, text, token, layer and component."""
+        rows = []
+        texts = list(dict.fromkeys(one.text for one in self))
+        for one in self:
+            known = len(one.tokens) - (one.tokens[-1] == NOWHERE)
+            for location, values in zip(one.locations, one.shares.tolist(), strict=True):
+                for position, (token, value) in enumerate(zip(one.tokens, values, strict=True)):
+                    at = position if position < known else None
+                    text = texts.index(one.text)
+                    rows.append(
+                        Share(one.feature, text, at, token, location.layer, location.component, value)
+                    )
+        return Table.of(Share, rows)
+
+    def _repr_html_(self) -> str:
+        return "".join(one._repr_html_() for one in self)
+
+
+def explain(run: Run, texts: Sequence[str | MinimalPair]) -> Explanations:
+    """Where in texts with a marked slot ("The chef was tired, so [he|they] left.") and where in the model
+    each feature of a run reads what it reads: the terms of `encode`, by token, layer and component. Raises
+    DataError for a text without a slot, and for one that the model cannot take."""
+    if isinstance(texts, str):
+        texts = [texts]
+    pairs = [marked(text) if isinstance(text, str) else text for text in texts]
+    examples = model_of(run).prepared(pairs)
+    if examples.drops:
+        drop = examples.drops[0]
+        raise DataError(f"the model cannot take {(drop.examples or ('a text',))[0]!r:.200}: {drop.reason}")
+    return Explanations(
+        tuple(
+            one
+            for feature in run.features
+            for one in explanations(
+                feature, run.gradients_over(feature.scope), examples, run.loaded.tokenizer
+            )
+        )
+    )
