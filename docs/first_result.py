@@ -23,6 +23,7 @@ def encodings(axes: Axes, run: gd.FinishedRun, words: dict[str, str]) -> None:
         ("neutral words", NEUTRAL, [row for row in rows if row["split"] == "neutral"]),
         (words[second], SECOND, [row for row in rows if row["split"] == "test" and row["class"] == second]),
     ]
+    groups = [group for group in groups if group[2]]
     drawn = np.random.default_rng(0)
     for position, (_, colour, of_group) in enumerate(groups):
         values = [row["encoding"] for row in of_group]

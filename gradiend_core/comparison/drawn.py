@@ -84,7 +84,11 @@ def explanation_shown(one: Explanation, *, coloured: bool) -> Iterator[Renderabl
     ]
     yield Text(f"layers    {', '.join(named)}")
     components = ", ".join(f"{name} {value:+.3f}" for name, value in one.of_components.items())
-    yield Text(f"sum       {components}; with the bias {sum(sums) + one.bias:+.3f}, of which tanh")
+    bias = f", bias {one.bias:+.3f}" if one.bias else ""
+    total = sum(sums) + one.bias
+    yield Text(
+        f"sum       {components}{bias}: together {total:+.3f}, and tanh of that is {one.encoding:+.3f}"
+    )
 
 
 def cells(tokens: Sequence[str], values: Sequence[float], largest: float) -> Iterator[Cell]:

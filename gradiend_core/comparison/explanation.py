@@ -22,6 +22,8 @@ from gradiend_core.roles.source import Examples
 
 #: stands for all tokens, where weights cannot be told by token
 NOWHERE = ""
+#: what word pieces inside a word begin with, and what other pieces after a space begin with
+CONTINUED, SPACES = "##", ("▁", "Ġ", " ")
 
 
 @frozen(eq=False)
@@ -127,7 +129,20 @@ def written(pair: MinimalPair) -> str:
 
 
 def _shown(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """Tokens as a reader knows them, each with the space before it."""
+    """Tokens as a reader knows them, each with the space before it: pieces say in one of three ways whether
+    there is one, and decoding a piece alone loses two of them."""
     if tokenizer is None:
         return [str(token) for token in ids]
-    return [tokenizer.decode([token]) or str(token) for token in ids]
+    pieces = tokenizer.convert_ids_to_tokens(list(ids))
+    word_pieces = any(token.startswith(CONTINUED) for token in tokenizer.get_vocab())
+    shown: list[str] = []
+    for token, piece in zip(ids, pieces, strict=True):
+        text = tokenizer.decode([token]) or str(piece)
+        if word_pieces:
+            begins = not str(piece).startswith(CONTINUED)
+            text = text.removeprefix(CONTINUED)
+        else:
+            begins = str(piece).startswith(SPACES)
+            text = text.removeprefix(" ")
+        shown.append(f" {text}" if begins and shown else text)
+    return shown

@@ -118,6 +118,15 @@ class FeatureView:
         return self.run.features[self.axis]
 
     @property
+    def model(self) -> str:
+        """The model's name, of a folder the last part."""
+        return Path(self.run.config.general.model.rstrip("/")).name
+
+    def has_neutral(self) -> bool:
+        """Whether neutral text was encoded. Gradients of differences are nothing there."""
+        return any(row["split"] == "neutral" for row in self.encodings())
+
+    @property
     def run_file(self) -> str:
         return (self.run.folder / MARKER).read_text(encoding="utf-8")
 

@@ -28,19 +28,18 @@ class TextRow:
 def of_transfer(task: EvaluationTask, report: Report, *, has: bool) -> str:
     """Whether the model tells the classes apart in words that it was not learned from."""
     first, second = (task.data.described(name) for name in task.feature.classes)
-    value, chance = shown(report["correlation"], ".2f"), shown(report.get("random_mean"), ".2f")
-    compared = f"random directions {chance}"
+    rows = [row for row in report.tables["words"].records() if row["kind"] == "related"]
+    words = " and ".join(f"{row['first']}/{row['second']}" for row in rows[:2])
+    compared = (
+        f"correlation {shown(report['correlation'], '.2f')}, random directions"
+        f" {shown(report.get('random_mean'), '.2f')}"
+    )
     if report.get("untrained_correlation") is not None:
         compared += f", an untrained copy of the model {shown(report['untrained_correlation'], '.2f')}"
+    elsewhere = f"in words that the feature was not learned from, such as {words} ({compared})"
     if has:
-        return (
-            f"The model tells {first} from {second}, also in words that nothing was learned from: there,"
-            f" encodings correlate with the classes by {value} ({compared})."
-        )
-    return (
-        f"It is not shown that the model tells {first} from {second} by more than these words: in words that"
-        f" nothing was learned from, encodings correlate with the classes by {value} ({compared})."
-    )
+        return f"The model tells {first} from {second}, also {elsewhere}."
+    return f"It is not shown that the model tells {first} from {second} {elsewhere}."
 
 
 def of_edit(task: EvaluationTask, outcome: Outcome, edit: ChosenEdit, texts: list[TextRow]) -> Iterator[str]:

@@ -19,6 +19,8 @@ class Convergence:
     def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Figure | None:
         if not feature.training:
             return None
+        if feature.training[-1].pairs:
+            return _agreement(feature)
         figure, (loss, validation) = new_figure(
             2, f"Learning {feature.classes[0]} (+1) against {feature.classes[1]} (−1)"
         )
@@ -53,6 +55,23 @@ class Convergence:
         )
         validation.legend(fontsize=8, frameon=False, loc="center")
         return figure
+
+
+def _agreement(feature: LearnedFeature) -> Figure | None:
+    """Of class means: how far the directions of two halves of the pairs agree. The last row is that of the
+    feature itself; where all pairs were read at once, there is nothing to draw."""
+    rows = feature.training[:-1]
+    if not rows:
+        return None
+    figure, (axes,) = new_figure(
+        1, f"Learning {feature.classes[0]} (+1) against {feature.classes[1]} (−1): do more pairs change it?"
+    )
+    axes.plot([row.pairs for row in rows], [1 - row.loss for row in rows], color=ACCENT, marker="o")
+    axes.set(
+        xlabel="pairs read", ylabel="cosine between the directions\nof two halves of them", ylim=(0, 1.02)
+    )
+    axes.set_xticks([row.pairs for row in rows])
+    return figure
 
 
 def _validated(feature: LearnedFeature, name: str) -> tuple[list[int], list[float]]:
