@@ -50,6 +50,9 @@ def run(
     ] = [],
     seed: Annotated[int | None, typer.Option(help="Random seed.  [default: 0]")] = None,
     overwrite: Overwrite = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Leave with exit status 3 if the learning did not converge.")
+    ] = False,
     disable_plugin: Disabled = [],
 ) -> None:
     """Text to pairs to a learned feature, its evaluation, figures and rewritten models. Processes that
@@ -94,6 +97,15 @@ def run(
             )
         elif first:
             print("\n".join(summary(session, folder)))
+        if strict and not session.converged:
+            count, threshold = session.config.seeds.convergent, session.config.seeds.threshold
+            if first:
+                print(
+                    f"error: fewer than {count} random seeds reached a validation correlation of"
+                    f" {threshold:g} (seeds.convergent, seeds.threshold)",
+                    file=sys.stderr,
+                )
+            raise typer.Exit(3)
 
 
 def plan(

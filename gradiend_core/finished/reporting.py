@@ -173,7 +173,7 @@ class FeatureView:
         return [("texts read", funnel.read), ("with a target word", funnel.matched), *kept]
 
     def encodings(self) -> list[dict[str, Any]]:
-        """Of test pairs and neutral slots."""
+        """The encodings of test pairs and neutral slots."""
         rows = self._rows(Trait.READS_ENCODINGS, "encodings")
         return [row for row in rows if row["split"] in ("test", "neutral")]
 

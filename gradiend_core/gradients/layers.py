@@ -137,8 +137,8 @@ class LinearLayer(Layer):
             self._add_squares(*self.factors(inputs, delta), total)
 
     def factors(self, inputs: Sequence[Tensor], delta: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the weight's gradients, in the order of its axes: an example's is leftᵀ @ right, from
-        [examples, tokens, rows] and [examples, tokens, columns]."""
+        """The two factors of the weight's gradients, in the order of its axes: an example's gradient is
+        leftᵀ @ right, from [examples, tokens, rows] and [examples, tokens, columns]."""
         return self._sides(_tokens(inputs[0]), _tokens(delta))
 
     def add_turned_squares(

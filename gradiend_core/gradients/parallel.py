@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def number() -> int:
-    """Of this process, from 0."""
+    """The number of this process, from 0."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 

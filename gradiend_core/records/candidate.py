@@ -104,12 +104,12 @@ class OrdinaryScores:
 
     @property
     def perplexity(self) -> float:
-        """Of all tokens, by the edited model."""
+        """The perplexity of all tokens by the edited model."""
         return exp(self._mean(self.surprisals))
 
     @property
     def base_perplexity(self) -> float:
-        """Of all tokens, by the unedited model."""
+        """The perplexity of all tokens by the unedited model."""
         return exp(self._mean(self.base_surprisals))
 
     @property

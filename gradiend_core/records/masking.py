@@ -13,7 +13,7 @@ class MaskingSettings:
 
     max_tokens: int = setting(
         128,
-        "Tokens of a text that the model is given; text far from the slot is cut.",
+        "Maximum number of tokens that the model is given; text far from the slot is cut.",
         validator=validators.ge(8),
     )
     mask_share: float = setting(
@@ -23,6 +23,7 @@ class MaskingSettings:
     )
     min_masked: int = setting(
         2000,
-        "Hidden tokens that a score rests on at least; other tokens are hidden in turn until then.",
+        "Minimum number of hidden tokens that a score is computed from; texts are used again, with other"
+        " tokens hidden, until there are as many.",
         validator=validators.ge(1),
     )

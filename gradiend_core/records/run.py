@@ -46,17 +46,23 @@ class DataSettings:
     encoding: str = setting("utf-8", "The encoding of text and CSV files.")
     subset: str = setting("", "The configuration of a hub data set.")
     streaming: bool = setting(False, "Whether a hub data set is streamed instead of downloaded.")
-    max_texts: int = setting(0, "Texts after which reading stops.", validator=ge(0))
+    max_texts: int = setting(0, "Maximum number of texts that are read; 0: all.", validator=ge(0))
     sentences: str = setting(
         "", 'The language code, such as "en", by which texts are split into sentences; empty: not split.'
     )
-    context: int = setting(0, "Sentences before and after the one with the slot that stay.", validator=ge(0))
-    unescape_html: bool = setting(False, "Whether &#39; and the like in texts are read as the characters.")
+    context: int = setting(
+        0, "Number of sentences that are kept before and after the one with the slot.", validator=ge(0)
+    )
+    unescape_html: bool = setting(
+        False, "Whether HTML entities such as &#39; are replaced by the characters that they stand for."
+    )
     tagger: str = setting("", "A spaCy model that tags texts; empty: none.")
-    min_left_words: int = setting(0, "Words that must stand before a slot.", validator=ge(0))
-    max_words: int = setting(0, "Words after which a text is too long and dropped.", validator=ge(0))
-    max_per_class: int = setting(1000, "Pairs of each class that are kept.", validator=ge(0))
-    max_neutral: int = setting(500, "Neutral texts that are kept.", validator=ge(0))
+    min_left_words: int = setting(0, "Minimum number of words before a slot.", validator=ge(0))
+    max_words: int = setting(
+        0, "Maximum number of words of a text; a longer one is dropped; 0: no limit.", validator=ge(0)
+    )
+    max_per_class: int = setting(1000, "Maximum number of pairs of each class.", validator=ge(0))
+    max_neutral: int = setting(500, "Maximum number of neutral texts.", validator=ge(0))
     balance: str = setting(
         "off",
         'How the words of a class share its pairs: "off" draws from all pairs, "try" evens the words out as'
@@ -85,7 +91,9 @@ class DataSettings:
 class GradientSettings:
     """How gradients are computed."""
 
-    device: str = setting("auto", '"auto", "cpu", "cuda", "cuda:1", or "sharded" over all devices.')
+    device: str = setting(
+        "auto", 'The device: "auto", "cpu", "cuda", "cuda:1", or "sharded" over all devices.'
+    )
     dtype: str = setting(
         "float32",
         'The type of the model\'s weights; "auto" is what its config says. Sums are float32 in any case.',
@@ -98,14 +106,16 @@ class GradientSettings:
         " for large models where the hardware has it. Probabilities and scores are float32 in any case.",
         validator=in_(("auto", "float32", "bfloat16")),
     )
-    memory_gib: float = setting(0.25, "GiB that a batch may keep for its backward pass.", validator=gt(0))
+    memory_gib: float = setting(
+        0.25, "Memory that a batch may keep for its backward pass, in GiB.", validator=gt(0)
+    )
     checkpointing: bool = setting(
         False,
         "Whether layers are computed again in the backward pass instead of kept: less memory, more time.",
     )
     threads: int = setting(
         0,
-        "Threads of torch; 0 takes all, or one where a trial shows that other work makes them slower.",
+        "Number of threads of torch; 0: all, or one where a trial shows that other programs slow them down.",
         validator=ge(0),
     )
     quantisation: str = setting(
@@ -123,11 +133,14 @@ class StoreSettings:
 
     use: str = setting(
         "auto",
-        '"auto" stores gradients where several seeds or features share them and they fit the limit.',
+        'Whether gradients are stored: "auto" where several seeds or features share them and they fit the'
+        ' limit, "always" or "never".',
         validator=in_(("auto", "always", "never")),
     )
     folder: str = setting("", "The folder of the store; empty: the user's cache folder.")
-    limit_gib: float = setting(8.0, "GiB that all stores in the folder may take.", validator=gt(0))
+    limit_gib: float = setting(
+        8.0, "Disk space that all stores in the folder may take, in GiB.", validator=gt(0)
+    )
     precision: str = setting(
         "float32", "The type of the stored numbers.", validator=in_(("float32", "bfloat16"))
     )
@@ -137,8 +150,10 @@ class StoreSettings:
 class SeedSettings:
     """Learning with several seeds, one after the other; the feature of the best one is taken."""
 
-    at_most: int = setting(1, "Seeds that are tried at most.", validator=ge(1))
-    convergent: int = setting(1, "Converged seeds after which no further one is tried.", validator=ge(1))
+    at_most: int = setting(1, "Maximum number of random seeds that are tried.", validator=ge(1))
+    convergent: int = setting(
+        1, "Number of converged seeds after which no further one is tried.", validator=ge(1)
+    )
     threshold: float = setting(
         0.9,
         "The validation correlation from which a seed has converged.",
@@ -181,15 +196,17 @@ class RewriteSettings:
     )
     dampings: tuple[float, ...] = setting(
         (0.03, 0.3, 3.0),
-        "Numbers that are tried as damping of the metric, relative to its mean over the weights; the best is"
-        " chosen with the learning rate.",
+        "Values that are tried as damping of the metric, relative to its mean over the weights; the best is"
+        " chosen together with the learning rate.",
         validator=[validators.min_len(1), validators.deep_iterable(gt(0))],
     )
-    curvature_texts: int = setting(100, "Ordinary texts that the metric is measured on.", validator=ge(2))
+    curvature_texts: int = setting(
+        100, "Number of ordinary texts that the metric is measured on.", validator=ge(2)
+    )
     steps: int = setting(
         1,
-        "Steps that the chosen edit is taken in as well, each with gradients of the weights so far; the"
-        " better of both is kept.",
+        "Number of steps that the chosen edit is also taken in, with new gradients at each step; the"
+        " better of both edits is kept; 1: one step.",
         validator=ge(1),
     )
     keep: tuple[str, ...] = setting(
@@ -198,7 +215,7 @@ class RewriteSettings:
         " are.",
     )
     keep_slots: int = setting(
-        40, "Slots of each of these classes that an edit is made to keep.", validator=ge(1)
+        40, "Number of slots of each of these classes that an edit should not change.", validator=ge(1)
     )
     keep_weight: float = setting(
         10.0,

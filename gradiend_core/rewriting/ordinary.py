@@ -53,7 +53,8 @@ class OrdinaryText:
             size += predicted.log_probabilities.numel()
 
     def __call__(self, model: nn.Module, *, some: bool = False) -> OrdinaryScores:
-        """Of the model as it is now; by `some` of the text, where there are enough batches of it."""
+        """The scores of the model as it is now; with `some`, from a part of the text, if it has enough
+        batches."""
         sums = torch.zeros(9, int(self.unit_of.max()) + 1, dtype=torch.float64)
         every = slice(None, len(self.base), SOME if some and len(self.base) >= 2 * SOME else 1)
         predictions = text_predictions(model, self.prepared[every])

@@ -31,7 +31,7 @@ class GradientMatrix(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of products."""
+        """The type of products."""
 
     def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
         """G @ directionsᵀ: each example's gradient along K directions, [examples, K] from [K, n]."""

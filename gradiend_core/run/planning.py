@@ -276,8 +276,8 @@ def _bases(model: Any) -> int:
 
 
 def _logits(model: Any, size: int) -> int:
-    """Of a batch of texts: over the vocabulary what the model says, in `size` bytes, and two arrays of
-    float32."""
+    """Bytes of the logits of a batch of texts: what the model says, of `size` bytes a number, and two arrays
+    of float32."""
     from gradiend_core.language.texts import text_budget
 
     vocabulary = getattr(getattr(model, "config", None), "vocab_size", 0) or 0

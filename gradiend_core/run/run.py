@@ -119,6 +119,13 @@ class Run:
         return self.runner.seeds()
 
     @property
+    def converged(self) -> bool:
+        """Whether as many seeds as asked for (`seeds.convergent`) reached `seeds.threshold`."""
+        settings = self.config.seeds
+        reached = [run for run in self.seed_runs if not run.problem and run.score >= settings.threshold]
+        return len(reached) >= settings.convergent
+
+    @property
     def features(self) -> tuple[LearnedFeature, ...]:
         """The learned feature of each axis, of the seed that told the classes best on validation pairs."""
         return self.runner.features()

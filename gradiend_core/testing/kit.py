@@ -3,6 +3,7 @@ tests."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,6 +32,15 @@ def subjects(name: str, plugins: Plugins | None = None, **tables: Any) -> list[S
     entries_of_name = [entry for entry in entries if name == entry.contribution.name] or [
         entry for entry in entries if name == entry.plugin
     ]
+    if not entries_of_name and (state := discovered.states.get(name)):
+        if state.state == "active":
+            raise PluginError(
+                f"plugin {name!r} contributes nothing that could be checked; it only observes runs"
+            )
+        raise PluginError(
+            f"plugin {name!r} of {state.distribution} {state.version} is {state.state}"
+            + (f": {state.cause}" if state.cause else "")
+        )
     if not entries_of_name:
         known = sorted({entry.plugin for entry in entries})
         raise PluginError(unknown("plugin or contribution", name, known))
@@ -60,8 +70,16 @@ def problem_of(check: Check, subject: Subject) -> str:
         return f"its run is refused: {error}"
     except Exception as error:
         first = str(error).splitlines()[0] if str(error) else ""
-        return f"{type(error).__name__}: {first}"
+        return f"{type(error).__name__}: {first} ({where_raised(error)})"
     return ""
+
+
+def where_raised(error: BaseException) -> str:
+    """File and line of the innermost frame that is not of an installed library, most often the plugin's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if "site-packages" not in frame.filename]
+    last = (outside or frames)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def contract(

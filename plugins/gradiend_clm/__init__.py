@@ -12,7 +12,7 @@ class CausalSettings:
     """Settings of `clm`: the filler as the next token after the text on the left."""
 
     max_tokens: int = setting(
-        96, "Tokens before the slot; what comes earlier is cut.", validator=validators.ge(2)
+        96, "Maximum number of tokens before the slot; earlier ones are cut.", validator=validators.ge(2)
     )
     chat: str = setting(
         "",

@@ -20,19 +20,19 @@ METHODS = (
     "activation",
     "leace",
 )
-MAX_TEXTS = "Texts that a number rests on, at most."
+MAX_TEXTS = "Maximum number of texts that a number is computed from."
 
 
 @frozen
 class TransferSettings:
     """Settings of `transfer`: whether the encoder reads words that it was not learned from."""
 
-    texts: int = setting(8, "Texts with each word, at most.", validator=ge(2))
-    least_texts: int = setting(5, "Texts that a word must stand in.", validator=ge(2))
+    texts: int = setting(8, "Maximum number of texts with each word.", validator=ge(2))
+    least_texts: int = setting(5, "Minimum number of texts that contain a word.", validator=ge(2))
     random_directions: int = setting(
-        200, "Random directions that the feature is compared with; 0: none.", validator=ge(0)
+        200, "Number of random directions that the feature is compared with; 0: none.", validator=ge(0)
     )
-    controls: int = setting(20, "Pairs of unrelated words; 0: none.", validator=ge(0))
+    controls: int = setting(20, "Number of pairs of unrelated words; 0: none.", validator=ge(0))
     untrained: int = setting(
         3,
         "Copies of the model with random weights, from which the feature is learned anew, at most; one is"
@@ -50,10 +50,10 @@ class EncoderSettings:
         "The splits that are encoded.",
         validator=[validators.min_len(1), every(validators.in_(SPLITS))],
     )
-    max_pairs: int = setting(100, "Pairs of each class in each split, at most.", validator=ge(1))
+    max_pairs: int = setting(100, "Maximum number of pairs of each class in each split.", validator=ge(1))
     random_directions: int = setting(
         200,
-        "Random directions that the feature is compared with on the test split; 0: none.",
+        "Number of random directions that the feature is compared with on the test split; 0: none.",
         validator=ge(0),
     )
 
@@ -67,11 +67,13 @@ class DecoderSettings:
         (), "Learning rates that are tried; empty: a search.", validator=every(gt(0))
     )
     evaluations: int = setting(
-        8, "Edits that the search measures for each goal and damping, at most.", validator=ge(2)
+        8, "Maximum number of edits that the search measures for each goal and damping.", validator=ge(2)
     )
     max_texts: int = setting(100, MAX_TEXTS, validator=ge(1))
     ordinary_texts: int = setting(
-        200, "Ordinary texts that edits are chosen by and reported of, half and half.", validator=ge(4)
+        200,
+        "Number of ordinary texts: one half to choose edits by, the other to report them.",
+        validator=ge(4),
     )
 
 
@@ -132,8 +134,8 @@ class WhereSettings:
 class ExplanationSettings:
     """Settings of `explanation`: where in texts, and where in the model, the encoder reads what it reads."""
 
-    texts: int = setting(20, "Test texts that are read token by token.", validator=ge(1))
-    listed: int = setting(6, "Of these, texts whose tokens and layers are listed.", validator=ge(0))
+    texts: int = setting(20, "Number of test texts that are read token by token.", validator=ge(1))
+    listed: int = setting(6, "Number of these texts whose tokens and layers are listed.", validator=ge(0))
 
 
 @frozen
@@ -143,7 +145,7 @@ class SelectionSettings:
     shares: tuple[float, ...] = setting(
         (0.001, 0.01, 0.1), "The shares of largest weights that are compared."
     )
-    pairs: int = setting(64, "Training pairs that the selection sees.", validator=ge(2))
+    pairs: int = setting(64, "Number of training pairs that the selection sees.", validator=ge(2))
 
 
 @frozen
@@ -153,10 +155,12 @@ class BaselineSettings:
     methods: tuple[str, ...] = setting(
         METHODS, f"The simpler edits: {', '.join(METHODS)}.", validator=every(validators.in_(METHODS))
     )
-    evaluations: int = setting(8, "Edits that each search tries.", validator=ge(2))
+    evaluations: int = setting(8, "Maximum number of edits that each search tries.", validator=ge(2))
     max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
     ordinary_texts: int = setting(
-        200, "Ordinary texts that edits are chosen by and reported of, half and half.", validator=ge(4)
+        200,
+        "Number of ordinary texts: one half to choose edits by, the other to report them.",
+        validator=ge(4),
     )
     strengths: tuple[float, ...] = setting(
         (0.5, 0.7, 1.4),
@@ -164,9 +168,11 @@ class BaselineSettings:
         " near a quarter, half and twice.",
         validator=every(gt(0)),
     )
-    pairs: int = setting(256, "Training pairs that the mean differences rest on.", validator=ge(2))
-    steps: int = setting(30, "Steps of fine-tuning.", validator=ge(1))
-    batch_size: int = setting(16, "Pairs in a batch of fine-tuning.", validator=ge(1))
+    pairs: int = setting(
+        256, "Number of training pairs that the mean differences are computed from.", validator=ge(2)
+    )
+    steps: int = setting(30, "Number of fine-tuning steps.", validator=ge(1))
+    batch_size: int = setting(16, "Batch size of fine-tuning, in pairs.", validator=ge(1))
     layers: tuple[int, ...] = setting(
         (), "The layers whose activations are edited, from 0; empty: the one in the middle."
     )
@@ -181,9 +187,11 @@ class SideEffectSettings:
     lm_eval: tuple[str, ...] = setting((), "Tasks of lm-eval, for causal models.")
     lm_eval_tasks: str = setting("", "A folder with task files, which replace those of lm-eval; empty: none.")
     prompts: tuple[str, ...] = setting((), "Prompts that a generating model continues.")
-    new_tokens: int = setting(30, "Tokens of each continuation.", validator=ge(1))
+    new_tokens: int = setting(30, "Length of each continuation, in tokens.", validator=ge(1))
     max_texts: int = setting(500, MAX_TEXTS, validator=ge(1))
-    samples: int = setting(3, "Test texts of each class whose likeliest words are shown.", validator=ge(0))
+    samples: int = setting(
+        3, "Number of test texts of each class whose likeliest words are shown.", validator=ge(0)
+    )
 
 
 @frozen
@@ -194,9 +202,9 @@ class StrengthSettings:
         (0.25, 0.5, 0.75, 1.5, 2.0), "Factors of the chosen edits; 0 and 1 are always among them."
     )
     prompts: tuple[str, ...] = setting((), "Prompts that a generating model continues.")
-    new_tokens: int = setting(30, "Tokens of each continuation.", validator=ge(1))
+    new_tokens: int = setting(30, "Length of each continuation, in tokens.", validator=ge(1))
     max_texts: int = setting(200, MAX_TEXTS, validator=ge(1))
-    samples: int = setting(3, "Test texts that are shown.", validator=ge(0))
+    samples: int = setting(3, "Number of test texts that are shown.", validator=ge(0))
 
 
 @hookimpl

@@ -73,7 +73,7 @@ def of_edit(task: EvaluationTask, outcome: Outcome, edit: ChosenEdit, texts: lis
 
 
 def typical_texts(outcome: Outcome, measure: Measure) -> list[TextRow]:
-    """Of the test texts that a goal is about those at the quartiles of what the edited model does."""
+    """Those test texts of a goal that are at the quartiles of what the edited model does."""
     goal = outcome.goal
     if not goal.sign:
         return []

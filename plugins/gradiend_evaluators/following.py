@@ -36,8 +36,8 @@ class RelatedOdds:
         self.pairs = in_texts(task, words, task.ordinary(), TEXTS, LEAST) if words and readable else None
 
     def __call__(self, model: nn.Module) -> Tensor | None:
-        """Of the model as it is now, the mean over the texts of each pair, [pairs]; None where there is
-        none."""
+        """The mean log-odds over the texts of each pair, by the model as it is now, [pairs]; None where there
+        is none."""
         if self.pairs is None:
             return None
         pairs, by_kind = self.pairs, []
@@ -86,7 +86,8 @@ class OwnWords:
         self.examples: Examples = subset(whole, (of_test or range(len(whole.pairs)))[:SLOTS])
 
     def __call__(self, model: nn.Module) -> float | None:
-        """Of the model as it is now; None where there is no such slot, or no word has a probability."""
+        """The share for the model as it is now; None where there is no such slot, or no word has a
+        probability."""
         scores = self.scores(model)
         return None if scores is None else float(scores[1].mean())
 
@@ -134,7 +135,7 @@ class Following:
         self.keep = task.rewrite.keep
 
     def __call__(self, model: nn.Module) -> Followed:
-        """Of the model as it is now."""
+        """What the model does as it is now."""
         by_class = self.own_words.by_class(model) if self.own_words else {}
         kept = {name: by_class[name] for name in self.keep if name in by_class}
         return Followed(self.related(model), kept)

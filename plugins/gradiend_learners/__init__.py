@@ -28,11 +28,11 @@ class Adam(GradientRoles):
 
     max_steps: int = setting(
         300,
-        "Steps at most; learning stops earlier when nothing is gained any more (early_stop).",
+        "Maximum number of steps; learning stops earlier when validation no longer improves (early_stop).",
         validator=ge(1),
         formerly="steps",
     )
-    batch_size: int = setting(16, "Pairs in a batch.", validator=ge(1))
+    batch_size: int = setting(16, "Batch size, in pairs.", validator=ge(1))
     learning_rate: float = setting(
         0.0,
         "AdamW's learning rate on the plain gradients, as in the paper; 0 takes the one that fits the size of"
@@ -71,14 +71,14 @@ class Adam(GradientRoles):
     validate_every: int = setting(
         20, "Steps between two validations; 0: none, and the last weights are kept.", validator=ge(0)
     )
-    validation_pairs: int = setting(100, "Validation pairs that are looked at.", validator=ge(2))
-    early_stop: bool = setting(True, "Whether learning stops when validation gains nothing any more.")
+    validation_pairs: int = setting(100, "Maximum number of validation pairs.", validator=ge(2))
+    early_stop: bool = setting(True, "Whether learning stops when validation no longer improves.")
     give_up: bool = setting(True, "Whether learning stops with a diagnosis when it goes wrong.")
     calibrate: bool = setting(
         True, "Whether the encoder is scaled so that single validation pairs encode to about ±0.95."
     )
     checkpoint_seconds: float = setting(
-        120.0, "Seconds between two states that an interrupted run resumes from.", validator=ge(0)
+        120.0, "Seconds between two checkpoints, from which an interrupted run resumes.", validator=ge(0)
     )
 
 
@@ -121,11 +121,11 @@ class MeanDifference(ClosedForm):
 
     agreement: float = setting(
         0.95,
-        "The cosine between the directions of two halves of the pairs from which on no more pairs are read;"
+        "No more pairs are read once the directions of two halves of them have this cosine;"
         " 1 reads all training pairs.",
         validator=[ge(0), validators.le(1)],
     )
-    validation_pairs: int = setting(100, "Validation pairs that are looked at.", validator=ge(2))
+    validation_pairs: int = setting(100, "Maximum number of validation pairs.", validator=ge(2))
 
 
 @frozen

@@ -30,7 +30,7 @@ class AdamLearner:
         return 3
 
     def state_vectors(self) -> int:
-        """Of the state on disk that an interrupted run resumes from."""
+        """Those of the checkpoint on disk, from which an interrupted run resumes."""
         return state_vectors(self.config)
 
     def texts(self, train: int, validation: int) -> int:

@@ -58,7 +58,7 @@ class Convergence:
 
 
 def _agreement(feature: LearnedFeature) -> Figure | None:
-    """Of class means: how far the directions of two halves of the pairs agree. The last row is that of the
+    """For class means: how far the directions of two halves of the pairs agree. The last row is that of the
     feature itself; where all pairs were read at once, there is nothing to draw."""
     rows = feature.training[:-1]
     if not rows:

@@ -23,7 +23,7 @@ class Square:
 
     @classmethod
     def of(cls, report: Report, cells: Sequence[tuple[str, str, float | None]]) -> Square:
-        """Of (row, column, value); features of shuffled classes are left out."""
+        """A matrix from (row, column, value); features of shuffled classes are left out."""
         features = [row for row in report.tables["features"].records() if not row["null"]]
         number_of = {row["feature"]: number for number, row in enumerate(features)}
         values = np.full((len(number_of), len(number_of)), np.nan)

@@ -157,3 +157,18 @@ def test_ctrl_c_says_what_is_left(gradiend, monkeypatch):
     code, out, err = gradiend("run", "english-pronouns")
     assert (code, out) == (130, "")
     assert err == "stopped by hand; what was finished is in the output folder, results.json is not\n"
+
+
+def test_strict_leaves_with_3_if_learning_did_not_converge(gradiend, tmp_path):
+    quick = sets(
+        "data.max_per_class=60", "data.max_neutral=20", "evaluators.kinds=[]", "visualizers.kinds=[]"
+    )
+    run = ("run", "english-pronouns", "--strict", *quick)
+    code, out, _ = gradiend(*run, "--output", tmp_path / "fine")
+    assert code == 0
+    nothing = (*run, "--output", tmp_path / "nothing", *sets("learner.kind=shuffled", "seeds.threshold=0.95"))
+    code, out, err = gradiend(*nothing)
+    assert code == 3
+    assert "fewer than 1 random seeds reached a validation correlation of 0.95" in err
+    assert "written to" in out, "the run is there all the same"
+    assert gradiend(*nothing)[0] == 3, "and finished, it still says so"

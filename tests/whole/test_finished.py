@@ -136,13 +136,13 @@ def test_inner_time_is_not_counted_twice(monkeypatch):
         ({"seeds": 3}, r"seeds must be a table, such as \{\"at_most\": 1\}, not 3"),
         (
             {"learner": {"kind": "adam", "max_steps": 0}},
-            r"'max_steps' must be >= 1: 0 at learner \(steps at most; learning stops earlier",
+            r"'max_steps' must be >= 1: 0 at learner \(maximum number of steps; learning stops earlier",
         ),
         (
             {"data": {"max_per_class": "ten"}},
             (
-                r"'ten' is a text, but a whole number is needed at data.max_per_class \(pairs of each class"
-                r" that are kept\)"
+                r"'ten' is a text, but a whole number is needed at data.max_per_class \(maximum number of"
+                r" pairs of each class\)"
             ),
         ),
     ],

@@ -11,6 +11,7 @@ from gradiend_core.errors import PluginError
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.testing import contract, outcomes
 from gradiend_core.testing.checks.register import CHECKS
+from gradiend_core.testing.kit import problem_of
 from tests.whole.breakers import Plugin
 
 #: contribution: the checks that must not hold
@@ -196,3 +197,27 @@ def test_the_command_line_says_what_to_mend(distribution, capsys):
         PluginError, match="unknown plugin or contribution 'acme-text'; did you mean 'acme-texts'"
     ):
         cli.app(["check", "acme-text"], standalone_mode=False)
+
+
+def test_a_plugin_that_was_refused_is_told_why(distribution):
+    distribution("acme-broken", "import no_such_module\n")
+    with pytest.raises(
+        PluginError, match=r"plugin 'acme-broken' of acme-broken 1.0 is failed: .*no_such_module"
+    ):
+        cli.app(["check", "acme-broken"], standalone_mode=False)
+    observing = (
+        "from gradiend_core.api import hookimpl\n\n@hookimpl\ndef gradiend_run_finished(output):\n    pass\n"
+    )
+    distribution("acme-watcher", observing)
+    with pytest.raises(PluginError, match="contributes nothing that could be checked; it only observes runs"):
+        cli.app(["check", "acme-watcher"], standalone_mode=False)
+
+
+def test_a_bug_in_a_plugin_is_said_with_its_file_and_line(plugins):
+    def bug(subject):
+        raise ZeroDivisionError("division by zero")
+
+    assert (
+        problem_of(bug, None)
+        == f"ZeroDivisionError: division by zero ({__file__}:{bug.__code__.co_firstlineno + 1})"
+    )

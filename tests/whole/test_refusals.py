@@ -19,6 +19,7 @@ from gradiend_core.errors import ConfigError, DataError, LearningError, ModelErr
 from gradiend_core.gradients import store
 from gradiend_core.gradients.examples import subset
 from gradiend_core.language.fillers import require_fast
+from gradiend_core.language.loading import PROXIES
 from gradiend_core.language.spans import prepare_spans
 from gradiend_core.learning.closed_form import assembled
 from gradiend_core.plugins.manager import Plugins
@@ -250,3 +251,22 @@ def test_a_hub_id_out_of_reach_is_asked_for_once_and_then_again_later(monkeypatc
         if again > 0:
             assert asked == ["nobody/out-of-reach"]
     assert len(asked) > 1
+
+
+def test_a_model_on_no_disk_with_the_hub_out_of_reach_is_refused_at_once(monkeypatch):
+    """And a named model that was meant is named."""
+
+    def refuse(*_, **__):
+        raise OSError("no route")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("socket.create_connection", refuse)
+    for variable in PROXIES:
+        monkeypatch.delenv(variable, raising=False)
+    unreachable = r"it is in no local folder or cache, and \S+ cannot be reached"
+    with pytest.raises(
+        ModelError, match=f"{unreachable}; unknown named model 'tiny-mml'; did you mean 'tiny-mlm'"
+    ):
+        Session("english-pronouns", model="tiny-mml")
+    with pytest.raises(ModelError, match=f"{unreachable}$"):
+        Session("english-pronouns", model="nobody/nowhere")

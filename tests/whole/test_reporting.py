@@ -7,6 +7,7 @@ import re
 import shutil
 
 import pytest
+from markupsafe import escape
 
 from gradiend_core import Session, cli, save_run, write_report
 from gradiend_core.errors import ConfigError, StorageError
@@ -26,7 +27,7 @@ def run(tmp_path_factory):
         learner={"kind": "mean-difference"},
         data={"max_per_class": 100, "max_neutral": 50},
         evaluators={
-            "kinds": ["encoder", "decoder", "where"],
+            "kinds": ["encoder", "decoder", "where", "explanation"],
             "encoder": {"random_directions": 2},
             "decoder": {"evaluations": 4},
         },
@@ -58,6 +59,20 @@ def test_it_holds_all_that_was_found(page, run):
     assert max(rows, key=lambda row: row["encoding"])["text"] in page
     assert 'kind = "mean-difference"' in page.replace("&#34;", '"')
     assert load_run(run).config.general.model in page
+
+
+def test_it_begins_with_what_was_found_and_shows_what_was_read(page, run):
+    finished = load_run(run)
+    for sentence in next(iter(finished.findings.values())):
+        assert page.index(escape(sentence)) < page.index('class="cards"')
+    tokens = finished.reports["explanation"].tables["by_token"].records()
+    assert "Which tokens it is read from" in page
+    assert page.count('class="explained"') == len({row["text"] for row in tokens}) > 3
+    strongest = max(tokens, key=lambda row: abs(row["share"]))
+    assert f"{strongest['token'].strip()}: {strongest['share']:+.4f}" in page
+    layers = finished.reports["explanation"].tables["by_layer"].records()
+    of_first = [sum(row["share"] for row in rows if row["text"] == 0) for rows in (tokens, layers)]
+    assert of_first[0] == pytest.approx(of_first[1])
 
 
 def test_a_report_leaves_the_run_as_it_is(run, report):

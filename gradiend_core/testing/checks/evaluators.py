@@ -1,4 +1,4 @@
-"""Of evaluators."""
+"""Checks of evaluators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of a contribution of any role."""
+"""Checks of a contribution of any role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of learners."""
+"""Checks of learners."""
 
 from __future__ import annotations
 

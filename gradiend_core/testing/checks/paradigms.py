@@ -1,4 +1,4 @@
-"""Of feature paradigms."""
+"""Checks of feature paradigms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradiend_core.testing.subject import Subject
 
 @check(PARADIGM)
 def texts_stay_to_the_letter(subject: Subject) -> None:
-    """Of every pair left + factual + right is one of the texts, or part of one."""
+    """For every pair, left + factual + right is one of the texts, or a part of one."""
     read = list(subject.session.setup.data.texts())
     whole = "\n".join(read)
     for pair in (*subject.session.data.pairs, *subject.session.data.neutral_pairs):

@@ -1,4 +1,4 @@
-"""Of policies."""
+"""Checks of policies."""
 
 from __future__ import annotations
 

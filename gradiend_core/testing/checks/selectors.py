@@ -1,4 +1,4 @@
-"""Of parameter selectors."""
+"""Checks of parameter selectors."""
 
 from __future__ import annotations
 

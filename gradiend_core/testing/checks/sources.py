@@ -1,4 +1,4 @@
-"""Of gradient sources."""
+"""Checks of gradient sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of named texts and models."""
+"""Checks of named texts and models."""
 
 from __future__ import annotations
 

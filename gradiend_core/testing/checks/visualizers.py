@@ -1,4 +1,4 @@
-"""Of visualizers, of a feature or of many."""
+"""Checks of visualizers, of one feature or of many."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def a_figure_touches_nothing_global(subject: Subject) -> None:
 
 @check(COMPARISON_VISUALIZER)
 def a_comparison_figure_touches_nothing_global(subject: Subject) -> None:
-    """Of 2 and of 9 features a Figure, None where its tables are missing; no figure in pyplot, no changed
+    """A Figure for 2 and for 9 features, None where its tables are missing; no figure in pyplot, no changed
     rcParam."""
     visualizer = subject.build()
     for count in (2, 9):
@@ -39,7 +39,7 @@ def a_comparison_figure_touches_nothing_global(subject: Subject) -> None:
 
 
 def a_comparison(subject: Subject, count: int) -> Report:
-    """Of one feature with others that have a part of its weights each."""
+    """One feature, and others that each have some of its weights."""
     run = subject.session
     test, size = run.examples["test"], run.feature.scope.size
     features = [Compared("feature", (run.feature,), "model")]
