@@ -127,7 +127,9 @@ def memory_plan(run: Run) -> MemoryPlan | None:
         stages.append(Stage("selecting", (*always[:2], ("vectors", selected.held), ("batch", kept))))
     vectors = int(learner.vectors(axes) * vector)
     stages.append(Stage("learning", (*always, ("vectors", vectors), ("batch", kept))))
-    stages.append(Stage("evaluating", (*always, *features, ("vectors", 3 * vector), ("batch", kept))))
+    # the untrained copy has weights, and learns a feature of its own
+    copied = ("a copy of the model", weights)
+    stages.append(Stage("evaluating", (*always, *features, copied, ("vectors", 3 * vector), ("batch", kept))))
     goals = 0
     if run.setup.chooses_edits:
         goals, size = len(config.rewrite.toward) or 2, next(model.parameters()).element_size()
