@@ -203,7 +203,7 @@ class StrengthSettings:
     )
     prompts: tuple[str, ...] = setting((), "Prompts that a generating model continues.")
     new_tokens: int = setting(30, "Length of each continuation, in tokens.", validator=ge(1))
-    max_texts: int = setting(200, MAX_TEXTS, validator=ge(1))
+    max_texts: int = setting(100, MAX_TEXTS, validator=ge(1))
     samples: int = setting(3, "Number of test texts that are shown.", validator=ge(0))
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gradiend_core.api import Goal, LearnedFeature, NoSettings, Report, goal_of, shown
-from gradiend_visualizers.style import ACCENT, BOTH, FIRST, SECOND, new_figure
+from gradiend_visualizers.style import ACCENT, BOTH, FIRST, NEUTRAL, SECOND, new_figure
 
 #: of several feature factors and dampings
 STYLES = ("-", "--", ":", "-.")
@@ -18,8 +18,9 @@ WIDE = 50
 
 
 class Rewriting:
-    """For each goal its probability over the unwanted KL divergence of ordinary text, a line for each kind of
-    edit that was tried; over the learning rate where there is no ordinary text."""
+    """For each goal its probability over the unwanted KL divergence of ordinary text, a line from the
+    unedited model for each kind of edit that was tried; over the learning rate where there is no ordinary
+    text."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -52,18 +53,18 @@ def _panel(axes: Axes, goal: Goal, rows: list[dict[str, Any]]) -> None:
         of_kind.sort(key=lambda row: row[cost])
         note = f", factor {factor:+g}" + ("" if damping is None else f", damping {damping:g}")
         axes.plot(
-            [row[cost] for row in of_kind],
-            [row["probability"] for row in of_kind],
+            [0.0, *(row[cost] for row in of_kind)],
+            [base["probability"], *(row["probability"] for row in of_kind)],
             STYLES[number % len(STYLES)],
             color=color,
             marker="o",
             ms=3,
             label=what + note,
         )
-    axes.axhline(base["probability"], color=color, linestyle=":", lw=1, label=f"{what}, unedited")
+    axes.plot(0.0, base["probability"], "o", ms=5, color=NEUTRAL, label="unedited")
     chosen = next(row for row in rows if row["chosen"])
     if chosen["learning_rate"]:
-        axes.plot(chosen[cost], chosen["probability"], "o", ms=9, mfc="none", color=ACCENT, label="chosen")
+        axes.plot(chosen[cost], chosen["probability"], "*", ms=14, color=ACCENT, label="chosen")
     where = f"on texts of {goal.texts_of}" if goal.sign else "(1 − |P − P'|)(P + P') on all texts"
     kept = (
         f", learning rate {shown(chosen['learning_rate'], '.3g')}"
@@ -75,5 +76,5 @@ def _panel(axes: Axes, goal: Goal, rows: list[dict[str, Any]]) -> None:
     axes.set(xlabel=costs, ylim=(-0.02, None))
     values = [row[cost] for row in tried]
     if tried and max(values) > WIDE * min(values) > 0:
-        axes.set_xscale("log")
+        axes.set_xscale("symlog", linthresh=min(values))
     axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
