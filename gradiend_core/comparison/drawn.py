@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,9 @@ def explanation_shown(one: Explanation, *, coloured: bool) -> Iterator[Renderabl
     if coloured:
         yield _coloured(one.tokens, values)
         yield _map(one)
-        yield Text(f"blue pulls toward {first}, orange toward {second}")
+        yield Text(
+            f"blue pulls toward {first}, orange toward {second}; strength is the square root of a share"
+        )
     strongest = sorted(range(len(values)), key=lambda number: -abs(values[number]))[: 2 * LISTED]
     tokens = [f"{one.tokens[number].strip() or '(all tokens)'} {values[number]:+.3f}" for number in strongest]
     yield Text(f"tokens    {', '.join(tokens)}")
@@ -92,12 +95,18 @@ def explanation_shown(one: Explanation, *, coloured: bool) -> Iterator[Renderabl
 
 
 def cells(tokens: Sequence[str], values: Sequence[float], largest: float) -> Iterator[Cell]:
-    """Tokens, each with the colour of its share, as strong as that is beside the largest one."""
+    """Tokens, each with the colour of its share."""
     for token, value in zip(tokens, values, strict=True):
         red, green, blue = FIRST if value > 0 else SECOND
-        strength = abs(value) / largest if largest else 0.0
+        strength = _strength(value, largest)
         colour = f"rgba({red}, {green}, {blue}, {0.75 * strength:.3f})"
         yield Cell(token or "(all tokens)", colour, f"{token.strip() or 'all tokens'}: {value:+.4f}")
+
+
+def _strength(value: float, largest: float) -> float:
+    """How strong a colour is: the square root of the share beside the largest one, as the slot's is often
+    ten times that of any other token."""
+    return math.sqrt(abs(value) / largest) if largest else 0.0
 
 
 def _coloured(tokens: Sequence[str], values: Sequence[float]) -> RenderableType:
@@ -111,7 +120,7 @@ def _coloured(tokens: Sequence[str], values: Sequence[float]) -> RenderableType:
 
 
 def _map(one: Explanation) -> RenderableType:
-    """Layers × tokens in blocks of two columns; of a long text the tokens with the largest shares."""
+    """Layers × tokens in blocks of three columns; of a long text the tokens with the largest shares."""
     from rich.text import Text
 
     totals = one.of_tokens
@@ -122,17 +131,17 @@ def _map(one: Explanation) -> RenderableType:
     for layer, row in of_layers.items():
         text.append(f"{layer_name(layer):>8} ")
         for number in shown:
-            text.append("  ", style=_style(row[number], largest))
+            text.append("   ", style=_style(row[number], largest))
         text.append("\n")
-    initials = "".join(f"{one.tokens[number].strip()[:2]:<2}" for number in shown)
+    initials = "".join(f"{one.tokens[number].strip()[:2]:<3}" for number in shown)
     text.append(f"{'':>8} {initials}")
     return text
 
 
 def _style(value: float, largest: float) -> str:
     """A background between white and the colour of a class, with black or white letters on it."""
-    strength = abs(value) / largest if largest else 0.0
-    if strength < 0.02:
+    strength = _strength(value, largest)
+    if strength < 0.1:
         return ""
     mixed = [round(255 + strength * (tone - 255)) for tone in (FIRST if value > 0 else SECOND)]
     return f"{'white' if sum(mixed) < 380 else 'black'} on rgb({mixed[0]},{mixed[1]},{mixed[2]})"
