@@ -40,6 +40,8 @@ class Trait(Enum):
     MEASURES_SIDE_EFFECTS = "measures side effects"
     #: a learner whose encoder is a sum of gradients, so that the length of a part of it means something
     SUMS_GRADIENTS = "sums gradients"
+    #: a learner that reads no more pairs than it needs, so that to store the gradients of all costs more
+    READS_FEW = "reads few"
     #: what a run takes that names none of its kind
     DEFAULT = "default"
 

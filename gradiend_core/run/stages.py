@@ -37,6 +37,7 @@ from gradiend_core.language.knowledge import language_problem
 from gradiend_core.language.rewritten import RewrittenModel
 from gradiend_core.learning.seeds import SeedRun, best_of, learn_seeds
 from gradiend_core.learning.selection import pruned
+from gradiend_core.records.contribution import Trait
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
 from gradiend_core.records.funnel import Drop, Funnel, merge
 from gradiend_core.records.pair import NEUTRAL, OTHERS, SPLITS, PairData, code_of
@@ -170,7 +171,8 @@ def store(
     """What learning reads gradients from: the store on disk, where it is to be used, or the model itself."""
     names = ("train", "validation", NEUTRAL_TRAINED)
     examples = [prepared.examples[name] for name in names if prepared.examples[name].pairs]
-    several = setup.config.seeds.at_most > 1 or len(data.axes) > 1
+    few = Trait.READS_FEW in setup.registry.get(LEARNER, setup.config.learner.kind).traits
+    several = not few and (setup.config.seeds.at_most > 1 or len(data.axes) > 1)
     return matrix_of(gradients, examples, loaded.fingerprint, setup.config.store, several=several)
 
 

@@ -158,7 +158,7 @@ def gradiend_learners() -> list[Contribution]:
             MeanDifference,
             "gradiend_learners.closed:MeanDifferenceLearner",
             "the difference of the classes' mean gradients, of as many pairs as it takes",
-            traits={Trait.DEFAULT, Trait.SUMS_GRADIENTS},
+            traits={Trait.DEFAULT, Trait.SUMS_GRADIENTS, Trait.READS_FEW},
         ),
         Contribution(
             "ridge",
