@@ -158,7 +158,7 @@ def test_built_ins_pass(name):
     broken = {each.promise: each.problem for each in outcomes(name, **tables) if each.problem}
     if name == "english-gender":  # by design: it puts names into the texts
         assert "no longer the text" in broken.pop(
-            "Of every pair left + factual + right is one of the texts, or part of one."
+            "For every pair, left + factual + right is one of the texts, or a part of one."
         )
     assert not broken
 
