@@ -14,7 +14,7 @@ from gradiend_core.cli.options import Disabled, Overwrite, print_table
 def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, disable_plugin: Disabled = []
 ) -> None:
-    """Who is plugged in, with what, and from where."""
+    """List plugins, what they contribute, and where they come from."""
     from gradiend_core.plugins.manager import Plugins
     from gradiend_core.plugins.table import COLUMNS, rows
 
@@ -33,7 +33,7 @@ def settings(
     ] = None,
     disable_plugin: Disabled = [],
 ) -> None:
-    """Every setting with its default and what it means; without a table, the tables."""
+    """List settings with their defaults and meanings; without a table, list the tables."""
     from gradiend_core.config.described import described
     from gradiend_core.errors import ConfigError, unknown
     from gradiend_core.plugins.manager import Plugins
@@ -85,7 +85,7 @@ def check(
         typer.Option("--set", metavar="PATH=VALUE", help="Settings of the run that it is tried in."),
     ] = [],
 ) -> None:
-    """Does a plugin keep the promises? What does not hold is said, with what to mend."""
+    """Check whether a plugin keeps the promises of its role, and say what to mend."""
     from gradiend_core.config.runfile import override
     from gradiend_core.testing.kit import outcomes
 
@@ -110,12 +110,12 @@ def new_plugin(
         ),
     ],
     name: Annotated[
-        str, typer.Argument(help="Of the plugin and of what it contributes, such as my-paradigm.")
+        str, typer.Argument(help="Name of the plugin and of what it contributes, such as my-paradigm.")
     ],
     output: Annotated[Path | None, typer.Option(help="A new folder.  [default: NAME]")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """A plugin to start from: a distribution of its own that passes `gradiend check`."""
+    """Write a plugin to start from: a distribution of its own that passes `gradiend check`."""
     from gradiend_core.testing.skeleton import write_plugin
 
     folder = write_plugin(kind, name, output or Path(name), overwrite=overwrite)

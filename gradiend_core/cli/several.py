@@ -23,7 +23,7 @@ def suite(
     ] = [],
     overwrite: Overwrite = False,
 ) -> None:
-    """Many runs from one file, and the comparison of their features; given again, it goes on where it was."""
+    """Do many runs from one file and compare their features; given again, it goes on where it was."""
     from gradiend_core.config.suitefile import read_suite
     from gradiend_core.finished.suite import run_suite, workers
 
@@ -54,15 +54,18 @@ def compare(
     ],
     output: Annotated[Path | None, typer.Option(help="A folder for tables and figures.")] = None,
     top: Annotated[
-        list[str], typer.Option(help="Largest weights whose overlap is counted, such as 0.01 or 1000.")
+        list[str],
+        typer.Option(
+            help="Share or number of the largest weights whose overlap is counted, such as 0.01 or 1000."
+        ),
     ] = ["0.01"],
     max_pairs: Annotated[
-        int, typer.Option(min=2, help="The most test pairs of a class that encoders read.")
+        int, typer.Option(min=2, help="Maximum number of test pairs of a class that encoders read.")
     ] = 100,
     overwrite: Overwrite = False,
 ) -> None:
-    """Features of finished runs side by side: what they share in the weights, and what they read of each
-    other's texts."""
+    """Compare the features of finished runs: which weights they share, and what they read in each other's
+    texts."""
     from gradiend_core.finished.comparing import compare_runs, runs_in, save_comparison
     from gradiend_core.records.converter import structure
     from gradiend_core.records.run import ComparisonSettings
@@ -85,13 +88,13 @@ def report(
     runs: Annotated[
         list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")
     ],
-    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     strengths: Annotated[
-        bool, typer.Option(help="Try the edits at several strengths, where that was not done yet.")
+        bool, typer.Option(help="Try the edits at several strengths, unless the run has done that.")
     ] = True,
     overwrite: Overwrite = False,
 ) -> None:
-    """Finished runs as one HTML file that needs no network; several are compared in it."""
+    """Write finished runs as one HTML file that needs no network; several runs are compared in it."""
     from gradiend_core.finished.reporting import write_report
 
     written = write_report(runs, output, strengths=strengths, overwrite=overwrite)
@@ -104,11 +107,11 @@ def stack(
     ],
     output: Annotated[Path | None, typer.Option(help="A new folder; without it nothing is written.")] = None,
     form: Annotated[str, typer.Option("--format", help="full, sparse, lora, task-vector or gguf.")] = "full",
-    keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
-    rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
+    keep: Annotated[float, typer.Option(help="Share of the entries that is kept, the largest ones.")] = 1.0,
+    rank: Annotated[int, typer.Option(help="Rank of a lora adapter.")] = 8,
     overwrite: Overwrite = False,
 ) -> None:
-    """The edits of several finished runs in one model: what they share, and what each does alone and beside
+    """Put the edits of several finished runs into one model, and say what each does alone and together with
     the others."""
     from gradiend_core.finished.stacking import export_stack, opened
     from gradiend_core.finished.stacking import stack as stack_edits

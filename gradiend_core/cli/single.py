@@ -55,8 +55,8 @@ def run(
     ] = False,
     disable_plugin: Disabled = [],
 ) -> None:
-    """Text to pairs to a learned feature, its evaluation, figures and rewritten models. Processes that
-    torchrun starts, as in `torchrun --nproc-per-node 2 -m gradiend_core run …`, share the gradients."""
+    """Learn a feature from texts, evaluate it, draw figures, and rewrite the model. To share the gradients
+    between processes, start it with torchrun: `torchrun --nproc-per-node 2 -m gradiend_core run …`."""
     from gradiend_core.gradients.parallel import processes
     from gradiend_core.run.folder import has_run, save_run
     from gradiend_core.run.planning import TimeTold, disk_shortage, memory_plan, shortage
@@ -120,7 +120,7 @@ def plan(
         list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like selector.kind=random; repeatable.")
     ] = [],
 ) -> None:
-    """What a run would hold in memory, stage by stage, without its weights and its texts."""
+    """Say how much memory a run would need, stage by stage; neither weights nor texts are read."""
     from gradiend_core.language.gguf import described, gguf_file
     from gradiend_core.run.planning import memory_plan, shortage
     from gradiend_core.run.session import Session
@@ -158,7 +158,7 @@ def data(
     overwrite: Overwrite = False,
     disable_plugin: Disabled = [],
 ) -> None:
-    """Text to minimal pairs with an audit, without a model."""
+    """Make minimal pairs from texts and audit them, without a model."""
     from gradiend_core.config.runfile import gather, general_settings, resolve_data, suit
     from gradiend_core.data.audit import audit
     from gradiend_core.plugins.manager import Plugins
@@ -210,7 +210,7 @@ def encode(
         typer.Option("--set", metavar="PATH=VALUE", help="Like data.text_column=story; repeatable."),
     ] = [],
 ) -> None:
-    """What the encoder of a finished run reads in other texts."""
+    """Encode other texts with the encoder of a finished run."""
     from gradiend_core.finished import encoding
     from gradiend_core.run.finished import load_run
     from gradiend_core.storage.files import write_csv
@@ -247,10 +247,13 @@ def explain(
         Path | None, typer.Option(help="A new CSV file, with a row for each token, layer and component.")
     ] = None,
     settings: Annotated[
-        list[str], typer.Option("--set", metavar="PATH=VALUE", help="A setting of the run; repeatable.")
+        list[str],
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="A setting of the run, like gradients.device=cpu; repeatable."
+        ),
     ] = [],
 ) -> None:
-    """Which tokens of a text, and which layers, make the encoder read what it reads."""
+    """Show which tokens of a text, and which layers, an encoding comes from."""
     from rich.console import Console
 
     from gradiend_core.comparison.drawn import explanation_shown
@@ -286,7 +289,8 @@ def evaluate(
         ),
     ] = [],
 ) -> None:
-    """More evaluators for a finished run, without learning again; their numbers join those of its folder."""
+    """Run more evaluators on a finished run, without learning again; their numbers are added to its
+    folder."""
     from gradiend_core.run.finished import evaluate_run
 
     finished = evaluate_run(run, kinds, settings)
@@ -304,18 +308,22 @@ def rewrite(
     toward: Annotated[str, typer.Option(help="The class to strengthen.")],
     output: Annotated[Path, typer.Option(help="A new folder.")],
     form: Annotated[str, typer.Option("--format", help="full, sparse, lora, task-vector or gguf.")] = "full",
-    strength: Annotated[float, typer.Option(help="A factor for the edit; negative weakens the class.")] = 1.0,
+    strength: Annotated[
+        float, typer.Option(help="Factor for the edit; a negative one weakens the class.")
+    ] = 1.0,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Of the decoder's direction, instead of the chosen edit.")
+        float | None,
+        typer.Option(help="Learning rate for the decoder's direction, instead of the chosen edit."),
     ] = None,
     damping: Annotated[
-        float | None, typer.Option(help="With a learning rate: the direction is divided by the metric.")
+        float | None,
+        typer.Option(help="With a learning rate: damping of the metric that the direction is divided by."),
     ] = None,
-    keep: Annotated[float, typer.Option(help="The share of the largest entries that stays.")] = 1.0,
-    rank: Annotated[int, typer.Option(help="Of a lora adapter.")] = 8,
+    keep: Annotated[float, typer.Option(help="Share of the entries that is kept, the largest ones.")] = 1.0,
+    rank: Annotated[int, typer.Option(help="Rank of a lora adapter.")] = 8,
     overwrite: Overwrite = False,
 ) -> None:
-    """The edit of a finished run as a model, an update or an adapter."""
+    """Write the edit of a finished run as a model, an update or an adapter."""
     from gradiend_core.finished.exporting import export
     from gradiend_core.run.finished import load_run
     from gradiend_core.storage.folders import expect_free

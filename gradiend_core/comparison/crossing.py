@@ -75,8 +75,8 @@ def _over(feature: LearnedFeature, scope: ParameterScope) -> Tensor:
 
 
 def crossing(values: Tensor, labels: Tensor) -> Crossing:
-    """Of one feature's encodings of the pairs of an axis, and the codes that these should have, both
-    [pairs]."""
+    """How one feature reads the pairs of an axis, from its encodings and the codes that these should have,
+    both [pairs]."""
     seen = labels != 0
     means = class_mean_values(values, labels)
     return Crossing(correlation(values[seen], labels[seen]), *means, int(seen.sum()))

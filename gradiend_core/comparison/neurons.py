@@ -73,7 +73,7 @@ def _ranked(kind: str, shares: dict[int, Tensor], count: int) -> Iterator[UnitRo
 
 
 def _units_of(model: nn.Module, name: str, shape: tuple[int, ...]) -> tuple[str, int, int] | None:
-    """Of what kind a matrix's units are, how many it has, and along which axis; None for one that has none,
+    """The kind of a matrix's units, how many it has, and along which axis; None for one that has none,
     or of which that is not known."""
     from transformers.pytorch_utils import Conv1D
 

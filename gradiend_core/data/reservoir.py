@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @mutable
 class Reservoir(Generic[T]):
-    """Of all that was offered, `limit` items, each with the same chance (Vitter's algorithm R); 0 keeps
+    """`limit` items of all that were offered, each with the same chance (Vitter's algorithm R); 0 keeps
     all."""
 
     limit: int

@@ -49,7 +49,7 @@ def logit_bias(task: EvaluationTask, goal: Goal, *, contrast: bool) -> LogitBias
 
 
 def only_output_rows(task: EvaluationTask, goal: Goal, update: WeightUpdate) -> WeightUpdate | None:
-    """Of an update only the rows of the output layer that are words of the classes; None where they are not
+    """Only those rows of an update to the output layer that are words of the classes; None where they are not
     in its scope."""
     layer, tokens = output_layer(task), _tokens(task, goal)
     if layer is None or tokens is None:

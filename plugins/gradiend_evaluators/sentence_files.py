@@ -16,7 +16,7 @@ GENDERS = ("female", "male")
 
 @frozen
 class SentencePair:
-    """Of `kind`, a group that is also reported by itself; a model prefers one of the two."""
+    """A pair of `kind`, a group that is also reported by itself; a model prefers one of the two."""
 
     kind: str
     one: str

@@ -46,7 +46,8 @@ BARS = 30
 
 
 class SharedWeights:
-    """Of few features a Venn diagram, unless some are of models of another shape, which can share nothing."""
+    """A Venn diagram for few features, unless some are of models of another shape, which can share
+    nothing."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config

@@ -155,6 +155,29 @@ def test_variables_have_names_that_say_what_they_hold():
         assert not names & riddles, path
 
 
+def test_sentences_begin_with_what_they_are_about():
+    """No docstring, no sentence of a setting or of the docs begins with "Of", which only a reader who knows
+    what is meant understands."""
+    sentences = [
+        f"{path.relative_to(ROOT)}: {ast.get_docstring(node)}"
+        for folder in ("gradiend_core", "plugins")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node)
+    ]
+    sentences += [
+        f"{row.path}: {row.about}"
+        for table in described(Plugins.discover().registry)
+        for row in table.settings
+    ]
+    sentences += [
+        f"{page.name}: {line}"
+        for page in [ROOT / "README.md", *(ROOT / "docs" / "pages").rglob("*.md")]
+        for line in page.read_text(encoding="utf-8").splitlines()
+    ]
+    assert [sentence for sentence in sentences if sentence.partition(": ")[2].startswith("Of ")] == []
+
+
 def test_every_built_in_is_installed():
     installed = {
         state.entry_point
