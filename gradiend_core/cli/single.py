@@ -14,9 +14,6 @@ import typer
 
 from gradiend_core.cli.options import Disabled, Overwrite, names, show
 from gradiend_core.errors import ConfigError, ModelError
-from gradiend_core.records.contribution import Trait
-from gradiend_core.records.report import Reports
-from gradiend_core.roles.kinds import EVALUATOR
 
 if TYPE_CHECKING:
     from gradiend_core.plugins.registry import Registry
@@ -377,17 +374,6 @@ def default_output(run: Run) -> Path:
     return folder
 
 
-def _in_order(run: Run, reports: Reports) -> list[str]:
-    """Whether the model has the feature comes first, then what the encoder reads, then the rest."""
-    order = (Trait.SHOWS_FEATURE, Trait.READS_ENCODINGS)
-
-    def position(name: str) -> int:
-        traits = run.registry.get(EVALUATOR, name).traits
-        return next((number for number, trait in enumerate(order) if trait in traits), len(order))
-
-    return sorted(reports, key=position)
-
-
 def summary(run: Run, folder: Path) -> list[str]:
     """A run in a few lines: what was found, then the numbers."""
     record, lines = run.record, list[str]()
@@ -398,7 +384,7 @@ def summary(run: Run, folder: Path) -> list[str]:
     for _, feature, reports in run.by_axis():
         first, second = feature.classes
         lines.append(f"{first} (+1) against {second} (−1) in {run.config.general.model}")
-        lines += [line for name in _in_order(run, reports) for line in reports[name].lines]
+        lines += [line for report in run.in_order(reports) for line in report.lines]
         if (last := feature.training[-1:]) and last[0].pairs:
             lines.append(
                 f"learned   from {last[0].pairs:,} pairs, whose halves agree by {1 - last[0].loss:.2f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -43,20 +43,15 @@ def explanation_html(one: Explanation) -> str:
     """An explanation as a piece of a page that needs no script and no style sheet."""
     from jinja2 import Environment, PackageLoader
 
-    of_layers = one.of_layers
-    largest_token = max((abs(value) for value in one.of_tokens), default=0.0)
-    largest_cell = max((abs(value) for row in of_layers.values() for value in row), default=0.0)
+    tokens, layers = coloured_by_layer(one.tokens, one.of_tokens, one.of_layers)
     template = Environment(loader=PackageLoader("gradiend_core.comparison"), autoescape=True).get_template(
         "explanation.html"
     )
     return template.render(
         encoding=one.encoding,
         reading=reading(one),
-        tokens=list(cells(one.tokens, one.of_tokens, largest_token)),
-        layers=[
-            {"name": layer_name(layer), "cells": list(cells(one.tokens, row, largest_cell))}
-            for layer, row in of_layers.items()
-        ],
+        tokens=tokens,
+        layers=layers,
         first=one.classes[0],
         second=one.classes[1],
         total=float(one.shares.sum()) + one.bias,
@@ -94,7 +89,16 @@ def explanation_shown(one: Explanation, *, coloured: bool) -> Iterator[Renderabl
     )
 
 
-def cells(tokens: Sequence[str], values: Sequence[float], largest: float) -> Iterator[Cell]:
+def coloured_by_layer(
+    tokens: Sequence[str], of_tokens: Sequence[float], of_layers: Mapping[int | None, Sequence[float]]
+) -> tuple[list[Cell], list[tuple[str, list[Cell]]]]:
+    """Tokens with the colours of their shares, and for each layer its name and the same."""
+    largest = max((abs(value) for row in of_layers.values() for value in row), default=0.0)
+    layers = [(layer_name(layer), list(_cells(tokens, row, largest))) for layer, row in of_layers.items()]
+    return list(_cells(tokens, of_tokens, max(map(abs, of_tokens), default=0.0))), layers
+
+
+def _cells(tokens: Sequence[str], values: Sequence[float], largest: float) -> Iterator[Cell]:
     """Tokens, each with the colour of its share."""
     for token, value in zip(tokens, values, strict=True):
         red, green, blue = FIRST if value > 0 else SECOND

@@ -14,7 +14,7 @@ import torch
 from attrs import field, frozen
 
 from gradiend_core.comparison.drawn import explanation_html
-from gradiend_core.comparison.where import Location, locations
+from gradiend_core.comparison.where import Location, by_layer, locations
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.pair import MinimalPair
 from gradiend_core.roles.gradients import ModelGradients
@@ -98,7 +98,7 @@ def explanations(
     numbers: dict[Location, list[int]] = {}
     for number, parameter in enumerate(feature.scope.slices):
         numbers.setdefault(where[parameter.name], []).append(number)
-    order = sorted(numbers, key=lambda at: (-1 if at.layer is None else at.layer, at.component))
+    order = by_layer(numbers)
     result = []
     of_examples = gradients.by_token(examples, feature.encoder, feature.source)
     for pair, products in zip(examples.pairs, of_examples, strict=True):
@@ -108,7 +108,7 @@ def explanations(
             values, tokens = values[:, :-1], tokens[:-1]
         result.append(
             Explanation(
-                " against ".join(feature.classes),
+                feature.name,
                 feature.classes,
                 written(pair),
                 float((values.sum() + feature.encoder_bias).tanh()),

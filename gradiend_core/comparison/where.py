@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from math import prod
 
@@ -79,6 +79,11 @@ def locations(scope: ParameterScope, model: nn.Module | None) -> dict[str, Locat
     return {name: Location(layer_number(name), component_of(model, name) if model else "") for name in names}
 
 
+def by_layer(some: Iterable[Location]) -> list[Location]:
+    """Locations layer by layer, what is in no layer first."""
+    return sorted(some, key=lambda at: (-1 if at.layer is None else at.layer, at.component))
+
+
 def shares_by_location(
     feature: LearnedFeature, location_of: Mapping[str, Location], top: float
 ) -> list[LocationRow]:
@@ -94,14 +99,13 @@ def shares_by_location(
     def squared(vector: Tensor, location: Location) -> float:
         return sum(float(vector[columns].double().square_().sum()) for columns in columns_of[location])
 
-    order = sorted(columns_of, key=lambda at: (-1 if at.layer is None else at.layer, at.component))
     decoder, encoder = (
         {location: squared(vector, location) for location in columns_of}
         for vector in (feature.decoder, feature.encoder)
     )
     lengths = [sum(squares.values()) or 1.0 for squares in (decoder, encoder)]
     rows = []
-    for location in order:
+    for location in by_layer(columns_of):
         weights = sum(columns.stop - columns.start for columns in columns_of[location])
         among = sum(
             int(((chosen >= columns.start) & (chosen < columns.stop)).sum())

@@ -11,7 +11,6 @@ from attrs import evolve, frozen
 from gradiend_core.comparison.explanation import written
 from gradiend_core.errors import DataError, PluginError
 from gradiend_core.records.contribution import Trait
-from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.pair import NEUTRAL, MinimalPair
 from gradiend_core.records.report import Report, Table
 from gradiend_core.roles.abilities import IsFitted
@@ -19,6 +18,7 @@ from gradiend_core.roles.evaluator import Evaluator
 from gradiend_core.roles.kinds import EVALUATOR
 
 if TYPE_CHECKING:
+    from gradiend_core.roles.source import Examples
     from gradiend_core.run.model import ModelMaker
     from gradiend_core.run.run import Run
 
@@ -60,16 +60,12 @@ def encode(run: Run, texts: Sequence[str | MinimalPair]) -> Table:
         raise DataError(
             f"encode takes a list of texts with a marked slot, not {texts!r:.80}; `encode_texts` takes a file"
         )
-    pairs = [marked(text) if isinstance(text, str) else text for text in texts]
-    examples = model_of(run).prepared(pairs)
-    if examples.drops:
-        drop = examples.drops[0]
-        raise DataError(f"the model cannot take {(drop.examples or ('a text',))[0]!r:.200}: {drop.reason}")
+    examples = ready(run, texts)
     from gradiend_core.comparison.crossing import encode_all
 
     encodings = encode_all(run.features, run.gradients_over(run.feature.scope), examples)
     rows = [
-        Encoding(named(feature), pair.factual, pair.alternative, value, written(pair))
+        Encoding(feature.name, pair.factual, pair.alternative, value, written(pair))
         for feature, values in zip(run.features, encodings.tolist(), strict=True)
         for pair, value in zip(examples.pairs, values, strict=True)
     ]
@@ -82,8 +78,8 @@ def encode_texts(run: Run, texts: Any) -> tuple[Report, ...]:
     its splits: all pairs are test pairs, and no class has to be there. Raises DataError where no pair is
     found."""
     data = run.setup.data.of_others(texts)
-    ready = model_of(run).prepared
-    examples = {"test": ready(data.pairs), NEUTRAL: ready(data.neutral_pairs)}
+    prepared_by = _model_of(run).prepared
+    examples = {"test": prepared_by(data.pairs), NEUTRAL: prepared_by(data.neutral_pairs)}
     if not examples["test"].pairs:
         drops = "; ".join(
             f"{drop.count} dropped: {drop.reason}"
@@ -109,18 +105,24 @@ def in_one(run: Run, reports: Sequence[Report]) -> Table:
     """The encodings of all features of a run, from the reports of `encode_texts`."""
     tables = [report.tables["encodings"] for report in reports]
     rows = [
-        (named(feature), *row)
+        (feature.name, *row)
         for feature, table in zip(run.features, tables, strict=True)
         for row in table.rows
     ]
     return Table(("feature", *tables[0].columns), tuple(rows))
 
 
-def named(feature: LearnedFeature) -> str:
-    return " against ".join(feature.classes)
+def ready(run: Run, texts: Sequence[str | MinimalPair]) -> Examples:
+    """Texts with a marked slot, or pairs, as examples of the run's model. Raises DataError for a text without
+    a slot, and for one that the model cannot take."""
+    examples = _model_of(run).prepared([marked(text) if isinstance(text, str) else text for text in texts])
+    if examples.drops:
+        drop = examples.drops[0]
+        raise DataError(f"the model cannot take {(drop.examples or ('a text',))[0]!r:.200}: {drop.reason}")
+    return examples
 
 
-def model_of(run: Run) -> ModelMaker:
+def _model_of(run: Run) -> ModelMaker:
     """What makes pairs ready. A source that learns something of its own has then learned it, from the run's
     texts."""
     if isinstance(run.source, IsFitted):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from gradiend_core.comparison.explanation import NOWHERE, Explanation, explanations
-from gradiend_core.errors import DataError
-from gradiend_core.finished.encoding import marked, model_of
+from gradiend_core.finished.encoding import ready
 from gradiend_core.records.pair import MinimalPair
 from gradiend_core.records.report import Table
 
@@ -47,11 +46,10 @@ class Explanations(Sequence[Explanation]):
         rows = []
         texts = list(dict.fromkeys(one.text for one in self))
         for one in self:
-            known = len(one.tokens) - (one.tokens[-1] == NOWHERE)
+            text, known = texts.index(one.text), len(one.tokens) - (one.tokens[-1] == NOWHERE)
             for location, values in zip(one.locations, one.shares.tolist(), strict=True):
                 for position, (token, value) in enumerate(zip(one.tokens, values, strict=True)):
                     at = position if position < known else None
-                    text = texts.index(one.text)
                     rows.append(
                         Share(one.feature, text, at, token, location.layer, location.component, value)
                     )
@@ -67,11 +65,7 @@ def explain(run: Run, texts: Sequence[str | MinimalPair]) -> Explanations:
     DataError for a text without a slot, and for one that the model cannot take."""
     if isinstance(texts, str):
         texts = [texts]
-    pairs = [marked(text) if isinstance(text, str) else text for text in texts]
-    examples = model_of(run).prepared(pairs)
-    if examples.drops:
-        drop = examples.drops[0]
-        raise DataError(f"the model cannot take {(drop.examples or ('a text',))[0]!r:.200}: {drop.reason}")
+    examples = ready(run, texts)
     return Explanations(
         tuple(
             one

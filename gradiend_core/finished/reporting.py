@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from gradiend_core.comparison.drawn import cells, layer_name
+from gradiend_core.comparison.drawn import coloured_by_layer
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.finished.comparing import compare_runs, comparison_figures, runs_in
 from gradiend_core.progress import progress
@@ -221,27 +221,17 @@ class FeatureView:
 
     def explained(self) -> list[dict[str, Any]]:
         """Texts with their tokens coloured by their shares in the encoding, and these by layer."""
-        tokens, layers = (self._rows(Trait.EXPLAINS, name) for name in ("by_token", "by_layer"))
+        tokens, by_layers = (self._rows(Trait.EXPLAINS, name) for name in ("by_token", "by_layer"))
         texts = []
         for number in dict.fromkeys(row["text"] for row in tokens):
             of_text = [row for row in tokens if row["text"] == number]
             by_layer: dict[int | None, list[float]] = {}
-            for row in layers:
+            for row in by_layers:
                 if row["text"] == number:
                     by_layer.setdefault(row["layer"], []).append(row["share"])
-            largest = max(abs(row["share"]) for row in of_text)
-            most = max((abs(value) for values in by_layer.values() for value in values), default=0.0)
-            words = [row["token"] for row in of_text]
-            texts.append(
-                {
-                    "encoding": of_text[0]["encoding"],
-                    "tokens": list(cells(words, [row["share"] for row in of_text], largest)),
-                    "by_layer": [
-                        (layer_name(layer), list(cells(words, values, most)))
-                        for layer, values in by_layer.items()
-                    ],
-                }
-            )
+            words, shares = [row["token"] for row in of_text], [row["share"] for row in of_text]
+            coloured, layers = coloured_by_layer(words, shares, by_layer)
+            texts.append({"encoding": of_text[0]["encoding"], "tokens": coloured, "by_layer": layers})
         return texts
 
     def strengths(self) -> list[dict[str, Any]]:

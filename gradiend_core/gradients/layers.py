@@ -281,38 +281,30 @@ class OtherLayer(Layer):
         return lambda changed: functional_call(self.module, {**fixed, **changed}, tuple(inputs))
 
     def along(self, name: str, inputs: Sequence[Tensor], delta: Tensor, directions: Tensor) -> Tensor:
-        value, call = getattr(self.module, name).detach(), self._call(inputs)
-        padding = getattr(self.module, "padding_idx", None)
         if (
-            isinstance(self.module, nn.Embedding) and padding is not None
-        ):  # in backward mode it has no gradient
-            directions = directions.clone()
-            directions[:, padding] = 0
-        if (
-            value.numel() * len(delta) <= delta.numel()
+            getattr(self.module, name).numel() * len(delta) <= delta.numel()
         ):  # of a normalisation each example's gradient is smaller than its output
             return self.entries(name, inputs, delta, None) @ directions.flatten(1).to(delta.dtype).T
-        tangents = (
-            jvp(call, ({name: value},), ({name: direction.to(value.dtype)},))[1] for direction in directions
-        )
+        changes = (self._change(name, inputs, direction).to(delta.dtype) for direction in directions)
         return torch.stack(
-            [
-                torch.linalg.vecdot(delta.flatten(1), direction.flatten(1).to(delta.dtype))
-                for direction in tangents
-            ],
-            1,
+            [torch.linalg.vecdot(delta.flatten(1), change.flatten(1)) for change in changes], 1
         )
 
     def by_token(self, name: str, inputs: Sequence[Tensor], delta: Tensor, direction: Tensor) -> Tensor:
         """[examples, tokens], or with the axes that the module has besides, such as heads."""
+        return (self._change(name, inputs, direction).to(delta.dtype) * delta).sum(-1)
+
+    def _change(self, name: str, inputs: Sequence[Tensor], direction: Tensor) -> Tensor:
+        """How the output changes along one change of the parameter, in its shape."""
         value = getattr(self.module, name).detach()
         padding = getattr(self.module, "padding_idx", None)
-        if isinstance(self.module, nn.Embedding) and padding is not None:
+        if (
+            isinstance(self.module, nn.Embedding) and padding is not None
+        ):  # in backward mode it has no gradient
             direction = direction.clone()
             direction[padding] = 0
-        tangent = jvp(self._call(inputs), ({name: value},), ({name: direction.to(value.dtype)},))[1]
-        products: Tensor = (tangent.to(delta.dtype) * delta).sum(-1)
-        return products
+        tangent: Tensor = jvp(self._call(inputs), ({name: value},), ({name: direction.to(value.dtype)},))[1]
+        return tangent
 
     def add(self, name: str, inputs: Sequence[Tensor], delta: Tensor, total: Tensor) -> None:
         value = getattr(self.module, name).detach()

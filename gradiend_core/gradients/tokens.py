@@ -29,10 +29,11 @@ def by_token(
     of one length share a pass, so that none is padded."""
     scope, coverage = gradients.scope, gradients.coverage(examples)
     passes = evolve(gradients.passes, bfloat16=False)
-    whole = {
-        number: parameter.spread(direction[columns]).view(parameter.shape)
-        for number, (parameter, columns) in enumerate(scope.with_columns())
-    }
+    parts_of_direction = [direction[columns] for _, columns in scope.with_columns()]
+    whole = [
+        parameter.spread(values).view(parameter.shape)
+        for parameter, values in zip(scope.slices, parts_of_direction, strict=True)
+    ]
     result: dict[int, TokenProducts] = {}
     budget = coverage.budget(gradients.memory)
     for rows in micro_batches(examples.lengths, same_length=True, budget=budget):
@@ -54,12 +55,10 @@ def by_token(
             with passes.backward(coverage.taps, len(rows), receive, rows=rows_of(batch)) as backward:
                 backward(of_role(passes.losses(batch), role).sum())
         for number in coverage.others:
-            columns = [columns for _, columns in scope.with_columns()][number]
-            of_parameter = {number: direction[None, columns].to(gradients.device, gradients.dtype)}
-            alone = evolve(coverage, others=(number,))
-            values[:, number, -1] += gradients.along_others(examples, rows, batch, of_parameter, role, alone)[
-                :, 0
-            ].to(values)
+            alone = {number: parts_of_direction[number][None].to(gradients.device, gradients.dtype)}
+            only = evolve(coverage, others=(number,))
+            products = gradients.along_others(examples, rows, batch, alone, role, only)
+            values[:, number, -1] += products[:, 0].to(values)
         slots = [[]] * len(rows) if tokens.slots is None else tokens.slots.tolist()
         for row, ids, at, of_row in zip(rows, tokens.ids.tolist(), slots, values, strict=True):
             result[row] = TokenProducts(tuple(ids), tuple(dict.fromkeys(at)), of_row)

@@ -71,6 +71,11 @@ class LearnedFeature:
     bases: Mapping[str, tuple[Tensor, Tensor]] = field(factory=dict)
 
     @property
+    def name(self) -> str:
+        """Its classes, as in "3SG against 3PL"."""
+        return " against ".join(self.classes)
+
+    @property
     def validation_correlation(self) -> float | None:
         """At the step that was kept."""
         return next((row.validation_correlation for row in self.training if row.step == self.best_step), None)
@@ -78,8 +83,7 @@ class LearnedFeature:
     def __repr__(self) -> str:
         correlation = shown(self.validation_correlation, ".3f")
         return (
-            f"<LearnedFeature {' against '.join(self.classes)}, {self.scope.size:,} weights, validation"
-            f" correlation {correlation}>"
+            f"<LearnedFeature {self.name}, {self.scope.size:,} weights, validation correlation {correlation}>"
         )
 
     def _repr_html_(self) -> str:

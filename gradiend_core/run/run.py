@@ -185,11 +185,19 @@ class Run:
         """What was found of each axis, in sentences: first whether the model has the feature."""
         by_axis: dict[str, list[str]] = {}
         for _, feature, reports in self.by_axis():
-            shows = [one.name for one in self.registry.with_trait(EVALUATOR, Trait.SHOWS_FEATURE)]
-            ordered = sorted(reports, key=lambda name: name not in shows)
-            title = f"{' against '.join(feature.classes)} in {self.config.general.model}"
-            by_axis[title] = [sentence for name in ordered for sentence in reports[name].findings]
+            sentences = [sentence for report in self.in_order(reports) for sentence in report.findings]
+            by_axis[f"{feature.name} in {self.config.general.model}"] = sentences
         return by_axis
+
+    def in_order(self, reports: Reports) -> list[Report]:
+        """Whether the model has the feature comes first, then what the encoder reads, then the rest."""
+        order = (Trait.SHOWS_FEATURE, Trait.READS_ENCODINGS)
+
+        def position(name: str) -> int:
+            traits = self.registry.get(EVALUATOR, name).traits
+            return next((number for number, trait in enumerate(order) if trait in traits), len(order))
+
+        return [reports[name] for name in sorted(reports, key=position)]
 
     def __repr__(self) -> str:
         general, state = self.config.general, self.runner.state
