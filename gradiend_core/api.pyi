@@ -8,6 +8,7 @@ from gradiend_core.hookspecs import hookimpl as hookimpl
 from gradiend_core.records.contribution import Contribution as Contribution
 from gradiend_core.records.contribution import NoSettings as NoSettings
 from gradiend_core.records.contribution import Trait as Trait
+from gradiend_core.records.setting import function_named as function_named
 from gradiend_core.records.setting import setting as setting
 
 # --- errors: the value, the reason, the fix ---

@@ -37,6 +37,8 @@ def suite(
             lambda line: print(line, file=sys.stderr),
             overwrite=overwrite,
         )
+    for name, finding in result.findings.items():
+        print(f"{name}: {finding}")
     if result.report:
         show(result.report)
     print(

@@ -148,6 +148,11 @@ def data(
         bool, typer.Option("--preview", help="Show some pairs of the first 20,000 texts; write nothing.")
     ] = False,
     tokenizer: Annotated[str | None, typer.Option(help="A model; counts the tokens of each word.")] = None,
+    table: Annotated[str, typer.Option(help="Write the pairs as a table too: csv or parquet.")] = "",
+    annotate: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Write the probability of both fillers by this model, too."),
+    ] = None,
     settings: Annotated[
         list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like data.balance=try; repeatable.")
     ] = [],
@@ -161,22 +166,31 @@ def data(
     from gradiend_core.plugins.manager import Plugins
     from gradiend_core.run.data import DataMaker
     from gradiend_core.run.data_folder import markdown, save_data
+    from gradiend_core.run.session import Session
 
     if preview == (output is not None):
         raise ConfigError("give either --output FOLDER, or --preview to see some pairs first")
+    if preview and (table or annotate):
+        raise ConfigError(
+            "--table and --annotate write files, and --preview writes none; give --output FOLDER"
+        )
     kind, file = _kind_or_file(what)
     tables = {"data": {"max_texts": PREVIEW}} if preview else {}
     top = {"texts": texts, "seed": seed, "disable_plugins": disable_plugin or None}
-    table = gather(kind, file, names(classes), settings, tables, top)
-    registry = Plugins.discover(general_settings(table).disable_plugins).registry
-    table = suit(table, registry)
-    run = DataMaker(registry, general_settings(table), *resolve_data(table, registry))
+    given = gather(kind, file, names(classes), settings, tables, top)
+    registry = Plugins.discover(general_settings(given).disable_plugins).registry
+    resolved = suit(given, registry)
+    run = DataMaker(registry, general_settings(resolved), *resolve_data(resolved, registry))
     loaded = _tokenizer(tokenizer, registry)
+    model = Session(run_file={**given, "model": annotate}).setup.model if annotate else None
     if output is None:
         pairs = run.pairs()
         audited = audit(pairs, loaded)
     else:
-        pairs, audited = save_data(run, output, loaded, overwrite=overwrite)
+        probabilities = model.filler_probabilities if model else None
+        pairs, audited = save_data(
+            run, output, loaded, table=table, annotate=probabilities, overwrite=overwrite
+        )
     print("\n".join([*pairs.funnel.lines(), *(f"warning: {warning}" for warning in pairs.funnel.warnings)]))
     print("\n" + markdown(audited["classes"]))
     if loaded is not None:

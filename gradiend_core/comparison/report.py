@@ -135,7 +135,7 @@ def _crossings(
         labels = labels_of(test_pairs, other.classes)
         transitions: dict[tuple[str, str], list[int]] = {}
         for row, pair in zip(numbers_of_pairs, test_pairs, strict=True):
-            transitions.setdefault((pair.factual_class, pair.alternative_class), []).append(row)
+            transitions.setdefault(pair.transition, []).append(row)
         for feature, numbers in zip(features, seeds.of, strict=True):
             by_seed = [crossing(values[number][numbers_of_pairs], labels) for number in numbers]
             best = by_seed[0]

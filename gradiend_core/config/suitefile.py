@@ -2,14 +2,15 @@
 is its own; and `[comparison]`.
 
 A member may have a `name`, and stand for several runs: one for each two of its paradigm's classes (`pairs =
-"all"`), for those that it lists (`pairs = [["1SG", "1PL"], …]`), or for each of several models (`model =
-["tiny-mlm", …]`)."""
+"all"`), for those that it lists (`pairs = [["1SG", "1PL"], …]`), for each of several models (`model =
+["tiny-mlm", …]`), for each of several seeds (`seed = [0, 1, 2]`), or one that learns from all groups of words
+and one for each group that is left out (`[members.groups.NAME]`)."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,17 @@ from gradiend_core.records.converter import structure
 from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.roles.kinds import EVALUATOR, LEARNER, PARADIGM
 
-MEMBERS, COMPARISON = "members", "comparison"
+MEMBERS, COMPARISON, GROUPS = "members", "comparison", "groups"
 
 
 @frozen
 class Member:
-    """One run of a suite, as the tables of a run file."""
+    """One run of a suite, as the tables of a run file; `repeated` is the name that it has in common with
+    those that differ from it in their seed alone, "" where there are none."""
 
     name: str
     tables: Mapping[str, Any]
+    repeated: str = ""
 
 
 @frozen
@@ -53,10 +56,11 @@ def read_suite(path: Path, settings: Sequence[str] = (), registry: Registry | No
     if not isinstance(given, list) or not given or not all(isinstance(member, dict) for member in given):
         raise ConfigError(f"suite {str(path)!r} has no members; give each as a table, [[{MEMBERS}]]")
     comparison = structure(table.pop(COMPARISON, {}), ComparisonSettings, COMPARISON)
-    shared = _merged(_usual(table, registry), table)
-    members = [
-        member for member_tables in given for member in _expanded(_merged(shared, member_tables), registry)
-    ]
+    members: list[Member] = []
+    for member_tables in given:
+        tables = _merged(table, member_tables)
+        for name, of_group in _without_groups(_merged(_usual(tables, registry), tables)):
+            members += _expanded(of_group, name, registry)
     if comparison.nulls:
         null = _null_learner(registry)
         members += [_null(member, null, number) for member in members for number in range(comparison.nulls)]
@@ -68,12 +72,15 @@ def read_suite(path: Path, settings: Sequence[str] = (), registry: Registry | No
 
 def _usual(table: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
     """What each run of a suite does unless the suite says more, as it is about what features have in common:
-    no figures, and only the evaluators that are meant for suites."""
-    chosen = {
+    no figures, and only the evaluators that are meant for suites; where groups of words are left out, also
+    those that read such words."""
+    chosen: dict[str, dict[str, Any]] = {
         name: dict(settings)
         for name in registry.names(EVALUATOR)
         if (settings := registry.get(EVALUATOR, name).in_suites) is not None
     }
+    if GROUPS in table:
+        chosen |= {one.name: {} for one in registry.with_trait(EVALUATOR, Trait.SHOWS_FEATURE)}
     usual: dict[str, dict[str, Any]] = {
         "evaluators": {"kinds": [*chosen], **chosen},
         "visualizers": {"kinds": []},
@@ -102,11 +109,49 @@ def _merged(shared: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _expanded(table: dict[str, Any], registry: Registry) -> Iterator[Member]:
-    name, pairs, models = _given(table, "name", str, ""), table.pop("pairs", None), table.get("model")
-    table.pop("name", None)
+def _without_groups(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A run, with its name; of groups of words one run that learns from all of them, and one for each group
+    that learns from the others and is asked whether it reads that one. Raises ConfigError for groups that
+    are none."""
+    name = _given(table, "name", str, "")
+    table = {key: value for key, value in table.items() if key != "name"}
+    groups = table.pop(GROUPS, None)
+    if groups is None:
+        yield name, table
+        return
+    for group in groups.values() if isinstance(groups, dict) else [groups]:
+        if not isinstance(group, dict) or not all(isinstance(words, list) for words in group.values()):
+            raise ConfigError(f"each group of a member is a table of words by class, not {group!r:.200}")
+    if len(groups) < 2 or len({tuple(sorted(group)) for group in groups.values()}) > 1:
+        raise ConfigError(
+            f"a member needs two groups at least, each with words of all classes, and has {groups!r:.200}"
+        )
+
+    def words_of(chosen: Iterable[str]) -> dict[str, list[str]]:
+        words: dict[str, list[str]] = {}
+        for group in chosen:
+            for class_name, of_class in groups[group].items():
+                words.setdefault(class_name, []).extend(of_class)
+        return words
+
+    paradigm = _given(table, "paradigm", dict, {})
+    prefix = f"{name}." if name else ""
+    yield f"{prefix}all", {**table, "paradigm": {**paradigm, "words": words_of(groups)}}
+    for left_out, held_out in groups.items():
+        others = words_of(group for group in groups if group != left_out)
+        not_neutral = [word for words in held_out.values() for word in words]
+        changed = {**paradigm, "words": others, "related": held_out, "not_neutral": not_neutral}
+        yield f"{prefix}without-{left_out}", {**table, "paradigm": changed}
+
+
+def _expanded(table: dict[str, Any], name: str, registry: Registry) -> Iterator[Member]:
+    pairs, models, seeds = table.pop("pairs", None), table.get("model"), table.get("seed")
     if models is not None:
         _given(table, "model", list if isinstance(models, list) else str, None)
+    if isinstance(seeds, list) and not (seeds and all(type(seed) is int for seed in seeds)):
+        raise ConfigError(
+            f"seed of a suite or a member must be a whole number or a list of such, not {seeds}"
+        )
     paradigm = _given(table, "paradigm", dict, {})
     classes, kind = _given(paradigm, "classes", list, []), _given(paradigm, "kind", str, "")
     if pairs == "all":
@@ -125,7 +170,12 @@ def _expanded(table: dict[str, Any], registry: Registry) -> Iterator[Member]:
             called = re.sub(r"[^\w+@.-]", "_", ".".join(names) + ending)
             if not called.strip("._-"):
                 raise ConfigError("a member of the suite has neither a name nor classes; give it a name")
-            yield Member(called, tables if model is None else {**tables, "model": model})
+            of_model = tables if model is None else {**tables, "model": model}
+            if isinstance(seeds, list):
+                for seed in seeds:
+                    yield Member(f"{called}.seed{seed}", {**of_model, "seed": seed}, called)
+            else:
+                yield Member(called, of_model)
 
 
 def _known_classes(kind: str, paradigm: Mapping[str, Any], registry: Registry) -> list[str]:

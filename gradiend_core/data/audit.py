@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from gradiend_core.data.collecting import WORD
+from gradiend_core.data.filtering import WORD
 from gradiend_core.data.rules import folded
 from gradiend_core.records.pair import SPLITS, PairData
 from gradiend_core.records.report import Table

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-import regex
 from attrs import field, mutable
 
 from gradiend_core.data.balance import word_quotas
+from gradiend_core.data.filtering import WORD, Unwanted
 from gradiend_core.data.finding import Finder, Finding, Slot
 from gradiend_core.data.reservoir import Reservoir
 from gradiend_core.data.rules import Classes
@@ -17,7 +17,6 @@ from gradiend_core.records.run import DataSettings
 from gradiend_core.records.text import Text
 
 STAGE = "matching"
-WORD = regex.compile(r"\w+")
 #: what a slot is written as where pairs are texts; a text that has it already cannot be a pair
 MASK = "[MASK]"
 MAX_CHARACTERS = 100_000
@@ -37,6 +36,11 @@ class Collector:
     read: int = field(default=0, init=False)
     matched: int = field(default=0, init=False)
     slots_given: bool = field(default=False, init=False)
+    unwanted: Unwanted = field(init=False)
+
+    @unwanted.default
+    def _unwanted(self) -> Unwanted:
+        return Unwanted(self.settings)
 
     @identity.default
     def _identity(self) -> Reservoir[Slot]:
@@ -69,7 +73,9 @@ class Collector:
         settings, rng = self.settings, self.rng
         if finding.candidates or finding.rule_classes:
             self.matched += 1
-        if finding.candidates:
+        if not finding.problem and (reason := self.unwanted(text.text)):
+            self.drops.add(reason, text.text, classes=[slot.rule_class for slot in finding.candidates])
+        elif finding.candidates:
             candidates = finding.candidates
             if any(MASK in slot.left or MASK in slot.right for slot in candidates):
                 self.drops.add(
@@ -83,12 +89,6 @@ class Collector:
             if not candidates:
                 reason = f"fewer than {settings.min_left_words} words before the target word"
                 self.drops.add(reason, text.text, classes=[slot.rule_class for slot in finding.candidates])
-            elif settings.max_words and len(WORD.findall(text.text)) > settings.max_words:
-                self.drops.add(
-                    f"more than {settings.max_words} words",
-                    text.text,
-                    classes=[slot.rule_class for slot in candidates],
-                )
             else:
                 one = not finding.take_all and len(candidates) > 1
                 for chosen in (rng.choice(candidates),) if one else candidates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import regex
@@ -176,18 +176,8 @@ def _with_alternatives(
     pairs = []
     for slot, name in split:
         if slot.rule_class not in classes.of:
-            pairs.append(
-                MinimalPair(
-                    slot.left,
-                    slot.right,
-                    slot.surface,
-                    slot.surface,
-                    slot.rule_class,
-                    slot.rule_class,
-                    name,
-                    slot.document,
-                )
-            )
+            word, of = slot.surface, slot.rule_class
+            pairs.append(MinimalPair(slot.left, slot.right, word, word, of, of, name, slot.document))
             continue
         alternatives = finder.alternatives(slot, classes, forms)
         if by_word and not slot.alternative:
@@ -203,24 +193,46 @@ def _with_alternatives(
                 else "no allowed transition from the target word"
             )
             collector.drops.add(reason, slot.left + slot.surface + slot.right, classes=[slot.rule_class])
-            continue
-        other = rng.choice(list(alternatives)) if len(alternatives) > 1 else next(iter(alternatives))
-        word = slot.alternative or recased(
-            slot.surface, slot.word, rng.choice(alternatives[other]), slot.left, slot.right
-        )
-        pairs.append(
-            MinimalPair(
-                slot.left,
-                slot.right,
-                slot.surface,
-                word,
-                classes.of[slot.rule_class],
-                other,
-                name,
-                slot.document,
-            )
-        )
+        for other, word in _drawn(alternatives, collector.settings.alternatives, rng):
+            pairs.append(_pair(slot, name, classes, finder, other, word))
     return pairs
+
+
+def _drawn(
+    alternatives: Mapping[str, Sequence[str]], count: int, rng: random.Random
+) -> list[tuple[str, str]]:
+    """So many different words with their classes, of one class after the other; fewer where there are no
+    more."""
+    drawn: dict[tuple[str, str], None] = {}
+    left = {name: list(dict.fromkeys(words)) for name, words in alternatives.items()}
+    while len(drawn) < count and left:
+        names = [name for name in left if name not in {of for of, _ in drawn}] or list(left)
+        name = rng.choice(names) if len(names) > 1 else names[0]
+        word = rng.choice(alternatives[name] if not drawn else left[name])
+        drawn[name, word] = None
+        left[name].remove(word)
+        left = {name: words for name, words in left.items() if words}
+    return list(drawn)
+
+
+def _pair(slot: Slot, split: str, classes: Classes, finder: Finder, other: str, word: str) -> MinimalPair:
+    """A slot with a word of another class."""
+    of = classes.of[slot.rule_class]
+    merged = Counter(classes.of.values())
+    subclasses = classes.others(slot.rule_class).get(other, [])
+    having = [one for one in subclasses if finder.key(word) in map(finder.key, finder.listed(one))]
+    return MinimalPair(
+        slot.left,
+        slot.right,
+        slot.surface,
+        slot.alternative or recased(slot.surface, slot.word, word, slot.left, slot.right),
+        of,
+        other,
+        split,
+        slot.document,
+        slot.rule_class if merged[of] > 1 else "",
+        (having[0] if len(having) == 1 else slot.alternative_class) if merged[other] > 1 else "",
+    )
 
 
 def _words(name: str, classes: Classes, finder: Finder, kept: list[Slot]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def _read(texts: Any, settings: DataSettings) -> Iterator[Text]:
 def _from_name(name: str, settings: DataSettings) -> Iterator[Text]:
     path = Path(name).expanduser()
     if name.startswith(HUB):
-        yield from _from_dataset(_load(name, name[len(HUB) :], settings), settings, name)
+        yield from _from_configurations(name, name[len(HUB) :], settings)
     elif path.is_dir():
         yield from _from_folder(path, settings)
     elif not path.is_file():
@@ -121,6 +121,13 @@ def _from_name(name: str, settings: DataSettings) -> Iterator[Text]:
             yield from (Text(line.rstrip("\r\n")) for line in lines)
 
 
+def _from_subsets(settings: DataSettings, texts_of: Callable[[str | None], Iterator[Text]]) -> Iterator[Text]:
+    """The texts of each configuration that is asked for; of several, PART says which."""
+    for subset in settings.subset or (None,):
+        for text in texts_of(subset):
+            yield evolve(text, row={**(text.row or {}), PART: subset}) if settings.subset[1:] else text
+
+
 def _from_folder(path: Path, settings: DataSettings) -> Iterator[Text]:
     """A saved dataset; tables, of which file and folder names give the splits as `datasets` reads them; else
     CoNLL-U files; else text files, each a document."""
@@ -131,39 +138,53 @@ def _from_folder(path: Path, settings: DataSettings) -> Iterator[Text]:
     if any((path / file).exists() for file in SAVED):
         yield from _from_dataset(_load(str(path), str(path), settings), settings, str(path))
     elif tables := [file for kind in KINDS for file in files.get(kind, ())]:
-        splits = _splits(path, tables, settings)
-        for file in tables:
-            rows = read_table(file, settings.columns, settings.encoding)
-            split = splits.get(file, "") if len({*splits.values()}) > 1 else ""
-            yield from _from_rows(rows, settings, str(file), split)
+        yield from _from_subsets(settings, lambda subset: _from_tables(path, tables, settings, subset))
     elif PARQUET not in files and (documents := files.get(CONLLU) or files.get(LINES)):
         for file in documents:
             for text in _from_name(str(file), settings):
                 yield text if text.document else evolve(text, document=str(file.relative_to(path)))
     else:
-        yield from _from_dataset(_load(str(path), str(path), settings), settings, str(path))
+        yield from _from_configurations(str(path), str(path), settings)
 
 
-def _splits(path: Path, tables: list[Path], settings: DataSettings) -> dict[Path, str]:
-    """The split that the name of each file gives it."""
+def _from_configurations(name: str, path: str, settings: DataSettings) -> Iterator[Text]:
+    """A data set that `datasets` loads."""
+    return _from_subsets(
+        settings, lambda subset: _from_dataset(_load(name, path, settings, subset), settings, name)
+    )
+
+
+def _from_tables(
+    path: Path, tables: list[Path], settings: DataSettings, subset: str | None
+) -> Iterator[Text]:
+    """The tables of a folder, or those of one of its configurations."""
+    splits = _splits(path, tables, subset)
+    for file in tables if subset is None else splits:
+        rows = read_table(file, settings.columns, settings.encoding)
+        split = splits.get(file, "") if len({*splits.values()}) > 1 else ""
+        yield from _from_rows(rows, settings, str(file), split)
+
+
+def _splits(path: Path, tables: list[Path], subset: str | None) -> dict[Path, str]:
+    """The split that the name of each file gives it; without those that are of another configuration."""
     import datasets
 
     try:
-        builder = datasets.load_dataset_builder(str(path), settings.subset or None)
+        builder = datasets.load_dataset_builder(str(path), subset)
         by_split = builder.config.data_files or {}
     except Exception as error:
         raise _unreadable(str(path), error) from error
     of = {Path(file).resolve(): str(split) for split, files in by_split.items() for file in files}
-    return {file: of.get(file.resolve(), "") for file in tables}
+    return {file: of[file.resolve()] for file in tables if file.resolve() in of}
 
 
-def _load(name: str, path: str, settings: DataSettings, **options: Any) -> Any:
+def _load(name: str, path: str, settings: DataSettings, subset: str | None = None, **options: Any) -> Any:
     import datasets
 
     try:
         if Path(path).is_dir() and any((Path(path) / file).exists() for file in SAVED):
             return datasets.load_from_disk(path)
-        return datasets.load_dataset(path, settings.subset or None, streaming=settings.streaming, **options)
+        return datasets.load_dataset(path, subset, streaming=settings.streaming, **options)
     except Exception as error:
         raise _unreadable(name, error) from error
 

@@ -15,14 +15,22 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from gradiend_core.config.suitefile import Member, Suite
 from gradiend_core.errors import GradiendError
 from gradiend_core.finished.comparing import compare_runs, save_comparison
+from gradiend_core.finished.spread import (
+    MetricRow,
+    SpreadRow,
+    first_findings,
+    lines_of,
+    metrics_of,
+    over_seeds,
+)
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.progress import progress
-from gradiend_core.records.report import Report
+from gradiend_core.records.report import Report, Table
 from gradiend_core.run.folder import has_run, save_run
 from gradiend_core.run.session import Session
 from gradiend_core.storage.files import write_json
@@ -35,11 +43,13 @@ _memo: dict[str, Any] = {}
 
 @frozen(eq=False)
 class SuiteResult:
-    """Where the finished runs are, why the others have failed, and the comparison, if two have finished."""
+    """Where the finished runs are, why the others have failed, the comparison, if two have finished, and the
+    first sentence of what each run found."""
 
     finished: dict[str, Path]
     failed: dict[str, str]
     report: Report | None
+    findings: dict[str, str] = field(factory=dict)
 
 
 def run_suite(
@@ -94,8 +104,14 @@ def _run(
     report = None
     if len(finished) > 1:
         report = compare_runs(finished, suite.comparison, memo=_memo)
+        metrics = metrics_of(finished)
+        repeated = {member.name: member.repeated for member in suite.members if member.repeated}
+        tables = {"metrics": Table.of(MetricRow, metrics)}
+        if spread := over_seeds(metrics, repeated):
+            tables["spread"] = Table.of(SpreadRow, spread)
+        report = evolve(report, tables={**report.tables, **tables}, lines=(*report.lines, *lines_of(spread)))
         save_comparison(report, output / "comparison", overwrite=True)
-    return SuiteResult(finished, failed, report)
+    return SuiteResult(finished, failed, report, first_findings(finished))
 
 
 def run_member(member: Member, folder: Path, overwrite: bool = False) -> str | None:

@@ -49,7 +49,7 @@ class DropCounter:
     _by_class: Counter[tuple[str, str]] = field(factory=Counter, init=False)
 
     def add(self, reason: str, example: str = "", count: int = 1, classes: Iterable[str] = ()) -> None:
-        """`parts` are the classes that lose something."""
+        """`classes` are those that lose something."""
         for name in set(classes):
             self._by_class[reason, name] += count
         total, examples = self._drops.get(reason, (0, ()))

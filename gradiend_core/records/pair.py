@@ -30,7 +30,10 @@ class MinimalPair:
     `document` is what it is from, where that is known. `left + factual + right` is the original text, to the
     letter. In a neutral pair both fillers are the original word, and both classes the same: "neutral" in a
     neutral text, "neutral slot" in a text that has the feature elsewhere, or a class of the paradigm that is
-    not told apart."""
+    not told apart.
+
+    Where a class is made of several ("1SG+3SG"), `factual_subclass` and `alternative_subclass` say of which
+    of them the fillers are; elsewhere, and where a filler is of several, they are empty."""
 
     left: str
     right: str
@@ -40,6 +43,16 @@ class MinimalPair:
     alternative_class: str
     split: str
     document: str = ""
+    factual_subclass: str = ""
+    alternative_subclass: str = ""
+
+    @property
+    def transition(self) -> tuple[str, str]:
+        """The classes of both fillers, before any were put together."""
+        return (
+            self.factual_subclass or self.factual_class,
+            self.alternative_subclass or self.alternative_class,
+        )
 
     @property
     def text(self) -> str:

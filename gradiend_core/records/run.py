@@ -44,7 +44,11 @@ class DataSettings:
     split_column: str = setting("", "The column that names the split of a text; empty: none.")
     columns: tuple[str, ...] = setting((), "All column names of a CSV file that has no header.")
     encoding: str = setting("utf-8", "The encoding of text and CSV files.")
-    subset: str = setting("", "The configuration of a hub data set.")
+    subset: tuple[str, ...] = setting(
+        (),
+        "The configurations of a hub data set that are read, one after the other; the column `part` then"
+        " names the one that a row is from; empty: its only one.",
+    )
     streaming: bool = setting(False, "Whether a hub data set is streamed instead of downloaded.")
     max_texts: int = setting(0, "Maximum number of texts that are read; 0: all.", validator=ge(0))
     sentences: str = setting(
@@ -60,6 +64,21 @@ class DataSettings:
     min_left_words: int = setting(0, "Minimum number of words before a slot.", validator=ge(0))
     max_words: int = setting(
         0, "Maximum number of words of a text; a longer one is dropped; 0: no limit.", validator=ge(0)
+    )
+    min_characters: int = setting(0, "Minimum number of characters of a text.", validator=ge(0))
+    max_characters: int = setting(
+        0, "Maximum number of characters of a text; 0: no limit but that of 100,000.", validator=ge(0)
+    )
+    excluded_characters: str = setting(
+        "", 'Characters that no text may have, such as "[]{}|" of code and markup.'
+    )
+    filter: str = setting(
+        "",
+        'A function of yours, "module:function", that is given a text and says whether it is kept; empty:'
+        " none.",
+    )
+    alternatives: int = setting(
+        1, "Maximum number of pairs of one slot, each with another alternative.", validator=ge(1)
     )
     max_per_class: int = setting(1000, "Maximum number of pairs of each class.", validator=ge(0))
     max_neutral: int = setting(500, "Maximum number of neutral texts.", validator=ge(0))

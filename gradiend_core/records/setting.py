@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from typing import Any
 
 import attrs
+
+from gradiend_core.errors import ConfigError
 
 
 def setting(default: Any, about: str, *, validator: Any = None, formerly: str = "") -> Any:
@@ -17,3 +21,19 @@ def setting(default: Any, about: str, *, validator: Any = None, formerly: str = 
 def about(field: Any) -> str:
     """The sentence of a field, "" where it has none."""
     return str(field.metadata.get("about", ""))
+
+
+def function_named(name: str, path: str) -> Callable[..., Any]:
+    """The function that a setting names, as "module:function". Raises ConfigError with the setting's path and
+    the reason where there is none."""
+    module, colon, attribute = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), attribute) if colon and module else None
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{path} is {name!r}, which cannot be imported: {error}; the folder of the module must be on"
+            " PYTHONPATH"
+        ) from error
+    if not callable(function):
+        raise ConfigError(f'{path} is {name!r}; it must name a function, as "module:function"')
+    return function  # type: ignore[no-any-return]

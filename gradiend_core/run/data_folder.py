@@ -2,6 +2,7 @@
 
 data.toml       how they were made; `gradiend data data.toml` makes them again
 pairs.jsonl     the pairs, with [MASK] as slot          neutral.jsonl   neutral text
+pairs.csv       the same as a table, or pairs.parquet, where asked for
 run.toml        a run on them as they are: `gradiend run run.toml --model MODEL`
 audit/          tables: funnel, classes, words, lengths, overlap, tokens
 audit.md        the audit in short
@@ -10,7 +11,7 @@ audit.md        the audit in short
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import tomli_w
 from gradiend_core.config.runfile import written_data
 from gradiend_core.data.audit import audit
 from gradiend_core.data.collecting import MASK
-from gradiend_core.errors import StorageError
+from gradiend_core.errors import ConfigError, StorageError, unknown
 from gradiend_core.records.pair import MinimalPair, PairData
 from gradiend_core.records.report import Table
 from gradiend_core.run.data import DataMaker
@@ -30,7 +31,17 @@ from gradiend_core.storage.manifest import is_sealed, sealed
 MARKER = "data.toml"
 
 
-def pair_row(pair: MinimalPair) -> dict[str, str]:
+#: the columns that only classes made of several have
+SUBCLASSES = ("factual_subclass", "alternative_subclass")
+#: the columns of a pair's row that probabilities add
+ANNOTATIONS = ("factual_probability", "alternative_probability")
+#: the forms that pairs are written in beside pairs.jsonl
+TABLES = ("csv", "parquet")
+#: P(factual) and P(alternative) at the slot of a pair, None where the model does not take it
+Probabilities = Mapping[MinimalPair, tuple[float, float] | None]
+
+
+def pair_row(pair: MinimalPair) -> dict[str, Any]:
     """A pair as a row of a data set that is masked already, as the paradigm "masked" reads it."""
     return {
         "text": f"{pair.left}{MASK}{pair.right}",
@@ -40,13 +51,30 @@ def pair_row(pair: MinimalPair) -> dict[str, str]:
         "alternative_class": pair.alternative_class,
         "split": pair.split,
         "document": pair.document,
+        "factual_subclass": pair.factual_subclass,
+        "alternative_subclass": pair.alternative_subclass,
     }
 
 
-def write_pairs(data: PairData, output: Path) -> None:
-    """pairs.jsonl and neutral.jsonl."""
-    pairs = [json.dumps(pair_row(pair), ensure_ascii=False) for pair in data.pairs + data.neutral_pairs]
-    write_text(output / "pairs.jsonl", "\n".join(pairs) + "\n")
+def write_pairs(
+    data: PairData, output: Path, probabilities: Probabilities | None = None, table: str = ""
+) -> None:
+    """pairs.jsonl and neutral.jsonl, and the pairs as a table, where one is asked for."""
+    rows = [pair_row(pair) for pair in data.pairs + data.neutral_pairs]
+    for name in SUBCLASSES:
+        if not any(row[name] for row in rows):  # no class is made of several
+            rows = [{column: value for column, value in row.items() if column != name} for row in rows]
+    if probabilities is not None:
+        for row, pair in zip(rows, data.pairs + data.neutral_pairs, strict=True):
+            row |= zip(ANNOTATIONS, probabilities.get(pair) or (None, None), strict=True)
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    write_text(output / "pairs.jsonl", "\n".join(lines) + "\n")
+    if table == "csv":
+        write_csv(output / "pairs.csv", tuple(rows[0]), [tuple(row.values()) for row in rows])
+    elif table:
+        from datasets import Dataset
+
+        Dataset.from_list(rows).to_parquet(str(output / "pairs.parquet"))
     neutral = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in data.neutral_texts]
     write_text(output / "neutral.jsonl", "".join(neutral))
 
@@ -61,6 +89,7 @@ def read_pairs(folder: Path) -> list[MinimalPair]:
         pairs = []
         for row in rows:
             left, right = row.pop("text").split(MASK)
+            row = {name: value for name, value in row.items() if name not in ANNOTATIONS}
             pairs.append(MinimalPair(left=left, right=right, **row))
     except (OSError, *MALFORMED) as error:
         raise StorageError(f"{folder} holds no pairs: pairs.jsonl cannot be read ({error})") from error
@@ -68,20 +97,30 @@ def read_pairs(folder: Path) -> list[MinimalPair]:
 
 
 def save_data(
-    run: DataMaker, output: str | Path, tokenizer: Any = None, *, overwrite: bool = False
+    run: DataMaker,
+    output: str | Path,
+    tokenizer: Any = None,
+    *,
+    table: str = "",
+    annotate: Callable[[Sequence[MinimalPair]], Probabilities] | None = None,
+    overwrite: bool = False,
 ) -> tuple[PairData, Mapping[str, Table]]:
-    """Makes the pairs of a run and writes them with their audit; gives both back. Raises StorageError where
-    a data set is there already; with `overwrite` it is replaced."""
+    """Makes the pairs of a run and writes them with their audit; gives both back. `table` is a further form
+    of the pairs, "csv" or "parquet"; `annotate` gives the probabilities that go with them. Raises ConfigError
+    for another form, and StorageError where a data set is there already; with `overwrite` it is replaced."""
+    if table and table not in TABLES:
+        raise ConfigError(unknown("table", table, TABLES))
     output = Path(output)
     with claimed(output, MARKER):
         if finished := is_sealed(output):
             expect_free(output, overwrite=overwrite)
         data = run.pairs()
+        probabilities = annotate(data.pairs + data.neutral_pairs) if annotate else None
         if finished:
             clear(output)
         with sealed(output):
             write_text(output / MARKER, written_data(run.general, run.choice, run.settings))
-            write_pairs(data, output)
+            write_pairs(data, output, probabilities, table)
             tables = write_audit(data, output, tokenizer)
             write_text(output / "run.toml", _training_run(data, output.resolve()))
     return data, tables

@@ -7,14 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from attrs import evolve, frozen
 
+from gradiend_core.errors import ConfigError
+from gradiend_core.gradients.batching import example_batches
 from gradiend_core.gradients.padding import check_padding
 from gradiend_core.gradients.passes import model_errors
 from gradiend_core.records.pair import NEUTRAL, NEUTRAL_SLOT, MinimalPair, PairData
 from gradiend_core.records.run import GradientSettings
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import applied
+from gradiend_core.roles.abilities import IsFitted, KnowsWords
 from gradiend_core.roles.source import Examples, GradientSource
 from gradiend_core.storage.fingerprints import model_fingerprint
 
@@ -85,6 +89,26 @@ class ModelMaker:
         with model_errors(loaded.model, "reading a text"):
             check_padding(loaded.model, self.source.losses, examples, next(loaded.model.parameters()).device)
         return examples
+
+    def filler_probabilities(
+        self, pairs: Sequence[MinimalPair]
+    ) -> dict[MinimalPair, tuple[float, float] | None]:
+        """P(factual) and P(alternative) at the slot of each pair; None for one that the model does not take.
+        Raises ConfigError for a source without probabilities of words, or one that must first learn."""
+        if isinstance(self.source, IsFitted) or not isinstance(self.source, KnowsWords):
+            raise ConfigError(
+                f"{type(self.source).__name__} has no probabilities of words before a run; choose another"
+                " source.kind"
+            )
+        model, examples = self.loaded().model, self.prepared(pairs)
+        device = next(model.parameters()).device
+        probabilities: dict[MinimalPair, tuple[float, float] | None] = dict.fromkeys(pairs)
+        with torch.inference_mode():
+            for rows in example_batches(model, examples, device):
+                losses = self.source.losses(model, examples.batch(rows, device))
+                for row, (factual, alternative) in zip(rows, (-losses).exp().tolist(), strict=True):
+                    probabilities[examples.pairs[row]] = factual, alternative
+        return probabilities
 
     def controls(self, data: PairData) -> Examples:
         """Slots of the paradigm's other classes, made ready for the model."""

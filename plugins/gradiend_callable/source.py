@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_callable import CallableSettings
-from gradiend_core.api import ConfigError, Examples, GradientSettings, MinimalPair, ModelError
+from gradiend_core.api import ConfigError, Examples, GradientSettings, MinimalPair, ModelError, function_named
 
 
 @frozen(eq=False)
@@ -57,8 +56,10 @@ class CallableSource:
 
     def __init__(self, config: CallableSettings) -> None:
         self.config = config
-        self._model, self._inputs = imported(config.model, "model"), imported(config.inputs, "inputs")
-        self._targets, self._loss = imported(config.targets, "targets"), imported(config.loss, "loss")
+        self._model = function_named(config.model, "source.model")
+        self._inputs = function_named(config.inputs, "source.inputs")
+        self._targets = function_named(config.targets, "source.targets")
+        self._loss = function_named(config.loss, "source.loss")
 
     @staticmethod
     def accepts(model: str) -> bool:
@@ -110,12 +111,3 @@ class CallableSource:
                     f"source.loss must give a loss for each of {wanted} examples, and gave {shape}"
                 )
         return torch.stack(sides, 1)
-
-
-def imported(name: str, what: str) -> Callable[..., Any]:
-    """The function of that name. Raises ConfigError with the reason where there is none."""
-    module, attribute = name.split(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"source.{what} is {name!r}, which cannot be imported: {error}") from error

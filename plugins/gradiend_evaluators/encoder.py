@@ -47,11 +47,13 @@ ENOUGH = 20
 
 @frozen
 class EncodingRow:
-    """What one example encodes to. Its code is what it should encode to; that of neutral text is 0."""
+    """What one example encodes to. Its code is what it should encode to; that of neutral text is 0. The
+    transition is from class to class before any were put together."""
 
     split: str
     factual_class: str = field(metadata={"column": "class"})
     alternative_class: str
+    transition: str
     code: float
     factual: str
     alternative: str
@@ -61,10 +63,11 @@ class EncodingRow:
 
 @frozen
 class TransitionRow:
-    """The encodings of the pairs of one transition from class to class."""
+    """The encodings of the pairs of one transition from class to class, before any were put together."""
 
     factual_class: str = field(metadata={"column": "class"})
     alternative_class: str
+    transition: str
     code: float
     n: int
     mean: float
@@ -262,6 +265,7 @@ def _rows(split: str, examples: Examples, values: Tensor, axis: tuple[str, str])
             split,
             pair.factual_class,
             pair.alternative_class,
+            " → ".join(pair.transition),
             code_of(pair, axis) if split != "neutral" else 0.0,
             pair.factual,
             pair.alternative,
@@ -274,15 +278,18 @@ def _rows(split: str, examples: Examples, values: Tensor, axis: tuple[str, str])
 
 def _by_transition(rows: Sequence[EncodingRow]) -> list[TransitionRow]:
     """Encodings by transition, strongest code first."""
-    groups: dict[tuple[str, str, float], list[float]] = {}
+    groups: dict[tuple[str, str, str, float], list[float]] = {}
     for row in rows:
-        groups.setdefault((row.factual_class, row.alternative_class, row.code), []).append(row.encoding)
+        key = row.factual_class, row.alternative_class, row.transition, row.code
+        groups.setdefault(key, []).append(row.encoding)
     result = []
-    for (first, second, code), encoded in sorted(groups.items(), key=lambda item: (-item[0][2], item[0])):
+    for key, encoded in sorted(groups.items(), key=lambda item: (-item[0][-1], item[0])):
+        first, second, transition, code = key
         values = torch.tensor(encoded, dtype=torch.float64)
         beyond = (values * code > BOUNDARY) if code else (values.abs() > BOUNDARY)
         share, spread = float(beyond.double().mean()), float(values.std(correction=0))
-        result.append(TransitionRow(first, second, code, len(values), float(values.mean()), spread, share))
+        mean = float(values.mean())
+        result.append(TransitionRow(first, second, transition, code, len(values), mean, spread, share))
     return result
 
 

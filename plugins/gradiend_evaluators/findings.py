@@ -11,6 +11,8 @@ from gradiend_evaluators.outcome import Outcome
 
 #: the shares of test texts below the ones that are shown, by what the edited model makes of them
 QUANTILES = (0.25, 0.5, 0.75)
+#: groups of words from which a test by random signs can have a p-value below 0.05
+FEWEST = 5
 #: characters of a text on each side of its slot
 SIDE = 60
 
@@ -39,7 +41,12 @@ def of_transfer(task: EvaluationTask, report: Report, *, has: bool) -> str:
     elsewhere = f"in words that the feature was not learned from, such as {words} ({compared})"
     if has:
         return f"The model tells {first} from {second}, also {elsewhere}."
-    return f"It is not shown that the model tells {first} from {second} {elsewhere}."
+    groups = report["groups"] or 0
+    few = (
+        f"; with {groups:.0f} groups of words it cannot be below {0.5**groups:.2g}" if groups < FEWEST else ""
+    )
+    p_value = f"p = {shown(report['p_value'], '.2g')}{few}"
+    return f"It is not shown that the model tells {first} from {second} {elsewhere}: {p_value}."
 
 
 def of_edit(task: EvaluationTask, outcome: Outcome, edit: ChosenEdit, texts: list[TextRow]) -> Iterator[str]:

@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 from gradiend_core.api import OTHERS, LearnedFeature, NoSettings, Report, shown
 from gradiend_visualizers.style import FIRST, NEUTRAL, SECOND, new_figure
 
+#: values below which a violin would draw a shape that is not there
+FEWEST = 20
+
 
 class Encodings:
     """A violin and the single test examples for each class, and for neutral text."""
@@ -31,7 +34,7 @@ class Encodings:
         )
         rng = np.random.default_rng(0)
         for position, (_, color, values) in enumerate(groups):
-            if len(set(values)) > 1:
+            if len(values) >= FEWEST and len(set(values)) > 1:
                 drawn: Any = axes.violinplot(values, [position], widths=0.8, showextrema=False)
                 for body in drawn["bodies"]:
                     body.set(facecolor=color, alpha=0.25)
@@ -52,17 +55,26 @@ class Encodings:
 
 
 def _groups(feature: LearnedFeature, rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[float]]]:
-    """What has a violin, by its label and colour, with its encodings: both classes and neutral text; against
-    all others, each transition from one of them."""
+    """What has a violin, by its label and colour, with its encodings: both classes and neutral text; of a
+    class that is made of several, each transition; against all others, each transition from one of them."""
 
     def encodings(**wanted: Any) -> list[float]:
         return [row["encoding"] for row in rows if all(row[name] == value for name, value in wanted.items())]
 
+    def of_class(name: str, code: int, color: str) -> Iterator[tuple[str, str, list[float]]]:
+        transitions = sorted({row["transition"] for row in rows if row["code"] == code})
+        if "+" in name and len(transitions) > 1:
+            for transition in transitions:
+                values = encodings(split="test", code=code, transition=transition)
+                yield f"{transition}\n({'+' if code > 0 else '−'}1)", color, values
+        else:
+            yield f"{name}\n({'+' if code > 0 else '−'}1)", color, encodings(split="test", code=code)
+
     first, second = feature.classes
-    yield f"{first}\n(+1)", FIRST, encodings(split="test", code=1)
+    yield from of_class(first, 1, FIRST)
     yield "neutral\n(0)", NEUTRAL, encodings(split="neutral")
     if second != OTHERS:
-        yield f"{second}\n(−1)", SECOND, encodings(split="test", code=-1)
+        yield from of_class(second, -1, SECOND)
         return
     for other in sorted({row["class"] for row in rows if row["code"] == -1}):
         yield f"{other} → {first}\n(−1)", SECOND, encodings(**{"split": "test", "code": -1, "class": other})

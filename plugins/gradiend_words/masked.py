@@ -66,7 +66,7 @@ class MaskedFinder:
     def classes(self) -> Classes:
         known = sorted(self._words)
         for name in self.config.classes:
-            for rule_class in name.split("+"):
+            for rule_class in [name] if name in known else name.split("+"):
                 if rule_class not in known:
                     raise DataError(
                         f"no row has the class {rule_class!r} (found: {', '.join(known) or 'none'}); set"

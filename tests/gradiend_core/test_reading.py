@@ -379,3 +379,22 @@ def test_long_rows_of_paragraphs_are_cut_at_their_sentences(tmp_path):
             f"The {'woman' if n % 2 else 'men'} came, then {'she' if n % 2 else 'they'} left.",
         )
     ]
+
+
+def test_several_configurations_of_one_data_set_are_read_with_their_names(tmp_path):
+    (tmp_path / "README.md").write_text(
+        "---\nconfigs:\n- config_name: he\n  data_files: he.csv\n"
+        "- config_name: they\n  data_files: they.csv\n"
+        "- config_name: we\n  data_files: we.csv\n---\n"
+    )
+    for word in ("he", "they", "we"):
+        (tmp_path / f"{word}.csv").write_text(f"text\nSo {word} left.\n")
+    texts = list(read_texts(tmp_path, DataSettings(subset=("they", "he"))))
+    assert [(text.text, text.row["part"]) for text in texts] == [
+        ("So they left.", "they"),
+        ("So he left.", "he"),
+    ]
+    (only,) = read_texts(tmp_path, DataSettings(subset=("we",)))
+    assert (only.text, only.row) == ("So we left.", {"text": "So we left."})
+    with pytest.raises(DataError, match="cannot be loaded: BuilderConfig 'she' not found"):
+        list(read_texts(tmp_path, DataSettings(subset=("she",))))

@@ -15,7 +15,7 @@ from gradiend_core.data.paradigm import RulesParadigm
 from gradiend_core.data.reservoir import Reservoir
 from gradiend_core.data.rules import Rules
 from gradiend_core.data.splits import assign_splits, check_leaks, connected
-from gradiend_core.errors import DataError
+from gradiend_core.errors import ConfigError, DataError
 from gradiend_core.records.run import DataSettings
 from gradiend_core.records.text import Text
 from gradiend_core.roles.paradigm import PairingTask
@@ -245,3 +245,69 @@ def test_neutral_slots_and_identity_pairs():
             "a slot in a feature text is in the split of its text"
         )
         assert pair.factual not in ("he", "they") or pair.factual_class == "C"
+
+
+# --- what a text must be, and several pairs of one slot
+# ---------------------------------------------------------------------------------------
+TEXTS = [f"{'so ' * (n % 4)}it was {word} {n} times" for n in range(40) for word in ("good", "bad")]
+
+
+def no_threes(text):
+    return "3" not in text
+
+
+def fails(text):
+    return 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason", "left"),
+    [
+        ({"min_characters": 25}, "fewer than 25 characters", lambda text: len(text) >= 25),
+        ({"max_characters": 25}, "more than 25 characters", lambda text: len(text) <= 25),
+        ({"excluded_characters": "13"}, "one of the characters 13", lambda text: not {"1", "3"} & {*text}),
+        ({"filter": f"{__name__}:no_threes"}, f"{__name__}:no_threes leaves it out", no_threes),
+    ],
+)
+def test_a_text_that_is_not_wanted_is_dropped_neutral_or_not(settings, reason, left):
+    neutral = [f"the day had {n} hours {'on a map ' * (n % 3)}" for n in range(60)]
+    data = pairs_of(MOODS, TEXTS + neutral, **settings)
+    kept = [text.strip() for text in TEXTS + neutral if left(text.strip())]
+    assert {pair.text for pair in data.pairs} | {*data.neutral_texts} == {*kept}
+    assert [(drop.reason, drop.count) for drop in data.funnel.drops] == [
+        (reason, len(TEXTS + neutral) - len(kept))
+    ]
+
+
+def test_a_filter_that_is_none_or_fails_is_an_error():
+    with pytest.raises(ConfigError, match=r"data.filter is 'nowhere:kept', which cannot be imported"):
+        pairs_of(MOODS, TEXTS, filter="nowhere:kept")
+    with pytest.raises(ConfigError, match=r"data.filter is 'kept'; it must name a function"):
+        pairs_of(MOODS, TEXTS, filter="kept")
+    with pytest.raises(DataError, match=r"fails with ZeroDivisionError \(division by zero\) for the text"):
+        pairs_of(MOODS, TEXTS, filter=f"{__name__}:fails")
+
+
+def test_a_slot_may_have_several_pairs_with_different_alternatives():
+    rules = Rules({"good": ("good", "nice"), "bad": ("bad", "nasty"), "so": ("usual", "common")})
+    texts = TEXTS + [f"it was usual {n} times" for n in range(40)]
+    data = pairs_of(rules, texts, alternatives=3)
+    by_text = {}
+    for pair in data.pairs:
+        by_text.setdefault(pair.text, []).append(pair)
+    for pairs in by_text.values():
+        assert len(pairs) == len({pair.alternative for pair in pairs}) == 3, "of four words in two classes"
+        assert len({pair.alternative_class for pair in pairs[:2]}) == 2, "another class first"
+        assert len({pair.split for pair in pairs}) == 1
+    aligned = pairs_of(MOODS, TEXTS, alternatives=3)
+    assert len(aligned.pairs) == len(TEXTS), "there is but one"
+
+
+def test_transitions_stay_visible_where_classes_are_put_together():
+    rules = Rules({"a": ("good",), "b": ("bad",), "c": ("usual",)})
+    texts = [f"it was {word} {n} times" for n in range(40) for word in ("good", "bad", "usual")]
+    data = RulesParadigm("words", rules, ("a+b", "c")).pairs(
+        PairingTask([Text(text, n) for n, text in enumerate(texts)], DataSettings(), 0)
+    )
+    assert {pair.transition for pair in data.pairs} == {("a", "c"), ("b", "c"), ("c", "a"), ("c", "b")}
+    assert {pair.factual_class for pair in data.pairs} == {"a+b", "c"}

@@ -46,7 +46,7 @@ def test_encodings_are_those_of_each_example_alone(run):
     examples = run.examples["test"]
     matrix = naive_gradients(run.gradients, examples, feature.source)
     alone = feature.encode(matrix @ feature.encoder)
-    found = [row[6] for row in report.tables["encodings"].rows if row[0] == "test"]
+    found = [row["encoding"] for row in report.tables["encodings"].records() if row["split"] == "test"]
     assert found == pytest.approx(alone.tolist(), abs=1e-3)
     labels = labels_of(examples.pairs, feature.classes)
     assert report["test.correlation"] == pytest.approx(float(np.corrcoef(alone, labels)[0, 1]), abs=1e-4)

@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from gradiend_core import Session
-from gradiend_core.run.data_folder import save_data
+from gradiend_core.run.data_folder import read_pairs, save_data
 
 PARADIGM = """
 texts = "moods.txt"
@@ -27,6 +27,16 @@ bad = ["bad", "nasty", "zebrafish"]
 [data]
 max_per_class = 50
 """
+
+PAIRS_AGAIN = {
+    "paradigm": {
+        "kind": "masked",
+        "classes": ["1SG+3SG", "1PL+3PL"],
+        "alternative": "alternative",
+        "alternative_class": "alternative_class",
+    },
+    "data": {"split_column": "split", "split_by": "given", "max_per_class": 0, "max_neutral": 0},
+}
 
 
 @pytest.fixture
@@ -195,3 +205,47 @@ def test_a_toml_paradigm_runs_from_text_to_rewritten_model(gradiend, moods):
     assert done.returncode == 0, done.stderr
     assert "one (+1) against many (−1) in tiny-mlm" in done.stdout
     assert (moods / "out" / "rewritten" / "many" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_pairs_as_a_table_with_probabilities_are_pairs_again(gradiend, moods, form):
+    import datasets
+
+    settings = [f"--set=data.{name}" for name in ("max_per_class=20", "max_neutral=20")]
+    arguments = ["english-pronouns", "--classes", "1SG+3SG,1PL+3PL", "--output", "out", *settings]
+    made = gradiend("data", *arguments, "--table", form, "--annotate", "tiny-mlm")
+    assert made.returncode == 0, made.stderr
+    frame = datasets.load_dataset(form, data_files=str(moods / "out" / f"pairs.{form}"))["train"].to_pandas()
+    pairs = read_pairs(moods / "out")
+    assert len(pairs) == len(frame) == 60
+    assert (frame["text"] == [f"{pair.left}[MASK]{pair.right}" for pair in pairs]).all()
+    feature = frame[frame["factual_class"] != "neutral"]
+    assert {*feature["factual_subclass"]} == {"1SG", "3SG", "1PL", "3PL"}
+    assert (feature["factual_probability"] > feature["alternative_probability"]).mean() > 0.9
+    run = Session(run_file={"texts": str(moods / "out" / f"pairs.{form}"), **PAIRS_AGAIN})
+    assert {pair.text for pair in run.data.pairs} == {
+        pair.text for pair in pairs if "+" in pair.factual_class
+    }
+    again = gradiend("data", *arguments[:-2], "--table", "xlsx", "--overwrite")
+    assert "unknown table 'xlsx' (known: csv, parquet)" in again.stderr
+    source = gradiend(
+        "data", *arguments, "--overwrite", "--annotate", "tiny-clm", "--set", "source.kind=clm-head"
+    )
+    assert "has no probabilities of words before a run" in source.stderr
+    assert read_pairs(moods / "out") == pairs, "nothing is lost"
+
+
+def test_probabilities_are_those_of_the_model_itself(tmp_path):
+    import torch
+
+    run = Session("english-pronouns", model="tiny-mlm", settings=["data.max_per_class=20"])
+    pairs = run.data.pairs[:8]
+    probabilities = run.setup.model.filler_probabilities(pairs)
+    model, tokenizer = run.loaded.model, run.loaded.tokenizer
+    for pair in pairs:
+        inputs = tokenizer(f"{pair.left}{tokenizer.mask_token}{pair.right}", return_tensors="pt")
+        slot = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[0, 0]
+        with torch.no_grad():
+            at_slot = model(**inputs).logits[0, slot].softmax(-1)
+        words = [tokenizer.convert_tokens_to_ids(word.lower()) for word in (pair.factual, pair.alternative)]
+        assert probabilities[pair] == pytest.approx(at_slot[words].tolist(), rel=1e-4)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import statistics
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -336,3 +337,72 @@ def test_transitions_of_one_article_pair_share_most(tmp_path):
     }
     means = {kind: sum(own) / len(own) for kind, own in shared.items()}
     assert means[True] > 1.5 * means[False], means
+
+
+GROUPS = """
+texts = "tiny-english"
+[[members]]
+name = "number"
+paradigm = {kind = "words", aligned = true}
+[members.groups.people]
+one = ["boy", "girl", "man", "woman", "king"]
+many = ["boys", "girls", "men", "women", "farmers"]
+[members.groups.animals]
+one = ["dog", "cat", "horse", "bird", "fox"]
+many = ["dogs", "cats", "horses", "birds", "foxes"]
+"""
+
+
+def test_each_group_of_words_is_left_out_once(tmp_path):
+    suite = read_suite(written(tmp_path, GROUPS))
+    by_name = {member.name: member.tables["paradigm"] for member in suite.members}
+    assert [*by_name] == ["number.all", "number.without-people", "number.without-animals"]
+    assert by_name["number.all"]["words"]["one"] == "boy girl man woman king dog cat horse bird fox".split()
+    without = by_name["number.without-people"]
+    assert (without["words"]["one"], without["related"]["one"]) == (
+        ["dog", "cat", "horse", "bird", "fox"],
+        ["boy", "girl", "man", "woman", "king"],
+    )
+    result = run_suite(suite, tmp_path / "out")
+    assert result.failed == {}
+    for left_out in ("people", "animals"):
+        rows = table(tmp_path / "out", "metrics")
+        values = {row["metric"]: row["value"] for row in rows if row["run"] == f"number.without-{left_out}"}
+        assert float(values["correlation"]) > 0.8 > abs(float(values["untrained_correlation"]))
+        assert "The model tells one (" in result.findings[f"number.without-{left_out}"]
+        data = load_run(tmp_path / "out" / "runs" / f"number.without-{left_out}").data
+        assert not {pair.factual for pair in data.pairs} & {*data.related["one"], *data.related["many"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GROUPS.replace("one =", "some =", 1), "two groups at least, each with words of all classes"),
+        (GROUPS.replace('["boy", "girl", "man", "woman", "king"]', '"boy"'), "a table of words by class"),
+        ('[[members]]\nname = "a"\nseed = ["x"]', "seed of a suite or a member must be a whole number"),
+    ],
+)
+def test_wrong_groups_and_seeds_are_refused(text, words, tmp_path):
+    with pytest.raises(ConfigError, match=words):
+        read_suite(written(tmp_path, text))
+
+
+def test_every_metric_has_its_spread_over_seeds(tmp_path):
+    text = (
+        '[learner]\nkind = "mean-difference"\n[data]\nmax_per_class = 40\n[[members]]\nname = "a"\n'
+        'seed = [3, 4, 5]\nparadigm = {kind = "english-pronouns", classes = ["1SG", "1PL"]}\n'
+    )
+    suite = read_suite(written(tmp_path, text))
+    assert [member.name for member in suite.members] == ["a.seed3", "a.seed4", "a.seed5"]
+    result = run_suite(suite, tmp_path / "out")
+    pairs = [{*read_pairs(folder)} for folder in result.finished.values()]
+    assert pairs[0] != pairs[1] != pairs[2], "texts are drawn and divided anew"
+    values = [load_run(folder).reports["encoder"]["test.correlation"] for folder in result.finished.values()]
+    spread = {row["metric"]: row for row in table(tmp_path / "out", "spread")}
+    row = spread["test.correlation"]
+    assert (row["runs"], row["seeds"]) == ("a", "3")
+    assert float(row["mean"]) == pytest.approx(sum(values) / 3)
+    assert float(row["std"]) == pytest.approx(statistics.stdev(values))
+    assert (float(row["least"]), float(row["largest"])) == (min(values), max(values))
+    assert len(spread) > 10
+    assert any(line.startswith("a over 3 seeds: encoder test.correlation") for line in result.report.lines)
