@@ -30,6 +30,10 @@ ELSEWHERE = {
     "python3 -m venv": ".ci/run does the same",
     ".venv/bin/": ".ci/run does the same",
     ".ci/": "these run the tests",
+    "gradiend push": "tests/whole/test_hub.py has a hub",
+    "gradiend explain hub:": "the same",
+    "gradiend report hub:": "the same",
+    "gradiend run hub:": "the same",
     "gradiend suite docs/examples/many-features.toml": "tests/benchmarks/suite.py, by hand: it has 45 runs",
 }
 

@@ -52,7 +52,7 @@ def suite(
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")
+        list[str], typer.Argument(help="Folders of finished runs, or with such inside, or hub:OWNER/NAME.")
     ],
     output: Annotated[Path | None, typer.Option(help="A folder for tables and figures.")] = None,
     top: Annotated[
@@ -88,7 +88,7 @@ def compare(
 
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of finished runs, or folders with such inside.")
+        list[str], typer.Argument(help="Folders of finished runs, or with such inside, or hub:OWNER/NAME.")
     ],
     output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     strengths: Annotated[
@@ -125,3 +125,21 @@ def stack(
     print("\n".join(stacked.report.lines))
     if output:
         print("\n".join(export_stack(stacked, output, form, keep=keep, rank=rank, overwrite=overwrite)))
+
+
+def push(
+    what: Annotated[Path, typer.Argument(metavar="FOLDER", help="A finished run, or a written edit.")],
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository on the hub.")],
+    private: Annotated[
+        bool | None, typer.Option("--private/--public", help="Who may read it.  [default: as the hub does]")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="A branch of the repository.")] = None,
+    models: Annotated[
+        bool, typer.Option("--models", help="Take the rewritten models of a run, too; they are large.")
+    ] = False,
+) -> None:
+    """Put a finished run or a written edit on the Hugging Face hub, with a card."""
+    from gradiend_core.finished.publishing import push_to_hub
+
+    commit = push_to_hub(what, repository, private=private, revision=revision, models=models)
+    print(f"pushed to {commit}\nread it as hub:{repository.removeprefix('hub:')}")

@@ -26,7 +26,10 @@ PREVIEW, SHOWN = 20_000, 4
 
 def run(
     what: Annotated[
-        str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")
+        str,
+        typer.Argument(
+            metavar="PARADIGM|FILE.toml|RUN", help="A feature paradigm, a run file, or a run to repeat."
+        ),
     ],
     model: Annotated[
         str | None,
@@ -107,7 +110,10 @@ def run(
 
 def plan(
     what: Annotated[
-        str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")
+        str,
+        typer.Argument(
+            metavar="PARADIGM|FILE.toml|RUN", help="A feature paradigm, a run file, or a run to repeat."
+        ),
     ],
     model: Annotated[
         str | None, typer.Option(help="A named model, a folder or a hub id; only its config is read.")
@@ -139,7 +145,10 @@ def plan(
 
 def data(
     what: Annotated[
-        str, typer.Argument(metavar="PARADIGM|FILE.toml", help="A feature paradigm, or a run file.")
+        str,
+        typer.Argument(
+            metavar="PARADIGM|FILE.toml|RUN", help="A feature paradigm, a run file, or a run to repeat."
+        ),
     ],
     texts: Annotated[str | None, typer.Option(help="A named text, a file, a folder or hub:ID.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="ONE,OTHER", help="The classes.")] = None,
@@ -205,7 +214,7 @@ def data(
 
 
 def encode(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run, or hub:OWNER/NAME.")],
     marked: Annotated[
         list[str] | None,
         typer.Argument(metavar="[TEXT]...", help='Texts with a marked slot, like "So [he|they] left."'),
@@ -248,7 +257,7 @@ def encode(
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run, or hub:OWNER/NAME.")],
     marked: Annotated[
         list[str],
         typer.Argument(metavar="TEXT...", help='Texts with a marked slot, like "So [he|they] left."'),
@@ -289,7 +298,7 @@ def explain(
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run, or hub:OWNER/NAME.")],
     kinds: Annotated[
         list[str], typer.Argument(metavar="EVALUATOR...", help="Such as side-effects or baselines.")
     ],
@@ -315,7 +324,7 @@ def evaluate(
 
 
 def rewrite(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run, or hub:OWNER/NAME.")],
     toward: Annotated[str, typer.Option(help="The class to strengthen.")],
     output: Annotated[Path, typer.Option(help="A new folder.")],
     form: Annotated[str, typer.Option("--format", help="full, sparse, lora, task-vector or gguf.")] = "full",
@@ -352,7 +361,22 @@ def rewrite(
 
 
 def _kind_or_file(what: str) -> tuple[str | None, str | None]:
-    return (None, what) if what.endswith(".toml") else (what, None)
+    """The kind of a paradigm, or a run file: that of a finished run too, which is done again. Says what is
+    installed in another version than it was."""
+    from gradiend_core.run.folder import MARKER
+    from gradiend_core.storage.hub import is_on_hub
+
+    if not is_on_hub(what) and not Path(what, MARKER).is_file():
+        return (None, what) if what.endswith(".toml") else (what, None)
+    from gradiend_core.run.finished import load_run
+    from gradiend_core.storage.manifest import is_sealed
+
+    if not is_on_hub(what) and not is_sealed(Path(what)):
+        return None, str(Path(what, MARKER))
+    finished = load_run(what)
+    for line in finished.other_versions():
+        print(f"warning: {what}: {line}", file=sys.stderr)
+    return None, str(finished.folder / MARKER)
 
 
 def _tokenizer(name: str | None, registry: Registry) -> Any:

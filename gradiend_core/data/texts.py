@@ -17,12 +17,12 @@ from gradiend_core.errors import DataError
 from gradiend_core.progress import progress
 from gradiend_core.records.run import DataSettings
 from gradiend_core.records.text import Text
+from gradiend_core.storage.hub import HUB
 
 PARQUET = ".parquet"
 TABLES = (*KINDS, PARQUET)
 CONLLU = ".conllu"
 LINES = ".txt"
-HUB = "hub:"
 #: what is in the folder of a dataset that was saved to disk
 SAVED = ("state.json", "dataset_dict.json")
 #: the column that says from which of several inputs a row is

@@ -21,6 +21,7 @@ from gradiend_core.run.finished import FinishedRun, load_run
 from gradiend_core.run.folder import FORMATS, RESULTS
 from gradiend_core.storage.files import PART, write_csv, write_json
 from gradiend_core.storage.folders import claimed, clear, expect_free, files_added
+from gradiend_core.storage.hub import HUB, is_on_hub, local_folder
 from gradiend_core.storage.manifest import expect_whole, is_sealed, sealed
 
 if TYPE_CHECKING:
@@ -192,11 +193,15 @@ def _readings(
     return readings, warnings
 
 
-def runs_in(folders: Sequence[Path]) -> dict[str, Path]:
+def runs_in(folders: Sequence[str | Path]) -> dict[str, Path]:
     """Finished runs by name: folders that are one, and all that are inside of folders that are not, such as a
     suite's."""
     runs: dict[str, Path] = {}
-    for folder in folders:
+    for name in folders:
+        if is_on_hub(name):
+            runs[str(name).removeprefix(HUB)] = local_folder(name)
+            continue
+        folder = Path(name)
         within = (
             path.parent for path in sorted(folder.rglob(RESULTS)) if not path.parent.name.startswith(PART)
         )

@@ -48,7 +48,7 @@ def write_report(
             f"a report is one HTML file, and {str(output)!r} is not named like one; end it with .html"
         )
     _expect_new(output, overwrite=overwrite)
-    runs = runs_in([Path(folder) for folder in folders])
+    runs = runs_in(folders)
     in_full = len(runs) <= IN_FULL
     features: list[FeatureView] = []
     with progress("runs shown", len(runs)) as shown:

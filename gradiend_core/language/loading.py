@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import copy
-import os
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from gradiend_core.errors import ModelError
 from gradiend_core.language.gguf import architecture_of, config_in, expect_package, gguf_file, made_plain
 from gradiend_core.records.run import GradientSettings
+from gradiend_core.storage.hub import expect_reachable
 
 #: A hub id that could not be read is not asked for again within these seconds: every source asks, and without
 #: a network an answer takes half a minute.
 AGAIN = 2.0
-#: with one of these, the hub is reached another way
-PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _failed: dict[str, tuple[float, Exception]] = {}
 
 
@@ -85,16 +81,13 @@ def config_of(model: str) -> dict[str, Any]:
 def _expect_hub(name: str) -> None:
     """Raises OSError at once where a model is neither in the cache nor, without a network, on the hub; asked
     for it, the hub's library tries for half a minute."""
-    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache
 
-    proxied = any(os.environ.get(variable) for variable in PROXIES)
-    if constants.HF_HUB_OFFLINE or proxied or isinstance(try_to_load_from_cache(name, "config.json"), str):
-        return
-    host = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((host.hostname or "", host.port or 443), timeout=5).close()
-    except OSError as error:
-        raise OSError(f"it is in no local folder or cache, and {host.hostname} cannot be reached") from error
+    if not isinstance(try_to_load_from_cache(name, "config.json"), str):
+        try:
+            expect_reachable()
+        except OSError as error:
+            raise OSError(f"it is in no local folder or cache, and {error}") from error
 
 
 def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple[Any, Any]:

@@ -1,14 +1,27 @@
-"""The README of a model with an edit: what the edit is, where it comes from, and what was measured of it."""
+"""READMEs: of a model with an edit, a run, a feature, an update. What it is, where it comes from, what was
+measured of it, and how it is used."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.edit import EditScores
+from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.goal import goal_of
 from gradiend_core.records.metric import shown
+from gradiend_core.records.pair import SPLITS
+from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import chosen_edits
 from gradiend_core.records.update import WeightUpdate
+from gradiend_core.roles.abilities import KnowsWords
 from gradiend_core.run.run import Run
+
+#: test texts that the hub offers to try
+TRIED = 3
 
 #: what is measured of an edit, and how it is shown; what a goal is about is named by the goal
 MEASURES = {
@@ -65,10 +78,7 @@ def model_card(
         before, after = (shown(getattr(side, name).value) for side in scores)
         facts[f"{what or of_goal}, before and after"] = f"{before}, {after}"
     lines = [
-        "---",
-        f"base_model: {model}",
-        "tags: [gradiend]",
-        "---",
+        *_front_matter({**_based_on(model), "library_name": "transformers", **_widget(run)}),
         f"# {purpose}",
         "",
         (
@@ -97,3 +107,124 @@ def _measured(run: Run, axis: int, scores: object) -> list[str]:
         effects = [f"- {line}" for line in report.lines]
         return [*lines, "", "Side effects of the chosen edits of the run:", "", *effects]
     return [*lines, "Other effects were not measured."]
+
+
+def run_card(run: Run, repository: str) -> str:
+    """The card of a whole run, as Markdown."""
+    general = run.config.general
+    lines = [
+        *_front_matter(_based_on(general.model)),
+        f"# {', '.join(feature.name for feature in run.features)} in {general.model}",
+        "",
+        (
+            f"A feature of `{general.model}`, learned from gradients of minimal pairs (GRADIEND, arXiv"
+            f" 2502.01406) by gradiend-core, with all that was measured of it."
+        ),
+        "",
+    ]
+    for title, sentences in run.findings.items():
+        lines += [f"## {title}", "", *(f"- {sentence}" for sentence in sentences), ""]
+    lines += [
+        "```bash",
+        f'gradiend explain hub:{repository} "So [he|they] left."   # read a text',
+        f"gradiend report hub:{repository}                        # everything on one page",
+        f"gradiend run hub:{repository} --output again            # do it again",
+        "```",
+        "",
+        "```python",
+        "import gradiend_core as gd",
+        "",
+        f'run = gd.load_run("hub:{repository}")',
+        "run.feature, run.reports",
+        "```",
+        "",
+        *(f"- {warning}" for warning in run.warnings),
+        "",
+        f"Pairs `{run.provenance.data_fingerprint}`, model `{run.provenance.model_fingerprint}`, seed"
+        f" {run.provenance.seed}; {_versions(run.provenance)}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def feature_card(feature: LearnedFeature, repository: str) -> str:
+    """The card of a feature alone."""
+    return "\n".join(
+        [
+            *_front_matter(_based_on("")),
+            f"# {feature.name}",
+            "",
+            (
+                f"A feature over {feature.scope.size:,} weights (scope `{feature.scope.fingerprint()}`),"
+                " learned from gradients of minimal pairs (GRADIEND, arXiv 2502.01406) by gradiend-core: its"
+                f" encoder reads {feature.source.value} gradients, and its decoder gives"
+                f" {feature.target.value} ones."
+            ),
+            "",
+            "```python",
+            "import gradiend_core as gd",
+            "",
+            f'feature = gd.load_feature("hub:{repository}")',
+            "```",
+            "",
+        ]
+    )
+
+
+def update_card(update: WeightUpdate, repository: str) -> str:
+    """The card of an update alone."""
+    return "\n".join(
+        [
+            *_front_matter(_based_on("")),
+            "# An edit of a language model",
+            "",
+            (
+                f"A change of {update.scope.size:,} weights (scope `{update.scope.fingerprint()}`) of length"
+                f" {update.norm:.4g}, made by gradiend-core (GRADIEND, arXiv 2502.01406)."
+            ),
+            "",
+            "```python",
+            "import gradiend_core as gd",
+            "",
+            f'gd.apply_update(model, gd.load_update("hub:{repository}", model))',
+            "```",
+            "",
+        ]
+    )
+
+
+def _front_matter(about: Mapping[str, Any]) -> list[str]:
+    """What the hub reads of a card: YAML, of which JSON is a part."""
+    return [
+        "---",
+        *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in about.items()),
+        "---",
+    ]
+
+
+def _based_on(model: str) -> dict[str, Any]:
+    """The model that it is of, where the hub can know it: not a folder of one machine, and not an embedded
+    one."""
+    on_hub = model.count("/") == 1 and not model.startswith((".", "/", "~")) and not Path(model).exists()
+    return {**({"base_model": model} if on_hub else {}), "tags": ["gradiend", "model-editing"]}
+
+
+def _widget(run: Run) -> dict[str, Any]:
+    """Test texts that the hub offers to try, with the slot masked, or up to the slot."""
+    tokenizer, source = run.loaded.tokenizer, run.source
+    if not isinstance(source, KnowsWords) or getattr(run.loaded.model.config, "is_encoder_decoder", False):
+        return {}
+    masked = tokenizer.mask_token is not None
+    texts = [
+        f"{pair.left}{tokenizer.mask_token}{pair.right}" if masked else pair.left.rstrip()
+        for pair in run.pairs
+        if pair.split == SPLITS[-1] and pair.left
+    ]
+    return {
+        "pipeline_tag": "fill-mask" if masked else "text-generation",
+        "widget": [{"text": text} for text in texts[:TRIED]],
+    }
+
+
+def _versions(provenance: Provenance) -> str:
+    return ", ".join(f"{name} {version}" for name, version in provenance.versions.items())

@@ -14,8 +14,10 @@ from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.provenance import Provenance
+from gradiend_core.records.pair import MinimalPair
+from gradiend_core.records.provenance import Provenance, versions
 from gradiend_core.records.report import Reports
+from gradiend_core.run.data_folder import read_pairs
 from gradiend_core.run.folder import MARKER, RECORD, REPORTS, RESULTS, read_record, write_reports
 from gradiend_core.run.run import Run
 from gradiend_core.run.runner import Listener, Runner
@@ -24,6 +26,7 @@ from gradiend_core.run.state import RunRecord, RunState
 from gradiend_core.storage.features import load_feature
 from gradiend_core.storage.files import write_json, write_text
 from gradiend_core.storage.folders import claimed
+from gradiend_core.storage.hub import HUB, is_on_hub, local_folder
 from gradiend_core.storage.manifest import expect_whole, revised
 from gradiend_core.storage.reports import load_report, save_record
 
@@ -52,6 +55,21 @@ class FinishedRun(Run):
     def model_fingerprint(self) -> str:
         """A hash of the weights of the model that the run was made from; the model is not read for it."""
         return self._record.provenance.model_fingerprint
+
+    @property
+    def pairs(self) -> Sequence[MinimalPair]:
+        expect_whole(self.folder, "pairs.jsonl")
+        classes = {name for axis in self._record.axes for name in axis}
+        return [pair for pair in read_pairs(self.folder) if pair.factual_class in classes]
+
+    def other_versions(self) -> list[str]:
+        """What is installed here in another version than the run was made with, in a sentence each."""
+        here = versions()
+        return [
+            f"made with {name} {version}, here is {here.get(name, 'none')}"
+            for name, version in self.provenance.versions.items()
+            if here.get(name) != version
+        ]
 
     def all_seeds(self, axis: int) -> tuple[LearnedFeature, ...]:
         """The features of an axis, the best seed's first."""
@@ -90,9 +108,10 @@ def load_run(
     plugins: Plugins | None = None,
     memo: dict[str, Any] | None = None,
 ) -> FinishedRun:
-    """The finished run of a folder. `settings` override those of its run file; `plugins` and `memo` as in
-    `Session`. Raises StorageError where the folder holds none, or where a file of it was changed."""
-    folder = Path(folder)
+    """The finished run of a folder, or one on the hub ("hub:OWNER/NAME"). `settings` override those of its
+    run file; `plugins` and `memo` are as in `Session`. Raises StorageError where the folder holds none, or
+    where a file of it was changed."""
+    folder = local_folder(folder)
     record = read_record(folder)
     expect_whole(folder, MARKER, f"{REPORTS}/")
     setup = make_setup(top={}, run_file=folder / MARKER, settings=settings, plugins=plugins, memo=memo)
@@ -111,6 +130,11 @@ def evaluate_run(folder: str | Path, kinds: Sequence[str], settings: Sequence[st
     Raises ConfigError for evaluators given as one text."""
     if isinstance(kinds, str):
         raise ConfigError(f"evaluators are a list of names, [{kinds!r}], not one text")
+    if is_on_hub(folder):
+        raise ConfigError(
+            f"{folder} is on the hub, and reports are added to a folder; fetch it with `hf download"
+            f" {str(folder).removeprefix(HUB)} --local-dir FOLDER`"
+        )
     folder = Path(folder)
     with claimed(folder, MARKER):
         record = read_record(folder)

@@ -17,7 +17,7 @@ from gradiend_core.records.edit import ChosenEdit
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.funnel import Funnel
 from gradiend_core.records.goal import check_goals, goal_names
-from gradiend_core.records.pair import PairData
+from gradiend_core.records.pair import MinimalPair, PairData
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Report, Reports, chosen_edit, chosen_edits
 from gradiend_core.records.run import Choice, RunConfig
@@ -83,6 +83,11 @@ class Run:
     def data(self) -> PairData:
         """Pairs and neutral text, with the funnel."""
         return self.runner.data()
+
+    @property
+    def pairs(self) -> Sequence[MinimalPair]:
+        """The pairs, of all splits; of a finished run those that it saved."""
+        return self.data.pairs
 
     @property
     def loaded(self) -> LoadedModel:

@@ -16,6 +16,7 @@ from gradiend_core.records.scope import ParameterScope
 from gradiend_core.storage.artefacts import load_artefact, save_artefact
 from gradiend_core.storage.files import MALFORMED
 from gradiend_core.storage.folders import fresh_folder
+from gradiend_core.storage.hub import local_folder
 from gradiend_core.storage.scopes import expect_vector, scope_read, scope_written
 
 SCHEMA = 4
@@ -59,9 +60,9 @@ def save_feature(
 
 
 def load_feature(folder: str | Path) -> LearnedFeature:
-    """The feature as it was saved; raises StorageError for a folder that is none, or whose content was
-    changed."""
-    folder = Path(folder)
+    """The feature as it was saved, in a folder or on the hub ("hub:OWNER/NAME"); raises StorageError for a
+    folder that is none, or whose content was changed."""
+    folder = local_folder(folder)
     try:
         return _feature(*load_artefact(folder, "feature", SCHEMA))
     except OSError as error:

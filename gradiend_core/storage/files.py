@@ -83,11 +83,20 @@ def checksum(path: Path) -> str:
 def inside(folder: Path, name: Any) -> Path:
     """The path of a file that another file names; raises StorageError where it would leave the folder."""
     path = folder / name if isinstance(name, str) and name and "\0" not in name else folder / ".."
-    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
+    file = path.resolve()
+    plain = path.is_relative_to(folder) and ".." not in path.parts
+    roots = [folder.resolve(), *(_blobs_of(folder) if plain else ())]
+    if not any(file.is_relative_to(root) and file != root for root in roots):
         raise StorageError(
             f"{folder} names the file {name!r:.80}, which is not inside of it; nothing outside is read"
         )
     return path
+
+
+def _blobs_of(folder: Path) -> list[Path]:
+    """The folder that the files of a snapshot in the hub's cache are links into; none elsewhere."""
+    snapshots = (parent for parent in folder.absolute().parents if parent.name == "snapshots")
+    return [(parent.parent / "blobs").resolve() for parent in snapshots if (parent.parent / "blobs").is_dir()]
 
 
 @contextmanager

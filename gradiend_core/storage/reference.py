@@ -15,6 +15,7 @@ from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.storage.files import MALFORMED, inside, read_json
+from gradiend_core.storage.hub import local_folder
 
 ROLES = {
     "factual": GradientRole.FACTUAL,
@@ -26,13 +27,14 @@ NEEDED = {"latent_dim": 1, "activation_encoder": "tanh", "activation_decoder": "
 
 
 def import_reference_feature(folder: str | Path) -> LearnedFeature:
-    """The feature, pruned or not, over the same weights.
+    """The feature, pruned or not, over the same weights; from a folder, or from the hub, as in
+    "hub:aieng-lab/gradiend-multilingual-bert-features/FOLDER".
 
     There, the code +1 of an encoder that reads alternative gradients is that of pairs whose *alternative* is
     the first class; here the factual class counts, so such a feature is turned, which leaves what each class
     decodes to as it was. One that was saved there without evaluation has no orientation yet, and may be the
     wrong way round. Raises StorageError for what is not there, is a pickle, or has no counterpart here."""
-    folder = Path(folder)
+    folder = local_folder(folder)
     try:
         config, context = read_json(folder / "config.json"), read_json(folder / "gradiend_context.json")
         if not (folder / "model.safetensors").exists():

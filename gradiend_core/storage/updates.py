@@ -13,6 +13,7 @@ from gradiend_core.storage.artefacts import load_artefact, save_artefact
 from gradiend_core.storage.files import MALFORMED, write_text
 from gradiend_core.storage.fingerprints import model_fingerprint
 from gradiend_core.storage.folders import fresh_folder
+from gradiend_core.storage.hub import local_folder
 from gradiend_core.storage.scopes import expect_vector, scope_read, scope_written
 
 SCHEMA = 2
@@ -43,9 +44,10 @@ def save_update(
 
 
 def load_update(folder: str | Path, model: nn.Module | None = None) -> WeightUpdate:
-    """The update as it was saved, to be given to `apply_update` or `applied`. Raises StorageError for a
-    folder that is none, was changed, or was made for other weights than those of `model`."""
-    folder = Path(folder)
+    """The update as it was saved, in a folder or on the hub ("hub:OWNER/NAME"), to be given to `apply_update`
+    or `applied`. Raises StorageError for a folder that is none, was changed, or was made for other weights
+    than those of `model`."""
+    folder = local_folder(folder)
     try:
         about, tensors = load_artefact(folder, "update", SCHEMA)
         scope = scope_read(about, tensors)
