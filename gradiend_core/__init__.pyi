@@ -9,6 +9,7 @@ from gradiend_core.finished.encoding import encode as encode
 from gradiend_core.finished.encoding import encode_texts as encode_texts
 from gradiend_core.finished.explaining import explain as explain
 from gradiend_core.finished.exporting import export as export
+from gradiend_core.finished.playground import playground as playground
 from gradiend_core.finished.publishing import push_to_hub as push_to_hub
 from gradiend_core.finished.reporting import write_report as write_report
 from gradiend_core.finished.stacking import StackedEdit as StackedEdit

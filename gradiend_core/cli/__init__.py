@@ -54,6 +54,7 @@ for _command in (
     several.suite,
     several.compare,
     several.stack,
+    several.explore,
     several.push,
     plugins.plugins,
     plugins.settings,

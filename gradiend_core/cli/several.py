@@ -11,6 +11,9 @@ import typer
 from gradiend_core.cli.options import Overwrite, show
 from gradiend_core.errors import ConfigError
 
+#: the address that no other machine reaches
+LOOPBACK = "127.0.0.1"
+
 
 def suite(
     file: Annotated[
@@ -143,3 +146,21 @@ def push(
 
     commit = push_to_hub(what, repository, private=private, revision=revision, models=models)
     print(f"pushed to {commit}\nread it as hub:{repository.removeprefix('hub:')}")
+
+
+def explore(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN [RUN]", help="Folders of finished runs, or hub:OWNER/NAME.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any that is free.")] = 7860,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """Try runs on a page of this machine: read a text, and move the strength of edits. Two runs stand side by
+    side."""
+    from gradiend_core.finished.playground import playground
+
+    page = playground(runs)
+    try:
+        page.launch(server_name=LOOPBACK, server_port=port or None, inbrowser=browser, share=False)
+    except OSError as error:
+        raise ConfigError(f"the port {port} is taken; give another --port, or 0 for any") from error
