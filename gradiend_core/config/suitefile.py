@@ -8,6 +8,7 @@ and one for each group that is left out (`[members.groups.NAME]`)."""
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,20 +48,24 @@ class Suite:
     comparison: ComparisonSettings
 
 
-def read_suite(path: Path, settings: Sequence[str] = (), registry: Registry | None = None) -> Suite:
-    """The suite of a file; `settings` are of what its runs share, like "learner.kind=ridge". Raises
-    ConfigError."""
+def read_suite(
+    file: str | Path | Mapping[str, Any], settings: Sequence[str] = (), registry: Registry | None = None
+) -> Suite:
+    """The suite of a file, or of its tables; `settings` are of what its runs share, like
+    "learner.kind=ridge". Raises ConfigError."""
     registry = registry or Plugins.discover().registry
-    table = override(read_run_file(path), settings)
+    tables = copy.deepcopy(dict(file)) if isinstance(file, Mapping) else read_run_file(Path(file))
+    name = "the suite" if isinstance(file, Mapping) else f"suite {str(file)!r}"
+    table = override(tables, settings)
     given = table.pop(MEMBERS, None)
     if not isinstance(given, list) or not given or not all(isinstance(member, dict) for member in given):
-        raise ConfigError(f"suite {str(path)!r} has no members; give each as a table, [[{MEMBERS}]]")
+        raise ConfigError(f"{name} has no members; give each as a table, [[{MEMBERS}]]")
     comparison = structure(table.pop(COMPARISON, {}), ComparisonSettings, COMPARISON)
     members: list[Member] = []
     for member_tables in given:
-        tables = _merged(table, member_tables)
-        for name, of_group in _without_groups(_merged(_usual(tables, registry), tables)):
-            members += _expanded(of_group, name, registry)
+        of_member = _merged(table, member_tables)
+        for called, of_group in _without_groups(_merged(_usual(of_member, registry), of_member)):
+            members += _expanded(of_group, called, registry)
     if comparison.nulls:
         null = _null_learner(registry)
         members += [_null(member, null, number) for member in members for number in range(comparison.nulls)]

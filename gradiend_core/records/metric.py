@@ -19,4 +19,7 @@ class Metric:
 
 def shown(value: float | None, form: str = ".3f") -> str:
     """A number for people, "undefined" where it does not exist."""
-    return "undefined" if value is None else format(value, form)
+    if value is None:
+        return "undefined"
+    text, positive = format(value, form), format(abs(value), form)
+    return positive if text == f"-{positive}" and not set(positive) & set("123456789") else text

@@ -41,10 +41,9 @@ def of_transfer(task: EvaluationTask, report: Report, *, has: bool) -> str:
     elsewhere = f"in words that the feature was not learned from, such as {words} ({compared})"
     if has:
         return f"The model tells {first} from {second}, also {elsewhere}."
-    groups = report["groups"] or 0
-    few = (
-        f"; with {groups:.0f} groups of words it cannot be below {0.5**groups:.2g}" if groups < FEWEST else ""
-    )
+    groups = int(report["groups"] or 0)
+    counted = f"{groups} groups" if groups > 1 else "one group"
+    few = f"; with {counted} of words it cannot be below {0.5**groups:.2g}" if groups < FEWEST else ""
     p_value = f"p = {shown(report['p_value'], '.2g')}{few}"
     return f"It is not shown that the model tells {first} from {second} {elsewhere}: {p_value}."
 
