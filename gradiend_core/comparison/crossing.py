@@ -21,11 +21,11 @@ BUDGET = 2**29
 
 @frozen
 class Crossing:
-    """One feature on another's pairs: how its encodings correlate with the other's classes, their mean on
-    each class, and half the difference of these, which is 1 where it reads the other's classes as its own, −1
-    where it reads them the other way."""
+    """What one feature reads in the pairs of another."""
 
+    #: of its encodings with the other's classes
     correlation: float | None
+    #: the mean encoding of the other's first class, and of its second
     first: float
     second: float
     n: int

@@ -123,14 +123,15 @@ class CrossedTransitionRow:
 
 @frozen(eq=False)
 class Compared:
-    """A feature to be compared: the one of each seed, the best first; its model; whether its first class is a
-    positive pole, so that its sign means something beside others; and whether it was learned from shuffled
-    classes."""
+    """A feature to be compared with others."""
 
     name: str
+    #: what each random seed gave, the best first
     seeds: tuple[LearnedFeature, ...]
     model: str
+    #: whether its first class is a positive pole, so that its sign means something beside others
     poles: bool = False
+    #: whether it was learned from shuffled classes
     null: bool = False
 
     @property

@@ -1,10 +1,14 @@
 """A suite as one TOML file: the keys of a run file, shared by all of its runs; `[[members]]`, each with what
 is its own; and `[comparison]`.
 
-A member may have a `name`, and stand for several runs: one for each two of its paradigm's classes (`pairs =
-"all"`), for those that it lists (`pairs = [["1SG", "1PL"], …]`), for each of several models (`model =
-["tiny-mlm", …]`), for each of several seeds (`seed = [0, 1, 2]`), or one that learns from all groups of words
-and one for each group that is left out (`[members.groups.NAME]`)."""
+A member may have a `name`, and stand for several runs:
+
+    pairs = "all"                        one for each two of its paradigm's classes
+    pairs = [["1SG", "1PL"], …]          for those that it lists
+    model = ["tiny-mlm", …]              for each of several models
+    seed = [0, 1, 2]                     for each of several random seeds
+    [members.groups.NAME]                one that learns from all groups of words, and one without each group
+"""
 
 from __future__ import annotations
 
@@ -76,9 +80,9 @@ def read_suite(
 
 
 def _usual(table: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
-    """What each run of a suite does unless the suite says more, as it is about what features have in common:
-    no figures, and only the evaluators that are meant for suites; where groups of words are left out, also
-    those that read such words."""
+    """What each run of a suite does unless the suite says more. A suite is about what features have in
+    common, so there are no figures, and only the evaluators that are meant for suites. Where groups of words
+    are left out, those that read such words are added."""
     chosen: dict[str, dict[str, Any]] = {
         name: dict(settings)
         for name in registry.names(EVALUATOR)

@@ -36,14 +36,17 @@ class Slot:
 
 @frozen
 class Finding:
-    """What a text holds: slots of the classes, slots of the paradigm's other classes, a slot that the data
-    says is neutral, and, if there is none, whether the text is neutral; else the reason why there is nothing,
-    and the classes of which a word was there."""
+    """What a text holds: slots, or neutral text, or nothing and the reason why."""
 
+    #: slots of the classes
     candidates: tuple[Slot, ...] = ()
+    #: slots of the paradigm's other classes
     others: tuple[Slot, ...] = ()
+    #: the slot of a text of which the data says that it is neutral
     neutral_slot: Slot | None = None
+    #: whether there is no slot and the text is neutral
     neutral: bool = False
+    #: why there is nothing, and the classes of which a word was there
     problem: str = ""
     rule_classes: tuple[str, ...] = ()
     take_all: bool = False  # candidates are texts of their own, and not slots of one of which one is drawn

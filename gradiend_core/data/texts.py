@@ -32,12 +32,17 @@ PART = "part"
 def read_texts(texts: Any, settings: DataSettings | None = None) -> Iterator[Text]:
     """One text after the other.
 
-    `texts` is a list of strings, a pandas frame, a `datasets` dataset, in memory or streaming, a text file
-    (one text a line), a CSV, TSV, JSON, JSONL, Parquet or CoNLL-U file, compressed (.gz, .bz2, .xz, .zst) or
-    not, a folder (of tables or a saved dataset; else of CoNLL-U files; else of text files, each a document),
-    or "hub:" and a dataset's id; or a dict of any of these, whose keys are the rows' column "part". Tables
-    give the columns that `settings` names; a dataset of several splits gives them all, with the split's name
-    as split. Raises DataError for what cannot be read."""
+    `texts` is one of these, or a dict of them, whose keys are then the rows' column "part":
+
+        a list of strings
+        a pandas frame, or a `datasets` dataset, in memory or streaming
+        a file: one text a line, or CSV, TSV, JSON, JSONL, Parquet or CoNLL-U, compressed (.gz, .bz2, .xz,
+            .zst) or not
+        a folder: of tables, or a saved dataset; else of CoNLL-U files; else of text files, each a document
+        "hub:" and a dataset's id
+
+    Tables give the columns that `settings` names; a dataset of several splits gives them all, with the
+    split's name as split. Raises DataError for what cannot be read."""
     settings = settings or DataSettings()
     numbered: Iterator[Text] = _numbered(_read(texts, settings))
     if settings.max_texts:

@@ -42,13 +42,14 @@ def export(
     overwrite: bool = False,
 ) -> list[str]:
     """Writes the edit that strengthens a class (`Run.update`), times `strength`, of which only the share
-    `keep` of largest entries stays; gives back what to know of it, in lines.
+    `keep` of largest entries stays. Gives back what to know of it, in lines.
 
-    "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`, both exact;
-    "lora" is an adapter for peft of this `rank`, whose error is said; "task-vector" is a checkpoint of the
-    changes alone, with a recipe for mergekit that adds them to the base model; "gguf" is the GGUF file that
-    the run's model was read from, with the edit in it. Raises StorageError for a
-    folder that is not empty; with `overwrite` one that we wrote is replaced."""
+    The form "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`; both
+    are exact. "lora" is an adapter for peft of this `rank`, whose error is said. "task-vector" is a
+    checkpoint of the changes alone, with a recipe for mergekit that adds them to the base model. "gguf" is
+    the GGUF file that the run's model was read from, with the edit in it.
+
+    Raises StorageError for a folder that is not empty; with `overwrite` one that we wrote is replaced."""
     expect_free(Path(output), overwrite=overwrite)
     update = run.update(toward, learning_rate, damping) * strength
     if not update.learning_rate:

@@ -34,11 +34,13 @@ def push_to_hub(
     models: bool = False,
 ) -> str:
     """Puts a run, a feature, an update, or a folder that one of them or an edit was written to, into a
-    repository "OWNER/NAME" of the hub, which is made if it is not there; gives back the address of the
-    commit. `load_run`, `load_feature` and `load_update` read it as "hub:OWNER/NAME"; a rewritten model is
-    read by `from_pretrained`.
+    repository "OWNER/NAME" of the hub. The repository is made if it is not there. Gives back the address of
+    the commit.
 
-    Of a run everything but its rewritten models is taken; with `models` these too. `revision` is a branch.
+    `load_run`, `load_feature` and `load_update` read it as "hub:OWNER/NAME"; a rewritten model is read by
+    `from_pretrained`. Everything of a run but its rewritten models is taken; with `models` these too.
+    `revision` is a branch.
+
     Raises ConfigError for what is none of these, StorageError for a folder that was changed, and where the
     hub does not take it."""
 

@@ -53,10 +53,11 @@ def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[Gradi
 def agreeing_means(
     task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole], agreement: float
 ) -> tuple[Tensor, list[TrainingRow]]:
-    """As `class_means`, from as many training pairs as it takes, and a row for each doubling of them: pairs
-    are drawn by the seed, and doubled until the directions of the old and of the new ones, the differences of
-    the class means, have at least this cosine, the smallest one of several roles. Where that is never
-    reached, all are read."""
+    """As `class_means`, from as many training pairs as it takes, and a row for each doubling of them.
+
+    Pairs are drawn by the seed and doubled until the direction of the old ones and that of the new ones, each
+    the difference of the class means, have at least the cosine `agreement`. With several roles the smallest
+    cosine counts. Where that is never reached, all pairs are read."""
     labels, gradients = labels_of(task.train.pairs, axis), task.gradients
     rows_of = [labels.eq(sign).nonzero()[:, 0].tolist() for sign in (1.0, -1.0)]
     for rows in rows_of:

@@ -33,12 +33,12 @@ class EncoderDecoder:
     def initial(
         cls, n: int, seed: int, device: torch.device, k: int = 1, *, random_encoder: bool = False
     ) -> EncoderDecoder:
-        """Weights uniform in ±1/√n, encoder and decoder alike, as the paper has it: the usual rule would draw
+        """Weights uniform in ±1/√n, encoder and decoder alike, as the paper has it. The usual rule would draw
         the decoder, which has few inputs, from ±1/√k, far above any gradient.
 
-        Unless it is to be random, the encoder starts from 0: a weight whose gradients do not differ by class
-        keeps what it was drawn as, and so much of it that the encoders of two seeds have a cosine of 0.1,
-        where from 0 they have 0.9. Its first step is along the mean difference of the classes."""
+        Unless `random_encoder` is set, the encoder starts from 0. A weight whose gradients do not differ by
+        class keeps the value that it was drawn with. With random values the encoders of two seeds have a
+        cosine of 0.1, with zeros 0.9. The first step is along the mean difference of the classes."""
         generator, bound = torch.Generator().manual_seed(seed), n**-0.5
         sizes = ((k, n), (k,), (k, n), (n,))
         encoder, *others = (

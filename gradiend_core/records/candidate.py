@@ -45,10 +45,10 @@ class OrdinaryScores:
     """What an edit does to ordinary text: sums over the predicted tokens of each unit, a document or a text,
     [units].
 
-    The KL divergence of the edited model from the unedited one, KL(unedited ‖ edited) in nats, is by its
-    chain rule the sum of what happens `inside` the words of the feature and those related to them, which is
-    what an edit is for; of the `split` of the probability between these and all other tokens; and of what
-    happens among those, `outside`. Split and outside are unwanted."""
+    By the chain rule the KL divergence of the edited model from the unedited one, KL(unedited ‖ edited) in
+    nats, is a sum of three. `inside` is what happens among the words of the feature and those related to
+    them, which is what an edit is for. `split` is the change of the probability that these words have
+    together. `outside` is what happens among all other tokens. Split and outside are unwanted."""
 
     tokens: Tensor
     inside: Tensor

@@ -15,18 +15,22 @@ if TYPE_CHECKING:
 
 @frozen
 class EditScores:
-    """What a model does: on test texts the mean of what the goal is about (`goal_values`) and the class's
-    share of the probability of both classes; the language modelling score of neutral texts; and on ordinary
-    texts, by which it was not chosen, the perplexity, the KL divergence from the unedited model and the
-    unwanted part of it (`OrdinaryScores`), in nats a token, and the share of tokens with the same likeliest
-    prediction."""
+    """What a model does on test texts, on neutral texts, and on ordinary texts by which the edit was not
+    chosen."""
 
+    #: the mean of what the goal is about on test texts (`goal_values`)
     probability: Metric
+    #: the class's share there of the probability of both classes
     share: Metric
+    #: the language modelling score of neutral texts
     lms: Metric
+    #: of ordinary texts, as all that follows
     perplexity: Metric
+    #: the KL divergence from the unedited model, in nats a token
     kl: Metric
+    #: the unwanted part of it (`OrdinaryScores`), in nats a token
     unwanted_kl: Metric
+    #: the share of tokens with the same likeliest prediction
     agreement: Metric
 
 

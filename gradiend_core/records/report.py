@@ -61,16 +61,19 @@ class Table:
 
 @frozen(repr=False)
 class Report:
-    """Metrics by path ("test", "mean_by_class", "3SG"), tables by name, what a reader should be warned of,
-    the numbers in `lines`, the `edits` that were chosen, one for each goal, and `findings`: what it comes to,
-    in sentences for somebody who reads nothing else."""
+    """What an evaluator measured."""
 
     name: str
+    #: numbers by path, as ("test", "mean_by_class", "3SG")
     metrics: Mapping[tuple[str, ...], Metric]
     tables: Mapping[str, Table] = field(factory=dict)
+    #: what a reader should be warned of
     warnings: tuple[str, ...] = ()
+    #: the numbers for people
     lines: tuple[str, ...] = ()
+    #: those that were chosen, one for each goal
     edits: tuple[ChosenEdit, ...] = ()
+    #: what it comes to, in sentences for somebody who reads nothing else
     findings: tuple[str, ...] = ()
 
     def __getitem__(self, path: str | tuple[str, ...]) -> float | None:

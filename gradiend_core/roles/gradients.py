@@ -53,13 +53,15 @@ class GradientMatrix(Protocol):
 
 @frozen(eq=False)
 class TokenProducts:
-    """One example: the ids of the tokens that the model was given, of several rows one after the other and of
-    an encoder-decoder the decoder's last, [tokens]; and what each adds through each parameter of the scope,
-    [parameters, tokens + 1], in the last column what no token can be told for. All of it together is the
-    example's gradient along the direction. `slots` are the positions from which fillers are predicted."""
+    """What each token of one example adds to the product of its gradient with a direction."""
 
+    #: the tokens that the model was given, [tokens]: several rows one after the other, and those of an
+    #: encoder-decoder's decoder last
     ids: tuple[int, ...]
+    #: the positions from which fillers are predicted
     slots: tuple[int, ...]
+    #: what each token adds through each parameter of the scope, [parameters, tokens + 1]; the last column has
+    #: what belongs to no token; the sum of all is the product
     values: Tensor
 
 

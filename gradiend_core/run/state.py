@@ -26,13 +26,15 @@ NEUTRAL_TRAINED = "neutral_trained"
 
 @frozen(eq=False)
 class Prepared:
-    """Pairs made ready for the model, by split, and the neutral ones; the target words that were left out, as
-    the tokenizer splits them; what came of fitting the source, where it is fitted; and what to know of the
-    model before any number of it."""
+    """Pairs made ready for the model, and what was learned of the model on the way."""
 
+    #: by split, and the neutral ones
     examples: Mapping[str, Examples]
+    #: target words that the tokenizer splits
     left_out_words: tuple[str, ...] = ()
+    #: what came of fitting the source, where it is fitted
     source_report: Report | None = None
+    #: what to know of the model before any number of it
     model_problems: tuple[str, ...] = ()
 
 

@@ -38,23 +38,24 @@ MEASURES = (
 
 @frozen
 class EditRow:
-    """An edit of one method, the best one at a strength: its length relative to what it changes; what it does
-    on test texts, on ordinary text and on neutral text (`EditScores`); how far related words follow it, in
-    log-odds, with the interval; and how often the word of slots where the class would be wrong is still the
-    likeliest."""
+    """The best edit of one method at a strength: its size, what it does, and what it costs (`EditScores`)."""
 
     toward: str
     method: str
     strength: float
     learning_rate: float
     damping: float | None
+    #: its length relative to that of the weights, activations or logits that it changes
     relative_length: float
+    #: P of the class on test texts of the other class, before and after, and its share of the P of both
     base_probability: float
     probability: float
     share: float | None
+    #: how far related words follow, in log-odds, with the interval of the mean
     related_log_odds: float | None
     related_low: float | None
     related_high: float | None
+    #: how often the right word is still the likeliest at slots where the class would be wrong
     base_specificity: float | None
     specificity: float | None
     kl: float | None

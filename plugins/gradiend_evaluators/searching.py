@@ -35,13 +35,13 @@ def searched(
     evaluations: int,
     rates: Sequence[float] = (),
 ) -> tuple[list[Candidate], Candidate, Kind]:
-    """Several kinds of an edit, each with its damping and made when it is tried, on the unedited model: all
-    candidates, the best of them by the policy, and the edit that it is of; the first kind where the unedited
-    model is the best. None is in place afterwards.
+    """Tries several kinds of an edit on the unedited model, each made when it is its turn. Gives back all
+    candidates, the best of them by the policy, and the edit that the best one is of. Where the unedited model
+    is the best, that is the first kind. None is in place afterwards.
 
     Where the policy has a budget, the largest edit of each kind that some of the ordinary text allows is
-    measured; then, of the best kind, the largest that all of it allows, and smaller ones. At given `rates`,
-    and by a policy without a budget, every kind is measured in full."""
+    measured. Then the best kind is measured at the largest rate that all of the text allows, and at smaller
+    ones. At given `rates`, and by a policy without a budget, every kind is measured in full."""
 
     def score(candidate: Candidate) -> float | None:
         return task.policy.score(goal, candidate, unedited)
