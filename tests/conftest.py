@@ -92,3 +92,17 @@ def pytest_collection_modifyitems(items):
     items.sort(
         key=lambda item: next((place for place, name in enumerate(first) if name in item.nodeid), len(first))
     )
+
+
+def accessibility_faults(browser) -> list[tuple[str, str]]:
+    """The serious faults that axe-core finds in the page that a browser shows, with the elements."""
+    import axe_selenium_python
+
+    (script,) = Path(axe_selenium_python.__file__).parent.rglob("axe.min.js")
+    browser.execute_script(script.read_text(encoding="utf-8"))
+    result = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    return [
+        (fault["help"], ", ".join(node["html"][:80] for node in fault["nodes"]))
+        for fault in result["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: the colours of what pulls toward the first and the second class
 FIRST, SECOND = (33, 102, 172), (230, 97, 1)
+#: how much of a colour the largest share has; with more, letters on it are hard to read (WCAG 2, 4.5 : 1)
+STRONGEST = 0.6
 #: locations that are listed, and tokens that a terminal has room for
 LISTED, ROOM = 6, 24
 
@@ -103,7 +105,7 @@ def _cells(tokens: Sequence[str], values: Sequence[float], largest: float) -> It
     for token, value in zip(tokens, values, strict=True):
         red, green, blue = FIRST if value > 0 else SECOND
         strength = _strength(value, largest)
-        colour = f"rgba({red}, {green}, {blue}, {0.75 * strength:.3f})"
+        colour = f"rgba({red}, {green}, {blue}, {STRONGEST * strength:.3f})"
         yield Cell(token or "(all tokens)", colour, f"{token.strip() or 'all tokens'}: {value:+.4f}")
 
 

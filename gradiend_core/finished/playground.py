@@ -19,6 +19,10 @@ from gradiend_core.records.report import Table
 from gradiend_core.run.finished import load_run
 from gradiend_core.run.run import Run
 
+#: the ends of a slider are grey on white in gradio, and so is its footer, of an API and a link to share
+READABLE = (
+    "<style>.min_value, .max_value { color: inherit !important } footer { display: none !important }</style>"
+)
 #: the strongest edit that a slider gives, in either direction
 STRONGEST = 2.0
 
@@ -33,7 +37,9 @@ def playground(runs: Run | str | Path | Sequence[Run | str | Path]) -> Any:
     explorers = [Explorer(run if isinstance(run, Run) else load_run(run)) for run in given]
     title = " and ".join(feature.name for one in explorers for feature in one.run.features)
     with gradio.Blocks(title=f"{title} · gradiend", analytics_enabled=False) as page:
+        gradio.HTML(READABLE)
         gradio.Markdown(
+            f"# {title}\n"
             "Type a text and mark its slot with two words: `So [he|they] left.` The first word is what stands"
             " there, the second one of another class."
         )
@@ -61,11 +67,11 @@ def _gradio() -> Any:
 def _column(gradio: Any, page: Any, explorer: Explorer, text: Any, number: int) -> None:
     """What one run makes of the text."""
     for title, sentences in explorer.run.findings.items():
-        gradio.Markdown("\n".join([f"### {title}", *(f"- {sentence}" for sentence in sentences)]))
-    gradio.Markdown("#### What the encoder reads")
+        gradio.Markdown("\n".join([f"## {title}", *(f"- {sentence}" for sentence in sentences)]))
+    gradio.Markdown("### What the encoder reads")
     reading = gradio.HTML(elem_id=f"reading-{number}")
     goals = explorer.goals
-    gradio.Markdown("#### What edits do" if goals else "#### What the model expects (the run has no edit)")
+    gradio.Markdown("### What edits do" if goals else "### What the model expects (the run has no edit)")
     sliders = [
         gradio.Slider(
             -STRONGEST,

@@ -17,7 +17,7 @@ from gradiend_core import Session, encode, load_run, save_run
 from gradiend_core.errors import ConfigError, DataError
 from gradiend_core.finished.exploring import Explorer, prompt_of
 from gradiend_core.finished.playground import playground
-from tests.conftest import settings
+from tests.conftest import accessibility_faults, settings
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 TEXT = "The dogs were tired because [they|it] ran."
@@ -150,6 +150,7 @@ def test_it_works_in_a_browser(explorer, width, tmp_path):
         box.send_keys(" [he|she]", Keys.ENTER)
         wait.until(lambda _: "several slots" in browser.find_element(By.TAG_NAME, "body").text)
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        assert accessibility_faults(browser) == []
         severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
         assert [entry for entry in severe if address in entry["message"]] == []
     finally:

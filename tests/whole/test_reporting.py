@@ -13,6 +13,7 @@ from gradiend_core import Session, cli, save_run, write_report
 from gradiend_core.errors import ConfigError, StorageError
 from gradiend_core.run.finished import evaluate_run, load_run
 from gradiend_core.storage.manifest import damage, seal
+from tests.conftest import accessibility_faults
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -178,6 +179,10 @@ def test_it_works_in_a_browser(browser, report, width):
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), (
         "the page is wider than the screen"
     )
+    for scheme in ("dark", "light"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        assert accessibility_faults(browser) == [], scheme
     box = browser.find_element(By.CSS_SELECTOR, ".strength")
     slider, said = box.find_element(By.TAG_NAME, "input"), box.find_element(By.TAG_NAME, "output")
     for _ in range(80):  # with the keyboard alone
