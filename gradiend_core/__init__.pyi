@@ -16,6 +16,7 @@ from gradiend_core.finished.stacking import StackedEdit as StackedEdit
 from gradiend_core.finished.stacking import stack as stack
 from gradiend_core.finished.suite import run_suite as run_suite
 from gradiend_core.records.run import DataSettings as DataSettings
+from gradiend_core.records.run import FigureSettings as FigureSettings
 from gradiend_core.records.run import GradientSettings as GradientSettings
 from gradiend_core.records.run import PruneSettings as PruneSettings
 from gradiend_core.records.run import RewriteSettings as RewriteSettings

@@ -17,6 +17,7 @@ from gradiend_core.records.converter import structure, unstructure
 from gradiend_core.records.run import (
     Choice,
     DataSettings,
+    FigureSettings,
     GeneralSettings,
     GradientSettings,
     PruneSettings,
@@ -49,11 +50,12 @@ CORE: dict[str, type] = {
     "seeds": SeedSettings,
     "prune": PruneSettings,
     "rewrite": RewriteSettings,
+    "figures": FigureSettings,
 }
 #: written for the reader, ignored when read
 NOTE = "provenance"
 #: older names of tables, which are refused with the new one
-RENAMED = {"scope": "selector", "evaluation": "evaluators", "figures": "visualizers"}
+RENAMED = {"scope": "selector", "evaluation": "evaluators"}
 #: `source.kind` that asks each source whether it accepts the model
 AUTO = "auto"
 

@@ -20,7 +20,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gradiend_core.config.runfile import override, read_run_file
 from gradiend_core.errors import ConfigError
@@ -28,7 +28,7 @@ from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import Registry
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.converter import structure
-from gradiend_core.records.run import ComparisonSettings
+from gradiend_core.records.run import ComparisonSettings, FigureSettings
 from gradiend_core.roles.kinds import EVALUATOR, LEARNER, PARADIGM
 
 MEMBERS, COMPARISON, GROUPS = "members", "comparison", "groups"
@@ -50,6 +50,7 @@ class Suite:
 
     members: tuple[Member, ...]
     comparison: ComparisonSettings
+    figures: FigureSettings = field(factory=FigureSettings)
 
 
 def read_suite(
@@ -76,7 +77,8 @@ def read_suite(
     twice = [name for name, count in Counter(member.name for member in members).items() if count > 1]
     if twice:
         raise ConfigError(f"two members of the suite are named {twice[0]!r}; give one of them another name")
-    return Suite(tuple(members), comparison)
+    figures = structure(table.get("figures", {}), FigureSettings, "figures")
+    return Suite(tuple(members), comparison, figures)
 
 
 def _usual(table: Mapping[str, Any], registry: Registry) -> dict[str, Any]:

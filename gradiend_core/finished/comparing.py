@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.pair import MinimalPair, code_of
 from gradiend_core.records.report import Report
-from gradiend_core.records.run import ComparisonSettings
+from gradiend_core.records.run import ComparisonSettings, FigureSettings
 from gradiend_core.roles.abilities import IsFitted
 from gradiend_core.roles.kinds import COMPARISON_VISUALIZER, LEARNER
 from gradiend_core.run.data_folder import read_pairs
+from gradiend_core.run.drawing import drawn, save_figure
 from gradiend_core.run.finished import FinishedRun, load_run
-from gradiend_core.run.folder import FORMATS, RESULTS
+from gradiend_core.run.folder import RESULTS
 from gradiend_core.storage.files import PART, write_csv, write_json
 from gradiend_core.storage.folders import claimed, clear, expect_free, files_added
 from gradiend_core.storage.hub import HUB, is_on_hub, local_folder
@@ -68,11 +70,16 @@ def compare_runs(
 
 
 def save_comparison(
-    report: Report, output: str | Path, plugins: Plugins | None = None, *, overwrite: bool = False
+    report: Report,
+    output: str | Path,
+    plugins: Plugins | None = None,
+    *,
+    figures: FigureSettings | None = None,
+    overwrite: bool = False,
 ) -> Path:
-    """comparison.json, its tables as tables/*.csv, and every comparison figure. Raises StorageError where a
-    comparison is there already; with `overwrite` it is replaced."""
-    output = Path(output)
+    """comparison.json, its tables as tables/*.csv, and every comparison figure, as `figures` says. Raises
+    StorageError where a comparison is there already; with `overwrite` it is replaced."""
+    output, settings = Path(output), figures or FigureSettings()
     with claimed(output, MARKER):
         if is_sealed(output):
             expect_free(output, overwrite=overwrite)
@@ -81,18 +88,20 @@ def save_comparison(
             write_json(output / MARKER, {**report.nested(), "warnings": list(report.warnings)})
             for name, table in report.tables.items():
                 write_csv(output / "tables" / f"{name}.csv", table.columns, table.rows)
-            with files_added(output / "figures") as figures:
-                for name, figure in comparison_figures(report, plugins):
-                    for suffix in FORMATS:
-                        figure.savefig(figures / f"{name}.{suffix}", dpi=150)
+            with files_added(output / "figures") as folder:
+                for name, figure in comparison_figures(report, plugins, settings):
+                    save_figure(figure, folder, name, settings)
     return output
 
 
-def comparison_figures(report: Report, plugins: Plugins | None = None) -> Iterator[tuple[str, Any]]:
+def comparison_figures(
+    report: Report, plugins: Plugins | None = None, settings: FigureSettings | None = None
+) -> Iterator[tuple[str, Any]]:
     """Each figure that the comparison allows, as (name, matplotlib Figure)."""
     registry = (plugins or Plugins.discover()).registry
     for name in registry.names(COMPARISON_VISUALIZER):
-        figure = registry.build(COMPARISON_VISUALIZER, name).draw(report)
+        draw = partial(registry.build(COMPARISON_VISUALIZER, name).draw, report)
+        figure = drawn(draw, settings or FigureSettings())
         if figure is not None:
             yield name, figure
 

@@ -110,7 +110,7 @@ def _run(
         if spread := over_seeds(metrics, repeated):
             tables["spread"] = Table.of(SpreadRow, spread)
         report = evolve(report, tables={**report.tables, **tables}, lines=(*report.lines, *lines_of(spread)))
-        save_comparison(report, output / "comparison", overwrite=True)
+        save_comparison(report, output / "comparison", figures=suite.figures, overwrite=True)
     return SuiteResult(finished, failed, report, first_findings(finished))
 
 

@@ -245,6 +245,29 @@ class RewriteSettings:
 
 
 @frozen
+class FigureSettings:
+    """How figures look, and what they are saved as."""
+
+    formats: tuple[str, ...] = setting(
+        ("png", "pdf", "svg"),
+        "The formats that each figure is saved in.",
+        validator=validators.deep_iterable(in_(("png", "pdf", "svg"))),
+    )
+    dpi: int = setting(150, "Dots per inch of PNG figures.", validator=ge(30))
+    width: float = setting(
+        0.0,
+        "Width of a figure in inches, to which its height is fitted; 0: as it was drawn.",
+        validator=ge(0),
+    )
+    style: str = setting(
+        "", 'A matplotlib style, such as "ggplot", or the file of a style sheet; empty: plain.'
+    )
+    labels: Mapping[str, str] = setting(
+        Factory(dict), 'Words of figures and what stands for them, as in {3SG = "singular", 3PL = "plural"}.'
+    )
+
+
+@frozen
 class ComparisonSettings:
     """How the features of a suite are compared."""
 
@@ -277,3 +300,4 @@ class RunConfig:
     seeds: SeedSettings
     prune: PruneSettings
     rewrite: RewriteSettings
+    figures: FigureSettings

@@ -37,6 +37,7 @@ from gradiend_core.records.feature import TrainingRow
 from gradiend_core.records.provenance import Provenance
 from gradiend_core.run.card import model_card
 from gradiend_core.run.data_folder import write_audit, write_pairs
+from gradiend_core.run.drawing import save_figure
 from gradiend_core.run.run import Run
 from gradiend_core.run.runner import Listener, Runner
 from gradiend_core.run.state import RunRecord
@@ -48,7 +49,6 @@ from gradiend_core.storage.reports import load_record, save_record, save_report,
 
 MARKER = "run.toml"
 RESULTS, RECORD, REPORTS = "results.json", "record.json", "reports"
-FORMATS = ("png", "pdf", "svg")
 
 
 def save_run(run: Run, output: str | Path, *, overwrite: bool = False) -> Path:
@@ -132,8 +132,7 @@ class FolderWriter(Listener):
             rewritten.save_pretrained(self.output / "rewritten" / rewritten.toward, overwrite=True)
 
     def figure_drawn(self, name: str, figure: Any) -> None:
-        for suffix in FORMATS:
-            figure.savefig(self.figures / f"{name}.{suffix}", dpi=150)
+        save_figure(figure, self.figures, name, self.run.config.figures)
 
 
 def write_reports(run: Run, output: Path) -> None:

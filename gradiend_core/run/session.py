@@ -11,6 +11,7 @@ from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.converter import unstructure
 from gradiend_core.records.run import (
     DataSettings,
+    FigureSettings,
     GradientSettings,
     PruneSettings,
     RewriteSettings,
@@ -58,6 +59,7 @@ class Session(Run):
         seeds: Mapping[str, Any] | SeedSettings | None = None,
         prune: Mapping[str, Any] | PruneSettings | None = None,
         rewrite: Mapping[str, Any] | RewriteSettings | None = None,
+        figures: Mapping[str, Any] | FigureSettings | None = None,
         **others: Any,
     ) -> None:
         from gradiend_core.run.runner import Runner
@@ -77,6 +79,7 @@ class Session(Run):
             "seeds": seeds,
             "prune": prune,
             "rewrite": rewrite,
+            "figures": figures,
         }
         setup = make_setup(
             kind,

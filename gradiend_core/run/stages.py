@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ from gradiend_core.roles.kinds import EVALUATOR, LEARNER, SELECTOR, VISUALIZER
 from gradiend_core.roles.learner import LearningTask
 from gradiend_core.roles.selector import SelectionTask
 from gradiend_core.roles.source import Examples
+from gradiend_core.run.drawing import drawn
 from gradiend_core.run.evaluating import Evaluable, evaluation_task, gradients_over
 from gradiend_core.run.model import LoadedModel
 from gradiend_core.run.setup import Setup
@@ -289,7 +291,7 @@ def draw(
     for choice in choices or setup.config.visualizers:
         with timed("visualizers"):
             visualizer = setup.registry.build(VISUALIZER, choice.kind, choice.config)
-            figure = visualizer.draw(feature, reports)
+            figure = drawn(partial(visualizer.draw, feature, reports), setup.config.figures)
         if figure is not None:
             yield choice.kind, figure
 

@@ -1,0 +1,75 @@
+"""Figures as the settings want them, without touching matplotlib's global state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gradiend_core.errors import ConfigError
+from gradiend_core.records.run import FigureSettings
+
+
+def drawn(draw: Callable[[], Any], settings: FigureSettings) -> Any:
+    """What `draw` makes, a matplotlib Figure or None, in the style, size and words of the settings. Raises
+    ConfigError for a style that is none."""
+    with _styled(settings):
+        figure = draw()
+    if figure is None:
+        return None
+    if settings.width:
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(settings.width, height * settings.width / width)
+    if settings.labels:
+        _relabel(figure, settings)
+    return figure
+
+
+def save_figure(figure: Any, folder: Path, name: str, settings: FigureSettings) -> None:
+    """NAME.png and so on, in each of the formats."""
+    with _styled(settings):
+        for suffix in settings.formats:
+            figure.savefig(folder / f"{name}.{suffix}", dpi=settings.dpi)
+
+
+@contextmanager
+def _styled(settings: FigureSettings) -> Iterator[None]:
+    if not settings.style:
+        yield
+        return
+    from matplotlib import style
+
+    try:
+        context = style.context(str(Path(settings.style).expanduser()))
+        context.__enter__()
+    except OSError as error:
+        raise ConfigError(
+            f"figures.style is {settings.style!r}, which is neither the file of a style sheet nor one of"
+            f" {', '.join(style.available)}"
+        ) from error
+    try:
+        yield
+    finally:
+        context.__exit__(None, None, None)
+
+
+def _relabel(figure: Any, settings: FigureSettings) -> None:
+    """Puts words in place of others, wherever they stand alone in the text of a figure."""
+    from matplotlib.text import Text
+
+    pattern = re.compile(
+        rf"(?<!\w)({'|'.join(map(re.escape, sorted(settings.labels, key=len, reverse=True)))})(?!\w)"
+    )
+
+    def replaced(text: str) -> str:
+        return pattern.sub(lambda match: settings.labels[match.group()], text)
+
+    for axes in figure.axes:  # ticks are written anew whenever a figure is drawn
+        for axis in (axes.xaxis, axes.yaxis):
+            ticks = [label.get_text() for label in axis.get_ticklabels()]
+            if any(replaced(text) != text for text in ticks):
+                axis.set_ticks(axis.get_ticklocs(), [replaced(text) for text in ticks])
+    for text in figure.findobj(Text):
+        text.set_text(replaced(text.get_text()))
