@@ -256,7 +256,7 @@ class FigureSettings:
     dpi: int = setting(150, "Dots per inch of PNG figures.", validator=ge(30))
     width: float = setting(
         0.0,
-        "Width of a figure in inches, to which its height is fitted; 0: as it was drawn.",
+        "Width of figures in inches, to which height and letters are scaled; 0: as they were drawn.",
         validator=ge(0),
     )
     style: str = setting(

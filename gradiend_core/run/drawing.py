@@ -20,8 +20,7 @@ def drawn(draw: Callable[[], Any], settings: FigureSettings) -> Any:
     if figure is None:
         return None
     if settings.width:
-        width, height = figure.get_size_inches()
-        figure.set_size_inches(settings.width, height * settings.width / width)
+        _resize(figure, settings.width)
     if settings.labels:
         _relabel(figure, settings)
     return figure
@@ -53,6 +52,22 @@ def _styled(settings: FigureSettings) -> Iterator[None]:
         yield
     finally:
         context.__exit__(None, None, None)
+
+
+def _resize(figure: Any, width: float) -> None:
+    """Scales a figure and its letters, so that what fitted still fits."""
+    from matplotlib.text import Text
+
+    factor = width / figure.get_size_inches()[0]
+    figure.set_size_inches(figure.get_size_inches() * factor)
+    sizes = {text: text.get_fontsize() * factor for text in figure.findobj(Text)}
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = axis.get_ticklabels()
+            if labels:
+                axis.set_tick_params(labelsize=labels[0].get_fontsize() * factor)
+    for text, size in sizes.items():
+        text.set_fontsize(size)
 
 
 def _relabel(figure: Any, settings: FigureSettings) -> None:

@@ -37,6 +37,10 @@ def test_width_keeps_the_shape_and_files_have_their_formats(tmp_path):
     settings = FigureSettings(formats=("png", "svg"), dpi=100, width=4.0)
     figure = drawn(draw, settings)
     assert tuple(figure.get_size_inches()) == (4.0, 2.0)
+    title, tick = figure.axes[0].title, figure.axes[0].get_xticklabels()[0]
+    plain = drawn(draw, FigureSettings()).axes[0]
+    assert title.get_fontsize() == pytest.approx(plain.title.get_fontsize() * 2 / 3)
+    assert tick.get_fontsize() == pytest.approx(plain.get_xticklabels()[0].get_fontsize() * 2 / 3)
     save_figure(figure, tmp_path, "shown", settings)
     assert {path.name for path in tmp_path.iterdir()} == {"shown.png", "shown.svg"}
     assert matplotlib.image.imread(tmp_path / "shown.png").shape[:2] == (200, 400)
