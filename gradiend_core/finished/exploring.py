@@ -22,6 +22,8 @@ from gradiend_core.rewriting.apply import applied
 from gradiend_core.roles.abilities import KnowsWords
 from gradiend_core.run.run import Run
 
+#: characters of a text that is read at one look
+READ_AT_ONCE = 60
 #: likeliest words that are shown, of either model, and words of a class that are counted
 LIKELIEST, COUNTED = 6, 12
 
@@ -72,9 +74,9 @@ class Explorer:
         return bool(self.run.loaded.model.can_generate())
 
     def samples(self) -> list[str]:
-        """A short test text of each class with its slot marked, to begin with."""
+        """A test text of each class with its slot marked, of a length that is quick to read."""
         chosen: dict[str, str] = {}
-        for pair in sorted(self.run.pairs, key=lambda pair: len(pair.text)):
+        for pair in sorted(self.run.pairs, key=lambda pair: abs(len(pair.text) - READ_AT_ONCE)):
             if pair.split == "test" and pair.left.strip():
                 text = f"{pair.left}[{pair.factual}|{pair.alternative}]{pair.right}"
                 chosen.setdefault(pair.factual_class, text)

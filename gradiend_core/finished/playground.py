@@ -35,7 +35,8 @@ def playground(runs: Run | str | Path | Sequence[Run | str | Path]) -> Any:
         raise ConfigError(f"a playground has one run or two side by side, and here are {len(given)}")
     gradio = _gradio()
     explorers = [Explorer(run if isinstance(run, Run) else load_run(run)) for run in given]
-    title = " and ".join(feature.name for one in explorers for feature in one.run.features)
+    names = [feature.name for one in explorers for feature in one.run.features]
+    title = " and ".join(dict.fromkeys(names))
     with gradio.Blocks(title=f"{title} · gradiend", analytics_enabled=False) as page:
         gradio.HTML(READABLE)
         gradio.Markdown(
@@ -66,8 +67,10 @@ def _gradio() -> Any:
 
 def _column(gradio: Any, page: Any, explorer: Explorer, text: Any, number: int) -> None:
     """What one run makes of the text."""
-    for title, sentences in explorer.run.findings.items():
-        gradio.Markdown("\n".join([f"## {title}", *(f"- {sentence}" for sentence in sentences)]))
+    gradio.Markdown(f"## {explorer.run.model_name}")
+    with gradio.Accordion("What the run found", open=False):
+        for title, sentences in explorer.run.findings.items():
+            gradio.Markdown("\n".join([f"**{title}**", "", *(f"- {sentence}" for sentence in sentences)]))
     gradio.Markdown("### What the encoder reads")
     reading = gradio.HTML(elem_id=f"reading-{number}")
     goals = explorer.goals

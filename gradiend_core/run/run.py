@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradiend_core import hookspecs
@@ -61,6 +62,12 @@ class Run:
     def model_folder(self) -> str:
         """The folder or the hub id of the model."""
         return self.setup.model.folder
+
+    @property
+    def model_name(self) -> str:
+        """The model for people: a hub id, or the name of its folder."""
+        model = self.config.general.model
+        return Path(model).name if Path(model).exists() else model
 
     @property
     def plugins(self) -> Plugins:
@@ -191,7 +198,7 @@ class Run:
         by_axis: dict[str, list[str]] = {}
         for _, feature, reports in self.by_axis():
             sentences = [sentence for report in self.in_order(reports) for sentence in report.findings]
-            by_axis[f"{feature.name} in {self.config.general.model}"] = sentences
+            by_axis[f"{feature.name} in {self.model_name}"] = sentences
         return by_axis
 
     def in_order(self, reports: Reports) -> list[Report]:
