@@ -30,7 +30,7 @@ SHOWN = {
     "03": (["small-and-stable/seeds/4/feature"], r"correlation ([\d.]+)", 0.9),
     "04": (["debiased/rewritten/balanced/model.safetensors"], r"after +Anna slept because he ([\d.]+)", 0.1),
     "05": ([], r"right filler of two on ([\d.]+)", 0.9),
-    "06": (["encoder-decoder/results.json"], r"correlation ([\d.]+)", 0.8),
+    "06": (["encoder-decoder/results.json"], r"correlation ([\d.]+)", 0.5),
     "07": (["number/figures/encodings.png"], r"1SG → 1PL +\+([\d.]+)", 0.5),
     "08": (["unseen-words/tables/encoder_words.csv"], r"correlation ([\d.]+)", 0.3),
     "09": (["seeds/comparison/tables/spread.csv"], r"test.correlation ([\d.]+) ±", 0.9),

@@ -105,10 +105,8 @@ def test_wrong_texts_and_runs_are_said(explorer):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium here")
-@pytest.mark.parametrize("width", [1200, 390])
-def test_it_works_in_a_browser(explorer, width, tmp_path):
-    if not explorer.writes:
-        pytest.skip("one model is enough, and this one shows less")
+def test_it_works_in_a_browser(explorer, tmp_path):
+    width = 1200 if explorer.writes else 390
     from selenium import webdriver
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
