@@ -30,7 +30,7 @@ ELSEWHERE = {
     "python3 -m venv": ".ci/run does the same",
     ".venv/bin/": ".ci/run does the same",
     ".ci/": "these run the tests",
-    "pip install": "it is installed",
+    'pip install "gradiend-core[explore]"': "it is installed",
     "gradiend explore": "tests/whole/test_playground.py has a browser",
     "gradiend push": "tests/whole/test_hub.py has a hub",
     "gradiend explain hub:": "the same",
