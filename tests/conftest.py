@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # two processes share the cores
 
 ROOT = Path(__file__).parent.parent
 ASSETS = ROOT.parent / "shared" / "assets"
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 STORIES = ASSETS / "text" / "tinystories" / "tiny_stories_cased.txt"
 
 
@@ -106,3 +108,19 @@ def accessibility_faults(browser) -> list[tuple[str, str]]:
         for fault in result["violations"]
         if fault["impact"] in ("serious", "critical")
     ]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no chromium here; apt-get install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gradiend_core import __version__
-from gradiend_core.cli import plugins, several, single
+from gradiend_core.cli import finished, making, plugins, several
 from gradiend_core.errors import GradiendError
 
 app = typer.Typer(
@@ -43,19 +43,19 @@ def options(
 
 
 for _command in (
-    single.run,
-    single.plan,
-    single.data,
-    single.encode,
-    single.explain,
-    single.evaluate,
-    single.rewrite,
+    making.run,
+    making.plan,
+    making.data,
+    finished.encode,
+    finished.explain,
+    finished.evaluate,
+    finished.rewrite,
     several.report,
     several.suite,
     several.compare,
     several.stack,
     several.explore,
-    several.push,
+    finished.push,
     plugins.plugins,
     plugins.settings,
     plugins.check,

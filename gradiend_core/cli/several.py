@@ -130,24 +130,6 @@ def stack(
         print("\n".join(export_stack(stacked, output, form, keep=keep, rank=rank, overwrite=overwrite)))
 
 
-def push(
-    what: Annotated[Path, typer.Argument(metavar="FOLDER", help="A finished run, or a written edit.")],
-    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository on the hub.")],
-    private: Annotated[
-        bool | None, typer.Option("--private/--public", help="Who may read it.  [default: as the hub does]")
-    ] = None,
-    revision: Annotated[str | None, typer.Option(help="A branch of the repository.")] = None,
-    models: Annotated[
-        bool, typer.Option("--models", help="Take the rewritten models of a run, too; they are large.")
-    ] = False,
-) -> None:
-    """Put a finished run or a written edit on the Hugging Face hub, with a card."""
-    from gradiend_core.finished.publishing import push_to_hub
-
-    commit = push_to_hub(what, repository, private=private, revision=revision, models=models)
-    print(f"pushed to {commit}\nread it as hub:{repository.removeprefix('hub:')}")
-
-
 def explore(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN [RUN]", help="Folders of finished runs, or hub:OWNER/NAME.")

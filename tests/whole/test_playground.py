@@ -4,7 +4,6 @@ it."""
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -19,7 +18,6 @@ from gradiend_core.finished.exploring import Explorer, prompt_of
 from gradiend_core.finished.playground import playground
 from tests.conftest import accessibility_faults, settings
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 TEXT = "The dogs were tired because [they|it] ran."
 
 
@@ -104,24 +102,16 @@ def test_wrong_texts_and_runs_are_said(explorer):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium here")
-def test_it_works_in_a_browser(explorer, tmp_path):
-    width = 1200 if explorer.writes else 390
-    from selenium import webdriver
+def test_it_works_in_a_browser(explorer, browser, tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
+    width = 1200 if explorer.writes else 390
     folder = str(explorer.run.folder)
     command = [sys.executable, "-m", "gradiend_core", "explore", folder, folder, "--port=0", "--no-browser"]
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     wait = WebDriverWait(browser, 60)
     try:
         wait.until(lambda _: "http://" in (tmp_path / "log").read_text())
@@ -154,6 +144,5 @@ def test_it_works_in_a_browser(explorer, tmp_path):
         severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
         assert [entry for entry in severe if address in entry["message"]] == []
     finally:
-        browser.quit()
         server.kill()
         server.wait()

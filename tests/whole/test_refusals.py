@@ -19,7 +19,6 @@ from gradiend_core.errors import ConfigError, DataError, LearningError, ModelErr
 from gradiend_core.gradients import store
 from gradiend_core.gradients.examples import subset
 from gradiend_core.language.fillers import require_fast
-from gradiend_core.language.loading import PROXIES
 from gradiend_core.language.spans import prepare_spans
 from gradiend_core.learning.closed_form import assembled
 from gradiend_core.plugins.manager import Plugins
@@ -32,6 +31,7 @@ from gradiend_core.records.text import Text
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.rewriting.apply import Rewriter
 from gradiend_core.rewriting.measuring import measure_of
+from gradiend_core.storage.hub import PROXIES
 from gradiend_core.storage.manifest import damage
 from tests.conftest import settings
 
@@ -91,7 +91,7 @@ def test_the_same_command_again_does_nothing_and_another_gets_a_folder_of_its_ow
     command_line.app(asked, standalone_mode=False)
     assert "english-pronouns_tiny-mlm_3SG-3PL has this run already, finished" in capsys.readouterr().out
     monkeypatch.setattr("gradiend_core.run.folder.save_run", lambda session, folder, **_: folder)
-    monkeypatch.setattr("gradiend_core.cli.single.summary", lambda session, folder: [str(folder)])
+    monkeypatch.setattr("gradiend_core.cli.making.summary", lambda session, folder: [str(folder)])
     command_line.app([*asked, "--seed", "5"], standalone_mode=False)
     assert capsys.readouterr().out.splitlines()[-1] == "runs/english-pronouns_tiny-mlm_3SG-3PL-2"
 

@@ -15,8 +15,6 @@ from gradiend_core.run.finished import evaluate_run, load_run
 from gradiend_core.storage.manifest import damage, seal
 from tests.conftest import accessibility_faults
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -144,22 +142,6 @@ def test_wrong_input_is_said(run, tmp_path):
         write_report([run], tmp_path / "report.pdf")
     with pytest.raises(StorageError, match="holds no finished run"):
         write_report([tmp_path], tmp_path / "report.html")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("no chromium here; apt-get install chromium chromium-driver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.mark.parametrize("width", [1200, 390])
