@@ -171,7 +171,8 @@ def push(
         bool, typer.Option("--models", help="Take the rewritten models of a run, too; they are large.")
     ] = False,
 ) -> None:
-    """Put a finished run or a written edit on the Hugging Face hub, with a card."""
+    """Put a finished run or a written edit on the Hugging Face hub, with a card. A run is pushed with the
+    texts of its pairs."""
     from gradiend_core.finished.publishing import push_to_hub
 
     commit = push_to_hub(what, repository, private=private, revision=revision, models=models)

@@ -18,7 +18,9 @@ from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import chosen_edits
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.abilities import KnowsWords
+from gradiend_core.roles.kinds import TEXT
 from gradiend_core.run.run import Run
+from gradiend_core.storage.hub import is_on_hub
 
 #: test texts that the hub offers to try
 TRIED = 3
@@ -210,20 +212,21 @@ def _based_on(model: str) -> dict[str, Any]:
 
 
 def _widget(run: Run) -> dict[str, Any]:
-    """Test texts that the hub offers to try, with the slot masked, or up to the slot."""
-    tokenizer, source = run.loaded.tokenizer, run.source
+    """Test texts that the hub offers to try, with the slot masked, or up to the slot: of texts that everybody
+    has. Those of a person are not put into a card."""
+    tokenizer, source, texts = run.loaded.tokenizer, run.source, run.config.general.texts
     if not isinstance(source, KnowsWords) or getattr(run.loaded.model.config, "is_encoder_decoder", False):
         return {}
     masked = tokenizer.mask_token is not None
-    texts = [
+    about = {"pipeline_tag": "fill-mask" if masked else "text-generation"}
+    if not run.registry.has(TEXT, texts) and not is_on_hub(texts):
+        return about
+    tried = [
         f"{pair.left}{tokenizer.mask_token}{pair.right}" if masked else pair.left.rstrip()
         for pair in run.pairs
         if pair.split == SPLITS[-1] and pair.left
     ]
-    return {
-        "pipeline_tag": "fill-mask" if masked else "text-generation",
-        "widget": [{"text": text} for text in texts[:TRIED]],
-    }
+    return {**about, "widget": [{"text": text} for text in tried[:TRIED]]}
 
 
 def _versions(provenance: Provenance) -> str:

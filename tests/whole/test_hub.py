@@ -238,6 +238,21 @@ for arguments in json.loads(sys.argv[1]):
         assert words in line
 
 
+def test_a_card_shows_no_text_of_a_person(tmp_path):
+    import gradiend_tiny
+
+    from gradiend_core.api import NoSettings
+    from gradiend_core.run.card import model_card
+
+    mine = gradiend_tiny.english(NoSettings()).read_text(encoding="utf-8").splitlines()
+    for texts, shown in ((None, True), (mine, False)):
+        run = Session("english-pronouns", classes=["3SG", "3PL"], texts=texts, **settings())
+        card = model_card(run, "3PL", run.update("3PL", 0.01), scores=None)
+        assert ("widget:" in card) == shown
+        assert 'pipeline_tag: "fill-mask"' in card
+        assert any(pair.left in card for pair in run.pairs if len(pair.left) > 20) == shown
+
+
 def test_a_run_that_was_changed_is_not_pushed(python, finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
