@@ -125,7 +125,10 @@ def test_inner_time_is_not_counted_twice(monkeypatch):
     [
         ({"scope": {"kind": "layers"}}, "the table 'scope' is called 'selector' now"),
         ({"evaluation": {"kinds": []}}, "the table 'evaluation' is called 'evaluators' now"),
-        ({"figures": {"kinds": []}}, "the table 'figures' is called 'visualizers' now"),
+        (
+            {"figures": {"kinds": []}},
+            "unknown key 'kinds' .known: dpi, formats, labels, style, width. at figures",
+        ),
         ({"learner": {"kind": "adam", "steps": 3}}, "'steps' is called 'max_steps' now at learner"),
         ({"learner": {"kind": "adam", "cooldown": 0.5}}, "'cooldown' is called 'decay_start' now at learner"),
         ({"rewrite": {"part": "bias"}}, "'part' is called 'direction' now at rewrite"),

@@ -128,10 +128,11 @@ def test_it_works_in_a_browser(explorer, browser, tmp_path):
 
         wait.until(lambda _: "toward" in shown("reading-1") and "3PL (they)" in shown("words-1"))
         box = browser.find_element(By.CSS_SELECTOR, "#text textarea")
-        before = shown("words-0")
+        first = [shown("words-0"), shown("words-1")]
         box.send_keys(Keys.CONTROL, "a")
         box.send_keys(TEXT, Keys.ENTER)
-        wait.until(lambda _: "they" in shown("reading-0") and shown("words-0") != before)
+        wait.until(lambda _: "they" in shown("reading-0"))
+        wait.until(lambda _: shown("words-0") == shown("words-1") != first[0])
         slider = browser.find_element(By.CSS_SELECTOR, "[id='strength-0-3SG'] input[type=range]")
         before, beside = shown("words-0"), shown("words-1")
         slider.send_keys(Keys.HOME)  # with the keyboard alone
