@@ -225,20 +225,17 @@ def _print_data(pairs: PairData, audited: Mapping[str, Table], *, preview: bool)
 def _kind_or_file(what: str) -> tuple[str | None, str | None]:
     """The kind of a paradigm, or a run file: that of a finished run too, which is done again. Says what is
     installed in another version than it was."""
-    from gradiend_core.run.folder import MARKER
-    from gradiend_core.storage.hub import is_on_hub
-
-    if not is_on_hub(what) and not Path(what, MARKER).is_file():
-        return (None, what) if what.endswith(".toml") else (what, None)
-    from gradiend_core.run.finished import load_run
+    from gradiend_core.run.folder import MARKER, read_record
+    from gradiend_core.storage.hub import is_on_hub, local_folder
     from gradiend_core.storage.manifest import is_sealed
 
-    if not is_on_hub(what) and not is_sealed(Path(what)):
-        return None, str(Path(what, MARKER))
-    finished = load_run(what)
-    for line in finished.other_versions():
-        print(f"warning: {what}: {line}", file=sys.stderr)
-    return None, str(finished.folder / MARKER)
+    folder = local_folder(what)
+    if not is_on_hub(what) and not (folder / MARKER).is_file():
+        return (None, what) if what.endswith(".toml") else (what, None)
+    if is_on_hub(what) or is_sealed(folder):
+        for line in read_record(folder).provenance.other_versions():
+            print(f"warning: {what}: {line}", file=sys.stderr)
+    return None, str(folder / MARKER)
 
 
 def _tokenizer(name: str | None, registry: Registry) -> Any:

@@ -14,9 +14,8 @@ from gradiend_core.run.finished import FinishedRun, load_run
 from gradiend_core.run.folder import MARKER, save_run
 from gradiend_core.run.run import Run
 from gradiend_core.storage.features import save_feature
-from gradiend_core.storage.files import write_text
-from gradiend_core.storage.hub import CARD, upload
-from gradiend_core.storage.manifest import damage, is_sealed
+from gradiend_core.storage.hub import upload
+from gradiend_core.storage.manifest import expect_whole, is_sealed
 from gradiend_core.storage.updates import save_update
 
 #: what is not for others: locks, and what a run resumes from
@@ -45,17 +44,8 @@ def push_to_hub(
     hub does not take it."""
 
     def pushed(folder: Path, card: str = "", ignored: Sequence[str] = ()) -> str:
-        with TemporaryDirectory() as beside:
-            if card:
-                write_text(Path(beside) / CARD, card)
-            return upload(
-                folder,
-                repository,
-                card=Path(beside) / CARD if card else None,
-                ignored=[*IGNORED, *ignored],
-                private=private,
-                revision=revision,
-            )
+        ignored = [*IGNORED, *ignored]
+        return upload(folder, repository, card=card, ignored=ignored, private=private, revision=revision)
 
     if isinstance(what, (str, Path)):
         folder = Path(what)
@@ -85,5 +75,4 @@ def _expect_written(folder: Path) -> None:
         raise StorageError(
             f"{folder} holds nothing that gradiend finished; give the folder of a run or an edit"
         )
-    if problems := damage(folder):
-        raise StorageError(problems[0])
+    expect_whole(folder, "")

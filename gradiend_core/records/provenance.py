@@ -34,3 +34,12 @@ class Provenance:
     plugins: tuple[str, ...]
     versions: dict[str, str] = field(factory=versions)
     precision: str = "float32"
+
+    def other_versions(self) -> list[str]:
+        """What is installed here in another version, in a sentence each."""
+        here = versions()
+        return [
+            f"made with {name} {version}, here is {here.get(name, 'none')}"
+            for name, version in self.versions.items()
+            if here.get(name) != version
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +40,15 @@ def _styled(settings: FigureSettings) -> Iterator[None]:
         return
     from matplotlib import style
 
-    try:
-        context = style.context(str(Path(settings.style).expanduser()))
-        context.__enter__()
-    except OSError as error:
-        raise ConfigError(
-            f"figures.style is {settings.style!r}, which is neither the file of a style sheet nor one of"
-            f" {', '.join(style.available)}"
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(style.context(str(Path(settings.style).expanduser())))
+        except OSError as error:
+            raise ConfigError(
+                f"figures.style is {settings.style!r}, which is neither the file of a style sheet nor one of"
+                f" {', '.join(style.available)}"
+            ) from error
         yield
-    finally:
-        context.__exit__(None, None, None)
 
 
 def _resize(figure: Any, width: float) -> None:

@@ -15,7 +15,7 @@ from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.pair import MinimalPair
-from gradiend_core.records.provenance import Provenance, versions
+from gradiend_core.records.provenance import Provenance
 from gradiend_core.records.report import Reports
 from gradiend_core.run.data_folder import read_pairs
 from gradiend_core.run.folder import MARKER, RECORD, REPORTS, RESULTS, read_record, write_reports
@@ -61,15 +61,6 @@ class FinishedRun(Run):
         expect_whole(self.folder, "pairs.jsonl")
         classes = {name for axis in self._record.axes for name in axis}
         return [pair for pair in read_pairs(self.folder) if pair.factual_class in classes]
-
-    def other_versions(self) -> list[str]:
-        """What is installed here in another version than the run was made with, in a sentence each."""
-        here = versions()
-        return [
-            f"made with {name} {version}, here is {here.get(name, 'none')}"
-            for name, version in self.provenance.versions.items()
-            if here.get(name) != version
-        ]
 
     def all_seeds(self, axis: int) -> tuple[LearnedFeature, ...]:
         """The features of an axis, the best seed's first."""

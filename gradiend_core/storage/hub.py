@@ -77,13 +77,13 @@ def upload(
     folder: Path,
     repository: str,
     *,
-    card: Path | None,
+    card: str,
     ignored: Sequence[str],
     private: bool | None,
     revision: str | None,
 ) -> str:
-    """Makes a repository of a folder, or a commit in one that is there, with a card in place of the folder's;
-    gives back the address of the commit.
+    """Makes a repository of a folder, or a commit in one that is there. A card, unless it is empty, stands in
+    place of the folder's. Gives back the address of the commit.
 
     Raises ConfigError for a name that is none, and StorageError where the hub does not take it."""
     repository = repository.removeprefix(HUB)
@@ -97,11 +97,11 @@ def upload(
         if revision:
             api.create_branch(repository, branch=revision, exist_ok=True)
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        paths = {path.relative_to(folder).as_posix(): path for path in files}
-        paths |= {CARD: card} if card else {}
+        contents: dict[str, str | bytes] = {path.relative_to(folder).as_posix(): str(path) for path in files}
+        contents |= {CARD: card.encode()} if card else {}
         operations = [
-            CommitOperationAdd(name, str(path))
-            for name, path in paths.items()
+            CommitOperationAdd(name, content)
+            for name, content in contents.items()
             if not any(fnmatch(name, pattern) for pattern in ignored)
         ]
         commit = api.create_commit(
