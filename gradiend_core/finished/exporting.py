@@ -194,7 +194,7 @@ def scores(run: Run, toward: str, update: WeightUpdate) -> tuple[EditScores, Edi
         goal_of(toward, run.features[axis].classes),
         measure_of(run.evaluation_task(axis), MEASURED),
     )
-    before = edit_scores(goal, measure.candidate("test", goal.texts))
+    before = edit_scores(goal, measure.unedited("test", goal.texts))
     with applied(run.loaded.model, update):
         return before, edit_scores(goal, measure.candidate("test", goal.texts))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from gradiend_core.gradients.padding import interacts, seen_padding
 
@@ -16,30 +17,27 @@ if TYPE_CHECKING:
 
 #: tokens, padding included, in one forward pass
 TOKEN_BUDGET = 4096
-#: a batch of at least so many tokens gains nothing by growing, on a processor
-LARGE = 256
-#: the share of padding that is never worth another batch, and the parameter × token products that one costs
-#: to start
-SMALL_SHARE, START = 1 / 20, 1.5e8
-#: tokens of padding that a model which sees it may have
+#: what it costs a processor to start a batch, in tokens of it: so many to read the weights, and, divided by
+#: the number of these, to call the layers
+READ, CALL = 64.0, 1.5e8
+#: an accelerator waits for batches rather than for tokens
+FEWEST = 1e9
+#: in place of a cost, of a model that sees padding, so that batches have none
 NONE = -1.0
 #: in place of it, of a model whose examples change each other
 ALONE = -2.0
 
 
-def allowed_padding(model: nn.Module, device: torch.device) -> float:
-    """How many tokens of padding in a batch cost less than another batch: few of a large model, hundreds of a
-    tiny one, and any number on an accelerator, which waits for batches rather than for tokens. None of a
-    model that sees padding."""
+def batch_cost(model: nn.Module, device: torch.device) -> float:
+    """What it costs to start a batch, in tokens of it: so much padding may be saved by another one. For a
+    model that sees padding NONE, for one whose examples change each other ALONE."""
     if interacts(model):
         return ALONE
     if seen_padding(model):
         return NONE
-    return (
-        START / max(1, sum(parameter.numel() for parameter in model.parameters()))
-        if device.type == "cpu"
-        else math.inf
-    )
+    if device.type != "cpu":
+        return FEWEST
+    return READ + CALL / max(1, sum(parameter.numel() for parameter in model.parameters()))
 
 
 def micro_batches(
@@ -48,35 +46,35 @@ def micro_batches(
     same_length: bool = False,
     most: int | None = None,
     budget: int = TOKEN_BUDGET,
-    padding: float = math.inf,
+    cost: float = FEWEST,
 ) -> Iterator[list[int]]:
-    """Positions in batches sorted by length, within the token budget. Where it would hold more than so many
-    tokens of `padding`, or any with `same_length` or a `padding` of NONE, a batch ends; with ALONE each has
-    one."""
-    batch: list[int] = []
-    tokens = 0
-    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-        length, padded = lengths[row], (len(batch) + 1) * lengths[row]
-        wasted = padded - tokens - length
-        wasteful = tokens >= LARGE and wasted > max(padding, SMALL_SHARE * padded)
-        if batch and (
-            padded > budget
-            or len(batch) == most
-            or padding == ALONE
-            or wasteful
-            or ((same_length or padding == NONE) and wasted)
-        ):
-            yield batch
-            batch, tokens = [], 0
-        batch.append(row)
-        tokens += length
-    if batch:
-        yield batch
+    """Positions in batches sorted by length, each within the token budget, padding included. Among all such
+    batches these cost the least: their tokens, and for each batch what it costs to start one. With
+    `same_length` or a `cost` of NONE none has padding; with ALONE each has one position."""
+    order = sorted(range(len(lengths)), key=lambda row: lengths[row])
+    ascending = np.array([lengths[row] for row in order], dtype=np.int64)
+    first_of_length = np.searchsorted(ascending, ascending)
+    most = 1 if cost == ALONE else most or len(order)
+    start = max(cost, 0.0) if cost != NONE else FEWEST
+    # the least cost of all positions before each, and where the last batch of these begins
+    least, begins = np.zeros(len(order) + 1), np.zeros(len(order) + 1, dtype=np.int64)
+    for end, length in enumerate(ascending, 1):
+        low = max(0, end - max(1, min(most, budget // max(1, length))))
+        if same_length or cost == NONE:
+            low = max(low, first_of_length[end - 1])
+        costs = least[low:end] + start + length * np.arange(end - low, 0, -1)
+        best = int(costs.argmin())
+        least[end], begins[end] = costs[best], low + best
+    ends = [len(order)] if order else []
+    while ends and begins[ends[-1]]:
+        ends.append(int(begins[ends[-1]]))
+    for end in reversed(ends):
+        yield order[begins[end] : end]
 
 
 def example_batches(model: nn.Module, examples: Examples, device: torch.device) -> Iterator[list[int]]:
-    """Rows of examples in batches with as much padding as the model allows."""
-    return micro_batches(examples.lengths, padding=allowed_padding(model, device))
+    """Rows of examples in batches that suit the model."""
+    return micro_batches(examples.lengths, cost=batch_cost(model, device))
 
 
 def rows_of(batch: Any) -> int:

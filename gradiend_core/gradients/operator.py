@@ -20,7 +20,7 @@ from attrs import evolve
 from torch import Tensor, nn
 
 from gradiend_core.gradients import autodiff, parallel
-from gradiend_core.gradients.batching import allowed_padding, micro_batches, rows_of
+from gradiend_core.gradients.batching import batch_cost, micro_batches, rows_of
 from gradiend_core.gradients.coverage import Coverage, measure
 from gradiend_core.gradients.padding import check_padding
 from gradiend_core.gradients.passes import Passes, expect_autograd, model_errors, of_role
@@ -241,9 +241,9 @@ class GradientOperator:
         self, lengths: Sequence[int], coverage: Coverage, name: str, **options: Any
     ) -> Iterator[list[int]]:
         """Positions in batches, with the progress under a name."""
-        budget, padding = coverage.budget(self.memory), allowed_padding(self.model, self.device)
+        budget, cost = coverage.budget(self.memory), batch_cost(self.model, self.device)
         with progress(name, len(lengths)) as texts:
-            for batch in micro_batches(lengths, budget=budget, padding=padding, **options):
+            for batch in micro_batches(lengths, budget=budget, cost=cost, **options):
                 yield batch
                 texts.advance(len(batch))
 

@@ -11,7 +11,7 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from gradiend_core.gradients.batching import allowed_padding, micro_batches
+from gradiend_core.gradients.batching import batch_cost, micro_batches
 from gradiend_core.language.slots import logits_of, pad_id, padded, token_limit
 from gradiend_core.progress import progress
 from gradiend_core.records.candidate import TextPredictions, TextScores
@@ -74,7 +74,7 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
     rows, device = [row for row in rows if row.targets], next(model.parameters()).device
     batches = []
     for numbers in micro_batches(
-        [len(row.ids) for row in rows], budget=text_budget(model), padding=allowed_padding(model, device)
+        [len(row.ids) for row in rows], budget=text_budget(model), cost=batch_cost(model, device)
     ):
         chosen = [rows[number] for number in numbers]
         ids, mask = padded([row.ids for row in chosen], pad, device)
@@ -92,8 +92,12 @@ def text_batches(rows: Sequence[TextRow], pad: int, model: nn.Module, *, needs_m
 
 def text_budget(model: Any) -> int:
     """Tokens in a batch of texts: fewer where the vocabulary is large."""
-    vocabulary = getattr(getattr(model, "config", None), "vocab_size", 0) or 1
-    return max(1, min(TEXT_BUDGET, LOGITS // vocabulary))
+    return max(1, min(TEXT_BUDGET, LOGITS // vocabulary_of(model)))
+
+
+def vocabulary_of(model: Any) -> int:
+    """How many tokens a model knows; 1 where its config does not say."""
+    return getattr(getattr(model, "config", None), "vocab_size", 0) or 1
 
 
 @frozen

@@ -131,6 +131,18 @@ class Measure:
             self._halves = halves(self.task, self.source, self.ordinary_texts)
         return self._halves[split == SPLITS[-1]]
 
+    def unedited(
+        self,
+        split: str,
+        texts_of: Sequence[str],
+        feature_factor: float = 0.0,
+        language: TextScores | None = None,
+    ) -> Candidate:
+        """The unedited model, which the model has to be when this is called."""
+        text = self.ordinary(split)
+        ordinary = text.unedited() if text else None
+        return self.candidate(split, texts_of, feature_factor, language=language, ordinary=ordinary)
+
     def candidate(
         self,
         split: str,

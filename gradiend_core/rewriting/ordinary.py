@@ -3,7 +3,7 @@ seen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 from gradiend_core.data.rules import capital
 from gradiend_core.language.fillers import tokenize
-from gradiend_core.language.texts import text_predictions
+from gradiend_core.language.texts import text_predictions, vocabulary_of
 from gradiend_core.progress import progress
-from gradiend_core.records.candidate import OrdinaryScores
+from gradiend_core.records.candidate import OrdinaryScores, TextPredictions
 from gradiend_core.records.pair import word_pairs
 from gradiend_core.records.text import Text
-from gradiend_core.roles.abilities import ScoresTexts
+from gradiend_core.roles.abilities import PreparedTexts, ScoresTexts
 from gradiend_core.roles.evaluator import EvaluationTask
 
 #: documents from which on these are the units, and no longer texts
 DOCUMENTS = 20
 #: log probabilities of the unedited model that are kept, and those that are compared at once
 BUDGET, PIECE = 2**26, 2**23
-#: of the batches, one in so many is some of the text
+#: of the texts, one in so many is in the first part
 SOME = 3
 #: the least probability of all other tokens together; float32 does not tell a smaller one from 0
 TINY = 1e-7
@@ -34,34 +34,46 @@ class OrdinaryText:
     model must be unedited when this is made."""
 
     def __init__(self, task: EvaluationTask, source: ScoresTexts, texts: Sequence[Text]) -> None:
-        self.source, model = source, task.gradients.model
+        model = task.gradients.model
         words = torch.tensor(sorted(feature_tokens(task)), dtype=torch.long, device=task.gradients.device)
         self.words = words
-        self.prepared = source.prepare_texts([text.text for text in texts], task.tokenizer, model, task.seed)
+
+        def prepared(chosen: Sequence[Text]) -> Sequence[PreparedTexts]:
+            return source.prepare_texts([text.text for text in chosen], task.tokenizer, model, task.seed)
+
+        first, rest = in_parts(texts)
+        texts = [*first, *rest]
+        texts = texts[: _fitting(prepared(texts), len(texts), model)]
         documents = {text.document for text in texts}
         by_document = "" not in documents and len(documents) >= DOCUMENTS
         names = [text.document if by_document else str(number) for number, text in enumerate(texts)]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-        self.unit_of = torch.tensor([numbers[name] for name in names])
-        #: log probabilities and the likeliest tokens
-        self.base: list[tuple[Tensor, Tensor]] = []
-        size = 0
-        for predicted in text_predictions(model, self.prepared):
-            if size > BUDGET:
-                break
-            self.base.append((predicted.log_probabilities, predicted.log_probabilities.argmax(1)))
-            size += predicted.log_probabilities.numel()
+        units = torch.tensor([numbers[name] for name in names])
+        count = len(first)
+        parts = [prepared(of_part) if of_part else [] for of_part in (texts[:count], texts[count:])]
+        #: the batches of the first part of the text, so many, then the others; and the units of their texts
+        self.prepared, self.some = [*parts[0], *parts[1]], len(parts[0])
+        self.units = [units[:count]] * len(parts[0]) + [units[count:]] * len(parts[1])
+        #: what the unedited model predicts, and the likeliest tokens
+        self.base = list(text_predictions(model, self.prepared))
+        self.likeliest = [predicted.log_probabilities.argmax(1) for predicted in self.base]
 
     def __call__(self, model: nn.Module, *, some: bool = False) -> OrdinaryScores:
-        """The scores of the model as it is now; with `some`, from a part of the text, if it has enough
-        batches."""
-        sums = torch.zeros(9, int(self.unit_of.max()) + 1, dtype=torch.float64)
-        every = slice(None, len(self.base), SOME if some and len(self.base) >= 2 * SOME else 1)
-        predictions = text_predictions(model, self.prepared[every])
-        for (base, likeliest), predicted in zip(self.base[every], predictions, strict=True):
-            units, rows = self.unit_of[predicted.texts.cpu()], max(1, PIECE // base.shape[1])
-            edited, targets = predicted.log_probabilities, predicted.targets
-            pieces = (values.split(rows) for values in (units, base, likeliest, edited, targets))
+        """The scores of the model as it is now; with `some`, from the first part of the text."""
+        batches = self.prepared[: self.some] if some else self.prepared
+        return self._scores(text_predictions(model, batches), len(batches))
+
+    def unedited(self) -> OrdinaryScores:
+        """The scores of the unedited model."""
+        return self._scores(self.base, len(self.base))
+
+    def _scores(self, predictions: Iterable[TextPredictions], batches: int) -> OrdinaryScores:
+        sums = torch.zeros(9, 1 + max(int(units.max()) for units in self.units), dtype=torch.float64)
+        known = zip(self.units[:batches], self.base[:batches], self.likeliest[:batches], strict=True)
+        for (units, unedited, likeliest), predicted in zip(known, predictions, strict=True):
+            base, edited = unedited.log_probabilities, predicted.log_probabilities
+            values = units[predicted.texts.cpu()], base, likeliest, edited, predicted.targets
+            pieces = (of_tokens.split(max(1, PIECE // base.shape[1])) for of_tokens in values)
             for units_of_piece, *piece in zip(*pieces, strict=True):
                 for total, value in zip(sums, self._compared(*piece), strict=True):
                     total.index_add_(0, units_of_piece, value.double().cpu())
@@ -75,6 +87,21 @@ class OrdinaryText:
         other = ~torch.isin(targets, self.words)
         yield from (surprisals, before, other, (surprisals - before) * other)
         yield edited.argmax(1) == likeliest
+
+
+def in_parts(texts: Sequence[Text]) -> tuple[list[Text], list[Text]]:
+    """Every third text, and the others; all and none where there are few."""
+    if len(texts) < 2 * SOME:
+        return list(texts), []
+    return list(texts[::SOME]), [text for number, text in enumerate(texts) if number % SOME]
+
+
+def _fitting(prepared: Sequence[PreparedTexts], texts: int, model: nn.Module) -> int:
+    """How many of the texts, from the first, have predictions that can be kept; two at least."""
+    tokens = torch.zeros(texts, dtype=torch.long)
+    for batch in prepared:
+        tokens += batch.texts.cpu().bincount(minlength=texts)
+    return max(2, int((tokens.cumsum(0) * vocabulary_of(model) <= BUDGET).sum()))
 
 
 def divergence(base: Tensor, edited: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:

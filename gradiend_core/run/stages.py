@@ -27,7 +27,7 @@ from attrs import evolve, frozen
 from torch import Tensor
 
 from gradiend_core.errors import DataError
-from gradiend_core.gradients.batching import allowed_padding, micro_batches
+from gradiend_core.gradients.batching import batch_cost, micro_batches
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.padding import seen_padding
 from gradiend_core.gradients.passes import model_errors
@@ -132,9 +132,7 @@ def _model_problems(setup: Setup, loaded: LoadedModel, examples: Mapping[str, Ex
 def _threads(setup: Setup, loaded: LoadedModel, examples: Examples) -> str:
     """Chooses the number of threads by the losses of a few examples."""
     device = next(loaded.model.parameters()).device
-    rows = max(
-        micro_batches(examples.lengths, padding=allowed_padding(loaded.model, device), most=TRIED), key=len
-    )
+    rows = max(micro_batches(examples.lengths, cost=batch_cost(loaded.model, device), most=TRIED), key=len)
     batch = examples.batch(rows, device)
 
     def trial() -> None:

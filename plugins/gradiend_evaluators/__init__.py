@@ -50,7 +50,15 @@ class EncoderSettings:
         "The splits that are encoded.",
         validator=[validators.min_len(1), every(validators.in_(SPLITS))],
     )
-    max_pairs: int = setting(100, "Maximum number of pairs of each class in each split.", validator=ge(1))
+    max_pairs: int = setting(
+        100, "Maximum number of pairs of each class in the last of these splits.", validator=ge(1)
+    )
+    max_pairs_elsewhere: int = setting(
+        25,
+        "Maximum number of pairs of each class in the other splits, which only show whether the feature was"
+        " learned by heart.",
+        validator=ge(1),
+    )
     random_directions: int = setting(
         200,
         "Number of random directions that the feature is compared with on the test split; 0: none.",

@@ -99,8 +99,8 @@ class BaselineEvaluator:
             )
         with Rewriter(task.gradients.model, feature.scope) as rewriter:
             for goal in task.goals:
-                base = measure.candidate("validation", task.policy.texts_of(goal), language=compared.language)
-                before = edit_scores(goal, measure.candidate("test", goal.texts, language=compared.language))
+                base = measure.unedited("validation", task.policy.texts_of(goal), language=compared.language)
+                before = edit_scores(goal, measure.unedited("test", goal.texts, language=compared.language))
                 for method in self._methods(task, goal, rewriter):
                     kinds = [(damping, partial(method.edit, damping)) for damping in method.dampings]
                     _, best, edit = searched(task, goal, kinds, measure, base, self.config.evaluations)

@@ -68,7 +68,7 @@ class DecoderEvaluator:
         classes = task.feature.classes
         measure = measure_of(task, self.config.max_texts, self.config.ordinary_texts)
         language = measure.language()
-        base = measure.candidate("test", classes, language=language)
+        base = measure.unedited("test", classes, language=language)
         following = Following(task)
         followed = following(task.gradients.model)
         with Rewriter(task.gradients.model, task.feature.scope) as rewriter:
@@ -134,7 +134,7 @@ class DecoderEvaluator:
         rewriter.restore()
         texts_of, direction = task.policy.texts_of(goal), task.rewrite.direction
         factors = task.rewrite.feature_factors or task.feature.factors(goal.name, direction)
-        unedited = measure.candidate("validation", texts_of, factors[0], language=before.language)
+        unedited = measure.unedited("validation", texts_of, factors[0], before.language)
 
         def score(candidate: Candidate) -> float | None:
             return task.policy.score(goal, candidate, unedited)

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from gradiend_core.api import Examples, GradientRole, ModelGradients
 
-#: numbers that they may take together; over a larger scope each is of so many random weights
-BUDGET = 2**25
+#: numbers that they may take together; over a larger scope each is of so many random weights, which as few
+#: directions as these have too: what a text costs grows with the weights, not with the directions
+BUDGET, FEW = 2**25, 200
 
 
 def beside_random_directions(
@@ -25,7 +26,7 @@ def beside_random_directions(
         values = gradients.project(examples, direction[None], role).cpu()
         return values[:, 0], values[:, 1:]
     generator = torch.Generator().manual_seed(seed)
-    scope, size = gradients.scope, BUDGET // count
+    scope, size = gradients.scope, BUDGET // max(count, FEW)
     if size < scope.size:
         scope = scope.narrowed(torch.randint(scope.size, (size,), generator=generator).unique())
     drawn = torch.empty(count, scope.size).normal_(generator=generator)

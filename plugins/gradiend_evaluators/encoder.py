@@ -98,7 +98,7 @@ class EncoderEvaluator:
         metrics: Metrics = {}
         rows: list[EncodingRow] = []
         for split in self.config.splits:
-            examples = self._some(task.examples[split])
+            examples = self._some(task.examples[split], last=split == self.config.splits[-1])
             count = self.config.random_directions if split == "test" else 0
             projected, drawn = beside_random_directions(
                 task.gradients, examples, task.feature.encoder, task.feature.source, count, task.seed
@@ -142,13 +142,14 @@ class EncoderEvaluator:
         report = Report("encoder", metrics, tables, tuple(warnings))
         return evolve(report, lines=tuple(_lines(report, axis)))
 
-    def _some(self, examples: Examples) -> Examples:
+    def _some(self, examples: Examples, *, last: bool) -> Examples:
         """The first of each class, up to the limit."""
+        most = self.config.max_pairs if last else self.config.max_pairs_elsewhere
         seen: Counter[str] = Counter()
         rows = []
         for row, pair in enumerate(examples.pairs):
             seen[pair.factual_class] += 1
-            if seen[pair.factual_class] <= self.config.max_pairs:
+            if seen[pair.factual_class] <= most:
                 rows.append(row)
         return subset(examples, rows)
 

@@ -335,8 +335,9 @@ def test_the_encoder_says_how_sure_it_is(run):
     assert sum(words.column("n")) == report["test.n"]
 
 
-def test_random_directions_are_directions_of_the_gradients(run):
+def test_random_directions_are_directions_of_the_gradients(run, monkeypatch):
     """With the feature's own direction among them, chance would be as good."""
+    monkeypatch.setattr(directions, "FEW", 2)  # or they are of some weights only
     feature, examples = run.feature, run.examples["test"]
     labels = labels_of(examples.pairs, feature.classes)
     values, drawn = beside_random_directions(
@@ -347,16 +348,17 @@ def test_random_directions_are_directions_of_the_gradients(run):
     )
     found = random_directions(drawn, values, labels)
     generator = torch.Generator().manual_seed(run.seed)
-    directions = torch.randn(2, run.gradients.scope.size, generator=generator)
+    weights = torch.randn(2, run.gradients.scope.size, generator=generator)
     matrix = naive_gradients(run.gradients, examples, run.feature.source)
-    by_hand = [abs(np.corrcoef(column, labels)[0, 1]) for column in (matrix @ directions.T).T]
+    by_hand = [abs(np.corrcoef(column, labels)[0, 1]) for column in (matrix @ weights.T).T]
     assert found["test", "random_directions", "largest"].value == pytest.approx(max(by_hand), abs=1e-3)
     assert found["test", "random_directions", "mean"].value == pytest.approx(np.mean(by_hand), abs=1e-3)
 
 
 def test_random_directions_over_a_part_of_the_scope_share_the_pass(run, monkeypatch):
     """Over a large scope they are of some weights only; what they give is what a pass of their own gives."""
-    monkeypatch.setattr(directions, "BUDGET", 3000)
+    monkeypatch.setattr(directions, "BUDGET", 4000)
+    monkeypatch.setattr(directions, "FEW", 4)
     feature, examples = run.feature, run.examples["test"]
     values, drawn = beside_random_directions(
         run.gradients, examples, feature.encoder, feature.source, 3, run.seed

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gradiend_core import Session
+from gradiend_core.gradients import precision
 from gradiend_core.gradients.examples import subset
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.precision import LARGE, takes_bfloat16
@@ -14,6 +15,7 @@ from gradiend_core.records.gradient_role import GradientRole
 from tests.conftest import settings
 
 ABLE, UNABLE = {"avx512_bf16": True}, {"avx2": True}
+FASTER, SLOWER = 3.0, 0.5
 
 
 class Weights(torch.nn.Module):
@@ -23,20 +25,34 @@ class Weights(torch.nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("able", "count", "dtype", "right"),
+    ("able", "gained", "count", "dtype", "right"),
     [
-        (ABLE, LARGE, torch.float32, True),
-        (UNABLE, LARGE, torch.float32, False),
-        (ABLE, LARGE - 1, torch.float32, False),
-        (ABLE, LARGE, torch.float64, False),
-        (ABLE, LARGE, torch.bfloat16, False),
+        (ABLE, FASTER, LARGE, torch.float32, True),
+        (ABLE, SLOWER, LARGE, torch.float32, False),
+        (UNABLE, FASTER, LARGE, torch.float32, False),
+        (ABLE, FASTER, LARGE - 1, torch.float32, False),
+        (ABLE, FASTER, LARGE, torch.float64, False),
+        (ABLE, FASTER, LARGE, torch.bfloat16, False),
     ],
 )
-def test_by_default_large_models_take_it_where_the_processor_has_it(monkeypatch, able, count, dtype, right):
+def test_by_default_large_models_take_it_where_it_is_faster(monkeypatch, able, gained, count, dtype, right):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    monkeypatch.setattr(precision, "gained_by_bfloat16", lambda: gained)
     assert takes_bfloat16("auto", Weights(count, dtype)) == right
     assert takes_bfloat16("bfloat16", Weights(4))
     assert not takes_bfloat16("float32", Weights(count, dtype))
+
+
+def test_the_gain_is_that_of_the_shortest_products_after_the_first(monkeypatch):
+    # seconds of float32 and bfloat16 in turn; the first product is the shortest, and does not count
+    seconds = [0.1, 0.1, 9.0, 4.0, 3.0, 1.0, *[5.0, 2.0] * (precision.TRIES - 2)]
+    readings = iter([now for taken in seconds for now in (0.0, taken)])
+    precision.gained_by_bfloat16.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(precision.time, "perf_counter", lambda: next(readings))
+        gained = precision.gained_by_bfloat16()
+    precision.gained_by_bfloat16.cache_clear()
+    assert gained == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("model", ["tiny-mlm", "tiny-clm"])

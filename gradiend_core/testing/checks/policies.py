@@ -25,7 +25,7 @@ def the_unedited_model_is_in_the_race(subject: Subject) -> None:
         texts_of = tuple(policy.texts_of(goal))
         known = bool(texts_of) and set(texts_of) <= set(classes)
         assert known, f"texts_of({goal.name}) is {texts_of}, and the axis has {classes}"
-        base = measure.candidate("validation", texts_of)
+        base = measure.unedited("validation", texts_of)
         unedited_score = policy.score(goal, base, base)
         scored = unedited_score is not None and unedited_score == unedited_score
         assert scored, f"the unedited model has no score for {goal.name}; give it one"

@@ -52,7 +52,7 @@ def an_example_does_not_depend_on_its_batch(subject: Subject) -> None:
     source, model, examples = _source(subject)
     device, rows = subject.session.gradients.device, list(range(len(examples.pairs)))
     if seen_padding(model):  # then no batch has any
-        rows = max(micro_batches(examples.lengths, padding=NONE), key=len)
+        rows = max(micro_batches(examples.lengths, cost=NONE), key=len)
     with torch.no_grad():
         together = source.losses(model, examples.batch(rows, device))
         turned = source.losses(model, examples.batch(rows[::-1], device)).flip(0)
