@@ -78,7 +78,8 @@ def run(file: Path, model: str, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     if status:
         errors = [line for line in log.read_text().splitlines() if line.startswith("error: ")]
-        (folder / PROBLEM).write_text(errors[-1].removeprefix("error: ") if errors else "it failed")
+        without = f"its process ended with status {os.waitstatus_to_exitcode(status)} and no error message"
+        (folder / PROBLEM).write_text(errors[-1].removeprefix("error: ") if errors else without)
         return
     cost = {"seconds": time.perf_counter() - begun, "gib": usage.ru_maxrss / 2**20}
     (folder / COST).write_text(json.dumps(cost))

@@ -121,8 +121,8 @@ class GradientSettings:
     precision: str = setting(
         "auto",
         'How products of matrices are taken on the way to gradients: in "float32", or in "bfloat16" with sums'
-        ' in float32, at an error of some thousandths; "auto" takes it for large models where a trial shows that'
-        " it is faster here. Probabilities and scores are float32 in any case.",
+        ' in float32, at an error of some thousandths; "auto" takes it for large models where a trial shows'
+        " that it is faster here. Probabilities and scores are float32 in any case.",
         validator=in_(("auto", "float32", "bfloat16")),
     )
     memory_gib: float = setting(
