@@ -37,6 +37,7 @@ ELSEWHERE = {
     "gradiend report hub:": "the same",
     "gradiend run hub:": "the same",
     "gradiend suite docs/examples/many-features.toml": "tests/benchmarks/suite.py, by hand: it has 45 runs",
+    "python docs/results.py": "by hand: real models take minutes for each run",
 }
 
 

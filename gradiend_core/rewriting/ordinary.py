@@ -50,10 +50,10 @@ class OrdinaryText:
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         units = torch.tensor([numbers[name] for name in names])
         count = len(first)
-        parts = [prepared(of_part) if of_part else [] for of_part in (texts[:count], texts[count:])]
+        batches = [prepared(of_part) if of_part else [] for of_part in (texts[:count], texts[count:])]
         #: the batches of the first part of the text, so many, then the others; and the units of their texts
-        self.prepared, self.some = [*parts[0], *parts[1]], len(parts[0])
-        self.units = [units[:count]] * len(parts[0]) + [units[count:]] * len(parts[1])
+        self.prepared, self.some = [*batches[0], *batches[1]], len(batches[0])
+        self.units = [units[:count]] * len(batches[0]) + [units[count:]] * len(batches[1])
         #: what the unedited model predicts, and the likeliest tokens
         self.base = list(text_predictions(model, self.prepared))
         self.likeliest = [predicted.log_probabilities.argmax(1) for predicted in self.base]
