@@ -22,7 +22,7 @@ from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.testing.gradients import product_errors
 from tests.conftest import asset
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = pytest.mark.real
 NOVELS = "text/english_novels"
 MODELS = ("minilm-l6-mlm", "smollm2", "gemma3")
 
