@@ -1,4 +1,4 @@
-"""What goes wrong, in one sentence each: the value, the reason, the fix."""
+"""Errors, in one sentence each: the value, the reason, the fix."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ LONGEST = 2000
 
 
 class GradiendError(Exception):
-    """Anything that the user can mend. The message is shown as it is, without a traceback; a very long one,
-    as where it names a value out of a damaged file, loses its middle."""
+    """An error that the user can fix. The message is shown as it is, without a traceback. A very long
+    message, such as one that quotes a damaged file, is cut in the middle."""
 
     def __init__(self, message: str) -> None:
         super().__init__(
@@ -28,7 +28,7 @@ class PluginError(GradiendError):
 
 
 class DataError(GradiendError):
-    """The texts do not give what the run needs."""
+    """The texts do not contain what the run needs."""
 
 
 class ModelError(GradiendError):
@@ -44,7 +44,7 @@ class LearningError(GradiendError):
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not known: it names the nearest one and all the others."""
+    """The message for an unknown name, with the nearest known name and all others."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -1,11 +1,10 @@
 """Every hook, in the order of a run. A plugin implements the ones it needs, marked with
 `gradiend_core.api.hookimpl`.
 
-Declaring hooks return what exists; they are called once, for every plugin, before anything runs, and must be
-light: no torch, transformers, datasets or matplotlib at import. Observing hooks are told what happened; what
-they return is ignored, and one that raises is named, muted and the run goes on. No hook may be a wrapper or
-ask for an order.
-"""
+Declaring hooks return contributions. They are called once for every plugin before anything runs, and must be
+light: no torch, transformers, datasets or matplotlib at import. Observing hooks are told what happened. Their
+return value is ignored; a plugin that raises is named and muted, and the run goes on. No hook may be a
+wrapper or ask for an order."""
 
 from __future__ import annotations
 
@@ -31,70 +30,71 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 # -------------------------------------------------------------------------------------------------------
 @hookspec
 def gradiend_texts() -> Iterable[Contribution]:
-    """Named texts; the factory returns what `read_texts` takes, such as the path of a text file with one text
-    a line."""
+    """Named texts. The factory returns anything that `read_texts` takes, such as the path of a file with one
+    text per line."""
 
 
 @hookspec
 def gradiend_models() -> Iterable[Contribution]:
-    """Named models that come with a plugin; the factory returns a folder that `from_pretrained` loads."""
+    """Named models that come with a plugin. The factory returns a folder that `from_pretrained` loads."""
 
 
 @hookspec
 def gradiend_feature_paradigms() -> Iterable[Contribution]:
-    """Feature paradigms: texts to minimal pairs (`roles.Paradigm`)."""
+    """Feature paradigms, which turn texts into minimal pairs (`roles.Paradigm`)."""
 
 
 @hookspec
 def gradiend_gradient_sources() -> Iterable[Contribution]:
-    """Gradient sources: minimal pairs to differentiable losses (`roles.GradientSource`)."""
+    """Gradient sources, which turn minimal pairs into differentiable losses (`roles.GradientSource`)."""
 
 
 @hookspec
 def gradiend_parameter_selectors() -> Iterable[Contribution]:
-    """Parameter selectors: a model to a parameter scope (`roles.Selector`)."""
+    """Parameter selectors, which choose the scope of a model (`roles.Selector`)."""
 
 
 @hookspec
 def gradiend_learners() -> Iterable[Contribution]:
-    """Learners: gradients to a learned feature (`roles.Learner`)."""
+    """Learners, which learn a feature from gradients (`roles.Learner`)."""
 
 
 @hookspec
 def gradiend_policies() -> Iterable[Contribution]:
-    """Policies: edits of a model to the one that serves a goal best (`roles.Policy`)."""
+    """Policies, which choose the best of several edits for a goal (`roles.Policy`)."""
 
 
 @hookspec
 def gradiend_evaluators() -> Iterable[Contribution]:
-    """Evaluators: a learned feature to a report (`roles.Evaluator`)."""
+    """Evaluators, which report on a learned feature (`roles.Evaluator`)."""
 
 
 @hookspec
 def gradiend_visualizers() -> Iterable[Contribution]:
-    """Visualizers: a feature and its reports to a figure (`roles.Visualizer`)."""
+    """Visualizers, which draw a figure of a feature and its reports (`roles.Visualizer`)."""
 
 
 @hookspec
 def gradiend_comparison_visualizers() -> Iterable[Contribution]:
-    """Visualizers of comparisons: the report of many features to a figure (`roles.ComparisonVisualizer`)."""
+    """Visualizers of comparisons, which draw a figure of the report on many features
+    (`roles.ComparisonVisualizer`)."""
 
 
 # --- observing
 # -------------------------------------------------------------------------------------------------------
 @hookspec
 def gradiend_run_started(provenance: Provenance) -> None:
-    """Data, model and scope are ready; learning is about to begin."""
+    """Data, model and scope are ready; learning begins."""
 
 
 @hookspec
 def gradiend_step_finished(row: TrainingRow) -> None:
-    """A training step was done."""
+    """A training step is finished."""
 
 
 @hookspec
 def gradiend_feature_learned(feature: LearnedFeature) -> None:
-    """A feature was learned."""
+    """A feature has been learned."""
 
 
 @hookspec
@@ -104,9 +104,9 @@ def gradiend_evaluated(report: Report) -> None:
 
 @hookspec
 def gradiend_model_rewritten(update: WeightUpdate) -> None:
-    """An update was added to a model's weights."""
+    """An update was added to the weights of a model."""
 
 
 @hookspec
 def gradiend_run_finished(output: Path) -> None:
-    """Everything is in the output folder."""
+    """Everything is written to the output folder."""

@@ -1,4 +1,4 @@
-"""What is being done, how far it is and how long it will take: a bar in a terminal, elsewhere a plain line
+"""Progress: the current task, how far it is and how long it will take. A bar in a terminal, elsewhere a line
 every 30 seconds."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EVERY, DELAY = 30.0, 2.0
 
 @define(eq=False)
 class Task:
-    """Something that takes time; `total` is None where nobody knows how much there is to do."""
+    """A task that takes time; `total` is None where its size is not known."""
 
     name: str
     total: int | None
@@ -29,7 +29,7 @@ class Task:
     bar: tqdm[None] | None = None
 
     def advance(self, count: int = 1) -> None:
-        """So much more is done."""
+        """Adds to what is done."""
         self.done += count
         if self.bar is not None:
             self.bar.update(count)
@@ -52,7 +52,7 @@ _ending = threading.Event()
 
 @atexit.register
 def _end() -> None:
-    """Ends the thread before the interpreter does, which would cut it off wherever it is."""
+    """Ends the thread before the interpreter ends, which would stop it at any point."""
     _ending.set()
     if _reporter is not None and _reporter[0] == os.getpid():
         _reporter[1].join(5)
@@ -60,7 +60,7 @@ def _end() -> None:
 
 @contextmanager
 def progress(name: str, total: int | None = None) -> Iterator[Task]:
-    """Shows the task while the block runs; say what is done with `advance`."""
+    """Shows the task while the block runs; report its progress with `advance`."""
     current = Task(name, total)
     if sys.stderr.isatty():
         layout = None if total is not None else "{desc} {elapsed}"
@@ -76,7 +76,7 @@ def progress(name: str, total: int | None = None) -> Iterator[Task]:
 
 
 def duration(seconds: float) -> str:
-    """As people write it: 45 s, 3 min, 1 h 20 min."""
+    """A time as people write it: 45 s, 3 min, 1 h 20 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -84,7 +84,7 @@ def duration(seconds: float) -> str:
 
 
 def _report() -> None:
-    """Starts the thread that reports, once in a process."""
+    """Starts the reporting thread, once per process."""
     global _reporter
     if _reporter is None or _reporter[0] != os.getpid() or not _reporter[1].is_alive():
         thread = threading.Thread(target=_report_for_ever, name="gradiend-progress", daemon=True)

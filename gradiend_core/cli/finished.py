@@ -1,4 +1,4 @@
-"""A finished run: other texts read with it, more evaluations, and its edits as files."""
+"""A finished run: read other texts with it, evaluate it further, write its edits to files."""
 
 from __future__ import annotations
 
@@ -171,8 +171,8 @@ def push(
         bool, typer.Option("--models", help="Take the rewritten models of a run, too; they are large.")
     ] = False,
 ) -> None:
-    """Put a finished run or a written edit on the Hugging Face hub, with a card. A run is pushed with the
-    texts of its pairs."""
+    """Push a finished run or a written edit to the Hugging Face hub, with a model card. A run is pushed
+    together with the texts of its pairs."""
     from gradiend_core.finished.publishing import push_to_hub
 
     commit = push_to_hub(what, repository, private=private, revision=revision, models=models)

@@ -1,4 +1,4 @@
-"""A run and its data: made, planned, and said in a few lines."""
+"""Commands that start a run: `run`, `plan` and `data`."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def plan(
         list[str], typer.Option("--set", metavar="PATH=VALUE", help="Like selector.kind=random; repeatable.")
     ] = [],
 ) -> None:
-    """Say how much memory a run would need, stage by stage; neither weights nor texts are read."""
+    """Estimate the memory of a run, stage by stage, without reading weights or texts."""
     from gradiend_core.language.gguf import described, gguf_file
     from gradiend_core.run.planning import memory_plan, shortage
     from gradiend_core.run.session import Session
@@ -208,7 +208,7 @@ def data(
 
 
 def _print_data(pairs: PairData, audited: Mapping[str, Table], *, preview: bool) -> None:
-    """What became of the texts, the classes, words of several tokens, and some pairs."""
+    """Prints what happened to the texts, the classes, the words of several tokens, and some pairs."""
     from gradiend_core.run.data_folder import markdown
 
     print("\n".join([*pairs.funnel.lines(), *(f"warning: {warning}" for warning in pairs.funnel.warnings)]))
@@ -223,8 +223,8 @@ def _print_data(pairs: PairData, audited: Mapping[str, Table], *, preview: bool)
 
 
 def _kind_or_file(what: str) -> tuple[str | None, str | None]:
-    """The kind of a paradigm, or a run file: that of a finished run too, which is done again. Says what is
-    installed in another version than it was."""
+    """The paradigm's name, or a run file. A finished run's own run file repeats that run, and the user is
+    told which packages have another version now."""
     from gradiend_core.run.folder import MARKER, read_record
     from gradiend_core.storage.hub import is_on_hub, local_folder
     from gradiend_core.storage.manifest import is_sealed
@@ -258,7 +258,7 @@ def _marked(pair: MinimalPair) -> str:
 
 
 def default_output(run: Run) -> Path:
-    """A folder named after the run; where another finished run has that name, with a number."""
+    """A folder named after the run, with a number where that name is taken by another finished run."""
     from gradiend_core.run.folder import is_free_for
 
     config = run.config
@@ -272,7 +272,7 @@ def default_output(run: Run) -> Path:
 
 
 def summary(run: Run, folder: Path) -> list[str]:
-    """A run in a few lines: what was found, then the numbers."""
+    """The run in a few lines: its findings, then its numbers."""
     record, lines = run.record, list[str]()
     for title, sentences in run.findings.items():
         if sentences:

@@ -1,4 +1,4 @@
-"""What several commands take, and how they show a report."""
+"""Options that several commands share, and how a report is printed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Overwrite = Annotated[
 
 
 def show(report: Report) -> None:
-    """Prints what a report comes to, and its warnings."""
+    """Prints the metrics of a report, and its warnings."""
     print("\n".join([*report.lines, *(f"warning: {warning}" for warning in report.warnings)]))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] = ()) -> None:
-    """Prints rows under their columns; the columns `whole` are never broken into lines."""
+    """Prints rows under their columns. The columns in `whole` are never wrapped."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Who is plugged in, whether it keeps its promises, and a plugin to start from."""
+"""The installed plugins: list them, check them, start a new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradiend_core.cli.options import Disabled, Overwrite, print_table
 def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False, disable_plugin: Disabled = []
 ) -> None:
-    """List plugins, what they contribute, and where they come from."""
+    """List plugins, what they contribute, and which package they come from."""
     from gradiend_core.plugins.manager import Plugins
     from gradiend_core.plugins.table import COLUMNS, rows
 
@@ -33,7 +33,7 @@ def settings(
     ] = None,
     disable_plugin: Disabled = [],
 ) -> None:
-    """List settings with their defaults and meanings; without a table, list the tables."""
+    """List settings with their defaults and meanings; without a table name, list the tables."""
     from gradiend_core.config.described import described
     from gradiend_core.errors import ConfigError, unknown
     from gradiend_core.plugins.manager import Plugins
@@ -85,7 +85,7 @@ def check(
         typer.Option("--set", metavar="PATH=VALUE", help="Settings of the run that it is tried in."),
     ] = [],
 ) -> None:
-    """Check whether a plugin keeps the promises of its role, and say what to mend."""
+    """Check whether a plugin keeps the promises of its role, and say what to fix."""
     from gradiend_core.config.runfile import override
     from gradiend_core.testing.kit import outcomes
 
@@ -115,7 +115,7 @@ def new_plugin(
     output: Annotated[Path | None, typer.Option(help="A new folder.  [default: NAME]")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a plugin to start from: a distribution of its own that passes `gradiend check`."""
+    """Write a new plugin to start from: an installable package that passes `gradiend check`."""
     from gradiend_core.testing.skeleton import write_plugin
 
     folder = write_plugin(kind, name, output or Path(name), overwrite=overwrite)

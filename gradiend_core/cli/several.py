@@ -1,4 +1,4 @@
-"""Several runs: done together, compared, and their edits in one model."""
+"""Several runs: start them from one file, compare them, combine their edits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def suite(
     ] = [],
     overwrite: Overwrite = False,
 ) -> None:
-    """Do many runs from one file and compare their features; given again, it goes on where it was."""
+    """Start many runs from one file and compare their features. Given again, it continues where it
+    stopped."""
     from gradiend_core.config.suitefile import read_suite
     from gradiend_core.finished.suite import run_suite, workers
 
@@ -64,12 +65,19 @@ def compare(
             help="Share or number of the largest weights whose overlap is counted, such as 0.01 or 1000."
         ),
     ] = ["0.01"],
+    measure: Annotated[
+        list[str],
+        typer.Option(
+            help="A further measure of weights: spearman (their rank correlation) or mass (the part of their"
+            " absolute weights in the same entries)."
+        ),
+    ] = [],
     max_pairs: Annotated[
         int, typer.Option(min=2, help="Maximum number of test pairs of a class that encoders read.")
     ] = 100,
     overwrite: Overwrite = False,
 ) -> None:
-    """Compare the features of finished runs: which weights they share, and what they read in each other's
+    """Compare the features of finished runs: which weights they share, and what each reads in the others'
     texts."""
     from gradiend_core.finished.comparing import compare_runs, runs_in, save_comparison
     from gradiend_core.records.converter import structure
@@ -81,9 +89,8 @@ def compare(
         raise ConfigError(
             f"--top takes a share, like 0.01, or a count, like 1000, not {' '.join(top)!r}"
         ) from error
-    report = compare_runs(
-        runs_in(runs), structure({"top": tops, "max_pairs": max_pairs}, ComparisonSettings, "comparison")
-    )
+    settings = {"top": tops, "measures": measure, "max_pairs": max_pairs}
+    report = compare_runs(runs_in(runs), structure(settings, ComparisonSettings, "comparison"))
     show(report)
     if output:
         print(f"written to {save_comparison(report, output, overwrite=overwrite)}")
@@ -99,7 +106,7 @@ def report(
     ] = True,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write finished runs as one HTML file that needs no network; several runs are compared in it."""
+    """Write finished runs as one HTML file that needs no network. Several runs are compared in it."""
     from gradiend_core.finished.reporting import write_report
 
     written = write_report(runs, output, strengths=strengths, overwrite=overwrite)
@@ -116,8 +123,8 @@ def stack(
     rank: Annotated[int, typer.Option(help="Rank of a lora adapter.")] = 8,
     overwrite: Overwrite = False,
 ) -> None:
-    """Put the edits of several finished runs into one model, and say what each does alone and together with
-    the others."""
+    """Combine the edits of several finished runs in one model, and measure each edit alone and with the
+    others."""
     from gradiend_core.finished.stacking import export_stack, opened
     from gradiend_core.finished.stacking import stack as stack_edits
     from gradiend_core.storage.folders import expect_free
@@ -137,7 +144,7 @@ def explore(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any that is free.")] = 7860,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
-    """Try runs on a page of this machine: read a text, and move the strength of edits. Two runs stand side by
+    """Try runs on a local web page: read a text, and change the strength of edits. Two runs stand side by
     side."""
     from gradiend_core.finished.playground import playground
 

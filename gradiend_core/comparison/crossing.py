@@ -1,4 +1,4 @@
-"""What every feature reads in the held-out pairs of every other: many features, one pass of the model."""
+"""What each feature reads in the held-out pairs of the others: many features in one pass of the model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Crossing:
 
 def encode_all(features: Sequence[LearnedFeature], gradients: ModelGradients, examples: Examples) -> Tensor:
     """Encodings of each example by each feature, [features, examples]. Features of one gradient role and
-    scope share passes; a pass takes as many as the budget has room for."""
+    scope share a pass, as many as the memory budget allows."""
     encodings = torch.zeros(len(features), len(examples.pairs))
     groups: dict[tuple[str, str], list[int]] = {}
     for number, feature in enumerate(features):
@@ -54,7 +54,8 @@ def encode_all(features: Sequence[LearnedFeature], gradients: ModelGradients, ex
 def _together(
     groups: Mapping[tuple[str, str], list[int]], features: Sequence[LearnedFeature]
 ) -> list[list[int]]:
-    """Features that share a pass: of one gradient role, as many as fit, those of one scope first."""
+    """Groups of features that share a pass: of one gradient role, as many as fit, those of one scope
+    first."""
     passes: dict[str, list[list[int]]] = {}
     for (role, _), numbers in groups.items():
         size = features[numbers[0]].scope.size
@@ -75,8 +76,8 @@ def _over(feature: LearnedFeature, scope: ParameterScope) -> Tensor:
 
 
 def crossing(values: Tensor, labels: Tensor) -> Crossing:
-    """How one feature reads the pairs of an axis, from its encodings and the codes that these should have,
-    both [pairs]."""
+    """How one feature reads the pairs of an axis, from their encodings and their expected codes, both
+    [pairs]."""
     seen = labels != 0
     means = class_mean_values(values, labels)
     return Crossing(correlation(values[seen], labels[seen]), *means, int(seen.sum()))

@@ -1,4 +1,5 @@
-"""Explanations as pages and terminals show them: tokens, and layers × tokens, coloured by their shares."""
+"""Explanations for web pages and terminals: tokens, and a map of layers × tokens, coloured by their
+shares."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ LISTED, ROOM = 6, 24
 
 @frozen
 class Cell:
-    """A share: its token, its colour, and what is said where one points at it."""
+    """One share: its token, its colour, and the text that a pointer shows."""
 
     text: str
     colour: str
@@ -35,14 +36,14 @@ def layer_name(layer: int | None) -> str:
 
 
 def reading(one: Explanation) -> str:
-    """What was read, in words."""
+    """The encoding as a sentence."""
     first, second = one.classes
     side = first if one.encoding > 0 else second
     return f"{one.feature}: nearer to {side}, in “{one.text}”"
 
 
 def explanation_html(one: Explanation) -> str:
-    """An explanation as a piece of a page that needs no script and no style sheet."""
+    """An explanation as HTML that needs no script and no style sheet."""
     from jinja2 import Environment, PackageLoader
 
     tokens, layers = coloured_by_layer(one.tokens, one.of_tokens, one.of_layers)
@@ -61,7 +62,7 @@ def explanation_html(one: Explanation) -> str:
 
 
 def explanation_shown(one: Explanation, *, coloured: bool) -> Iterator[RenderableType]:
-    """The same for a terminal, in colours or, where there are none, in numbers."""
+    """An explanation for a terminal, in colours, or in numbers where the terminal has no colours."""
     from rich.text import Text
 
     first, second = one.classes
@@ -94,14 +95,14 @@ def explanation_shown(one: Explanation, *, coloured: bool) -> Iterator[Renderabl
 def coloured_by_layer(
     tokens: Sequence[str], of_tokens: Sequence[float], of_layers: Mapping[int | None, Sequence[float]]
 ) -> tuple[list[Cell], list[tuple[str, list[Cell]]]]:
-    """Tokens with the colours of their shares, and for each layer its name and the same."""
+    """Tokens coloured by their shares, then the same for each layer with its name."""
     largest = max((abs(value) for row in of_layers.values() for value in row), default=0.0)
     layers = [(layer_name(layer), list(_cells(tokens, row, largest))) for layer, row in of_layers.items()]
     return list(_cells(tokens, of_tokens, max(map(abs, of_tokens), default=0.0))), layers
 
 
 def _cells(tokens: Sequence[str], values: Sequence[float], largest: float) -> Iterator[Cell]:
-    """Tokens, each with the colour of its share."""
+    """Tokens with the colours of their shares."""
     for token, value in zip(tokens, values, strict=True):
         red, green, blue = FIRST if value > 0 else SECOND
         strength = _strength(value, largest)
@@ -110,8 +111,8 @@ def _cells(tokens: Sequence[str], values: Sequence[float], largest: float) -> It
 
 
 def _strength(value: float, largest: float) -> float:
-    """How strong a colour is: the square root of the share beside the largest one, as the slot's is often
-    ten times that of any other token."""
+    """How strong a colour is: the square root of the share relative to the largest one. The slot's share is
+    often ten times that of any other token, which a linear scale would leave pale."""
     return math.sqrt(abs(value) / largest) if largest else 0.0
 
 
@@ -126,7 +127,7 @@ def _coloured(tokens: Sequence[str], values: Sequence[float]) -> RenderableType:
 
 
 def _map(one: Explanation) -> RenderableType:
-    """Layers × tokens in blocks of three columns; of a long text the tokens with the largest shares."""
+    """Layers × tokens in blocks of three columns; of a long text, the tokens with the largest shares."""
     from rich.text import Text
 
     totals = one.of_tokens

@@ -1,9 +1,8 @@
-"""Where in a text, and where in the model, an encoder reads what it reads.
+"""Where in a text, and where in the model, an encoder reads a feature.
 
 An encoding is tanh of a sum over the weights in scope, and the gradient of each weight is a sum over tokens.
-So the sum before tanh is one over layers, components and tokens, and each share of it is known exactly: no
-share is estimated, and together they are what the encoder reads.
-"""
+So the sum before tanh splits into one share for each layer, component and token. The shares are exact, not
+estimated, and add up to the sum."""
 
 from __future__ import annotations
 
@@ -28,9 +27,9 @@ CONTINUED, SPACES = "##", ("▁", "Ġ", " ")
 
 @frozen(eq=False)
 class Explanation:
-    """One text as a feature reads it: the encoding, tanh of `bias` plus the sum of all shares. `shares` has a
-    row for each location and a column for each token, [locations, tokens]; where weights of the model cannot
-    be told by token, the last token is "" and stands for all."""
+    """One text as a feature reads it: the encoding, which is tanh of `bias` plus the sum of all shares.
+    `shares` has a row for each location and a column for each token, [locations, tokens]. Where the model's
+    weights cannot be told apart by token, the last token is "" and stands for all tokens."""
 
     feature: str
     classes: tuple[str, str]
@@ -50,13 +49,14 @@ class Explanation:
 
     @property
     def at_slot(self) -> float | None:
-        """The part of all shares, each without its sign, that is at the slot; None where it is not known."""
+        """The fraction of all absolute shares that lies at the slot; None where it is not known."""
         values = [abs(value) for value in self.of_tokens]
         return sum(values[slot] for slot in self.slots) / (sum(values) or 1.0) if self.slots else None
 
     @property
     def of_layers(self) -> dict[int | None, list[float]]:
-        """The share of each token through each layer; None is what is in no layer, as embeddings are."""
+        """The share of each token through each layer. The layer None stands for weights outside of all
+        layers, such as embeddings."""
         layers: dict[int | None, torch.Tensor] = {}
         for location, row in zip(self.locations, self.shares, strict=True):
             layers[location.layer] = layers.get(location.layer, 0) + row
@@ -64,7 +64,7 @@ class Explanation:
 
     @property
     def of_components(self) -> dict[str, float]:
-        """The share of each kind of component, of all layers and tokens."""
+        """The share of each kind of component, over all layers and tokens."""
         components: dict[str, float] = {}
         for location, row in zip(self.locations, self.shares.sum(1).tolist(), strict=True):
             components[location.component] = components.get(location.component, 0.0) + row
@@ -93,7 +93,7 @@ class Explanation:
 def explanations(
     feature: LearnedFeature, gradients: ModelGradients, examples: Examples, tokenizer: Any
 ) -> list[Explanation]:
-    """For each example where the feature reads what it reads. `gradients` are over its scope."""
+    """An explanation of each example. `gradients` are over the scope of the feature."""
     where = locations(feature.scope, gradients.model)
     numbers: dict[Location, list[int]] = {}
     for number, parameter in enumerate(feature.scope.slices):
@@ -129,8 +129,8 @@ def written(pair: MinimalPair) -> str:
 
 
 def _shown(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """Tokens as a reader knows them, each with the space before it: pieces say in one of three ways whether
-    there is one, and decoding a piece alone loses two of them."""
+    """Tokens as a reader knows them, each with the space before it. Tokenizers mark that space in one of
+    three ways, and decoding a token alone loses two of them."""
     if tokenizer is None:
         return [str(token) for token in ids]
     pieces = tokenizer.convert_ids_to_tokens(list(ids))

@@ -23,8 +23,8 @@ OUTPUT = re.compile(r"[._](o|o_proj|out_proj|out_lin|output\.dense|dense)\.")
 
 @frozen
 class UnitRow:
-    """A neuron or a head: its share of the decoder's squared length, that share in units of the mean share
-    of its kind, and its rank among those of its kind."""
+    """A neuron or an attention head: its share of the decoder's squared length, that share relative to the
+    mean share of its kind, and its rank within its kind."""
 
     kind: str
     layer: int
@@ -35,8 +35,8 @@ class UnitRow:
 
 
 def largest_units(feature: LearnedFeature, model: nn.Module, count: int) -> list[UnitRow]:
-    """The units of each kind with the largest shares, at most so many. Empty where the model's matrices do
-    not say what its units are, as where they are named or shaped in another way."""
+    """The units of each kind with the largest shares, at most `count` of each. Empty where the names or
+    shapes of the model's matrices do not show its units."""
     totals: dict[tuple[str, int], Tensor] = {}
     whole = float(feature.decoder.double().square_().sum()) or 1.0
     for parameter, columns in feature.scope.with_columns():
@@ -73,8 +73,8 @@ def _ranked(kind: str, shares: dict[int, Tensor], count: int) -> Iterator[UnitRo
 
 
 def _units_of(model: nn.Module, name: str, shape: tuple[int, ...]) -> tuple[str, int, int] | None:
-    """The kind of a matrix's units, how many it has, and along which axis; None for one that has none,
-    or of which that is not known."""
+    """The kind of unit that a matrix has, how many, and along which axis; None where it has none or that is
+    not known."""
     from transformers.pytorch_utils import Conv1D
 
     module = model.get_submodule(name.rpartition(".")[0])

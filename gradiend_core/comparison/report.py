@@ -1,5 +1,5 @@
-"""The comparison of many features as one report: what they share in the weights, and what each reads of the
-others' texts."""
+"""The comparison of many features as one report: which weights they share, and what each reads in the others'
+texts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from attrs import asdict, field, frozen, mutable
 
 from gradiend_core.comparison.crossing import crossing, encode_all
+from gradiend_core.comparison.measures import MASS, SPEARMAN, mass, spearman
 from gradiend_core.comparison.tables import (
     SIDES,
     Compared,
@@ -35,14 +36,16 @@ from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.source import Examples
 
+#: what `comparison.measures` may name
+MEASURES = {SPEARMAN: spearman, MASS: mass}
 #: the share of false discoveries that is accepted
 SIGNIFICANT = 0.05
 
 
 @frozen(eq=False)
 class Reading:
-    """A model, and the test pairs on which its features are tried, each once; `rows` are those of each
-    feature, by name."""
+    """A model, and the test pairs of its features, each pair once. `rows` gives the rows of each feature by
+    name."""
 
     gradients: ModelGradients
     examples: Examples
@@ -51,7 +54,7 @@ class Reading:
 
 @mutable
 class ComparisonRows:
-    """The rows of every table, as they are collected."""
+    """The rows of all tables while they are collected."""
 
     features: list[FeatureRow] = field(factory=list)
     pairs: list[PairRow] = field(factory=list)
@@ -62,7 +65,7 @@ class ComparisonRows:
     transitions: list[CrossedTransitionRow] = field(factory=list)
 
     def tables(self) -> dict[str, Table]:
-        """Those that have rows."""
+        """The tables that have rows."""
         collected = asdict(self, recurse=False)
         return {name: Table.of(type(rows[0]), rows) for name, rows in collected.items() if rows}
 
@@ -70,9 +73,9 @@ class ComparisonRows:
 def compare_features(
     features: Sequence[Compared], settings: ComparisonSettings, readings: Mapping[str, Reading] | None = None
 ) -> Report:
-    """The tables `features`, `pairs`, `sets`, `parts`, `where`, and, for models of which there is a reading,
-    `crossing` and `transitions`. Weights are compared among features of models of one shape, encodings among
-    features of one model."""
+    """The report with the tables `features`, `pairs`, `sets`, `parts`, `where` and, for models with a
+    `Reading`, `crossing` and `transitions`. Weights are compared among features of models of one shape,
+    encodings among features of one model."""
     readings, rows = readings or {}, ComparisonRows()
     metrics: Metrics = {}
     lines: list[str] = []
@@ -85,10 +88,15 @@ def compare_features(
         weights = Weights(seeds.flat)
         products = {side: weights.products(side) for side in SIDES}
         tops = {(side, share): weights.largest(side, share) for side in SIDES for share in settings.top}
+        further = {
+            (side, measure): MEASURES[measure](weights, side)
+            for side in SIDES
+            for measure in settings.measures
+        }
         models = [readings[feature.model].gradients.model for feature in group if feature.model in readings]
         location_of = locations(weights.scope, models[0] if models else None)
         nulls = {feature.name for feature in group if feature.null}
-        group_pairs = against_nulls(list(pairs(group, seeds, products, tops)), nulls)
+        group_pairs = against_nulls(list(pairs(group, seeds, products, tops, further)), nulls)
         rows.pairs += group_pairs
         rows.sets += sets(group, seeds, tops["decoder", top], overlap_of(top))
         rows.parts += location_pairs(group, seeds, products, location_of)
@@ -105,7 +113,7 @@ def compare_features(
 
 
 def of_one_shape(features: Sequence[Compared]) -> list[list[Compared]]:
-    """Features in groups whose models have parameters of the same names and shapes."""
+    """Groups of features whose models have parameters of the same names and shapes."""
     groups: list[tuple[dict[str, tuple[int, ...]], list[Compared]]] = []
     for feature in features:
         shapes = {parameter.name: parameter.shape for parameter in feature.seeds[0].scope.slices}
@@ -124,8 +132,8 @@ def of_one_shape(features: Sequence[Compared]) -> list[list[Compared]]:
 def _crossings(
     features: Sequence[Compared], reading: Reading, rows: ComparisonRows
 ) -> dict[str, float | None]:
-    """Every feature on every feature's test pairs, but not on those of shuffled classes; gives back how each
-    tells its own."""
+    """Each feature on the test pairs of every feature, except those of shuffled classes. Returns how well
+    each feature tells its own classes apart."""
     seeds = Seeds(features)
     values = encode_all(seeds.flat, reading.gradients, reading.examples)
     correlations: dict[str, float | None] = {}
@@ -172,7 +180,8 @@ def _spread(values: Sequence[float | None]) -> float | None:
 def _summary(
     group: Sequence[Compared], pairs_of_group: Sequence[PairRow], crossings: Sequence[CrossingRow], top: float
 ) -> tuple[Metrics, list[str]]:
-    """What every two features of a group share on average, and what a feature shares with one of nothing."""
+    """The mean similarity of the features of a group, and the mean similarity with features of shuffled
+    classes."""
     names, null = {feature.name for feature in group}, {feature.name for feature in group if feature.null}
     label = ", ".join(dict.fromkeys(feature.model for feature in group))
     metrics: Metrics = {}

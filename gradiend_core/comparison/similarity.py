@@ -1,4 +1,4 @@
-"""Two features over one scope: do they point the same way, and do they use the same weights?"""
+"""Two features over one scope: do they point in the same direction, and do they use the same weights?"""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @frozen
 class Similarity:
-    """Cosines of the encoders and decoders, and the share of the top k decoder weights that both have, with
-    the share that two random choices would have in common."""
+    """Cosines of the encoders and of the decoders, and the fraction of the top k decoder weights that the two
+    have in common, with the fraction expected of two random choices."""
 
     encoder_cosine: float
     decoder_cosine: float
@@ -46,7 +46,7 @@ def compare(one: LearnedFeature, two: LearnedFeature, top_k: int = 1000) -> Simi
 
 
 def shared(one: Tensor, two: Tensor, n: int) -> int:
-    """How many of n places are in both lists of places."""
+    """How many of n positions two lists of positions have in common."""
     import torch
 
     chosen = torch.zeros(n, dtype=torch.bool, device=one.device)

@@ -1,4 +1,4 @@
-"""What many features share in the weights, as rows of tables."""
+"""What many features have in common in the weights, as rows of tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 from torch import Tensor
 
+from gradiend_core.comparison.measures import MASS, Measured
 from gradiend_core.comparison.weights import Tops
 from gradiend_core.comparison.where import Location
 from gradiend_core.records.feature import LearnedFeature
@@ -21,8 +22,8 @@ OVERLAP = "overlap"
 
 @frozen
 class FeatureRow:
-    """A feature: its classes, whether they are poles, whether it is one of shuffled classes, its model, its
-    seeds, the weights in its scope, and its correlation on its own test pairs."""
+    """A feature: its classes, whether they are poles, whether the classes were shuffled, its model, its
+    seeds, the number of weights in scope, and the correlation on its own test pairs."""
 
     feature: str
     first: str
@@ -37,10 +38,11 @@ class FeatureRow:
 
 @frozen
 class PairRow:
-    """A measure of two features: `value` of the best seeds, `mean` and `std` over all seeds, and what chance
-    gives; `signed` where both have poles, so that the sign means something. `p_value` says how often two
-    features of shuffled classes share as much, and `adjusted_p_value` corrects it over all pairs of features
-    (Benjamini and Hochberg); None without such features."""
+    """One measure of two features: `value` for the best seeds, `mean` and `std` over all seeds, and what
+    chance gives. `signed` where both features have poles, so that the sign has a meaning.
+
+    `p_value` is how often two features of shuffled classes share as much; `adjusted_p_value` corrects it over
+    all pairs of features (Benjamini and Hochberg). Both are None without such features."""
 
     one: str
     two: str
@@ -59,7 +61,7 @@ class PairRow:
 
 @frozen
 class SetRow:
-    """Weights that are among the largest of just these features, and of no other one of their shape."""
+    """Weights among the largest of exactly these features and of no other feature of their shape."""
 
     features: str
     number: int
@@ -81,7 +83,7 @@ class LocationPairRow:
 
 @frozen
 class FeatureLocationRow:
-    """As `where.LocationRow`, of one feature."""
+    """Like `where.LocationRow`, for one feature."""
 
     feature: str
     layer: int | None
@@ -95,8 +97,8 @@ class FeatureLocationRow:
 
 @frozen
 class CrossingRow:
-    """What a feature reads in the test pairs of another one: the correlation with its classes, the mean
-    encoding of each class, and half of their difference; `std` over the seeds."""
+    """What a feature reads in the test pairs of another: the correlation with its classes, the mean encoding
+    of each class, half of their difference, and `std` over the seeds."""
 
     feature: str
     texts_of: str
@@ -111,7 +113,7 @@ class CrossingRow:
 
 @frozen
 class CrossedTransitionRow:
-    """The mean encoding of the pairs of one transition from class to class."""
+    """The mean encoding of the pairs of one transition between classes."""
 
     feature: str
     texts_of: str
@@ -123,7 +125,7 @@ class CrossedTransitionRow:
 
 @frozen(eq=False)
 class Compared:
-    """A feature to be compared with others."""
+    """A feature in a comparison."""
 
     name: str
     #: what each random seed gave, the best first
@@ -147,7 +149,7 @@ class Compared:
 
 
 class Seeds:
-    """All seeds of all features in a row, and what a number for every two of them is for every two
+    """All seeds of all features in one list. Turns a number for every two seeds into one for every two
     features."""
 
     def __init__(self, features: Sequence[Compared]) -> None:
@@ -158,8 +160,8 @@ class Seeds:
         ]
 
     def between(self, values: np.ndarray, one: int, two: int) -> tuple[float, float, float | None]:
-        """That of the best seeds, and mean and spread over all; of a feature and itself over its different
-        seeds."""
+        """The value for the best seeds, and mean and standard deviation over all seeds; for a feature and
+        itself, over its different seeds."""
         pairs = [(a, b) for a, b in product(self.of[one], self.of[two]) if one != two or a < b]
         best = values[self.of[one][0], self.of[two][0]]
         every = np.array([values[pair] for pair in pairs] or [best])
@@ -168,7 +170,7 @@ class Seeds:
 
 
 def _cosines(products: Mapping[str, Tensor]) -> np.ndarray:
-    """[K, K]; 0 for a feature that is nothing there."""
+    """Cosines, [K, K]; 0 for a feature that is zero there."""
     total = sum(products.values()).numpy()  # type: ignore[union-attr]
     lengths = np.sqrt(np.diag(total))
     return np.asarray(total / np.maximum(np.outer(lengths, lengths), 1e-300))
@@ -179,11 +181,14 @@ def pairs(
     seeds: Seeds,
     products: Mapping[str, Mapping[str, Tensor]],
     tops: Mapping[tuple[str, float], Tops],
+    further: Mapping[tuple[str, str], Measured],
 ) -> Iterator[PairRow]:
-    """Cosines and overlaps of every two features, and of each with itself over its seeds."""
+    """All measures of every two features, and of each with itself over its seeds."""
     cosines = {side: _cosines(products[side]) for side in SIDES}
-    overlaps = {key: top.overlap for key, top in tops.items()}
-    chances = {key: (top.chance, top.chance_in_place) for key, top in tops.items()}
+    measures = {
+        (side, overlap_of(top)): Measured(of_top.overlap, of_top.chance, of_top.chance_in_place)
+        for (side, top), of_top in tops.items()
+    } | dict(further)
     for one, two in combinations_with_replacement(range(len(group)), 2):
         first, second = group[one], group[two]
         best = seeds.of[one][0], seeds.of[two][0]
@@ -192,17 +197,16 @@ def pairs(
         for side in SIDES:
             value, mean, std = seeds.between(cosines[side], one, two)
             yield PairRow(*names, side, "cosine", value, mean, std, 0.0, 0.0, None, None, *about)
-        for (side, top), overlap in overlaps.items():
-            value, mean, std = seeds.between(overlap, one, two)
-            by_chance, in_place = (float(chance[best]) for chance in chances[side, top])
-            measure = overlap_of(top)
+        for (side, measure), measured in measures.items():
+            value, mean, std = seeds.between(measured.value, one, two)
+            by_chance, in_place = float(measured.chance[best]), float(measured.chance_in_place[best])
             yield PairRow(*names, side, measure, value, mean, std, by_chance, in_place, None, None, *about)
 
 
 def against_nulls(rows: Sequence[PairRow], nulls: Collection[str]) -> list[PairRow]:
-    """Overlaps with their p-values: among how many pairs of features of shuffled classes, this pair and the
-    pair itself counted among them, is an overlap as large? A pair of such features is held against the
-    others. The correction is over the pairs of real features of one measure."""
+    """Overlaps, of mass too, with their p-values: the rank of an overlap among those of pairs of features of
+    shuffled classes, the pair itself included. A pair of shuffled features is ranked among the others. The
+    correction is over the pairs of real features of one measure."""
     from scipy.stats import false_discovery_control
 
     def key(row: PairRow) -> tuple[str, str]:
@@ -211,7 +215,7 @@ def against_nulls(rows: Sequence[PairRow], nulls: Collection[str]) -> list[PairR
     def is_null(row: PairRow) -> bool:
         return row.one in nulls and row.two in nulls
 
-    counted = [row for row in rows if row.measure.startswith(OVERLAP) and row.one != row.two]
+    counted = [row for row in rows if row.measure.startswith((OVERLAP, MASS)) and row.one != row.two]
     p_values: dict[int, float] = {}
     adjusted: dict[int, float] = {}
     for measured in dict.fromkeys(map(key, counted)):
@@ -236,7 +240,8 @@ def overlap_of(top: float) -> str:
 
 
 def sets(group: Sequence[Compared], seeds: Seeds, tops: Tops, measure: str) -> Iterator[SetRow]:
-    """How many of the largest weights just these features share, without those of shuffled classes."""
+    """How many of the largest weights exactly these features share; features of shuffled classes are left
+    out."""
     real = [number for number, feature in enumerate(group) if not feature.null]
     for combination, count in tops.patterns([seeds.of[number][0] for number in real])[:SHOWN]:
         names = ", ".join(group[real[position]].name for position in combination)

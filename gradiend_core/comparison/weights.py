@@ -1,5 +1,4 @@
-"""Many features side by side over the weights that any of them has: inner products, and which weights are the
-largest."""
+"""Many features over the union of their weights: inner products, and which weights are the largest."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ BUDGET = 2**25
 
 
 def common_scope(features: Sequence[LearnedFeature]) -> ParameterScope:
-    """The scope that has all weights of some features; that of the first, where all have the same."""
+    """The union of the features' scopes; the first one's scope where all are the same."""
     scope = features[0].scope
     for feature in features[1:]:
         if feature.scope.fingerprint() != scope.fingerprint():
@@ -32,8 +31,8 @@ def common_scope(features: Sequence[LearnedFeature]) -> ParameterScope:
 
 
 class Weights:
-    """K features of models of one shape. Where their scopes differ, what a feature does not have is 0. Raises
-    ModelError for features of models of different shapes."""
+    """K features of models of one shape. A weight outside of a feature's scope counts as 0. Raises ModelError
+    for features of models of different shapes."""
 
     def __init__(self, features: Sequence[LearnedFeature]) -> None:
         self.features = tuple(features)
@@ -46,9 +45,9 @@ class Weights:
         self.alike = all(positions is None for positions in self._positions)
 
     def chunks(self, name: str) -> Iterator[tuple[ParameterSlice, Tensor]]:
-        """The vectors `name` ("encoder", "decoder") of all features, [K, part of a parameter], with the
-        parameter. Nothing longer than a part is held, so that features that were loaded from files need not
-        fit into memory together."""
+        """The vectors `name` ("encoder" or "decoder") of all features, [K, entries of a parameter], with the
+        parameter, one parameter at a time: features that were loaded from files need not fit into memory
+        together."""
         width = max(1, BUDGET // len(self.features))
         for parameter, columns in self.scope.with_columns():
             for start in range(columns.start, columns.stop, width):
@@ -61,7 +60,7 @@ class Weights:
                 )
 
     def _between(self, number: int, name: str, start: int, stop: int) -> Tensor:
-        """The entries of a feature at these places of the common scope."""
+        """The entries of a feature at these positions of the common scope."""
         vector: Tensor = getattr(self.features[number], name)
         positions = self._positions[number]
         if positions is None:
@@ -73,8 +72,20 @@ class Weights:
         entries[positions[inside] - start] = vector.cpu()[inside]
         return entries
 
+    def at(self, name: str, positions: Tensor) -> Tensor:
+        """The entries of all features at some positions of the common scope, [K, positions]."""
+        rows = []
+        for feature, mine in zip(self.features, self._positions, strict=True):
+            vector: Tensor = getattr(feature, name).cpu()
+            if mine is None:
+                rows.append(vector[positions])
+                continue
+            nearest = torch.searchsorted(mine, positions).clamp(max=len(mine) - 1)
+            rows.append(torch.where(mine[nearest] == positions, vector[nearest], 0))
+        return torch.stack(rows)
+
     def products(self, name: str) -> dict[str, Tensor]:
-        """Inner products of every two features by parameter, [K, K] in float64."""
+        """Inner products of every two features for each parameter, [K, K] in float64."""
         products: dict[str, Tensor] = {}
         for parameter, vectors in self.chunks(name):
             vectors = vectors.double()
@@ -104,8 +115,8 @@ class Weights:
 
 @frozen(eq=False)
 class Tops:
-    """The largest weights of K features: how many each has, which they are [K, n] (sparse), how many of each
-    are in each parameter [K, parameters], the parameters' sizes and names."""
+    """The largest weights of K features: how many each has, which they are [K, n] (sparse), how many lie in
+    each parameter [K, parameters], and the parameters' sizes and names."""
 
     counts: tuple[int, ...]
     which: csr_array
@@ -115,33 +126,33 @@ class Tops:
 
     @cached_property
     def shared(self) -> np.ndarray:
-        """How many every two share, [K, K]."""
+        """How many of the largest weights every two features share, [K, K]."""
         return np.asarray((self.which @ self.which.T).toarray())
 
     @property
     def least(self) -> np.ndarray:
-        """The most that every two could share, [K, K]."""
+        """The largest number that every two features could share, [K, K]."""
         return np.minimum.outer(self.counts, self.counts)
 
     @property
     def overlap(self) -> np.ndarray:
-        """The share of the smaller one's weights that the other has too, [K, K]."""
+        """The fraction of the smaller set that is also in the larger one, [K, K]."""
         return np.asarray(self.shared / self.least)
 
     @property
     def chance(self) -> np.ndarray:
-        """What the overlap would be of weights drawn from all, [K, K]."""
+        """The overlap expected of weights drawn from all weights, [K, K]."""
         return np.asarray(np.outer(self.counts, self.counts) / self.sizes.sum() / self.least)
 
     @property
     def chance_in_place(self) -> np.ndarray:
-        """What it would be of weights drawn from all of the same parameter, as many from each as a feature
-        has there, [K, K]: features that only prefer the same layers reach this."""
+        """The overlap expected of weights drawn from each parameter, as many from each as a feature has
+        there, [K, K]. Features that only prefer the same layers reach this value."""
         return np.asarray((self.by_parameter / self.sizes) @ self.by_parameter.T / self.least)
 
     def patterns(self, features: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
-        """How many weights just these of some features have, for each combination that occurs, the largest
-        first."""
+        """How many weights exactly these features have among their largest, for each combination that occurs,
+        largest first."""
         some = self.which[list(features)].tocsc()
         some = some[:, np.diff(some.indptr) > 0]
         # each combination as one number: sums of random ones are equal by chance once in 2^64

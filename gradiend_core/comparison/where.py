@@ -1,4 +1,4 @@
-"""In which layers and components of a model a feature is."""
+"""The layers and components of a model in which a feature lies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 
 @frozen(order=True)
 class Location:
-    """The number of a layer, None outside of all, and a component, "" where no model tells it."""
+    """The number of a layer, None outside of all layers, and a component, "" where the model does not tell
+    it."""
 
     layer: int | None
     component: str
@@ -31,9 +32,9 @@ class Location:
 
 @frozen
 class LocationRow:
-    """One location: how many weights of the scope it has, and which share of all weights, of the squared
-    lengths of decoder and encoder, and of the largest weights of the decoder. None for an encoder whose
-    lengths depend on how it was learned."""
+    """One location: the number of its weights in scope, and its fraction of all weights, of the squared
+    lengths of decoder and encoder, and of the largest decoder weights. The encoder's is None where its length
+    depends on how it was learned."""
 
     layer: int | None
     component: str
@@ -55,14 +56,15 @@ class WeightRow:
 
 
 def layer_number(name: str) -> int | None:
-    """The number of the layer that a parameter is in, by its name; None for one in no layer."""
+    """The number of the layer that a parameter belongs to, by its name; None for a parameter outside of all
+    layers."""
     match = NUMBER.search(name)
     return int(match.group(1)) if match else None
 
 
 def component_of(model: nn.Module, name: str) -> str:
-    """An embedding or a normalisation by its module, attention by its name; the rest of a layer is "mlp", all
-    else "other"."""
+    """The component of a parameter: embedding or normalisation by its module, attention by its name; the rest
+    of a layer is "mlp", anything else "other"."""
     module = model.get_submodule(name.rpartition(".")[0])
     if isinstance(module, nn.Embedding):
         return "embeddings"
@@ -74,13 +76,13 @@ def component_of(model: nn.Module, name: str) -> str:
 
 
 def locations(scope: ParameterScope, model: nn.Module | None) -> dict[str, Location]:
-    """Where each parameter of a scope is; without a model what its name tells."""
+    """The location of each parameter of a scope; without a model, as far as the parameter's name tells it."""
     names = [parameter.name for parameter in scope.slices]
     return {name: Location(layer_number(name), component_of(model, name) if model else "") for name in names}
 
 
 def by_layer(some: Iterable[Location]) -> list[Location]:
-    """Locations layer by layer, what is in no layer first."""
+    """Locations layer by layer; those outside of all layers come first."""
     return sorted(some, key=lambda at: (-1 if at.layer is None else at.layer, at.component))
 
 
@@ -128,8 +130,8 @@ def shares_by_location(
 def _by_expert(
     parameter: ParameterSlice, columns: slice, location: Location
 ) -> Iterator[tuple[Location, slice]]:
-    """The columns of each expert, of a mixture, that a parameter is of, or has stacked along its first axis;
-    of any other parameter all."""
+    """The columns of each expert of a parameter in a mixture of experts; for any other parameter all
+    columns."""
     if one := EXPERT.search(parameter.name):
         yield Location(location.layer, f"expert {one[1]}"), columns
     elif EXPERTS.search(parameter.name) and len(parameter.shape) == 3:

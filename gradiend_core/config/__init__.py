@@ -1,1 +1,1 @@
-"""The run file: strict in, complete out."""
+"""The run file: unknown keys are errors, and the written file has every default."""

@@ -1,5 +1,4 @@
-"""Every setting with its type, its default and its sentence: for the reference page and `gradiend
-settings`."""
+"""Every setting with its type, default and description, for the reference page and `gradiend settings`."""
 
 from __future__ import annotations
 
@@ -22,8 +21,8 @@ from gradiend_core.roles.kinds import PluginKind
 
 @frozen
 class Described:
-    """One setting: its path in a run file, the values that it takes, its default ("" where it must be given)
-    and its sentence."""
+    """One setting: its path in a run file, its allowed values, its default ("" where it is required) and its
+    description."""
 
     path: str
     values: str
@@ -33,8 +32,8 @@ class Described:
 
 @frozen
 class DescribedTable:
-    """The settings of one class: the table of a run file, and the contribution that has them ("" for the
-    core's)."""
+    """The settings of one class: the table of a run file, and the contribution that they belong to ("" for
+    the core)."""
 
     table: str
     contribution: str
@@ -43,7 +42,7 @@ class DescribedTable:
 
 
 def described(registry: Registry) -> Iterator[DescribedTable]:
-    """Every table of a run file, those of the core first, and of each contribution in its order."""
+    """Every table of a run file: first the core's, then each contribution's in order."""
     yield _table("", "", "keys at the top", "", GeneralSettings)
     for name, settings in CORE.items():
         yield _table(name, "", _first_sentence(settings), name, settings)
@@ -55,7 +54,7 @@ def described(registry: Registry) -> Iterator[DescribedTable]:
 
 
 def usual(kind: PluginKind[Any], registry: Registry) -> list[str]:
-    """The contributions of a kind that a run takes which names none."""
+    """The contributions of a kind that a run uses when it names none."""
     names = registry.names(kind)
     if kind in ONE.values():
         return [name for name in names if Trait.DEFAULT in registry.get(kind, name).traits]
@@ -81,7 +80,7 @@ def _first_sentence(settings: type) -> str:
 
 
 def _values(field: Any) -> str:
-    """The type, or the values where only some are taken."""
+    """The type, or the allowed values where only some are allowed."""
     options = getattr(field.validator, "options", None)
     if options:
         return " ".join(json.dumps(option) for option in options)

@@ -71,7 +71,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
 
 
 def override(table: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """The table with settings like "learner.max_steps=200" put in; a value that is no TOML is taken as
+    """The table with settings such as "learner.max_steps=200" applied. A value that is not TOML is taken as
     text."""
     for setting in settings:
         path, sign, text = setting.partition("=")
@@ -101,8 +101,8 @@ def gather(
     tables: Mapping[str, Mapping[str, Any]],
     top: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """One table from all that a caller gives; values override those of the run file, and `settings` override
-    them."""
+    """One table from the run file and the caller's arguments: keyword values override the run file, and
+    `settings` override both."""
     table = (
         dict(run_file) if isinstance(run_file, Mapping) else read_run_file(Path(run_file)) if run_file else {}
     )
@@ -116,7 +116,7 @@ def gather(
 
 
 def _as_table(name: str, values: Any) -> Mapping[str, Any]:
-    """A keyword as a table: `learner="adam"` names a kind, `evaluators=["encoder"]` several."""
+    """A keyword argument as a table: `learner="adam"` names a kind, `evaluators=["encoder"]` several."""
     if isinstance(values, Mapping):
         return values
     if name not in (known := [*ONE, *SEVERAL, *CORE]):
@@ -138,7 +138,7 @@ def _example(name: str) -> str:
 
 
 def suit(table: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    """The table with the model and the texts that its paradigm suits, where it names none."""
+    """The table completed with the model and the texts that suit its paradigm, where it names none."""
     kind = _table(table, "paradigm").get("kind") or _default(PARADIGM, registry)
     return {**(registry.get(PARADIGM, kind).suited if isinstance(kind, str) else {}), **table}
 
@@ -150,7 +150,7 @@ def resolve_data(table: dict[str, Any], registry: Registry) -> tuple[Choice, Dat
 
 
 def general_settings(table: dict[str, Any]) -> GeneralSettings:
-    """The keys at the top; the others must name a table."""
+    """The keys at the top level; all other keys must be tables."""
     tables = [*ONE, *SEVERAL, *CORE]
     for key in table:
         if key in RENAMED:
@@ -180,7 +180,7 @@ def _table(table: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _default(kind: PluginKind[Any], registry: Registry) -> str:
-    """The contribution that a run takes which names none."""
+    """The contribution that a run uses when it names none."""
     if kind == SOURCE:
         return AUTO
     names = [contribution.name for contribution in registry.with_trait(kind, Trait.DEFAULT)]
@@ -256,7 +256,8 @@ def _source_for(model: str, registry: Registry) -> str:
 
 
 def written_data(general: GeneralSettings, paradigm: Choice, settings: DataSettings) -> str:
-    """What pairs depend on, as TOML; a run file, too, whose other tables have their defaults."""
+    """The settings that the pairs depend on, as TOML. It is a valid run file, whose other tables have their
+    defaults."""
     return tomli_w.dumps(
         {**unstructure(general), "paradigm": _written_choice(paradigm), "data": unstructure(settings)}
     )

@@ -36,8 +36,8 @@ MEMBERS, COMPARISON, GROUPS = "members", "comparison", "groups"
 
 @frozen
 class Member:
-    """One run of a suite, as the tables of a run file; `repeated` is the name that it has in common with
-    those that differ from it in their seed alone, "" where there are none."""
+    """One run of a suite, as the tables of a run file. Runs that differ only in their seed share the name
+    `repeated`; it is "" where there is only one."""
 
     name: str
     tables: Mapping[str, Any]
@@ -56,8 +56,8 @@ class Suite:
 def read_suite(
     file: str | Path | Mapping[str, Any], settings: Sequence[str] = (), registry: Registry | None = None
 ) -> Suite:
-    """The suite of a file, or of its tables; `settings` are of what its runs share, like
-    "learner.kind=ridge". Raises ConfigError."""
+    """The suite of a file or of its tables. `settings` such as "learner.kind=ridge" apply to all of its runs.
+    Raises ConfigError."""
     registry = registry or Plugins.discover().registry
     tables = copy.deepcopy(dict(file)) if isinstance(file, Mapping) else read_run_file(Path(file))
     name = "the suite" if isinstance(file, Mapping) else f"suite {str(file)!r}"
@@ -82,9 +82,9 @@ def read_suite(
 
 
 def _usual(table: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
-    """What each run of a suite does unless the suite says more. A suite is about what features have in
-    common, so there are no figures, and only the evaluators that are meant for suites. Where groups of words
-    are left out, those that read such words are added."""
+    """The defaults of a suite's runs. As a suite is about what features have in common, its runs draw no
+    figures and use only the evaluators that are meant for suites. Where groups of words are left out, the
+    evaluators that read such words are added."""
     chosen: dict[str, dict[str, Any]] = {
         name: dict(settings)
         for name in registry.names(EVALUATOR)
@@ -100,7 +100,7 @@ def _usual(table: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
 
 
 def _given(table: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
-    """A value of a suite or a member; a list is one of texts. Raises ConfigError for another kind of
+    """One value of a suite or a member; a list is a list of texts. Raises ConfigError for any other kind of
     value."""
     value = table.get(key, default)
     if not isinstance(value, kind) or (
@@ -112,7 +112,7 @@ def _given(table: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
 
 
 def _merged(shared: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables in tables are merged; anything else of a member replaces what is shared."""
+    """Nested tables are merged; any other value of a member replaces the shared one."""
     merged = dict(shared)
     for key, value in tables.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
@@ -121,9 +121,8 @@ def _merged(shared: Mapping[str, Any], tables: Mapping[str, Any]) -> dict[str, A
 
 
 def _without_groups(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A run, with its name; of groups of words one run that learns from all of them, and one for each group
-    that learns from the others and is asked whether it reads that one. Raises ConfigError for groups that
-    are none."""
+    """One run, with its name. For groups of words: one run that learns from all groups, and for each group
+    one run that learns from the others and is tested on this one. Raises ConfigError for invalid groups."""
     name = _given(table, "name", str, "")
     table = {key: value for key, value in table.items() if key != "name"}
     groups = table.pop(GROUPS, None)
@@ -190,7 +189,7 @@ def _expanded(table: dict[str, Any], name: str, registry: Registry) -> Iterator[
 
 
 def _known_classes(kind: str, paradigm: Mapping[str, Any], registry: Registry) -> list[str]:
-    """All classes of a paradigm that is given by rules; none of another."""
+    """All classes of a paradigm that is defined by rules; empty for any other paradigm."""
     if not registry.has(PARADIGM, kind):
         return []
     settings = {key: value for key, value in paradigm.items() if key != "kind"}
@@ -204,7 +203,7 @@ def _are_two(pair: Any) -> bool:
 
 
 def _null_learner(registry: Registry) -> str:
-    """The learner of features that mean nothing."""
+    """The learner of features of shuffled classes."""
     names = [contribution.name for contribution in registry.with_trait(LEARNER, Trait.NULL)]
     if not names:
         raise ConfigError("comparison.nulls needs a learner that shuffles classes, and no plugin has one")
@@ -212,7 +211,7 @@ def _null_learner(registry: Registry) -> str:
 
 
 def _null(member: Member, null: str, number: int) -> Member:
-    """The same with shuffled classes, by the same learner."""
+    """The same run with shuffled classes."""
     learner = _given(member.tables, "learner", dict, {})
     shuffled = {**{key: value for key, value in learner.items() if key != "kind"}, "kind": null}
     shuffled |= {"of": learner["kind"]} if "kind" in learner else {}

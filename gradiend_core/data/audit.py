@@ -87,7 +87,7 @@ class OverlapRow:
 
 @frozen
 class TokenRow:
-    """How many tokens a word is in the middle of a sentence."""
+    """How many tokens a word has in the middle of a sentence."""
 
     own_class: str = field(metadata={"column": "class"})
     word: str

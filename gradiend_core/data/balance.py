@@ -10,10 +10,10 @@ from gradiend_core.errors import DataError
 def word_quotas(
     name: str, counts: Mapping[str, int], words: tuple[str, ...], balance: str, limit: int
 ) -> dict[str, int]:
-    """How many pairs of each word of a class to keep; `limit` is of the class, 0 for none.
-
-    "try" takes rare words whole and cuts frequent ones to one level, so that the class is as large as it may
-    be. "strict" takes each word as often as the rarest; it raises DataError for a word that was not found."""
+    """How many pairs of each word of a class are kept; `limit` is the limit of the class, 0 for none. "try"
+    keeps all of the rare words and cuts the frequent ones to one level, so that the class is as large as
+    possible. "strict" keeps every word as often as the rarest one, and raises DataError for a word that never
+    occurs."""
     if balance == "strict":
         missing = [word for word in words if not counts.get(word)]
         if missing:

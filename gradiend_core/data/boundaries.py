@@ -1,8 +1,6 @@
-"""Whether a word stands alone, as people write: not in a contraction, a compound, an address or mark-up.
-
-Words end where Unicode says (UAX 29, https://unicode.org/reports/tr29/) and not next to a sign that joins
-them. What cannot be told gets a reason, so that it is dropped and counted.
-"""
+"""Whether a word stands alone in real text: not in a contraction, a compound, an address or mark-up. Words
+end where Unicode says (UAX 29, https://unicode.org/reports/tr29/) and not next to a character that joins
+them. Doubtful cases get a reason, are dropped and are counted."""
 
 from __future__ import annotations
 
@@ -27,14 +25,14 @@ REACH = 8
 
 
 def word_pattern(words: str) -> str:
-    """A pattern for words with no letter next to them. It finds words inside of compounds too, as a text that
-    has one is not neutral."""
+    """A pattern for words with no letter next to them. It also matches inside compounds, because a text with
+    such a compound is not neutral."""
     letter = r"(?!ʼ)[\p{L}\p{N}\p{M}]"
     return rf"(?<!{letter}){words}(?!{letter})"
 
 
 def not_alone(text: str, start: int, end: int) -> str:
-    """Why `text[start:end]` is not a word by itself; empty where it is."""
+    """Why `text[start:end]` is not a word by itself; empty if it is one."""
     reach = max(0, start - REACH)
     if SHORT_FORM.match(text, end) or SHORTENED.search(text, reach, start):
         return CONTRACTION

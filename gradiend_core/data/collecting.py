@@ -1,4 +1,4 @@
-"""A fair sample of the slots in a stream of texts, and an account of the rest."""
+"""A fair sample of the slots in a stream of texts, and a count of everything else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_CHARACTERS = 100_000
 
 @mutable
 class Collector:
-    """Keeps a fair sample of what is found, and counts the rest."""
+    """Keeps a fair sample of the slots, and counts the rest."""
 
     settings: DataSettings
     rng: random.Random
@@ -51,7 +51,7 @@ class Collector:
         return Reservoir(self.settings.max_neutral, self.rng)
 
     def fresh(self, text: Text) -> bool:
-        """Whether a text is worth a look; each is looked at once in its split."""
+        """Whether a text is new in its split; each text is read once."""
         self.read += 1
         if not text.text or text.text.isspace():
             self.drops.add("empty")
@@ -69,7 +69,7 @@ class Collector:
         return True
 
     def take(self, text: Text, finding: Finding) -> None:
-        """What was found in a text: of several slots one is drawn."""
+        """Adds what a text holds. If it has several slots, one is drawn."""
         settings, rng = self.settings, self.rng
         if finding.candidates or finding.rule_classes:
             self.matched += 1
@@ -149,7 +149,7 @@ def balanced(collector: Collector, classes: Classes, finder: Finder) -> dict[str
 
 
 def _proportional(offered: Mapping[tuple[str, str], int], limit: int) -> dict[tuple[str, str], int]:
-    """A limit shared out as the parts of a merged class are in the text."""
+    """Shares out the limit of a merged class in proportion to how often its classes occur."""
     total = sum(offered.values())
     if not limit or total <= limit:
         return dict(offered)

@@ -1,4 +1,4 @@
-"""CoNLL-U: sentences with gold lemmas and tags."""
+"""CoNLL-U files: sentences with gold lemmas and tags."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ MISSING = object()
 
 
 def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
-    """One text for each sentence; documents are those of the file's "newdoc" comments.
-
-    A word of several syntactic words, as German *zum* is *zu* and *dem*, has no tags of its own: only what
-    stands on its own in the text can be a slot.
-    """
+    """One text for each sentence; documents are marked by the file's "newdoc" comments. A word that contracts
+    several syntactic words, such as German *zum* (*zu* + *dem*), has no tags: only a word that stands alone
+    in the text can be a slot."""
     from conllu import parse_incr
     from conllu.exceptions import ParseException
 
@@ -41,7 +39,7 @@ def read_conllu(path: Path, first: int = 0) -> Iterator[Text]:
 
 
 def _placed(sentence: Any) -> tuple[str, tuple[Token, ...]]:
-    """The sentence's text, and its words where they stand in it."""
+    """The sentence's text, and its words at their positions."""
     text: str = sentence.metadata.get("text") or ""
     pieces: list[str] = []
     tokens: list[Token] = []

@@ -15,12 +15,10 @@ LOOKED_UP = 0.5
 
 
 def near_duplicates(contexts: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """A number for each context (left, right); one that is nearly the same as an earlier one has its number.
-    Case, spaces, digits and punctuation do not count. By MinHash and locality-sensitive hashing (Broder
-    1997).
-
-    Only the first text of a number is compared with later ones: texts of one template, of which each is like
-    some other, would else all be one."""
+    """A number for each context (left, right); a near-duplicate of an earlier context has the earlier one's
+    number. Case, spaces, digits and punctuation are ignored. Uses MinHash and locality-sensitive hashing
+    (Broder 1997). Later texts are compared only with the first text of a number: otherwise texts of one
+    template, each similar to the next, would all become one."""
     from datasketch import MinHash, MinHashLSH
 
     state = random.getstate()  # it draws a name for itself

@@ -1,4 +1,4 @@
-"""Which texts are left out whatever words they have."""
+"""Texts that are left out whatever words they contain."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ WORD = regex.compile(r"\w+")
 
 @frozen
 class Unwanted:
-    """Says of a text why the settings leave it out, empty where they keep it. Raises ConfigError for a filter
-    that cannot be imported, DataError where the filter itself fails."""
+    """Says why the settings leave a text out; empty if they keep it. Raises ConfigError for a filter that
+    cannot be imported, DataError where the filter itself fails."""
 
     settings: DataSettings
     _filter: Callable[[str], object] | None = field(init=False)

@@ -1,4 +1,4 @@
-"""Where the words of the rules stand in a text."""
+"""Where the words of the rules occur in a text."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ NEXT_WORD = regex.compile(r"\s+(\w+)")
 
 @frozen
 class Slot:
-    """A slot: `left + surface + right` is the text. `word` is how its class lists the surface, `part` which
-    class of the rules it is of. `alternative` and its class are empty unless the data says what they are."""
+    """One slot: `left + surface + right` is the text. `word` is the surface as its class lists it, `part` the
+    class of the rules that it belongs to. `alternative` and its class are empty unless the data gives
+    them."""
 
     left: str
     surface: str
@@ -36,7 +37,7 @@ class Slot:
 
 @frozen
 class Finding:
-    """What a text holds: slots, or neutral text, or nothing and the reason why."""
+    """What a text holds: slots, or neutral text, or neither, with the reason."""
 
     #: slots of the classes
     candidates: tuple[Slot, ...] = ()
@@ -58,10 +59,10 @@ Doubt = Callable[[Text, int, int], str]
 
 
 class Finder(Protocol):
-    """Finds slots, and knows what may stand in them."""
+    """Finds slots, and knows which words may fill them."""
 
     def classes(self) -> Classes:
-        """The classes, once every text was looked at."""
+        """The classes, known once every text was read."""
 
     def find(self, text: Text) -> Finding: ...
 
@@ -74,27 +75,28 @@ class Finder(Protocol):
     def alternatives(
         self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]
     ) -> dict[str, list[str]]:
-        """The words of each other class that may stand in a slot."""
+        """The words of each other class that may fill a slot."""
 
     def key(self, word: str) -> str:
-        """The same for all forms of a word that count as one."""
+        """A key that is the same for all forms of a word that count as one."""
 
     def drops_multi_token_words(self) -> bool:
-        """Whether a word that a tokenizer splits may be left out."""
+        """Whether a word that the tokenizer splits may be left out."""
 
     def listed(self, rule_class: str) -> tuple[str, ...]:
-        """The words of a part, if it is given by words."""
+        """The words of a part that is given by words."""
 
     def aligned(self) -> bool: ...
 
     def related(self, rule_class: str) -> tuple[str, ...]:
-        """Words of a class of the rules that are not learned from, aligned with those of the others."""
+        """Words of a class of the rules that are kept out of learning, aligned with those of the other
+        classes."""
 
 
 @frozen
 class RulesFinder:
     """Finds the words of `rules`; `chosen` says which of their classes are told apart. With a `doubt`, tags
-    decide only where a text has them; elsewhere it does."""
+    decide only where a text has them, and the doubt decides elsewhere."""
 
     rules: Rules
     chosen: Classes
@@ -127,7 +129,7 @@ class RulesFinder:
 
     @_spelling.default
     def _make_spelling(self) -> dict[tuple[str, str], str]:
-        """How a class's list spells its words, each by its first spelling."""
+        """The spelling of each word as its class lists it first."""
         return {
             (name, self.rules.key(word)): word
             for name, listed in self.rules.words.items()
@@ -175,7 +177,7 @@ class RulesFinder:
         return self.rules.drop_multi_token_words or bool(self.rules.lemmas)
 
     def _named(self, text: str) -> tuple[str, ...]:
-        """The parts of which some word is in a text."""
+        """The parts that have a word in a text."""
         slots = (
             self._classes_of_word.get(self.rules.key(match.group()), ())
             for match in self._pattern.finditer(text)
@@ -224,7 +226,7 @@ class RulesFinder:
     def _fitting(
         self, text: Text, match: Any, rule_classes: tuple[str, ...], tokens: Mapping[int, Token] | None
     ) -> tuple[tuple[str, ...], str]:
-        """The parts that a match can be of, and why there is not exactly one."""
+        """The parts that a match may belong to, and the reason where it is not exactly one."""
         surface = match.group()
         if self.rules.whole_words and (problem := not_alone(text.text, match.start(), match.end())):
             return (), problem
@@ -300,5 +302,6 @@ class RulesFinder:
 
 
 def fits(token: Token, tags: Mapping[str, tuple[str, ...]]) -> bool:
-    """Whether a token has one of the values of each tag; where its own tag names several, it does not."""
+    """Whether a token has one of the allowed values of each tag. A token whose tag names several values does
+    not."""
     return all(token.tags.get(tag) in values for tag, values in tags.items())

@@ -1,4 +1,4 @@
-"""From texts to balanced, split minimal pairs, with an account of every text."""
+"""From texts to balanced, split minimal pairs, with a count of what became of every text."""
 
 from __future__ import annotations
 
@@ -31,13 +31,10 @@ LEAST = 2 * len(SPLITS)
 
 
 def make_pairs(task: PairingTask, finder: Finder) -> PairData:
-    """One pair from each text that has a word of one of the classes: one match, drawn, is the slot, a word of
-    another class is the alternative. Texts without any word that `finder` knows are neutral. Equal seeds give
-    equal pairs.
-
-    Raises DataError where a class has too few pairs to reach every split, or where splits leak; where pairs
-    are not divided, only if there is none.
-    """
+    """One pair from each text that has a word of one of the classes: a random match is the slot, and a word
+    of another class is the alternative. Texts without any word that `finder` knows are neutral. Equal seeds
+    give equal pairs. Raises DataError where a class has too few pairs for every split, or where splits leak;
+    where pairs are not split, only if there is none."""
     settings = task.settings
     check_shares(settings.split)
     rng = random.Random(f"{task.seed}:pairs")
@@ -120,7 +117,7 @@ def _stripped(text: Text) -> Text:
 
 
 def _word_slot(text: Text, name: str, finder: Finder, rng: random.Random, drops: DropCounter) -> list[Slot]:
-    """The text with one of its words, not the first, as slot; none if there is no other word."""
+    """The text with one of its words as slot, but not the first; None if there is no other word."""
     start, end = text.span or (0, len(text.text))
     words = [
         match
@@ -141,7 +138,7 @@ def _word_slot(text: Text, name: str, finder: Finder, rng: random.Random, drops:
 def _neutral_slots(
     candidates: list[Slot], finder: Finder, settings: DataSettings, rng: random.Random
 ) -> list[Slot]:
-    """Words of feature texts that say nothing of the feature, as slots."""
+    """Words in feature texts that say nothing about the feature, as slots."""
     if not settings.neutral_slots:
         return []
     slots: list[Slot] = []
@@ -162,8 +159,8 @@ def _neutral_slots(
 def _with_alternatives(
     split: list[tuple[Slot, str]], classes: Classes, finder: Finder, collector: Collector, rng: random.Random
 ) -> list[MinimalPair]:
-    """Pairs: an alternative is drawn for each candidate that has none; with held-out words from those of its
-    split."""
+    """Candidates as pairs: each candidate without an alternative gets a random one; where words are held out,
+    one of its split."""
     by_word = collector.settings.split_by == "word"
     forms: dict[str, list[str]] = {}
     home: dict[tuple[str, str], str] = {}
@@ -201,8 +198,7 @@ def _with_alternatives(
 def _drawn(
     alternatives: Mapping[str, Sequence[str]], count: int, rng: random.Random
 ) -> list[tuple[str, str]]:
-    """So many different words with their classes, of one class after the other; fewer where there are no
-    more."""
+    """At most `count` different words with their classes, taken from the classes in turn."""
     drawn: dict[tuple[str, str], None] = {}
     left = {name: list(dict.fromkeys(words)) for name, words in alternatives.items()}
     while len(drawn) < count and left:
@@ -216,7 +212,7 @@ def _drawn(
 
 
 def _pair(slot: Slot, split: str, classes: Classes, finder: Finder, other: str, word: str) -> MinimalPair:
-    """A slot with a word of another class."""
+    """A slot with a word of another class as a pair."""
     of = classes.of[slot.rule_class]
     merged = Counter(classes.of.values())
     subclasses = classes.others(slot.rule_class).get(other, [])
@@ -236,7 +232,7 @@ def _pair(slot: Slot, split: str, classes: Classes, finder: Finder, other: str, 
 
 
 def _words(name: str, classes: Classes, finder: Finder, kept: list[Slot]) -> tuple[str, ...]:
-    """The words of a class: as listed, or, of classes given by lemmas or by the data, as found."""
+    """The words of a class: as listed, or as they occur where classes are given by lemmas or by the data."""
     words = [
         word for rule_class, of in classes.of.items() if of == name for word in finder.listed(rule_class)
     ]
@@ -244,7 +240,7 @@ def _words(name: str, classes: Classes, finder: Finder, kept: list[Slot]) -> tup
 
 
 def _require(kept: Mapping[str, list[Slot]], classes: Classes, finder: Finder, collector: Collector) -> None:
-    """Every class must have enough for every split."""
+    """Raises DataError unless every class has enough pairs for every split."""
     for name, candidates in kept.items():
         if len(candidates) < LEAST:
             words = ", ".join(_words(name, classes, finder, candidates)) or "no words found"
@@ -276,8 +272,7 @@ def _because(drops: tuple[Drop, ...]) -> str:
 def _warnings(
     pairs: list[MinimalPair], collector: Collector, classes: Classes, *, near: bool
 ) -> tuple[str, ...]:
-    """What is worth a second look: a rule that costs most of a class, pairs whose fillers are the same
-    word."""
+    """Warnings: a rule that drops most of a class, and pairs whose two fillers are the same word."""
     messages = []
     offered: Counter[str] = Counter()
     for (rule_class, _), reservoir in collector.slots.items():

@@ -1,4 +1,4 @@
-"""A paradigm that is given by rules."""
+"""A paradigm that is defined by rules."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from gradiend_core.roles.paradigm import PairingTask
 
 
 class RulesParadigm:
-    """The classes of `rules`, some of them, or merged ones such as "1SG+3SG"; `transitions` restricts which
-    class of the rules may stand for which, both ways unless `one_way`. A `doubt` says of a word in text
-    without tags why it may be none of its class. Raises ConfigError for classes that `rules` does not
-    have."""
+    """The classes of `rules`, some of them, or merged ones such as "1SG+3SG". `transitions` restricts which
+    class of the rules may replace which, both ways unless `one_way`. In text without tags, a `doubt` says why
+    a word may belong to none of the classes. Raises ConfigError for classes that `rules` does not have."""
 
     def __init__(
         self,

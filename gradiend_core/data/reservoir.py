@@ -12,8 +12,7 @@ T = TypeVar("T")
 
 @mutable
 class Reservoir(Generic[T]):
-    """`limit` items of all that were offered, each with the same chance (Vitter's algorithm R); 0 keeps
-    all."""
+    """Keeps `limit` of all offered items, each with the same chance (Vitter's algorithm R); 0 keeps all."""
 
     limit: int
     rng: random.Random

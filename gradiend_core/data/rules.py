@@ -1,4 +1,4 @@
-"""Which words are of which class, and what may stand for them."""
+"""Which words belong to which class, and which words may replace them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Words = Mapping[str, tuple[str, ...]]
 
 
 def folded(word: str) -> str:
-    """The same for all spellings of a word that differ in case or in how Unicode composes them."""
+    """A key that is the same for all spellings of a word that differ in case or in Unicode composition."""
     return unicodedata.normalize("NFC", word.casefold())
 
 
 @frozen
 class Rules:
-    """Words by class, in any case and Unicode form, where they stand alone."""
+    """Words by class. They match in any case and Unicode form, where they stand alone."""
 
     words: Words = setting(Factory(dict), "The words of each class.")
     lemmas: Words = setting(Factory(dict), "Lemmas of each class, whose every form counts in tagged text.")
@@ -69,7 +69,7 @@ class Rules:
             raise ConfigError(f"aligned classes need lists of the same length, without lemmas ({sizes})")
 
     def _check_clear(self) -> None:
-        """Where a word is of two classes, their tags must tell which."""
+        """Raises ConfigError where a word belongs to two classes and their tags do not tell which."""
         for word, names in self.owners(self.words).items():
             for position, one in enumerate(names):
                 for other in names[position + 1 :]:
@@ -96,12 +96,12 @@ class Rules:
         return result
 
     def key(self, word: str) -> str:
-        """The same for all forms of a word that count as one."""
+        """A key that is the same for all forms of a word that count as one."""
         return unicodedata.normalize("NFC", word) if self.case_sensitive else folded(word)
 
 
 def check_related(related: Words, names: Sequence[str]) -> None:
-    """Raises ConfigError for related words of a class that is not there, or that are not aligned."""
+    """Raises ConfigError for related words of an unknown class, or that are not aligned."""
     for name in related:
         if name not in names:
             raise ConfigError(unknown("class of related words", name, names))
@@ -114,15 +114,15 @@ def check_related(related: Words, names: Sequence[str]) -> None:
 
 @frozen
 class Classes:
-    """The classes that are told apart, each made of one or more of the rules' own ("1SG+3SG"), and which of
-    those may stand for which; `transitions` empty means any of another class."""
+    """The classes that are told apart, each made of one or more classes of the rules ("1SG+3SG"), and which
+    of those may replace which. Empty `transitions` allow any other class."""
 
     names: tuple[str, ...]
     of: Mapping[str, str]
     transitions: frozenset[tuple[str, str]] = frozenset()
 
     def others(self, rule_class: str) -> dict[str, list[str]]:
-        """The classes, with their parts, that may stand for a part."""
+        """The classes, with their parts, that may replace a part."""
         result: dict[str, list[str]] = {}
         for other, name in self.of.items():
             if name != self.of[rule_class] and (
@@ -140,8 +140,8 @@ def choose_classes(
     *,
     one_way: bool = False,
 ) -> Classes:
-    """The classes of a paradigm's configuration; no names means all that are known. Raises ConfigError for
-    what is not known."""
+    """The classes of a paradigm's settings; without names all known classes. Raises ConfigError for unknown
+    ones."""
     of: dict[str, str] = {}
     for name in names or known:
         for rule_class in [name] if name in known else name.split("+"):
@@ -169,8 +169,8 @@ def choose_classes(
 def alternatives(
     rules: Rules, classes: Classes, rule_class: str, word: str, forms: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
-    """The words of each other class that may stand for a word, with the class; `forms` has what was found of
-    classes that are given by lemmas alone."""
+    """The words of each other class that may replace a word, with the class. `forms` has the forms that
+    occur, for classes that are given by lemmas alone."""
     result: dict[str, list[str]] = {}
     for name, rule_classes in classes.others(rule_class).items():
         for other in rule_classes:
@@ -188,7 +188,7 @@ def alternatives(
 
 
 def recased(surface: str, listed: str, word: str, left: str, right: str = "") -> str:
-    """A word as it would be written where `surface`, which the rules list as `listed`, stands between `left`
+    """A word as it would be written in place of `surface`, which the rules list as `listed`, between `left`
     and `right`."""
     if surface.isupper() and in_capitals(left, right):
         return word.upper()

@@ -1,4 +1,4 @@
-"""Texts to sentences, each with as much of its surroundings as wanted."""
+"""Texts split into sentences, each with as much of its surroundings as wanted."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from gradiend_core.records.text import Text, Token
 
 
 def split_sentences(texts: Iterable[Text], language: str, context: int) -> Iterator[Text]:
-    """Each sentence as a text whose slots lie in that sentence, with `context` sentences before and after it
-    as context.
-
-    Sentences of one text keep its unit, so that none of its words reaches two splits. Texts with tags are
-    sentences already.
-    """
+    """Each sentence as a text whose slots lie in that sentence, with `context` sentences before and after it.
+    Sentences of one text keep its unit, so that no unit is divided between splits. Texts with tags are
+    sentences already."""
     from sentencex import segment
 
     for text in texts:
@@ -32,8 +29,8 @@ def split_sentences(texts: Iterable[Text], language: str, context: int) -> Itera
 
 
 def _bounds(text: str, sentences: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Start and end of each sentence, looked up in the text, as a splitter may leave out or change what
-    stands between two; what it left out that is more than space is a sentence too."""
+    """Start and end of each sentence in the text. A splitter may drop or change what stands between two
+    sentences; whatever it drops, apart from space, becomes a sentence too."""
     at = 0
     for sentence in sentences:
         stripped = sentence.strip()
@@ -46,7 +43,7 @@ def _bounds(text: str, sentences: Iterable[str]) -> Iterator[tuple[int, int]]:
 
 
 def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A piece without the space around it, unless it is nothing but space."""
+    """A piece without the space around it; None if it is only space."""
     piece = text[start:end]
     if stripped := piece.strip():
         first = start + piece.index(stripped)

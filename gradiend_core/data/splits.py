@@ -1,4 +1,4 @@
-"""Train, validation and test, so that nothing that must stay together is divided."""
+"""Training, validation and test splits that keep together what belongs together."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def split_slots(
     rng: random.Random,
     drops: DropCounter,
 ) -> tuple[list[tuple[Slot, str]], bool]:
-    """Each candidate with its split, and whether what is nearly the same was kept together."""
+    """Each candidate with its split, and whether near-duplicates were kept together."""
     near = settings.split_by != "given"
     if settings.split_by == "given":
         bare = [slot for slot in candidates if not slot.split and slot.rule_class not in classes.of]
@@ -81,7 +81,7 @@ def split_slots(
 def _own_contexts(
     candidates: list[Slot], splits: list[str], drops: DropCounter
 ) -> tuple[list[Slot], list[str]]:
-    """Without the slots whose context is in an earlier split too, with another word."""
+    """The slots without those whose context is in an earlier split with another word."""
     home: dict[tuple[str, str], str] = {}
     for split in SPLITS:
         for slot, assigned in zip(candidates, splits, strict=True):
@@ -100,8 +100,8 @@ def _own_contexts(
 def _grouping(
     candidates: list[Slot], classes: Classes, finder: Finder, settings: DataSettings, *, near: bool = True
 ) -> list[int]:
-    """Which candidates stay together: those of one text, document or word, and those of the feature with the
-    same context, or, if so wanted, nearly the same."""
+    """Which candidates stay together: those of one text, document or word, and feature slots with the same
+    context or, if so wanted, nearly the same."""
     if settings.split_by == "document" and not all(slot.document for slot in candidates):
         bare = next(slot for slot in candidates if not slot.document)
         raise DataError(
@@ -140,11 +140,9 @@ def _grouping(
 def assign_splits(
     sizes: Sequence[Mapping[str, int]], shares: Sequence[float], rng: random.Random
 ) -> list[str]:
-    """The split of each group, so that each class reaches its shares as nearly as can be, and every split if
-    it can be.
-
-    `sizes` has the examples of each class in a group. The largest come first; equal ones are drawn.
-    """
+    """The split of each group, such that each class comes as close as possible to its fractions, and reaches
+    every split if possible. `sizes` has the number of examples of each class in a group. Large groups are
+    assigned first; ties are broken at random."""
     check_shares(shares)
     totals: Counter[str] = Counter()
     for size in sizes:
@@ -157,7 +155,7 @@ def assign_splits(
     for group in order:
 
         def missing(split: str, share: float, size: Mapping[str, int]) -> tuple[int, float]:
-            """How many of the group's classes the split lacks altogether, and how far it is from its share of
+            """How many of the group's classes the split lacks, and how far it is from its fraction of
             them."""
             lacks = sum(not have[split][name] for name in size)
             return lacks, sum(share * totals[name] - have[split][name] for name in size)
@@ -174,7 +172,8 @@ def check_shares(shares: Sequence[float]) -> None:
 
 
 def connected(keys: Iterable[Sequence[Hashable]]) -> list[int]:
-    """A number for each item; items that share a key, directly or through others, have the same one."""
+    """A number for each item. Items that share a key, directly or through other items, have the same
+    number."""
     from scipy.cluster.hierarchy import DisjointSet
 
     sets, firsts = DisjointSet(), []
@@ -188,7 +187,7 @@ def connected(keys: Iterable[Sequence[Hashable]]) -> list[int]:
 
 
 def given_split(name: str) -> str:
-    """The split that a data set's own name means."""
+    """The split that a data set's name for it means."""
     if name.casefold() not in GIVEN:
         raise DataError(
             f"a text's split is {name!r}, which is none of {', '.join(GIVEN)}; set data.split_column, or"
@@ -198,7 +197,7 @@ def given_split(name: str) -> str:
 
 
 def check_leaks(what: str, keys: Iterable[Hashable], splits: Iterable[str]) -> None:
-    """Raises DataError if one of these is in two splits."""
+    """Raises DataError if an item is in two splits."""
     home: dict[Hashable, str] = {}
     leaks = [
         (key, home[key], split)

@@ -1,4 +1,4 @@
-"""Rows of CSV, TSV and JSON files, exactly as the files say, compressed or not."""
+"""Rows of CSV, TSV and JSON files, exactly as they are written, compressed or not."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ LONGEST_FIELD = 2**31 - 1
 
 
 def suffix(path: Path) -> str:
-    """How a file's name ends, in small letters, without what says that it is compressed: "A.CSV.gz" is
-    ".csv"."""
+    """The file's extension in lower case, ignoring that of a compression: "A.CSV.gz" gives ".csv"."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     return next((suffix for suffix in reversed(suffixes) if suffix not in COMPRESSED), "")
 
 
 @contextmanager
 def opened(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
-    """The text of a file, without a byte order mark. Raises DataError that names the file, the reason and the
-    setting where it cannot be read as such."""
+    """The text of a file, without a byte order mark. Raises DataError with the file, the reason and the
+    setting to change where it is not text."""
     encoding = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
     try:
         with path.open("rb") as file, _unpacked(path, file) as unpacked:
@@ -64,8 +63,8 @@ def _unpacked(path: Path, file: BinaryIO) -> Any:
 
 
 def read_table(path: Path, columns: Sequence[str] = (), encoding: str = "utf-8") -> Iterator[Row]:
-    """The rows of a file of one of KINDS, by column. Cells of CSV and TSV files are texts as they stand: an
-    empty cell is "", and None is a word. `columns` are the names of a CSV file that has no header."""
+    """The rows of a file of one of KINDS, by column. Cells of CSV and TSV files are kept as texts: an empty
+    cell is "", and None is a word. `columns` names the columns of a CSV file without a header."""
     kind = KINDS[suffix(path)]
     with opened(path, encoding) as file:
         if kind == "json":
@@ -82,8 +81,8 @@ def read_table(path: Path, columns: Sequence[str] = (), encoding: str = "utf-8")
 
 
 def _is_plain(path: Path, encoding: str) -> bool:
-    """Whether every line of a TSV file is a row, as the format has no quotation (IANA
-    text/tab-separated-values); other programs quote fields that hold tabs or line breaks."""
+    """Whether every line of a TSV file is a row. The format has no quotation (IANA
+    text/tab-separated-values), but other programs quote fields that hold tabs or line breaks."""
     with opened(path, encoding) as file:
         return len({len(_split(line)) for line in file if line.strip("\r\n")}) <= 1
 
@@ -93,7 +92,8 @@ def _split(line: str) -> list[str]:
 
 
 def _unquoted(cell: str) -> str:
-    """A cell as pandas and spreadsheets quote it, or as it stands where its quotation marks are text."""
+    """A cell without the quotation of pandas and spreadsheets; unchanged where its quotation marks are
+    text."""
     inner = cell[1:-1].replace('""', "")
     return (
         cell[1:-1].replace('""', '"')
@@ -133,7 +133,7 @@ def _named(path: Path, rows: Iterator[tuple[int, list[str]]], columns: Sequence[
 
 
 def _json(path: Path, file: TextIO) -> Iterator[Row]:
-    """A list of objects, or an object in each line."""
+    """A list of objects, or one object on each line."""
     first = next((line for line in file if not line.isspace()), "")
     rest = chain([first], file)
     if not first.lstrip().startswith("["):

@@ -1,4 +1,4 @@
-"""Tags from spaCy, where text brings none. spaCy and its models are the user's to install."""
+"""Tags from spaCy for texts that have none. Users install spaCy and its models themselves."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BATCH = 256
 
 
 def tag(texts: Iterable[Text], name: str, wanted: Callable[[Text], bool]) -> Iterator[Text]:
-    """The texts in their order; those that are wanted and have no tags get those of the spaCy model `name` (a
-    package or a folder)."""
+    """The texts in their order. Those that are wanted and have no tags are tagged by the spaCy model `name`
+    (a package or a folder)."""
     model = _load(name)
     waiting = iter(texts)
     while group := list(islice(waiting, BATCH)):

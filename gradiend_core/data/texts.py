@@ -1,4 +1,4 @@
-"""Texts from wherever the user has them, one after the other, never all in memory."""
+"""Texts from any source, one after the other, never all in memory."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read_texts(texts: Any, settings: DataSettings | None = None) -> Iterator[Tex
 
 
 def watched(texts: Iterable[Text]) -> Iterator[Text]:
-    """The same texts, with their number as progress."""
+    """The same texts, counted as progress."""
     with progress("texts") as current:
         for text in texts:
             yield text
@@ -127,15 +127,15 @@ def _from_name(name: str, settings: DataSettings) -> Iterator[Text]:
 
 
 def _from_subsets(settings: DataSettings, texts_of: Callable[[str | None], Iterator[Text]]) -> Iterator[Text]:
-    """The texts of each configuration that is asked for; of several, PART says which."""
+    """The texts of each requested configuration; of several, the column PART says which."""
     for subset in settings.subset or (None,):
         for text in texts_of(subset):
             yield evolve(text, row={**(text.row or {}), PART: subset}) if settings.subset[1:] else text
 
 
 def _from_folder(path: Path, settings: DataSettings) -> Iterator[Text]:
-    """A saved dataset; tables, of which file and folder names give the splits as `datasets` reads them; else
-    CoNLL-U files; else text files, each a document."""
+    """The texts of a folder: a saved dataset; else tables, whose file and folder names give the splits as in
+    `datasets`; else CoNLL-U files; else text files, each a document."""
     files: dict[str, list[Path]] = {}
     for file in sorted(path.rglob("*")):
         if file.is_file():
@@ -153,7 +153,7 @@ def _from_folder(path: Path, settings: DataSettings) -> Iterator[Text]:
 
 
 def _from_configurations(name: str, path: str, settings: DataSettings) -> Iterator[Text]:
-    """A data set that `datasets` loads."""
+    """The texts of a data set that `datasets` loads."""
     return _from_subsets(
         settings, lambda subset: _from_dataset(_load(name, path, settings, subset), settings, name)
     )
@@ -162,7 +162,7 @@ def _from_configurations(name: str, path: str, settings: DataSettings) -> Iterat
 def _from_tables(
     path: Path, tables: list[Path], settings: DataSettings, subset: str | None
 ) -> Iterator[Text]:
-    """The tables of a folder, or those of one of its configurations."""
+    """The tables of a folder, or of one of its configurations."""
     splits = _splits(path, tables, subset)
     for file in tables if subset is None else splits:
         rows = read_table(file, settings.columns, settings.encoding)
@@ -171,7 +171,7 @@ def _from_tables(
 
 
 def _splits(path: Path, tables: list[Path], subset: str | None) -> dict[Path, str]:
-    """The split that the name of each file gives it; without those that are of another configuration."""
+    """The split of each file by its name, without files of another configuration."""
     import datasets
 
     try:
@@ -203,7 +203,7 @@ def _unreadable(name: str, error: Exception) -> DataError:
 
 
 def _rows(split: Any, name: str) -> Iterator[Any]:
-    """The rows of a dataset, of which a streamed one is parsed only now."""
+    """The rows of a dataset. A streamed one is read only now."""
     rows = iter(split)
     while True:
         try:
@@ -225,7 +225,7 @@ def _from_dataset(dataset: Any, settings: DataSettings, name: str) -> Iterator[T
 def _from_rows(
     rows: Iterable[Mapping[str, Any]], settings: DataSettings, name: str, split: str = ""
 ) -> Iterator[Text]:
-    """The texts of a table's rows. An empty cell is an empty text, which is counted where texts are."""
+    """The texts of a table's rows. An empty cell is an empty text, and counts as one."""
     columns = {
         "text_column": settings.text_column,
         "document_column": settings.document_column,

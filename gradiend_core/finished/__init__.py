@@ -1,1 +1,1 @@
-"""What is done with finished runs: encode, export, stack, compare, report, and many from one file."""
+"""Finished runs: encode, export, stack, compare and report them, and start many from one file."""

@@ -1,4 +1,4 @@
-"""Finished runs side by side: their features' weights, and what each encoder reads of the others' texts."""
+"""Finished runs side by side: their features' weights, and what each encoder reads in the others' texts."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ Sides = tuple[list[MinimalPair], list[MinimalPair]]
 
 @frozen(eq=False)
 class NamedRun:
-    """A finished run, the name that its features shall have, and the model that it is of: two runs have equal
-    models only where one can read the other's texts."""
+    """A finished run, the name of its features in the comparison, and its model. Two runs count as having the
+    same model only if each can read the other's texts."""
 
     name: str
     run: FinishedRun
@@ -51,10 +51,9 @@ def compare_runs(
     *,
     memo: dict[str, Any] | None = None,
 ) -> Report:
-    """The comparison of the features of some finished runs, with the tables of
-    `comparison.report.compare_features`. Each model is loaded once, and each encoder reads the test pairs of
-    all runs of its model in one pass. Raises ConfigError for fewer than two features, and StorageError for
-    what is no finished run."""
+    """Compares the features of finished runs, with the tables of `comparison.report.compare_features`. Each
+    model is loaded once, and each encoder reads the test pairs of all runs of its model in one pass. Raises
+    ConfigError for fewer than two features, and StorageError for a folder that is not a finished run."""
     from gradiend_core.comparison.report import compare_features
 
     settings = settings or ComparisonSettings()
@@ -77,8 +76,8 @@ def save_comparison(
     figures: FigureSettings | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """comparison.json, its tables as tables/*.csv, and every comparison figure, as `figures` says. Raises
-    StorageError where a comparison is there already; with `overwrite` it is replaced."""
+    """Writes comparison.json, the tables as tables/*.csv, and all comparison figures with the options
+    `figures`. Raises StorageError where a comparison exists already; with `overwrite` it is replaced."""
     output, settings = Path(output), figures or FigureSettings()
     with claimed(output, MARKER):
         if is_sealed(output):
@@ -97,7 +96,7 @@ def save_comparison(
 def comparison_figures(
     report: Report, plugins: Plugins | None = None, settings: FigureSettings | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """Each figure that the comparison allows, as (name, matplotlib Figure)."""
+    """Each figure that the comparison has data for, as (name, matplotlib Figure)."""
     registry = (plugins or Plugins.discover()).registry
     for name in registry.names(COMPARISON_VISUALIZER):
         draw = partial(registry.build(COMPARISON_VISUALIZER, name).draw, report)
@@ -125,8 +124,8 @@ def _folders(runs: Mapping[str, str | Path] | Sequence[str | Path]) -> Sequence[
 
 
 def _with_models(named: Sequence[NamedRun]) -> list[NamedRun]:
-    """The runs with their models: by the name in the run file, with a number where one name means two models.
-    Runs that read gradients in other ways are of different models here."""
+    """The runs with their models, which are named as in the run file, with a number where one name means two
+    models. Runs that read gradients in different ways have different models here."""
     known: dict[str, list[tuple[str, str]]] = {}
     for member in named:
         ways = known.setdefault(member.run.config.general.model, [])
@@ -141,12 +140,12 @@ def _with_models(named: Sequence[NamedRun]) -> list[NamedRun]:
 
 
 def _way(run: FinishedRun) -> tuple[str, str]:
-    """What two runs must share for one to read the other's texts."""
+    """The settings that two runs must share for one to read the other's texts."""
     return run.model_fingerprint, repr(run.config.source)
 
 
 def _features(named: Sequence[NamedRun]) -> tuple[list[Compared], dict[str, Sides]]:
-    """The features, and for each the test pairs of its two classes."""
+    """The features, each with the test pairs of its two classes."""
     from gradiend_core.comparison.tables import Compared
 
     features, pairs = [], {}
@@ -168,8 +167,8 @@ def _features(named: Sequence[NamedRun]) -> tuple[list[Compared], dict[str, Side
 def _readings(
     named: Sequence[NamedRun], features: Sequence[Compared], pairs: Mapping[str, Sides], most: int
 ) -> tuple[dict[str, Reading], list[str]]:
-    """For each model all test pairs made ready once, at most so many of each class of those that it takes;
-    and why some model has none."""
+    """For each model, all test pairs prepared once, at most `max_per_class` of each class; and the reason
+    where a model has none."""
     from gradiend_core.comparison.report import Reading
 
     readings, warnings = {}, []
@@ -203,7 +202,7 @@ def _readings(
 
 
 def runs_in(folders: Sequence[str | Path]) -> dict[str, Path]:
-    """Finished runs by name: folders that are one, and all that are inside of folders that are not, such as a
+    """Finished runs by name: each folder that is a run, and all runs inside the other folders, such as a
     suite's."""
     runs: dict[str, Path] = {}
     for name in folders:

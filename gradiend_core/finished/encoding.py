@@ -1,4 +1,4 @@
-"""What the encoder of a run reads in texts that the run has not seen."""
+"""What the encoder of a run reads in new texts."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Encoding:
 
 
 def marked(text: str) -> MinimalPair:
-    """The pair of a text whose slot has its fillers in brackets: "The chef was tired, so [he|they] left."
-    With one filler alone, "The chef was [tired].", the slot is neutral. Raises DataError for a text that has
-    not one such slot."""
+    """The pair of a text with its fillers in brackets: "The chef was tired, so [he|they] left." With one
+    filler, "The chef was [tired].", the slot is neutral. Raises DataError for a text without exactly one such
+    slot."""
     pieces = SLOT.split(text)
     if len(pieces) != 4 or pieces[1] == "MASK":
         problem = "several slots" if len(pieces) > 4 else "no slot with its fillers"
@@ -54,8 +54,8 @@ def marked(text: str) -> MinimalPair:
 
 
 def encode(run: Run, texts: Sequence[str | MinimalPair]) -> Table:
-    """What each feature of a run reads in texts with a marked slot (`marked`), or in pairs: a row for each
-    feature and text. Raises DataError for a text without a slot, and for one that the model cannot take."""
+    """The encodings of texts with a marked slot (`marked`), or of pairs: a row for each feature and text.
+    Raises DataError for a text without a slot, and for one that the model cannot take."""
     if isinstance(texts, str):
         raise DataError(
             f"encode takes a list of texts with a marked slot, not {texts!r:.80}; `encode_texts` takes a file"
@@ -73,10 +73,10 @@ def encode(run: Run, texts: Sequence[str | MinimalPair]) -> Table:
 
 
 def encode_texts(run: Run, texts: Any) -> tuple[Report, ...]:
-    """For each feature of a run, the report of its evaluator of encodings on other texts: a name, a file or
-    whatever else `read_texts` takes. The run's paradigm finds their slots, by the settings of the run but for
-    its splits: all pairs are test pairs, and no class has to be there. Raises DataError where no pair is
-    found."""
+    """Encodes other texts (a name, a file or anything else that `read_texts` takes): the report of the
+    encoder evaluator for each feature of a run. The run's paradigm finds the slots with the settings of the
+    run, except for splits: all pairs are test pairs, and no class is required. Raises DataError where no pair
+    is found."""
     data = run.setup.data.of_others(texts)
     prepared_by = _model_of(run).prepared
     examples = {"test": prepared_by(data.pairs), NEUTRAL: prepared_by(data.neutral_pairs)}
@@ -123,7 +123,7 @@ def ready(run: Run, texts: Sequence[str | MinimalPair]) -> Examples:
 
 
 def _model_of(run: Run) -> ModelMaker:
-    """What makes pairs ready. A source that learns something of its own has then learned it, from the run's
+    """The model that prepares pairs. A source that learns something itself has then learned it from the run's
     texts."""
     if isinstance(run.source, IsFitted):
         _ = run.examples

@@ -1,4 +1,4 @@
-"""Where in texts that a run has not seen, and where in the model, its encoder reads what it reads."""
+"""Where in new texts, and where in the model, a run's encoder reads the feature."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Share:
 
 @frozen(eq=False)
 class Explanations(Sequence[Explanation]):
-    """For each feature of a run and each text an explanation."""
+    """An explanation of each text by each feature of a run."""
 
     explanations: tuple[Explanation, ...]
 
@@ -60,9 +60,9 @@ class Explanations(Sequence[Explanation]):
 
 
 def explain(run: Run, texts: Sequence[str | MinimalPair]) -> Explanations:
-    """Where in texts with a marked slot ("The chef was tired, so [he|they] left.") and where in the model
-    each feature of a run reads what it reads: the terms of `encode`, by token, layer and component. Raises
-    DataError for a text without a slot, and for one that the model cannot take."""
+    """Which tokens, layers and components of texts with a marked slot ("The chef was tired, so [he|they]
+    left.") the encodings of `encode` come from. Raises DataError for a text without a slot, and for one that
+    the model cannot take."""
     if isinstance(texts, str):
         texts = [texts]
     examples = ready(run, texts)

@@ -1,5 +1,5 @@
-"""A finished run under one's fingers: what its encoder reads in a text, and what its model makes of the text
-with edits of any strength."""
+"""A finished run to play with: what its encoder reads in a text, and what its model does with edits of any
+strength."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LIKELIEST, COUNTED = 6, 12
 
 @frozen
 class WordRow:
-    """The probability of a word, or of all words of a class, at the slot of a text: by the unedited and by
-    the edited model."""
+    """The probability of a word, or of all words of a class, at the slot of a text, by the unedited and the
+    edited model."""
 
     word: str
     unedited: float
@@ -40,7 +40,7 @@ class WordRow:
 
 @frozen
 class Written:
-    """How a model goes on with a text: as it is, and with the edits."""
+    """How a model continues a text, unedited and with the edits."""
 
     unedited: str
     edited: str
@@ -48,8 +48,8 @@ class Written:
 
 @frozen(eq=False)
 class Explorer:
-    """A run to be tried out. Several may ask it at once: they wait for each other, as edits are put into the
-    one model in memory, and every bit is restored after each."""
+    """A run to play with. Several callers may use it at once: they wait for each other, because edits are
+    applied to the one model in memory; afterwards every weight is restored to the bit."""
 
     run: Run
     _words: dict[str, tuple[str, ...]] = field(init=False, repr=False)
@@ -65,16 +65,16 @@ class Explorer:
 
     @property
     def goals(self) -> list[str]:
-        """The goals of which there is an edit."""
+        """The goals that have an edit."""
         return [goal for goal, edit in self.run.edits().items() if edit.learning_rate]
 
     @property
     def writes(self) -> bool:
-        """Whether the model goes on with texts."""
+        """Whether the model can continue texts."""
         return bool(self.run.loaded.model.can_generate())
 
     def samples(self) -> list[str]:
-        """A test text of each class with its slot marked, of a length that is quick to read."""
+        """A short test text of each class with its slot marked."""
         chosen: dict[str, str] = {}
         for pair in sorted(self.run.pairs, key=lambda pair: abs(len(pair.text) - READ_AT_ONCE)):
             if pair.split == "test" and pair.left.strip():
@@ -83,14 +83,14 @@ class Explorer:
         return list(chosen.values())
 
     def read(self, text: str) -> Explanations:
-        """What each feature reads in a text with a marked slot, and where. Raises DataError for a text that
-        has none or that the model cannot take."""
+        """What each feature reads in a text with a marked slot, and where. Raises DataError for a text
+        without a slot, or one that the model cannot take."""
         with self._lock:
             return explain(self.run, [text])
 
     def words(self, text: str, strengths: Mapping[str, float]) -> Table:
-        """Probabilities at the slot of a text, unedited and with edits of these strengths by goal: of all
-        words of each class, and of the likeliest tokens. Raises ConfigError for a source without words."""
+        """Probabilities at the slot of a text, unedited and with edits of the given strengths by goal: of all
+        words of each class, and of the most likely tokens. Raises ConfigError for a source without words."""
         source, loaded = self.run.source, self.run.loaded
         if not isinstance(source, KnowsWords):
             raise ConfigError(f"{type(source).__name__} has no probabilities of words")
@@ -117,8 +117,9 @@ class Explorer:
         return Table.of(WordRow, rows)
 
     def write(self, prompt: str, strengths: Mapping[str, float], new_tokens: int = 30) -> Written:
-        """How the model goes on with a prompt, always with the likeliest token, so that only the model
-        matters. Raises ConfigError for a model that writes nothing, and for an empty prompt."""
+        """How the model continues a prompt. It always takes the most likely token, so that differences come
+        from the model alone. Raises ConfigError for a model that cannot continue texts, and for an empty
+        prompt."""
         model, tokenizer = self.run.loaded.model, self.run.loaded.tokenizer
         if not self.writes:
             raise ConfigError(f"{self.run.config.general.model} does not go on with texts")
@@ -140,7 +141,7 @@ class Explorer:
 
     @contextmanager
     def _edited(self, strengths: Mapping[str, float]) -> Iterator[None]:
-        """The model with the sum of some edits in its weights while the block runs."""
+        """The model with the sum of some edits in its weights, as long as the block runs."""
         chosen = {goal: strength for goal, strength in strengths.items() if strength}
         for goal in chosen:
             if goal not in self._updates:

@@ -1,4 +1,4 @@
-"""An edit as a folder for others: a whole checkpoint, the update alone, or an adapter, each with its card."""
+"""Writes an edit to a folder: a whole checkpoint, the update alone, or an adapter, each with its card."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from gradiend_core.storage.folders import expect_free, fresh_folder
 from gradiend_core.storage.updates import save_update
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from gradiend_core.records.feature import LearnedFeature
     from gradiend_core.run.run import Run
 
@@ -41,15 +39,14 @@ def export(
     rank: int = 8,
     overwrite: bool = False,
 ) -> list[str]:
-    """Writes the edit that strengthens a class (`Run.update`), times `strength`, of which only the share
-    `keep` of largest entries stays. Gives back what to know of it, in lines.
+    """Writes the edit that strengthens a class (`Run.update`), times `strength`. Of its entries only the
+    fraction `keep` with the largest absolute values stays. Returns a few lines about what was written.
 
-    The form "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`; both
-    are exact. "lora" is an adapter for peft of this `rank`, whose error is said. "task-vector" is a
-    checkpoint of the changes alone, with a recipe for mergekit that adds them to the base model. "gguf" is
-    the GGUF file that the run's model was read from, with the edit in it.
-
-    Raises StorageError for a folder that is not empty; with `overwrite` one that we wrote is replaced."""
+    The format "full" is a model for `from_pretrained`, "sparse" the update's entries for `load_update`; both
+    are exact. "lora" is an adapter of this `rank` for peft, with its error stated. "task-vector" is a
+    checkpoint of the changes alone, with a mergekit recipe that adds them to the base model. "gguf" is the
+    GGUF file that the run's model was read from, with the edit in it. Raises StorageError for a folder that
+    is not empty; with `overwrite`, a folder written by us is replaced."""
     expect_free(Path(output), overwrite=overwrite)
     update = run.update(toward, learning_rate, damping) * strength
     if not update.learning_rate:
@@ -91,9 +88,9 @@ def write_edit(
     overwrite: bool,
     feature: LearnedFeature | None = None,
 ) -> list[str]:
-    """Writes any update of a session's model in one of the formats; `card` makes the card of what is really
-    written. What a sparse or low-rank form loses is told as a length, and in the metric of the
-    `feature` that the update is of."""
+    """Writes any update of a session's model in one of the formats; `card` makes the card for the update as
+    written. The loss of a sparse or low-rank format is stated as a length, and in the metric of the `feature`
+    that the update belongs to."""
     if form not in FORMATS:
         raise ConfigError(f"the format is {form!r}; use one of {', '.join(FORMATS)}")
     if not 0 < keep <= 1:
@@ -163,25 +160,23 @@ def _write_gguf(
 
 
 def lost(whole: WeightUpdate, written: WeightUpdate, feature: LearnedFeature | None) -> str:
-    """How much of an update is not written: of its length √Σ Δ², and of √Σ F Δ², which is what ordinary text
-    sees of it."""
+    """How much of an update is not written: relative to its length √Σ Δ², and to √Σ F Δ², which is what
+    ordinary text notices."""
     missing = (whole - written).direction
     there = whole.direction * whole.learning_rate
-    line = f"lost of the edit: {share(missing.norm(), there.norm())} of its length"
+    line = f"lost of the edit: {share(float(missing.norm()), float(there.norm()))} of its length"
     if feature is None or feature.curvature is None:
         return line
-    root = feature.curvature.to(missing).sqrt()
-    one, of = ((root * feature.turned(vector)).norm() for vector in (missing, there))
-    return f"{line}, {share(one, of)} in the metric of ordinary text"
+    return f"{line}, {share(feature.cost(missing), feature.cost(there))} in the metric of ordinary text"
 
 
-def share(one: Tensor, of: Tensor) -> str:
-    return f"{float(one / of):.1%}" if of else "0.0%"
+def share(one: float, of: float) -> str:
+    return f"{one / of:.1%}" if of else "0.0%"
 
 
 def scores(run: Run, toward: str, update: WeightUpdate) -> tuple[EditScores, EditScores] | None:
-    """What the run's model does before and after an update; None where the model's source cannot score texts,
-    or where edits are not written into this model."""
+    """The scores of the run's model before and after an update; None where the model's source cannot score
+    texts, or where edits cannot be applied to the loaded model."""
     from gradiend_core.records.goal import goal_of
     from gradiend_core.rewriting.apply import applied
     from gradiend_core.rewriting.measuring import edit_scores, measure_of
@@ -200,7 +195,7 @@ def scores(run: Run, toward: str, update: WeightUpdate) -> tuple[EditScores, Edi
 
 
 def _changes(run: Run, update: WeightUpdate) -> Any:
-    """The model with nothing but the update in its weights."""
+    """The model with nothing but the update as its weights."""
     from gradiend_core.rewriting.apply import apply_update
 
     model = run.setup.model.editable()
@@ -214,7 +209,8 @@ def _changes(run: Run, update: WeightUpdate) -> Any:
 
 
 def _recipe(base: str, folder: Path) -> str:
-    """The base model plus the task vector (arXiv 2212.04089); another weight is another strength."""
+    """A mergekit recipe: the base model plus the task vector (arXiv 2212.04089). Its weight is the strength
+    of the edit."""
     models = "".join(
         f"  - model: {json.dumps(str(model))}\n    parameters:\n      weight: 1.0\n"
         for model in (base, folder)

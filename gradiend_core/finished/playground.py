@@ -1,8 +1,6 @@
-"""A page to try finished runs on: type a text, see it read and explained, and move the strength of edits.
-
-It is made with gradio (`pip install "gradiend-core[explore]"`), for a browser on this machine, a notebook, or
-a Space of the Hugging Face hub.
-"""
+"""A web page to try finished runs: type a text, see its encoding explained, and change the strength of edits.
+It uses gradio (`pip install "gradiend-core[explore]"`) and runs in a browser on this machine, in a notebook,
+or as a Space on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -28,8 +26,8 @@ STRONGEST = 2.0
 
 
 def playground(runs: Run | str | Path | Sequence[Run | str | Path]) -> Any:
-    """A `gradio.Blocks` of one or two runs, side by side: finished ones by folder or "hub:OWNER/NAME", or in
-    memory. `playground(run).launch()` shows it. Raises ConfigError for more runs, or without gradio."""
+    """A `gradio.Blocks` of one or two runs side by side, each a folder, "hub:OWNER/NAME" or a run in memory.
+    `playground(run).launch()` shows it. Raises ConfigError for more than two runs, or without gradio."""
     given = [runs] if isinstance(runs, (Run, str, Path)) else list(runs)
     if not 1 <= len(given) <= 2:
         raise ConfigError(f"a playground has one run or two side by side, and here are {len(given)}")
@@ -66,7 +64,7 @@ def _gradio() -> Any:
 
 
 def _column(gradio: Any, page: Any, explorer: Explorer, text: Any, number: int) -> None:
-    """What one run makes of the text."""
+    """The column of the page for one run."""
     gradio.Markdown(f"## {explorer.run.model_name}")
     with gradio.Accordion("What the run found", open=False):
         for title, sentences in explorer.run.findings.items():
@@ -117,7 +115,7 @@ def _writing(
     number: int,
     options: dict[str, Any],
 ) -> None:
-    """How the model goes on with what stands before the slot."""
+    """The part of the page that shows how the model continues the text before the slot."""
     button = gradio.Button("Continue the text from the slot on", elem_id=f"write-{number}")
     unedited = gradio.Textbox(label="Unedited", elem_id=f"unedited-{number}", interactive=False)
     edited = gradio.Textbox(label="Edited", elem_id=f"edited-{number}", interactive=False)
@@ -132,7 +130,7 @@ def _writing(
 
 @contextmanager
 def _told(gradio: Any) -> Iterator[None]:
-    """What is wrong with a text is told on the page, in its sentence."""
+    """Shows an error about a text on the page, as a sentence."""
     try:
         yield
     except GradiendError as error:

@@ -1,4 +1,5 @@
-"""What a run made, on the Hugging Face hub, with a card that says what it is and how to use it."""
+"""Runs, features, updates and edits on the Hugging Face hub, with a card that says what they are and how to
+use them."""
 
 from __future__ import annotations
 
@@ -32,16 +33,13 @@ def push_to_hub(
     revision: str | None = None,
     models: bool = False,
 ) -> str:
-    """Puts a run, a feature, an update, or a folder that one of them or an edit was written to, into a
-    repository "OWNER/NAME" of the hub. The repository is made if it is not there. Gives back the address of
-    the commit.
+    """Uploads a run, a feature, an update, or a folder that holds one of them or an edit, to a repository
+    "OWNER/NAME" of the hub. The repository is created if needed. Returns the address of the commit.
 
     `load_run`, `load_feature` and `load_update` read it as "hub:OWNER/NAME"; a rewritten model is read by
-    `from_pretrained`. Everything of a run but its rewritten models is taken; with `models` these too.
-    `revision` is a branch.
-
-    Raises ConfigError for what is none of these, StorageError for a folder that was changed, and where the
-    hub does not take it."""
+    `from_pretrained`. The rewritten models of a run are uploaded only with `models`. `revision` is a branch.
+    Raises ConfigError for any other object, StorageError for a folder that was changed, and where the hub
+    refuses the upload."""
 
     def pushed(folder: Path, card: str = "", ignored: Sequence[str] = ()) -> str:
         ignored = [*IGNORED, *ignored]
@@ -70,7 +68,7 @@ def push_to_hub(
 
 
 def _expect_written(folder: Path) -> None:
-    """Raises StorageError for a folder that is none of ours, or is not as it was written."""
+    """Raises StorageError for a folder that we did not write, or that was changed since."""
     if not is_sealed(folder):
         raise StorageError(
             f"{folder} holds nothing that gradiend finished; give the folder of a run or an edit"

@@ -1,4 +1,4 @@
-"""Finished runs as one HTML file that needs no network: for people who were not there when it was made."""
+"""Finished runs as one HTML file that needs no network, for readers who did not make the runs."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ POINTS, EXAMPLES, ROWS = 600, 5, 60
 def write_report(
     folders: Sequence[str | Path], output: str | Path, *, strengths: bool = True, overwrite: bool = False
 ) -> Path:
-    """Finished runs, or folders with such inside, as one file. Several are compared too. With `strengths`,
-    the edits of each run are first tried at several strengths, where that was not done yet; this takes the
-    model. Raises StorageError for what is no finished run, and for a file that is there; with `overwrite` a
-    report is replaced."""
+    """Writes finished runs, or folders that contain some, as one file. Several runs are compared too. With
+    `strengths`, the edits of each run are first tried at several strengths unless the run has measured that;
+    this loads the model. Raises StorageError for a folder that is not a finished run, and for a file that
+    exists; with `overwrite`, a report is replaced."""
     output = Path(output)
     if output.suffix not in (".html", ".htm"):
         raise ConfigError(
@@ -89,7 +89,7 @@ def _render(features: Sequence[FeatureView], compared: Comparison | None, in_ful
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A value for people; what was not measured is a dash."""
+    """A number as people read it; a dash where it was not measured."""
     if value is None:
         return "–"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -101,7 +101,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 @frozen(eq=False)
 class FeatureView:
-    """What the page says of one feature. `figures` are images by the section that shows them."""
+    """What the page shows of one feature. `figures` are images, by the section that shows them."""
 
     name: str
     run: FinishedRun
@@ -119,11 +119,11 @@ class FeatureView:
 
     @property
     def model(self) -> str:
-        """The model's name, of a folder the last part."""
+        """The name of the model; for a folder, its last part."""
         return Path(self.run.config.general.model.rstrip("/")).name
 
     def has_neutral(self) -> bool:
-        """Whether neutral text was encoded. Gradients of differences are nothing there."""
+        """Whether neutral text was encoded. With gradients of differences it has none to encode."""
         return any(row["split"] == "neutral" for row in self.encodings())
 
     @property
@@ -135,32 +135,32 @@ class FeatureView:
         return self.run.provenance
 
     def encoder(self, path: str) -> float | None:
-        """A number of the evaluator that reads encodings, None where there is none."""
+        """A metric of the encoder evaluator, None if it did not run."""
         report = self._report_with(Trait.READS_ENCODINGS)
         return report.get(path) if report else None
 
     def transfer(self, path: str) -> float | None:
-        """A number of the evaluator that says whether the model has the feature."""
+        """A metric of the transfer evaluator, None if it did not run."""
         report = self._report_with(Trait.SHOWS_FEATURE)
         return report.get(path) if report else None
 
     def transfer_verdict(self) -> str:
-        """What that evaluator says, as a sentence begins."""
+        """The verdict of the transfer evaluator, as the beginning of a sentence."""
         report = self._report_with(Trait.SHOWS_FEATURE)
         verdict = report.lines[0].split(":")[0].split(maxsplit=1)[-1] if report and report.lines else ""
         return verdict[:1].upper() + verdict[1:]
 
     def findings(self) -> list[str]:
-        """What was found, in sentences."""
+        """The findings, in sentences."""
         return list(self.run.findings.values())[self.axis]
 
     def followed(self, goal: str) -> float | None:
-        """How far related words follow the edit for a goal, in log-odds."""
+        """How far related words follow the edit toward a goal, in log-odds."""
         report = self._report_with(Trait.CHOOSES_EDITS)
         return report.get((goal, "related_log_odds")) if report else None
 
     def edits(self) -> list[ChosenEdit]:
-        """What the chosen edits do."""
+        """The effects of the chosen edits."""
         return [edit for report in self.reports.values() for edit in report.edits]
 
     def drops(self) -> list[Drop]:
@@ -192,7 +192,7 @@ class FeatureView:
         return points
 
     def examples(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        """Texts that drive the feature most, least, and the wrong way."""
+        """The texts that the encoder reads most strongly, least, and with the wrong sign."""
         rows, (first, second) = (
             [row for row in self.encodings() if row["split"] == "test"],
             self.feature.classes,
@@ -220,7 +220,7 @@ class FeatureView:
         return f"[{first}|{second}]"
 
     def explained(self) -> list[dict[str, Any]]:
-        """Texts with their tokens coloured by their shares in the encoding, and these by layer."""
+        """Texts with their tokens coloured by their shares in the encoding, in total and by layer."""
         tokens, by_layers = (self._rows(Trait.EXPLAINS, name) for name in ("by_token", "by_layer"))
         texts = []
         for number in dict.fromkeys(row["text"] for row in tokens):
@@ -235,7 +235,8 @@ class FeatureView:
         return texts
 
     def strengths(self) -> list[dict[str, Any]]:
-        """For each goal its points from weak to strong, each with what the model then makes of some texts."""
+        """For each goal, the strengths from weak to strong, each with what the model then does with some
+        texts."""
         points, samples = (self._rows(Trait.VARIES_STRENGTH, name) for name in ("points", "samples"))
         texts: dict[tuple[str, float], list[dict[str, Any]]] = {}
         for sample in samples:
@@ -247,13 +248,13 @@ class FeatureView:
         return [{"goal": goal, "points": points} for goal, points in by_goal.items()]
 
     def others(self) -> Iterator[Report]:
-        """Reports that no section shows and that say something."""
+        """Reports that no section shows, if they have content."""
         for name, report in self.reports.items():
             if not self.run.registry.get(EVALUATOR, name).section and (report.tables or report.lines):
                 yield report
 
     def not_measured(self, section: str) -> list[tuple[str, str]]:
-        """Evaluators of a section that have not looked at this run, with what they would say."""
+        """The evaluators of a section that did not run, with what they would measure."""
         known = [self.run.registry.get(EVALUATOR, name) for name in self.run.registry.names(EVALUATOR)]
         return [
             (contribution.name, contribution.summary)
@@ -266,14 +267,14 @@ class FeatureView:
         return next((self.reports[name] for name in names if name in self.reports), None)
 
     def _rows(self, trait: Trait, table: str) -> list[dict[str, Any]]:
-        """The rows of a table, none where it is not there."""
+        """The rows of a table; empty where the table does not exist."""
         report = self._report_with(trait)
         return report.tables[table].records() if report and table in report.tables else []
 
 
 @frozen(eq=False)
 class Comparison:
-    """What the page says of all features together."""
+    """What the page shows of all features together."""
 
     report: Report
     figures: Mapping[str, str]
@@ -284,7 +285,7 @@ class Comparison:
         return cls(report, {name: as_image(figure) for name, figure in comparison_figures(report)})
 
     def features(self) -> list[dict[str, Any]]:
-        """Those that are not of shuffled classes."""
+        """The features that are not of shuffled classes."""
         return [row for row in self.report.tables["features"].records() if not row["null"]]
 
 
@@ -312,7 +313,7 @@ def _views(name: str, folder: Path, *, strengths: bool) -> Iterator[FeatureView]
 
 
 def _usual_figures(run: FinishedRun) -> list[Choice]:
-    """The figures of the run, or, where it draws nothing, all that are usual."""
+    """The figures that the run draws, or all usual ones if it draws none."""
     registry = run.registry
     usual = [registry.get(VISUALIZER, name) for name in registry.names(VISUALIZER)]
     return list(run.config.visualizers) or [
@@ -321,7 +322,7 @@ def _usual_figures(run: FinishedRun) -> list[Choice]:
 
 
 def as_image(figure: Any) -> str:
-    """A matplotlib figure as the address of an image that holds it."""
+    """A matplotlib figure as a data URL."""
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()

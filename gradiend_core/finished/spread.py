@@ -1,4 +1,5 @@
-"""All numbers of many runs in one table, and how far they are apart where only the seed differs."""
+"""All numbers of many runs in one table, and how much they vary between runs that differ only in their
+seed."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from gradiend_core.storage.reports import load_report
 
 @frozen
 class MetricRow:
-    """A metric of a run: the evaluator's report, with the class before it where a run has several features,
-    the path in it, the value, and of how many it is."""
+    """A metric of a run: the name of the report (with the classes before it where a run has several
+    features), the path of the metric in it, the value, and the number of observations."""
 
     run: str
     report: str
@@ -27,7 +28,7 @@ class MetricRow:
 
 @frozen
 class SpreadRow:
-    """A metric of runs that differ in their seed alone: mean, standard deviation (n − 1), least and largest
+    """A metric of runs that differ only in their seed: mean, standard deviation (n − 1), smallest and largest
     value over the runs that have it."""
 
     runs: str
@@ -51,7 +52,7 @@ def metrics_of(finished: Mapping[str, Path]) -> list[MetricRow]:
 
 
 def over_seeds(rows: Iterable[MetricRow], repeated: Mapping[str, str]) -> list[SpreadRow]:
-    """The spread of each metric over the runs that have a name in common."""
+    """The spread of each metric over the runs of one repeated member."""
     values: dict[tuple[str, str, str], list[float]] = {}
     for row in rows:
         if row.run in repeated and row.value is not None:
@@ -70,7 +71,7 @@ def over_seeds(rows: Iterable[MetricRow], repeated: Mapping[str, str]) -> list[S
 
 
 def lines_of(spread: Sequence[SpreadRow]) -> list[str]:
-    """A line for each set of runs: its correlations."""
+    """A line for each set of runs, with its correlations."""
     lines = []
     for runs in dict.fromkeys(row.runs for row in spread):
         shown = [
@@ -84,7 +85,7 @@ def lines_of(spread: Sequence[SpreadRow]) -> list[str]:
 
 
 def first_findings(finished: Mapping[str, Path]) -> dict[str, str]:
-    """The first sentence of what each run found, for those that found something."""
+    """The first sentence of each run's findings, for the runs that have findings."""
     first = {}
     for run, folder in finished.items():
         results = read_json(folder / RESULTS)

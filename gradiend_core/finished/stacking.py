@@ -1,5 +1,5 @@
-"""Several edits in one model: what they share, whether they fight, and what each still does beside the
-others."""
+"""Several edits in one model: what they have in common, whether they conflict, and what each still does
+beside the others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOP, TEXTS = 0.01, 500
 
 @frozen
 class StackedEdit:
-    """A run, what its edit is for, and how strong it shall be."""
+    """A run, the goal of its edit, and the strength."""
 
     run: Run
     toward: str
@@ -37,7 +37,7 @@ class StackedEdit:
 
 @frozen(eq=False)
 class Stack:
-    """The sum of some edits, what they are for, the sum's report, and a run whose model it is of."""
+    """The sum of some edits, their goals, the report on the sum, and a run of the edited model."""
 
     names: tuple[str, ...]
     update: WeightUpdate
@@ -47,7 +47,8 @@ class Stack:
 
 @frozen
 class Conflict:
-    """Two edits: their cosine, and the share of largest entries that both have, observed and by chance."""
+    """Two edits: their cosine, and the fraction of largest entries that both have, observed and expected by
+    chance."""
 
     one: str
     two: str
@@ -65,8 +66,8 @@ class Conflict:
 
 @frozen
 class Effect:
-    """What an edit's goal is about, on its own test texts, and the language modelling score of its own
-    neutral texts: of the unedited model, with this edit alone, and with all edits together."""
+    """The effect that an edit is for, on its test texts, and the language modelling score of its neutral
+    texts: for the unedited model, with this edit alone, and with all edits together."""
 
     edit: str
     base: float
@@ -124,8 +125,8 @@ def sum_of(updates: Sequence[WeightUpdate]) -> WeightUpdate:
 
 
 def _on_model_of(first: Run, edit: StackedEdit) -> StackedEdit:
-    """The edit with its run on the first one's model, so that one is in memory for all. Refuses another
-    model, and one that another source reads."""
+    """The edit with its run on the first one's model, so that all share one model in memory. Raises
+    ConfigError for another model, or one that is read by another source."""
     other = edit.run
     fingerprint, other_fingerprint = first.model_fingerprint, other.model_fingerprint
     if fingerprint != other_fingerprint or first.config.source.kind != other.config.source.kind:
@@ -173,7 +174,8 @@ def _measured(measure: Measure, toward: str, classes: tuple[str, str]) -> tuple[
 
 
 def opened(texts: Sequence[str]) -> list[StackedEdit]:
-    """Edits of finished runs, each given as "FOLDER:GOAL" or "FOLDER:GOAL*0.5"; a folder is opened once."""
+    """Edits of finished runs, each given as "FOLDER:GOAL" or "FOLDER:GOAL*0.5". Each folder is opened
+    once."""
     runs: dict[str, Run] = {}
     edits = []
     for text in texts:

@@ -43,8 +43,8 @@ _memo: dict[str, Any] = {}
 
 @frozen(eq=False)
 class SuiteResult:
-    """Where the finished runs are, why the others have failed, the comparison, if two have finished, and the
-    first sentence of what each run found."""
+    """The folders of the finished runs, the reasons why others failed, the comparison if at least two
+    finished, and the first sentence of each run's findings."""
 
     finished: dict[str, Path]
     failed: dict[str, str]
@@ -60,14 +60,12 @@ def run_suite(
     *,
     overwrite: bool = False,
 ) -> SuiteResult:
-    """Every run of a suite that is not finished yet, then the comparison. A run that fails is left out, and
-    the rest go on.
+    """Runs every member of a suite that is not finished, then compares the features. A run that fails is left
+    out, and the others go on. Runs in this process share models and texts.
 
-    Runs in this process share each model and each text. An `executor` of `concurrent.futures` (or one that is
-    like it, as of Dask: `client.get_executor()`) does them at once, in processes that share the folder;
-    there, too, what one process does shares models and texts. A finished run with other settings fails,
-    unless `overwrite` is set, which makes it anew.
-    """
+    An `executor` of `concurrent.futures`, or a compatible one such as Dask's `client.get_executor()`, starts
+    the runs in parallel, in processes that share the folder; each process shares models and texts among its
+    runs. A finished run with other settings is an error, unless `overwrite` is set, which repeats it."""
     output = Path(output)
     with claimed(output, STATE):
         return _run(suite, output, executor, tell, overwrite)
@@ -115,7 +113,7 @@ def _run(
 
 
 def run_member(member: Member, folder: Path, overwrite: bool = False) -> str | None:
-    """Does a run, unless its folder has just this one already. Gives back why it failed, if it did."""
+    """Starts a run, unless its folder has exactly this run already. Returns the reason if it failed."""
     try:
         session = Session(run_file=member.tables, plugins=_plugins(member), memo=_memo)
         if not has_run(folder, session):
@@ -129,7 +127,7 @@ def run_member(member: Member, folder: Path, overwrite: bool = False) -> str | N
 
 @contextmanager
 def workers(count: int) -> Iterator[Executor | None]:
-    """So many processes, which divide the cores among them; for one, none but this."""
+    """An executor of that many processes, which share the cores; None for one process."""
     if count == 1:
         yield None
         return

@@ -1,1 +1,1 @@
-"""The gradient matrix: never formed, only multiplied."""
+"""The gradient matrix, which is multiplied but never formed."""

@@ -1,8 +1,5 @@
-"""The products for parameters whose use no layer accounts for, by torch's own differentiation of the whole
-model.
-
-Slower than layer by layer, but right whatever a model does with its parameters.
-"""
+"""Products for parameters whose use no layer accounts for, by torch's differentiation of the whole model.
+Slower than layer by layer, but correct whatever a model does with its parameters."""
 
 from __future__ import annotations
 
@@ -22,8 +19,8 @@ from gradiend_core.gradients.padding import WITH_CAPACITY, model_type
 
 
 def transformable(model: nn.Module) -> bool:
-    """Whether torch's transforms may be tried on a model: in experts with a capacity they end the process
-    (segmentation fault, torch 2.13)."""
+    """Whether torch's transforms may be tried on a model: with experts of limited capacity they crash the
+    process (segmentation fault, torch 2.13)."""
     return model_type(model) not in WITH_CAPACITY
 
 
@@ -64,8 +61,8 @@ def along(losses: Losses, batch: Any, changes: Mapping[str, Tensor]) -> Tensor |
 
 @contextmanager
 def _padding_rows_fixed(model: nn.Module) -> Iterator[None]:
-    """Forward mode takes the padding row of an embedding for one as any other; in backward mode it has no
-    gradient. While open it has none here either."""
+    """Forward mode treats the padding row of an embedding like any other row, whereas in backward mode it has
+    no gradient. Inside this context it has none in forward mode either."""
 
     def fixed(module: Any, args: tuple[Tensor, ...], given: Mapping[str, Tensor], output: Tensor) -> Tensor:
         padding = (*args, *given.values())[0].eq(module.padding_idx).unsqueeze(-1)
@@ -85,7 +82,7 @@ def _padding_rows_fixed(model: nn.Module) -> Iterator[None]:
 
 def rows(losses: Losses, batch: Any, names: Sequence[str], loss_weights: Tensor) -> dict[str, Tensor]:
     """Each example's gradient of the weighted losses for whole parameters, [examples, *shape]. The batch must
-    be without padding, so that the loss of one example can be mapped over it."""
+    have no padding, so that the loss of one example can be mapped over it."""
     values = losses.values()
     chosen = {name: values.pop(f"model.{name}") for name in names}
     fields, make = _mappable(batch)
@@ -137,7 +134,7 @@ def gradients_passed_on(
 
 
 def _mappable(batch: Any) -> tuple[tuple[Tensor, ...], Callable[[tuple[Tensor, ...]], Any]]:
-    """The tensor fields of a batch record, and how to make a record of one example of them."""
+    """The tensor fields of a batch record, and a function that makes a record of one example from them."""
     names = [
         field.name for field in attrs.fields(type(batch)) if isinstance(getattr(batch, field.name), Tensor)
     ]

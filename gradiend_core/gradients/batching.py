@@ -29,8 +29,8 @@ ALONE = -2.0
 
 
 def batch_cost(model: nn.Module, device: torch.device) -> float:
-    """What it costs to start a batch, in tokens of it: so much padding may be saved by another one. For a
-    model that sees padding NONE, for one whose examples change each other ALONE."""
+    """The cost of starting a batch, in tokens: another batch pays off once it saves that much padding. NONE
+    for a model that sees padding, ALONE for a model whose examples change each other."""
     if interacts(model):
         return ALONE
     if seen_padding(model):
@@ -48,9 +48,9 @@ def micro_batches(
     budget: int = TOKEN_BUDGET,
     cost: float = FEWEST,
 ) -> Iterator[list[int]]:
-    """Positions in batches sorted by length, each within the token budget, padding included. Among all such
-    batches these cost the least: their tokens, and for each batch what it costs to start one. With
-    `same_length` or a `cost` of NONE none has padding; with ALONE each has one position."""
+    """Positions in batches sorted by length, each within the token budget, padding included. Of all such
+    batches these are the cheapest: the cost is their tokens, and for each batch the cost of starting one.
+    With `same_length` or a `cost` of NONE no batch has padding; with ALONE each has one position."""
     order = sorted(range(len(lengths)), key=lambda row: lengths[row])
     ascending = np.array([lengths[row] for row in order], dtype=np.int64)
     first_of_length = np.searchsorted(ascending, ascending)
@@ -78,6 +78,6 @@ def example_batches(model: nn.Module, examples: Examples, device: torch.device) 
 
 
 def rows_of(batch: Any) -> int:
-    """How many rows a model is given for each example of a batch, one after the other; a batch of more than
-    one says so."""
+    """How many rows of a batch belong to each example, one after the other; a batch with more than one row
+    says so itself."""
     return int(getattr(batch, "rows_per_example", 1))

@@ -14,11 +14,9 @@ from gradiend_core.errors import ModelError
 
 @contextmanager
 def checkpointed(model: nn.Module) -> Iterator[None]:
-    """While open, transformers' layers are computed again in the backward pass instead of kept.
-
-    They do so only in training mode. So the layers, and not what is inside them, are told to be in it:
-    dropout stays off.
-    """
+    """Inside this context, transformers' layers are recomputed in the backward pass instead of kept.
+    Transformers does so only in training mode, so the layers, but not the modules inside them, are set to
+    training mode: dropout stays off."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]

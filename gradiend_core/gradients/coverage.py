@@ -1,9 +1,8 @@
-"""For which parameters the layers of a model say the whole gradient: tried on the model at hand, not assumed.
+"""For which parameters the layers account for the whole gradient: measured on the actual model, not assumed.
 
 A model may use a weight in a way that its module's forward does not show (`F.linear(x,
-self.embedding.weight)`), or mix examples inside a module. So each part of the scope is compared with plain
-autograd of one example, along a random direction.
-"""
+self.embedding.weight)`), or mix examples inside a module. So each parameter in scope is compared with plain
+autograd of one example, along random directions."""
 
 from __future__ import annotations
 
@@ -34,9 +33,9 @@ OWN_HALF, LARGEST_HALF = 0.2, 1e-2
 
 @frozen(eq=False)
 class Coverage:
-    """Taps for the parameters that layers account for, the numbers of the other parts, and the bytes that an
-    example keeps for its backward pass for each unit of its length. `problem` is what torch said if the model
-    could not be watched at all."""
+    """Taps for the parameters that layers account for, the numbers of the other parameters, and the bytes
+    that an example keeps for its backward pass per unit of its length. `problem` is torch's message if the
+    model could not be watched at all."""
 
     taps: Taps
     others: tuple[int, ...]
@@ -49,9 +48,9 @@ class Coverage:
 
 
 def measure(passes: Passes, examples: Examples) -> Coverage:
-    """Compares for an example of middling length and the longest: in a batch, and each alone.
-    Parameters are compared whole, of whatever entries the scope is: a few entries may have no gradient in one
-    example, and a wrong one in another."""
+    """Compares an example of medium length and the longest one, in a batch and alone. Whole parameters are
+    compared, whichever of their entries are in scope: a few entries may have no gradient in one example, and
+    a wrong one in another."""
     order = sorted(range(len(examples.lengths)), key=lambda row: examples.lengths[row])
     pair = [order[len(order) // 2], order[-1]]
     if seen_padding(passes.model):  # two of one length, as batches of it are
@@ -114,7 +113,7 @@ def measure(passes: Passes, examples: Examples) -> Coverage:
 
 
 class _Kept:
-    """Counts what autograd keeps for the backward pass, weights aside."""
+    """Counts what autograd keeps for the backward pass, without the weights."""
 
     def __init__(self, model: nn.Module) -> None:
         self.bytes = 0
@@ -131,8 +130,8 @@ class _Kept:
 
 
 class _Directions:
-    """Random directions in the shape of a parameter, the same for the same number. They are of rank one:
-    drawing and keeping them takes nothing, and of a large embedding one at a time is formed."""
+    """Random directions in the shape of a parameter, the same for the same number. They have rank one, so
+    drawing and keeping them costs nothing; for a large embedding they are formed one at a time."""
 
     def __init__(self, number: int, parameter_slice: ParameterSlice) -> None:
         generator = torch.Generator().manual_seed(number)
@@ -141,7 +140,7 @@ class _Directions:
         self.rest = torch.randn(DIRECTIONS, prod(parameter_slice.shape[1:]), generator=generator)
 
     def in_parts(self, like: Tensor) -> Iterator[Tensor]:
-        """All of them, [DIRECTIONS, *shape], in parts where that is much."""
+        """All directions, [DIRECTIONS, *shape], in pieces where that is much."""
         pieces = (
             factor.to(like).split(max(1, LAYER_BUDGET // prod(self.shape)))
             for factor in (self.first, self.rest)
@@ -150,7 +149,7 @@ class _Directions:
             yield (first.unsqueeze(2) * rest.unsqueeze(1)).view(-1, *self.shape)
 
     def along(self, gradient: Tensor) -> Tensor:
-        """A gradient in the shape of the parameter along each, [DIRECTIONS]."""
+        """A gradient in the shape of the parameter along each direction, [DIRECTIONS]."""
         moved = gradient.reshape(len(self.first[0]), -1) @ self.rest.to(gradient).T
         along: Tensor = torch.linalg.vecdot(self.first.to(gradient), moved.T)
         return along

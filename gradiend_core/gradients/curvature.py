@@ -35,8 +35,8 @@ WIDEST = 8192
 
 @frozen
 class Losses:
-    """The losses of a batch of so many examples, [examples], computed when asked for. The model is given
-    `rows` rows for each."""
+    """The losses of a batch with that many examples, [examples], computed on demand. The model is given
+    `rows` rows for each example."""
 
     examples: int
     compute: Callable[[], Tensor]

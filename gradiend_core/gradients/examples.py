@@ -1,4 +1,4 @@
-"""A part of some examples, without preparing anything again."""
+"""Subsets of prepared examples, without preparing anything again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradiend_core.roles.source import Examples
 
 @frozen(eq=False)
 class Subset:
-    """The given rows of other examples, in the given order, with the pairs that they stand for."""
+    """The given rows of other examples, in the given order, with their pairs."""
 
     whole: Examples
     chosen: tuple[int, ...]
@@ -43,7 +43,7 @@ def relabelled(examples: Examples, classes: Sequence[tuple[str, str]]) -> Exampl
 
 
 def origin(examples: Examples) -> tuple[Examples, list[int]]:
-    """The examples that these were taken from, through any number of subsets, and their rows there."""
+    """The examples that these are a subset of, through any number of subsets, and their rows there."""
     rows = list(range(len(examples.pairs)))
     while isinstance(examples, Subset):
         rows = [examples.chosen[row] for row in rows]

@@ -135,7 +135,8 @@ class GradientOperator:
         role: GradientRole,
         coverage: Coverage,
     ) -> Tensor:
-        """What the parameters that are differentiated as a whole add to G @ directionsᵀ, [examples, K]."""
+        """The share of G @ directionsᵀ of the parameters that are differentiated as a whole, [examples,
+        K]."""
         count = len(directions[coverage.others[0]])
         products = torch.zeros(len(rows), count, dtype=self.dtype, device=self.device)
         if self._forward_mode:
@@ -167,7 +168,7 @@ class GradientOperator:
     def _backward_others(
         self, batch: Any, role: GradientRole, coverage: Coverage, take: Callable[[int, Tensor], None]
     ) -> None:
-        """Hands the gradient of one example for each parameter that is differentiated as a whole to
+        """Passes the gradient of one example for each parameter that is differentiated as a whole to
         `take`."""
         others = {number: self.passes.parameters[number] for number in coverage.others}
         with self.passes.backward(coverage.taps.only(set()), 1, None, others, take) as backward:
@@ -240,7 +241,7 @@ class GradientOperator:
     def _batches(
         self, lengths: Sequence[int], coverage: Coverage, name: str, **options: Any
     ) -> Iterator[list[int]]:
-        """Positions in batches, with the progress under a name."""
+        """Positions in batches, with a progress bar of that name."""
         budget, cost = coverage.budget(self.memory), batch_cost(self.model, self.device)
         with progress(name, len(lengths)) as texts:
             for batch in micro_batches(lengths, budget=budget, cost=cost, **options):
@@ -249,11 +250,8 @@ class GradientOperator:
 
     def rows(self, examples: Examples, roles: Sequence[GradientRole]) -> Iterator[tuple[list[int], Tensor]]:
         """G in blocks as they are computed: positions in the examples, and their gradients [roles, positions,
-        n].
-
-        Narrow the scope first to have few columns: nothing else of an example's gradient is computed for
-        longer than a layer.
-        """
+        n]. Narrow the scope first for few columns: no other entry of an example's gradient is then kept for
+        longer than a layer takes."""
         coverage = self.coverage(examples)
         most = max(1, ROWS_BUDGET // (len(roles) * self.scope.size * self.dtype.itemsize))
         same_length = bool(coverage.others)
@@ -292,7 +290,7 @@ class GradientOperator:
         coverage: Coverage,
         block: Tensor,
     ) -> None:
-        """Puts the gradients of the parameters that are differentiated as a whole into `block`, [examples,
+        """Writes the gradients of the parameters that are differentiated as a whole into `block`, [examples,
         n]."""
         weights = torch.tensor(role.loss_weights, dtype=self.dtype, device=self.device)
         if self._mapped:
@@ -329,8 +327,8 @@ class GradientOperator:
         return self.over(self.scope.narrowed(columns))
 
     def over(self, scope: ParameterScope) -> GradientOperator:
-        """The gradient matrix of the same model and source over another scope; this one, if it is the
-        same."""
+        """The gradient matrix of the same model and source over another scope; this matrix if the scope is
+        the same."""
         if scope is self.scope:
             return self
         return GradientOperator(
@@ -343,14 +341,14 @@ class GradientOperator:
         )
 
     def differentiated_whole(self) -> tuple[list[str], str]:
-        """The parameters that layers do not account for, and what torch said, as far as a product was asked
-        for."""
+        """The parameters that layers do not account for, and torch's message, as far as products were
+        computed."""
         if self._coverage is None:
             return [], ""
         return [self.scope.slices[number].name for number in self._coverage.others], self._coverage.problem
 
     def coverage(self, examples: Examples) -> Coverage:
-        """Which parameters the layers account for, tried once on two of the first examples asked for."""
+        """Which parameters the layers account for, measured once on two of the first examples."""
         if self._coverage is None:
             expect_autograd(self.model)
             with model_errors(self.model, "the gradient of a text"):
@@ -360,7 +358,7 @@ class GradientOperator:
 
 
 def _by_name(scope: ParameterScope, directions: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """By parameter the positions that a scope has of it, and directions over these, [M, positions]."""
+    """For each parameter, the positions that a scope has of it, and directions over these, [M, positions]."""
     return {
         parameter.name: (
             torch.arange(len(directions[0, columns])) if parameter.index is None else parameter.index,

@@ -1,4 +1,4 @@
-"""Whether a model sees padding: tried on the model at hand, as some do whatever mask they are given (FNet
+"""Whether a model sees padding, measured on the actual model: some do, whatever mask they are given (FNet
 mixes all positions, MobileBERT normalises over them)."""
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _interacting: WeakSet[nn.Module] = WeakSet()
 def check_padding(
     model: nn.Module, losses: Callable[[nn.Module, Any], Tensor], examples: Examples, device: torch.device
 ) -> None:
-    """Compares the losses of the shortest example alone, in a batch with the longest, and with itself. A
-    model is tried once; examples of one length tell nothing."""
+    """Compares the losses of the shortest example alone, in a batch with the longest, and with itself. Each
+    model is measured once; examples of one length tell nothing."""
     lengths = examples.lengths
     if model in _differences or not lengths or min(lengths) == max(lengths):
         return
@@ -48,25 +48,25 @@ def rounding_of(model: nn.Module) -> float:
 
 
 def note_padding(model: nn.Module, difference: float, *, interacting: bool = False) -> None:
-    """Says that padding changes losses or gradients of a model, by this share; `interacting`, that any other
-    example does."""
+    """Records by which fraction padding changes losses or gradients of a model; with `interacting`, that any
+    other example does."""
     _differences[model] = difference
     if interacting:
         _interacting.add(model)
 
 
 def seen_padding(model: nn.Module) -> float:
-    """The relative difference that padding makes to a loss or a gradient; 0 where it is rounding, or was not
-    tried."""
+    """The relative difference that padding makes to a loss or gradient; 0 where it is rounding or was not
+    measured."""
     return _differences.get(model, 0.0)
 
 
 def interacts(model: nn.Module) -> bool:
-    """Whether examples of one batch change each other, as in a mixture whose experts take so many tokens at
-    most."""
+    """Whether examples in one batch change each other, as in a mixture whose experts take a limited number of
+    tokens."""
     return model in _interacting or model_type(model) in WITH_CAPACITY
 
 
 def model_type(model: nn.Module) -> str:
-    """What transformers calls the family of a model, empty for one that it does not know."""
+    """The model family as transformers names it; empty for an unknown one."""
     return str(getattr(getattr(model, "config", None), "model_type", ""))

@@ -1,5 +1,5 @@
-"""Several processes that share the rows of the gradient matrix, as `torchrun` starts them: each takes every
-n-th row, and sums go round. All of them do the same with the same numbers otherwise."""
+"""Several processes that share the rows of the gradient matrix, started by `torchrun`. Each takes every n-th
+row, and sums are exchanged. Everything else is done by all processes alike, with the same numbers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def count() -> int:
 
 
 def share(rows: int) -> list[int]:
-    """Which of so many rows this process takes."""
+    """The rows, of this many, that this process takes."""
     return list(range(number(), rows, count()))
 
 
 def summed(values: Tensor) -> Tensor:
-    """The same tensor, with the sum over all processes in it."""
+    """The same tensor, now holding the sum over all processes."""
     if count() > 1:
         dist.all_reduce(values)
     return values
@@ -35,8 +35,8 @@ def summed(values: Tensor) -> Tensor:
 
 @contextmanager
 def processes() -> Iterator[bool]:
-    """Joins the processes of `torchrun` while it is open, where there are any, and says whether this is the
-    first."""
+    """Joins the processes of `torchrun`, if there are any, while the context is open. Yields whether this is
+    the first process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield True
         return

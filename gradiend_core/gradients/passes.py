@@ -1,5 +1,4 @@
-"""Forward and backward passes of one model through its taps: what the products and their proof have in
-common."""
+"""Forward and backward passes of one model through its taps, for the products and for the proof of them."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ from gradiend_core.roles.source import GradientSource
 @frozen(eq=False)
 class Passes:
     """One model, one gradient source and one scope. With `checkpointing` layers are computed twice instead of
-    kept; with `bfloat16` matrix products are taken in it."""
+    kept; with `bfloat16` matrix products are computed in bfloat16."""
 
     model: nn.Module
     source: GradientSource
@@ -60,8 +59,8 @@ class Passes:
         take: Any = None,
         rows: int = 1,
     ) -> Iterator[Callable[..., None]]:
-        """While open, losses may be computed; the yielded function takes a loss back through the taps and to
-        the other parameters."""
+        """Inside this context losses may be computed. The yielded function sends a loss back through the taps
+        and to the other parameters."""
         others = others or {}
         if torch.is_inference_mode_enabled():
             raise ModelError(
@@ -87,7 +86,7 @@ class Passes:
 
 @contextmanager
 def model_errors(model: nn.Module, doing: str) -> Iterator[None]:
-    """What a model raises on its first texts is a refusal of the model, with its reason."""
+    """Turns what a model raises on its first texts into a ModelError with that reason."""
     try:
         yield
     except (GradiendError, torch.OutOfMemoryError):
@@ -127,5 +126,5 @@ def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]
 
 
 def of_role(losses: Tensor, role: GradientRole) -> Tensor:
-    """What a role differentiates, [examples], of both losses, [examples, 2]."""
+    """The value that a role differentiates, [examples], from both losses, [examples, 2]."""
     return losses @ losses.new_tensor(role.loss_weights)

@@ -1,4 +1,4 @@
-"""In which precision gradients are computed."""
+"""The precision in which gradients are computed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FASTER, SIZE, TRIES = 1.5, 512, 5
 
 
 def takes_bfloat16(precision: str, model: nn.Module) -> bool:
-    """Whether matrix products are to be taken in bfloat16, by `gradients.precision`. "auto" does so for a
-    large model of float32 where the hardware multiplies bfloat16 faster."""
+    """Whether matrix products are computed in bfloat16, by `gradients.precision`. "auto" does so for a large
+    float32 model where the hardware multiplies faster in bfloat16."""
     if precision != "auto":
         return precision == "bfloat16"
     parameters = list(model.parameters())

@@ -1,11 +1,9 @@
-"""Models whose linear layers bitsandbytes has quantised (arXiv 2305.14314, 2208.07339), such that features
-can be learned.
+"""Features of models whose linear layers bitsandbytes has quantised (arXiv 2305.14314, 2208.07339).
 
-A quantised weight is packed bytes: it has no gradient, and takes no small change. But the gradient of a
+A quantised weight is packed bytes: it has no gradient, and cannot take a small change. But the gradient of a
 linear layer's weight needs only what flows through the layer, not the weight. So each such layer becomes a
-sum: the packed weight, which stays as it is, and a change beside it, for edits. What stands for the weight
-has the name and the shape that it has in the model that is not quantised, and takes no memory.
-"""
+sum: the packed weight, which stays as it is, and a separate change, for edits. A stand-in for the weight has
+the name and the shape of the unquantised weight, and takes no memory."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ BYTES = {"4bit": 0.5 + 4 / 64, "8bit": 1.0}
 
 @frozen(eq=False)
 class Change:
-    """What is added to a packed weight: values of a slice of it."""
+    """The change that is added to a packed weight: values of a slice of it."""
 
     parameter_slice: ParameterSlice
     values: Tensor
@@ -38,11 +36,10 @@ class Change:
 
 
 class QuantisedLinear(nn.Module):
-    """y = (W + change) x + b, with W packed, [out, in].
-
-    `weight` stands for W in the shape that it has in the model that is not quantised, [in, out] where that
-    keeps it `transposed`. Its value is never read: it is NaN, in the memory of one number, so that a model
-    that uses the weight of a layer beside the layer is found out. `length` is the Euclidean length of W."""
+    """y = (W + change) x + b, with W packed, [out, in]. `weight` stands for W in the shape that it has in the
+    unquantised model, [in, out] where that is `transposed`. Its values are never read: they are NaN, in the
+    memory of one number, so that a model that uses the weight outside of the layer is noticed. `length` is
+    the Euclidean length of W."""
 
     packed: Tensor
     scales: Tensor
@@ -86,7 +83,7 @@ def _applied(x: Tensor, weight: Tensor, transposed: bool) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    """W x, of a W that is unpacked for as long as the product takes, forwards and backwards."""
+    """W x, with W unpacked only while the product is computed, forwards and backwards."""
 
     generate_vmap_rule = True
 
@@ -133,8 +130,8 @@ class _Nothing(torch.autograd.Function):
 
 
 def loading_options(quantisation: str, dtype: str) -> dict[str, Any]:
-    """What `from_pretrained` is given, so that weights are quantised as they are read. Raises ModelError
-    without bitsandbytes."""
+    """The arguments for `from_pretrained` that quantise weights as they are read. Raises ModelError without
+    bitsandbytes."""
     import logging
 
     from transformers import BitsAndBytesConfig
@@ -158,8 +155,8 @@ def loading_options(quantisation: str, dtype: str) -> dict[str, Any]:
 
 
 def make_differentiable(model: nn.Module) -> int:
-    """Puts a `QuantisedLinear` where bitsandbytes has put a layer of its own, and says how many. Raises
-    ModelError for weights that are quantised in any other way."""
+    """Replaces each layer of bitsandbytes by a `QuantisedLinear`, and returns how many. Raises ModelError for
+    weights that are quantised in any other way."""
     theirs = ("Linear4bit", "Linear8bitLt")
     theirs_in_model = {
         name: module for name, module in model.named_modules() if type(module).__name__ in theirs
@@ -184,7 +181,8 @@ def make_differentiable(model: nn.Module) -> int:
 
 
 def bytes_in(model: nn.Module, quantisation: str) -> int:
-    """What the weights of a model, which may have none yet, take in memory once they are quantised."""
+    """The memory that the weights of a model take once they are quantised, in bytes. The model may have no
+    weights yet."""
     from transformers.pytorch_utils import Conv1D
 
     head = getattr(model, "get_output_embeddings", lambda: None)()  # stays as it is

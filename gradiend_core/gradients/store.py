@@ -2,10 +2,9 @@
 the same text.
 
 The base model is frozen, so a row of G never changes. A store holds the factual and the alternative row of
-each example over one scope; the difference is theirs. It is a folder of safetensors files, each with some
-examples, and a manifest written after each file: a build that was interrupted goes on, a file that is not as
-it was written is built again.
-"""
+each example over one scope; the difference follows from these. It is a folder of safetensors files, each with
+some examples, and a manifest that is written after each file: an interrupted build continues, and a damaged
+file is built again."""
 
 from __future__ import annotations
 
@@ -50,8 +49,8 @@ GIB = 2**30
 
 @frozen(eq=False)
 class StoredRows:
-    """The rows of one set of examples, mapped into memory: for each example its file's tensors and its place
-    in them."""
+    """The rows of one set of examples, mapped into memory: for each example the tensors of its file and its
+    position there."""
 
     files: tuple[dict[str, Tensor], ...]
     positions: tuple[tuple[int, int], ...]
@@ -63,10 +62,8 @@ class StoredRows:
 
 @frozen(eq=False)
 class StoredGradients:
-    """A gradient matrix whose rows are read, not computed; no base model is needed.
-
-    It knows the examples that it was built for, and any subset of them.
-    """
+    """A gradient matrix whose rows are read instead of computed, without the base model. It has the rows of
+    the examples that it was built for, and of any subset."""
 
     scope: ParameterScope
     device: torch.device
@@ -155,7 +152,7 @@ def estimate(gradients: GradientOperator, examples: Sequence[Examples], precisio
 
 
 def key_of(gradients: GradientOperator, examples: Examples, model: str, precision: str) -> str:
-    """A hash of all that the rows depend on: the model's weights, the tokens, how losses are made, scope and
+    """A hash of everything that the rows depend on: the model's weights, the tokens, the loss, scope and
     precision."""
     digest = hashlib.sha256()
     source = gradients.source
@@ -186,11 +183,9 @@ def open_store(
     precision: str = "float32",
     tell: Callable[[int], None] = lambda _: None,
 ) -> StoredRows:
-    """The rows of these examples, from `root` where they are there and whole, computed and written there
-    where not.
-
-    `model` is the fingerprint of the model's weights; `tell` hears of each number of examples that is ready.
-    """
+    """The rows of these examples: read from `root` where they are stored and intact, otherwise computed and
+    stored there. `model` is the fingerprint of the model's weights; `tell` is called with the number of
+    examples that are ready."""
     folder = root / key_of(gradients, examples, model, precision)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -258,11 +253,8 @@ def matrix_of(
     *,
     several: bool,
 ) -> GradientMatrix:
-    """What learning reads gradients of these examples from: the store, where the settings want it, or the
-    model itself.
-
-    `several` says whether more than one feature is to be learned from them.
-    """
+    """The gradient matrix that learning uses: the store where the settings ask for it, otherwise the model.
+    `several` says whether more than one feature is learned from these examples."""
     needed, limit = estimate(gradients, example_sets, settings.precision), int(settings.limit_gib * GIB)
     wanted = settings.use == "always" or (settings.use == "auto" and several and needed <= limit)
     if wanted and parallel.count() > 1:
@@ -294,7 +286,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _build(
     path: Path, gradients: GradientOperator, examples: Examples, rows: Sequence[int], dtype: torch.dtype
 ) -> str:
-    """Computes rows and writes them as one file, whole or not at all; gives its checksum."""
+    """Computes rows and writes them as one file, completely or not at all; returns its checksum."""
     block = torch.empty(len(STORED), len(rows), gradients.scope.size, dtype=dtype)
     for positions, batch in gradients.rows(subset(examples, rows), STORED):
         block[:, positions] = batch.to("cpu", dtype)

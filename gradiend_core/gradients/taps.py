@@ -1,5 +1,5 @@
-"""Taps on the modules of a model: what flows into them and the gradient that comes back, shown to a product
-as they pass."""
+"""Taps on the modules of a model: they show a product the inputs of a module and the gradient that comes back
+to it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ Receive = Callable[[Use, Sequence[Tensor], Tensor], None]
 
 @mutable(eq=False)
 class Taps:
-    """The modules of a model that hold parameters of a scope, with what flows through them shown as it
-    passes."""
+    """The modules of a model that hold parameters in scope, watched while data flows through them."""
 
     uses: dict[nn.Module, list[Use]]
     dtype: torch.dtype
@@ -74,9 +73,9 @@ class Taps:
 
     @contextmanager
     def open(self, examples: int, receive: Receive, rows: int = 1) -> Iterator[Tensor]:
-        """While open, a forward pass of this many examples, of so many rows each, is watched. Yields the
-        tensor to differentiate with respect to: it is worth nothing, but autograd reaches it exactly through
-        the watched modules, and goes no deeper than the first."""
+        """Inside this context a forward pass of this many examples, of `rows` rows each, is watched. Yields a
+        tensor to differentiate with respect to: its value does not matter, but autograd reaches it exactly
+        through the watched modules, and goes no deeper than the first of them."""
         self.calls.clear()
         self.unseen.clear()
         device = next(iter(self.uses)).parameters().__next__().device if self.uses else None
@@ -137,10 +136,9 @@ class Taps:
 
 
 class _Tap(torch.autograd.Function):
-    """Passes a module's output on, and shows its gradient with the module's inputs when it comes back.
-
-    The inputs are kept as autograd keeps them, so that gradient checkpointing may drop and recompute them.
-    """
+    """Passes a module's output on, and shows its gradient together with the module's inputs when it comes
+    back. Inputs are kept as autograd keeps them, so that gradient checkpointing may drop and recompute
+    them."""
 
     @staticmethod
     def forward(
@@ -160,8 +158,8 @@ class _Tap(torch.autograd.Function):
 
 
 def _with_examples(tensor: Tensor, examples: int) -> Tensor | None:
-    """The tensor with the examples as first axis: one that all share, such as positions, is repeated (as a
-    view); of several rows for each example, one after the other, or of all tokens in one row, the first axis
+    """The tensor with the examples as first axis. A tensor that all examples share, such as positions, is
+    repeated (as a view). Where each example has several rows, or all tokens are in one row, the first axis
     becomes two."""
     if tensor.dim() and len(tensor) == examples:
         return tensor

@@ -1,4 +1,4 @@
-"""How many threads torch uses: all, unless other work on the machine makes that slower than one."""
+"""The number of threads that torch uses: all, unless other work on the machine makes one thread faster."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ TRIES = 3
 
 
 def choose_threads(asked: int, trial: Callable[[], object], device: torch.device) -> str:
-    """Sets the number of threads of this process: what was asked for, or, for 0, what a trial of the run's
-    own work says. Gives back what a reader should know of it, or nothing."""
+    """Sets the number of threads of this process: the given number, or for 0 the one that a trial of the
+    run's work suggests. Returns a note for the reader, or ""."""
     if asked:
         torch.set_num_threads(asked)
         return ""

@@ -1,1 +1,1 @@
-"""Text and transformers: slots, spans, fillers, running text, and models by name."""
+"""Text and transformers: slots, spans, fillers, running text, and loading models by name."""

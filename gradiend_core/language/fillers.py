@@ -1,9 +1,6 @@
-"""Fillers in tokens: where a text's filler is, which words are one token, and which tokens a class's words
-are at a slot.
-
-The filler's tokens are found in the tokenized text itself, by its character offsets, so that leading spaces,
-capitals and quotation marks are the tokenizer's affair and never guessed.
-"""
+"""Fillers as tokens: where the filler of a text is, which words are single tokens, and which tokens the words
+of a class are at a slot. Tokens are found in the tokenized text by character offsets, so leading spaces,
+capitals and quotation marks are left to the tokenizer and never guessed."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ FILLERS: tuple[Callable[[MinimalPair], str], ...] = (attrgetter("factual"), attr
 
 @frozen
 class Tokenized:
-    """A text in tokens with the place of its filler, or why there is none."""
+    """A tokenized text with the position of its filler, or the reason why there is none."""
 
     ids: tuple[int, ...]
     special: tuple[int, ...]
@@ -33,7 +30,8 @@ class Tokenized:
 
 
 def tokenize(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str = "") -> list[Tokenized]:
-    """Texts given as (left, filler, right), whose fillers are to be one token; `opening` as in `located`."""
+    """Tokenizes texts given as (left, filler, right) whose fillers must be one token; `opening` as in
+    `located`."""
     tokenized = []
     for (_, filler, _), filler_tokens in zip(texts, located(tokenizer, texts, opening), strict=True):
         several = ""
@@ -52,7 +50,7 @@ def tokenize(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str
 
 @frozen
 class Located:
-    """A text in tokens with those of its filler, or why they are not the filler's alone."""
+    """A tokenized text with the tokens of its filler, or the reason why they are not the filler's alone."""
 
     ids: tuple[int, ...]
     special: tuple[int, ...]
@@ -61,8 +59,8 @@ class Located:
 
 
 def located(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str = "") -> list[Located]:
-    """Texts given as (left, filler, right). An `opening` before each, of a chat, brings its special tokens
-    with it; all of its tokens count as special."""
+    """Tokenizes texts given as (left, filler, right). An `opening` of a chat before each text brings its
+    special tokens with it; all of its tokens count as special."""
     if not texts:
         return []
     encoded = tokenizer(
@@ -94,7 +92,7 @@ def located(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str 
 
 
 def leading(special: Sequence[int]) -> int:
-    """How many special tokens come first."""
+    """The number of special tokens at the start."""
     return next((i for i, flag in enumerate(special) if not flag), len(special))
 
 
@@ -110,8 +108,8 @@ def check_single_tokens(
     words: Mapping[str, Sequence[str]], tokenizer: Any, drop_multi_token_words: bool = False
 ) -> list[str]:
     """Raises ModelError for the first target word that is not one known token in the middle of a sentence,
-    and for words of two classes that are the same token. With `drop_multi_token_words` gives words of several
-    or unknown tokens back instead, as long as their class has others."""
+    and for words of two classes that are the same token. With `drop_multi_token_words`, words of several or
+    unknown tokens are returned instead, as long as their class has other words."""
     require_fast(tokenizer)
     dropped: list[str] = []
     classes_of: dict[int, tuple[str, str]] = {}
@@ -152,9 +150,9 @@ def _word_problem(word: str, name: str, token: Tokenized, tokenizer: Any, *, non
 def filler_ids(
     pairs: Sequence[MinimalPair], words: Sequence[str], tokenizer: Any, *, sees_right: bool = False
 ) -> list[tuple[int, ...]]:
-    """For each pair the token ids of these words as they are in its text (with what is right of the slot,
-    where `sees_right`); a word of several or unknown tokens there is left out. It has a capital where both
-    fillers of the pair have one."""
+    """For each pair the token ids of these words in its text (including what is right of the slot, where
+    `sees_right`). Words of several or unknown tokens are left out. A word is capitalised where both fillers
+    of the pair are."""
     ids: list[tuple[int, ...]] = []
     step = max(1, TEXTS_AT_ONCE // max(1, len(words)))
     for start in range(0, len(pairs) if words else 0, step):

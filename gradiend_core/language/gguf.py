@@ -1,8 +1,5 @@
-"""GGUF files, the format of llama.cpp and Ollama, as models that gradients are taken of.
-
-transformers reads their weights and their tokenizer; what was quantised becomes plain numbers, and the model
-is then one like any other.
-"""
+"""GGUF files, the format of llama.cpp and Ollama, as models for gradients. transformers reads their weights
+and tokenizer; quantised weights become plain numbers, and from then on the model is like any other."""
 
 from __future__ import annotations
 
@@ -19,8 +16,9 @@ SUFFIX = ".gguf"
 
 
 def gguf_file(model: str) -> Path | None:
-    """The GGUF file that a name means: the file itself, or the only one in a folder that has no config.json.
-    None for any other name. Raises ModelError for a folder with several, or a file that does not exist."""
+    """The GGUF file that a name stands for: the file itself, or the only one in a folder without a
+    config.json. None for any other name. Raises ModelError for a folder with several GGUF files, and for a
+    missing file."""
     path = Path(model).expanduser()
     if path.is_dir() and not (path / "config.json").is_file():
         files = sorted(path.glob(f"*{SUFFIX}"))
@@ -49,8 +47,8 @@ def expect_package(model: str) -> None:
 
 
 def config_in(file: Path) -> dict[str, Any]:
-    """What a file says of its model, as a config of transformers. Reading it takes seconds, as the whole
-    vocabulary comes with it, and every source asks: it is read once."""
+    """A GGUF file's metadata as a config of transformers. As reading it takes seconds, because it contains
+    the whole vocabulary, and every source asks for it, it is read only once."""
     return _config_in(file, file.stat().st_mtime_ns)
 
 
@@ -63,8 +61,8 @@ def _config_in(file: Path, changed: int) -> dict[str, Any]:
 
 
 def architecture_of(config: dict[str, Any]) -> str:
-    """The class of a model that a GGUF file has: the one that writes text, of the config's model type. A file
-    does not say it itself."""
+    """The class of a GGUF file's model: the one for text generation with the config's model type, as the file
+    does not name a class."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
@@ -78,8 +76,8 @@ def architecture_of(config: dict[str, Any]) -> str:
 
 
 def made_plain(model: Any) -> Any:
-    """The model without the note that it was quantised, which keeps transformers from saving it: its weights
-    are plain numbers."""
+    """The model without the mark that it was quantised, which would keep transformers from saving it: its
+    weights are plain numbers."""
     config = model.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
@@ -90,7 +88,7 @@ def made_plain(model: Any) -> Any:
 
 
 def described(file: Path) -> str:
-    """How the weights of a file are stored, in words, such as "Q4_1 (211 tensors), F32 (61)"."""
+    """How the weights of a file are stored, such as "Q4_1 (211 tensors), F32 (61)"."""
     from gguf import GGUFReader
 
     counts = Counter(tensor.tensor_type.name for tensor in GGUFReader(file).tensors)
@@ -98,12 +96,11 @@ def described(file: Path) -> str:
 
 
 def write_edited(file: Path, output: Path, base: Any, update: WeightUpdate) -> tuple[int, int]:
-    """Writes the file anew with an update in its weights; `base` is the model that was read from it. What is
-    said of the model stays, and so does every tensor that the update does not change; a changed one becomes
-    F16, or stays F32, as the numbers of a quantised one are too coarse for an edit. Gives back how many
-    tensors were changed, and of how many.
-
-    Raises ModelError for a weight that has no tensor in the file, or is not read from it in a known way."""
+    """Writes a copy of the file with an update in its weights; `base` is the model that was read from it. The
+    metadata and every tensor that the update does not change stay the same. A changed tensor becomes F16, or
+    stays F32, because quantised numbers are too coarse for an edit. Returns how many tensors were changed,
+    and of how many. Raises ModelError for a weight that the file has no tensor for, or whose layout in the
+    file is unknown."""
     import gguf
 
     reader = gguf.GGUFReader(file)
@@ -154,9 +151,9 @@ def _edited_tensors(reader: Any, architecture: str, base: Any, update: WeightUpd
 
 
 def _layout(name: str, weights: Any, there: Any, config: Any) -> Callable[[Any], Any]:
-    """How a weight of transformers is laid out in the file: as it is, without the 1 that some norms add to
-    it, transposed, or with the rows of each attention head in llama's order. Taken is what gives the numbers
-    that are `there`."""
+    """How a weight of transformers is laid out in the file: unchanged, without the 1 that some norms add,
+    transposed, or with the rows of each attention head in llama's order. The layout is the one that
+    reproduces the numbers that are `there`."""
     import numpy as np
 
     def by_head(heads: int) -> Callable[[Any], Any]:

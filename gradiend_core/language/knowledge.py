@@ -1,4 +1,4 @@
-"""Whether a model knows the language of some texts: the control for every number that it gives on them."""
+"""Whether a model knows the language of some texts, as a control for every number measured on them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ MOST, LEAST = 100, 20
 
 
 def language_problem(source: Any, model: nn.Module, tokenizer: Any, texts: Sequence[str], seed: int) -> str:
-    """What to warn of where the model predicts the tokens of texts no better than their frequencies do, as a
-    model with random weights; empty where it does better, or cannot score texts.
-
-    The frequencies are of one half of the texts, with 1 added for each token that may come; the model and
-    they predict the other half."""
+    """A warning if the model predicts the tokens of texts no better than their frequencies do, as a model
+    with random weights would; empty if it does better, or cannot score texts. The frequencies are counted on
+    one half of the texts, with 1 added for each possible token, and both predict the other half."""
     if not isinstance(source, ScoresTexts) or len(texts) < LEAST:
         return ""
     chosen = random.Random(f"{seed}:language").sample(list(texts), min(MOST, len(texts)))

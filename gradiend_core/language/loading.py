@@ -1,4 +1,4 @@
-"""Models by name: a folder or a hub id, through transformers, without pickle and without remote code."""
+"""Models by name, from a folder or the hub, through transformers, without pickle and without remote code."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _failed: dict[str, tuple[float, Exception]] = {}
 
 
 def _checked(model: str) -> tuple[str, dict[str, str]]:
-    """The name as transformers takes it, and what else it is to be told where the name means a GGUF file.
-    Raises ModelError for a name that is meant as a folder and is none."""
+    """The name as transformers takes it, and the further arguments that a GGUF file needs. Raises ModelError
+    for a path that does not exist."""
     if file := gguf_file(model):
         expect_package(model)
         return str(file.parent), {"gguf_file": file.name}
@@ -45,7 +45,7 @@ def _checked(model: str) -> tuple[str, dict[str, str]]:
 
 
 def architecture(model: str) -> str:
-    """The class name that the model's config states, for example "BertForMaskedLM"; "" if it states none."""
+    """The class that the model's config names, such as "BertForMaskedLM"; "" if it names none."""
     config = config_of(model)
     if gguf_file(model):
         return architecture_of(config)
@@ -54,8 +54,8 @@ def architecture(model: str) -> str:
 
 
 def config_of(model: str) -> dict[str, Any]:
-    """What the model's config.json says, by name or folder; no code of the model is run for it. Raises
-    ModelError where there is none."""
+    """The model's config.json, by name or folder; no code of the model is run. Raises ModelError where there
+    is none."""
     from transformers import PretrainedConfig
 
     name, _ = _checked(model)
@@ -79,8 +79,8 @@ def config_of(model: str) -> dict[str, Any]:
 
 
 def _expect_hub(name: str) -> None:
-    """Raises OSError at once where a model is neither in the cache nor, without a network, on the hub; asked
-    for it, the hub's library tries for half a minute."""
+    """Raises OSError at once for a model that is not in the cache when the hub cannot be reached; the hub's
+    library would try for half a minute."""
     from huggingface_hub import try_to_load_from_cache
 
     if not isinstance(try_to_load_from_cache(name, "config.json"), str):
@@ -92,8 +92,7 @@ def _expect_hub(name: str) -> None:
 
 def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple[Any, Any]:
     """The model in evaluation mode and its tokenizer, by `auto_class.from_pretrained` from safetensors; on
-    the device "meta" without weights. Code that comes with a model is run only where the settings allow
-    it."""
+    the device "meta" without weights. Code that comes with a model runs only if the settings allow it."""
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
@@ -149,8 +148,8 @@ def load_model(model: str, auto_class: Any, settings: GradientSettings) -> tuple
 
 
 def _expect_all_weights(model: str, loaded: Any, loading_info: Mapping[str, Any]) -> None:
-    """transformers draws weights that a checkpoint lacks, or has in another shape, and goes on. Gradients of
-    such a model mean nothing, and are others each time."""
+    """Raises ModelError for a checkpoint that lacks weights or has them in another shape. transformers would
+    draw such weights at random, so that gradients would mean nothing and differ each time."""
     drawn = sorted(
         [*loading_info["missing_keys"], *(str(mismatch[0]) for mismatch in loading_info["mismatched_keys"])]
     )
@@ -168,9 +167,9 @@ def _expect_all_weights(model: str, loaded: Any, loading_info: Mapping[str, Any]
 
 
 def untrained_copy(model: Any, seed: int) -> Any:
-    """A model of the same shape with random weights, drawn by a seed as its class draws them (the
-    parameter-randomisation test of arXiv 1810.03292). Raises ModelError for a model that cannot be made
-    anew from its config."""
+    """A model of the same shape with random weights, drawn with a seed as its class initialises them (the
+    parameter-randomisation test of arXiv 1810.03292). Raises ModelError for a model that cannot be built from
+    its config."""
     import torch
 
     first = next(model.parameters())
@@ -189,7 +188,7 @@ def untrained_copy(model: Any, seed: int) -> Any:
 
 
 def vocabulary_size(model: Any) -> int:
-    """How many tokens the model has embeddings for; the largest number that is never reached where it does
+    """The number of tokens that the model has embeddings for; a number beyond any vocabulary where it does
     not say."""
     try:
         embeddings = model.get_input_embeddings()
@@ -200,7 +199,7 @@ def vocabulary_size(model: Any) -> int:
 
 
 def _matching(tokenizer: Any, loaded: Any, model: str) -> Any:
-    """The tokenizer, unless it has tokens that the model has no embeddings for."""
+    """The tokenizer. Raises ModelError if it has tokens without an embedding in the model."""
     size = vocabulary_size(loaded)
     used = [*tokenizer("", verbose=False)["input_ids"], tokenizer.mask_token_id or 0]
     largest = max(tokenizer.vocab_size - 1, *used)
@@ -213,7 +212,8 @@ def _matching(tokenizer: Any, loaded: Any, model: str) -> Any:
 
 
 def _choose_experts(loaded: Any) -> None:
-    """Experts one by one where the model has some: their grouped product has no forward-mode derivative."""
+    """Makes a mixture of experts compute its experts one by one, as their grouped product has no forward-mode
+    derivative."""
     if hasattr(loaded, "set_experts_implementation"):
         with suppress(ValueError):  # a model without experts
             loaded.set_experts_implementation("eager")
@@ -221,8 +221,8 @@ def _choose_experts(loaded: Any) -> None:
 
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """transformers draws no bars while this is open; they are for big downloads, not for a folder read in a
-    moment."""
+    """Inside this context transformers draws no progress bars: they are for large downloads, not for a folder
+    that is read at once."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""A rewritten model with its tokenizer, ready to be saved for plain transformers."""
+"""A rewritten model with its tokenizer, ready to be saved for transformers."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class RewrittenModel:
     files: Mapping[str, str] = field(factory=dict)
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Model, tokenizer and a note of the edit in a folder that `from_pretrained` loads; whole or not at
-        all. Raises StorageError for a folder that is not empty; with `overwrite` one that we wrote is
-        replaced."""
+        """Writes model, tokenizer and a note on the edit to a folder that `from_pretrained` loads, completely
+        or not at all. Raises StorageError for a folder that is not empty; with `overwrite`, a folder written
+        by us is replaced."""
         with fresh_folder(Path(folder), overwrite=overwrite) as fresh, without_progress_bars():
             self.model.save_pretrained(fresh)
             if self.tokenizer is not None:

@@ -1,4 +1,4 @@
-"""A slot in tokens: examples as rows of a batch, and the logits and losses at their slots."""
+"""Slots as tokens: examples as rows of a batch, and the logits and losses at their slots."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from gradiend_core.records.pair import NEUTRAL, MinimalPair
 
 @frozen(eq=False)
 class TokenBatch:
-    """Examples as tensors. `attention_mask` is None where no row is padded, or where padding cannot be seen.
-    With `decoder_input_ids`, of an encoder-decoder, `slot` is a position there."""
+    """Examples as tensors. `attention_mask` is None where no row is padded, or where padding has no effect.
+    With the `decoder_input_ids` of an encoder-decoder, `slot` is a position there."""
 
     input_ids: Tensor  # [examples, tokens]
     attention_mask: Tensor | None  # [examples, tokens]
@@ -39,7 +39,7 @@ class TokenBatch:
 
 @frozen
 class Row:
-    """One example in tokens."""
+    """One example as tokens."""
 
     ids: tuple[int, ...]
     slot: int
@@ -48,7 +48,7 @@ class Row:
 
 @frozen(eq=False)
 class SlotExamples:
-    """Minimal pairs in tokens, padded only when a batch is cut, and only to its longest row."""
+    """Minimal pairs as tokens. They are padded only when a batch is made, to its longest row."""
 
     pairs: tuple[MinimalPair, ...]
     rows: tuple[Row, ...]
@@ -83,7 +83,7 @@ def padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Tensor
 
 
 def token_limit(tokenizer: Any, model: nn.Module, asked: int) -> int:
-    """The most tokens a row may have: what was asked for, but never more than model and tokenizer can
+    """The largest number of tokens of a row: the requested one, but never more than model and tokenizer can
     take."""
     positions = getattr(model.config, "max_position_embeddings", None) or asked
     return int(min(asked, positions, tokenizer.model_max_length))
@@ -91,7 +91,7 @@ def token_limit(tokenizer: Any, model: nn.Module, asked: int) -> int:
 
 def pad_id(tokenizer: Any, model: nn.Module) -> int:
     """The token that rows are padded with: the tokenizer's, unless it has none or the model has no embedding
-    for it; then any, as padding is masked or comes after all that counts."""
+    for it. Then any token will do, as padding is masked or comes after everything that counts."""
     pad = tokenizer.pad_token_id
     return int(pad) if pad is not None and pad < vocabulary_size(model) else 0
 
@@ -106,13 +106,10 @@ def prepare_slots(
     opening: str = "",
     pad: int | None = None,
 ) -> SlotExamples:
-    """Pairs as rows of at most `limit` tokens; text far from the slot is cut, the slot and special tokens
-    never.
-
-    With `see_right` the whole text is kept and the slot holds `mask_id`; without, a row ends before the slot
-    and the slot's logits are those of its last token. An `opening` before each text, of a chat, is never cut.
-    `pad` is the token that fills shorter rows (`pad_id`).
-    """
+    """Pairs as rows of at most `limit` tokens. Text far from the slot is cut, the slot and special tokens
+    never. With `see_right` the whole text is kept and the slot holds `mask_id`; otherwise a row ends before
+    the slot, and the slot's logits are those of its last token. The `opening` of a chat before each text is
+    never cut. `pad` is the token that fills shorter rows (`pad_id`)."""
     require_fast(tokenizer)
     drops, kept, rows = DropCounter("tokenizer"), [], []
     if pairs:
@@ -142,7 +139,7 @@ def _row(
     *,
     different: bool,
 ) -> Row | str:
-    """The row of a pair whose fillers are `different` words or one; or why there is none."""
+    """The row of a pair whose fillers are `different` words or one word; or the reason why there is none."""
     if problem := factual.problem or alternative.problem:
         return problem
     slot, ids, special = factual.slot, factual.ids, factual.special
@@ -167,11 +164,8 @@ def _row(
 
 def logits_of(model: nn.Module, batch: Any, states: Callable[[Tensor], Tensor]) -> Tensor:
     """Logits, [*states, vocabulary], of a batch with `input_ids`, `attention_mask` and `decoder_input_ids`,
-    in float32 at least.
-
-    `states` makes what the output layer is given, [*states, width], of what it would be given, [rows, tokens,
-    width]. Of a model whose output layer is not to be found it makes logits of logits.
-    """
+    at least in float32. `states` selects the inputs of the output layer, [*states, width], from all of its
+    inputs, [rows, tokens, width]. For a model without a recognisable output layer it selects logits."""
     fired = False
 
     def give(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -220,7 +214,7 @@ def filler_losses(logits: Tensor, fillers: Tensor) -> Tensor:
 
 
 class SlotSource:
-    """What gradient sources with a slot of one token have in common; `roles` says what each method is for."""
+    """The common base of gradient sources whose slot is one token; `roles` documents the methods."""
 
     #: whether the model is given the text after the slot
     sees_right = True

@@ -1,5 +1,5 @@
-"""Fillers of any number of tokens: each has a row of its own, and its loss is the sum over the tokens that it
-is judged by."""
+"""Fillers of any number of tokens. Each filler has a row, and its loss is the sum over the tokens that judge
+it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NONE = -100
 
 @frozen(eq=False)
 class SpanBatch:
-    """Two rows for each example, with its factual and with its alternative filler."""
+    """Two rows for each example: one with the factual, one with the alternative filler."""
 
     rows_per_example: ClassVar[int] = 2
     input_ids: Tensor  # [examples, 2, tokens]
@@ -44,7 +44,7 @@ class _Rows:
 
 @frozen
 class SpanRow:
-    """A text in tokens, and what is to be predicted from where."""
+    """A text as tokens, with the tokens to predict and their positions."""
 
     ids: tuple[int, ...]
     positions: tuple[int, ...]
@@ -53,7 +53,7 @@ class SpanRow:
 
 @frozen(eq=False)
 class SpanExamples:
-    """Minimal pairs as two rows each, padded only when a batch is cut."""
+    """Minimal pairs as two rows each, padded only when a batch is made."""
 
     pairs: tuple[MinimalPair, ...]
     rows: tuple[tuple[SpanRow, SpanRow], ...]
@@ -91,9 +91,9 @@ def prepare_spans(
     opening: str = "",
     pad: int | None = None,
 ) -> SpanExamples:
-    """Pairs as rows of at most `limit` tokens. With a mask, it stands for each token of the filler, with the
-    text on both sides. Without, a row ends with the filler, or goes on with the text after it and is judged
-    by that too (`cloze`). An `opening`, of a chat, is never cut."""
+    """Pairs as rows of at most `limit` tokens. With a mask, it replaces each token of the filler, and the
+    text on both sides is kept. Without one, a row ends with the filler, or continues with the text after it,
+    which then counts too (`cloze`). The `opening` of a chat is never cut."""
     require_fast(tokenizer)
     drops, kept, rows = DropCounter("tokenizer"), [], []
     right = mask_id is not None or cloze
@@ -125,7 +125,7 @@ def _both(
 def _made(
     both: tuple[Located, Located], limit: int, mask_id: int | None, cloze: bool, *, different: bool
 ) -> tuple[SpanRow, SpanRow] | str:
-    """The two rows, or why there are none."""
+    """The two rows, or the reason why there are none."""
     factual, alternative = both
     if problem := factual.problem or alternative.problem:
         return problem
@@ -185,9 +185,9 @@ def span_losses(model: nn.Module, batch: SpanBatch, *, per_token: bool) -> Tenso
 
 
 class SpanSource:
-    """What gradient sources with fillers of any length have in common: they load models and score texts as
-    `whole` does, and are never chosen by themselves. A class has no single probability for all of its words
-    here: each text's own two fillers are compared."""
+    """The common base of gradient sources with fillers of any length. They load models and score texts as
+    `whole` does, and must be named to be used. A class has no probability for all of its words here: each
+    text's two fillers are compared."""
 
     def __init__(self, whole: LanguageSource, *, per_token: bool) -> None:
         self.whole, self.per_token = whole, per_token

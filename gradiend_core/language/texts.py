@@ -1,4 +1,4 @@
-"""Running text as batches of tokens to be predicted: what a language modelling score rests on."""
+"""Running text as batches of tokens to predict, for language modelling scores."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class TextBatch:
         return len(self.input_ids)
 
     def logits(self, model: nn.Module) -> Tensor:
-        """[targets, vocabulary]. The output layer runs on the targets alone, row by row and padded, so that
-        gradients of single rows can be read from what flows through it."""
+        """Logits at the targets, [targets, vocabulary]. The output layer runs on the targets alone, row by
+        row and padded, so that gradients of single rows can be read from its inputs."""
         rows = torch.arange(len(self), device=self.rows.device)
         counts = self.rows.bincount(minlength=len(self))
         in_row = (
@@ -60,7 +60,7 @@ class TextBatch:
 
 @frozen
 class TextRow:
-    """The tokens of text number `text`, and what is to be predicted where."""
+    """The tokens of text number `text`, and the positions to predict."""
 
     ids: tuple[int, ...]
     positions: tuple[int, ...]
@@ -96,13 +96,13 @@ def text_budget(model: Any) -> int:
 
 
 def vocabulary_of(model: Any) -> int:
-    """How many tokens a model knows; 1 where its config does not say."""
+    """The size of a model's vocabulary; 1 where its config does not say."""
     return getattr(getattr(model, "config", None), "vocab_size", 0) or 1
 
 
 @frozen
 class HiddenText:
-    """Text number `text`, in tokens, and the positions of those that are to be hidden and predicted."""
+    """Text number `text` as tokens, and the positions of those that are hidden and predicted."""
 
     text: int
     ids: tuple[int, ...]
@@ -113,7 +113,8 @@ class HiddenText:
         return tuple(self.ids[position] for position in self.positions)
 
     def hidden_by(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """The text with the first of these tokens at the first hidden position, and so on."""
+        """The text with the first of these tokens at the first hidden position, the second at the second, and
+        so on."""
         replaced = dict(zip(self.positions, tokens, strict=False))
         return tuple(replaced.get(position, token) for position, token in enumerate(self.ids))
 
@@ -130,7 +131,7 @@ def hidden_text_batches(
     every_token: bool = False,
 ) -> list[TextBatch]:
     """Texts with some of their tokens hidden, at most `most` at once; with `every_token` each token alone
-    (pseudo-log-likelihood, arXiv 1910.14659). `row_of` says what the model is given for one."""
+    (pseudo-log-likelihood, arXiv 1910.14659). `row_of` makes the model's input of one such text."""
     limit = token_limit(tokenizer, model, settings.max_tokens)
     encoded = tokenizer(list(texts), truncation=True, max_length=limit, return_special_tokens_mask=True)
     chosen = _hidden_positions(
@@ -145,9 +146,10 @@ def hidden_text_batches(
 def _hidden_positions(
     special: Sequence[Sequence[int]], seed: int, settings: MaskingSettings, most: int, *, every_token: bool
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Which tokens to hide, as (text, positions): the share of a text's tokens, one at least and `most` at
-    most, but no special token. Texts come several times, with other tokens, until `min_masked` are hidden:
-    the accuracy at 100 tokens moves in steps of 1 %. With `every_token` each is hidden alone, once."""
+    """Which tokens to hide, as (text, positions): a fraction of a text's tokens, at least one and at most
+    `most`, but no special token. Texts are used several times, with other tokens, until `min_masked` are
+    hidden: with 100 tokens the accuracy would move in steps of 1 %. With `every_token` each token is hidden
+    alone, once."""
     rng, share, missing = random.Random(f"{seed}:masks"), settings.mask_share, settings.min_masked
     orders = []
     for flags in special:
@@ -182,8 +184,8 @@ def text_predictions(model: nn.Module, batches: Sequence[PreparedTexts]) -> Iter
 def text_scores(
     model: nn.Module, batches: Sequence[TextBatch], score: Callable[[Tensor, Tensor], Tensor] | None = None
 ) -> TextScores:
-    """Each text's sums of score(log probabilities, targets), by default the probability of the target, and of
-    −log P."""
+    """For each text the sums of score(log probabilities, targets), by default the probability of the target,
+    and of −log P."""
     count = 1 + max((int(batch.texts.max()) for batch in batches), default=-1)
     sums = torch.zeros(3, count, dtype=torch.float64)
     for predicted in text_predictions(model, batches):

@@ -1,1 +1,1 @@
-"""The encoder-decoder, what it is fed, and how it is oriented and calibrated."""
+"""The encoder-decoder, its training batches, and how it is oriented and calibrated."""

@@ -1,4 +1,4 @@
-"""Batches of one class each."""
+"""Batches that each hold one class."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ Name = TypeVar("Name", bound=Hashable)
 def class_batches(
     groups: Mapping[Name, Sequence[int]], size: int, seed: int
 ) -> Iterator[tuple[Name, list[int]]]:
-    """Endless batches of row numbers, each of one class and with its name, the classes in turn.
-
-    The mean gradient of a batch is one training example of the encoder-decoder, so a batch must not mix
-    classes. Each class is shuffled anew whenever it has been used up, so every row is used, and as often as
-    any other of its class.
-    """
+    """Endless batches of row numbers, each of one class and with its name, the classes in turn. The mean
+    gradient of a batch is one training example of the encoder-decoder, so a batch must not mix classes. Each
+    class is reshuffled when it has been used up, so every row of a class is used equally often."""
     streams = {
         name: _endless(list(rows), random.Random(f"{seed}:batches:{name}"))
         for name, rows in groups.items()

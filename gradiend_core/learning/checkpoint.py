@@ -1,4 +1,4 @@
-"""The state of a training run on disk, so that one that was killed goes on to the same result."""
+"""The state of training on disk, so that an interrupted run continues and gives the same result."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ SPEED = 2e8
 
 @define
 class Checkpoint:
-    """One state at a time: tensors by name, the training record, and plain values. `folder` None keeps
-    nothing.
-
-    Tensors are written first and under a new name, so the JSON file always speaks of a whole one.
-    """
+    """One state at a time: tensors by name, the training record, and plain values. A `folder` of None keeps
+    nothing. Tensors are written first and under a new name, so the JSON file always refers to a complete
+    file."""
 
     folder: Path | None
     seconds: float
@@ -44,8 +42,8 @@ class Checkpoint:
         return self.size / SPEED
 
     def due(self) -> bool:
-        """Whether it is time to save again: after `seconds`, and when writing takes less than a share of the
-        time since the last one."""
+        """Whether to save again: after `seconds`, provided that writing takes only a small share of the time
+        since the last save."""
         wait = max(self.seconds, self._cost / SHARE) if self.seconds else 0.0
         return self.folder is not None and time.monotonic() - self._last >= wait
 

@@ -40,8 +40,8 @@ def mean_gradients(
 
 
 def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
-    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]; each example is
-    seen once."""
+    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]. Each example is
+    read once."""
     labels, gradients = labels_of(task.train.pairs, axis), task.gradients
     means = torch.empty(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
     for sign, out in zip((1.0, -1.0), means, strict=True):
@@ -53,11 +53,10 @@ def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[Gradi
 def agreeing_means(
     task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole], agreement: float
 ) -> tuple[Tensor, list[TrainingRow]]:
-    """As `class_means`, from as many training pairs as it takes, and a row for each doubling of them.
-
-    Pairs are drawn by the seed and doubled until the direction of the old ones and that of the new ones, each
-    the difference of the class means, have at least the cosine `agreement`. With several roles the smallest
-    cosine counts. Where that is never reached, all pairs are read."""
+    """Like `class_means`, from as many training pairs as needed, with a training row for each doubling. Pairs
+    are drawn with the seed and doubled until the direction of the old pairs and that of the new ones (each
+    the difference of the class means) have at least the cosine `agreement`. With several roles the smallest
+    cosine counts. If that is never reached, all pairs are read."""
     labels, gradients = labels_of(task.train.pairs, axis), task.gradients
     rows_of = [labels.eq(sign).nonzero()[:, 0].tolist() for sign in (1.0, -1.0)]
     for rows in rows_of:
@@ -87,8 +86,8 @@ def agreeing_means(
 
 def _agreed(old: Tensor, means: Tensor) -> float:
     """The cosine between the direction of the old pairs [n] and that of as many new ones, from the class
-    means [2, n] of both; `old` becomes the direction of both. Piece by piece, as each is as large as the
-    model."""
+    means [2, n] of both; `old` becomes the direction of both. Computed piece by piece, as each vector is as
+    large as the model."""
     dots = torch.zeros(3, dtype=torch.float64)
     for piece in range(0, len(old), PIECE):
         columns = slice(piece, piece + PIECE)
@@ -108,9 +107,9 @@ def assembled(
     roles: tuple[GradientRole, GradientRole],
     rows: Sequence[TrainingRow] = (),
 ) -> LearnedFeature:
-    """The feature of an encoder [n], without one that of the decoder itself, and the mean target gradients of
-    the classes [2, n], which are overwritten: the decoder that gives each class's mean at its code. Oriented
-    and calibrated on validation pairs; without encoder bias, so that a gradient of nothing encodes to 0."""
+    """The feature of an encoder [n] (by default the decoder itself) and the mean target gradients of the
+    classes [2, n], which are overwritten: its decoder gives each class's mean at the class's code. Oriented
+    and calibrated on validation pairs; without an encoder bias, so that a zero gradient encodes to 0."""
     bias, decoder = target_means
     decoder.sub_(bias).div_(-2)  # half of the difference of the means
     bias.sub_(decoder)  # their mean

@@ -1,4 +1,5 @@
-"""Is there anything left to learn, and if nothing was learned, why? Read from the training record alone."""
+"""Whether there is anything left to learn, and if nothing was learned, why. Both follow from the training
+record alone."""
 
 from __future__ import annotations
 
@@ -16,10 +17,8 @@ LEARNED, NOTHING = 0.9, 0.3
 
 
 def converged(rows: Sequence[TrainingRow]) -> bool:
-    """Whether the last validations brought neither a better correlation nor, on average, a smaller loss.
-
-    Both count: an encoder is often perfect long before its decoder is.
-    """
+    """Whether the last validations brought neither a better correlation nor, on average, a smaller loss. Both
+    are needed: an encoder is often perfect long before its decoder is."""
     points = [position for position, row in enumerate(rows) if row.validation_correlation is not None]
     if len(points) <= PATIENCE + 1:
         return False
@@ -37,8 +36,8 @@ def knows_nothing(row: TrainingRow) -> bool:
 
 
 def diagnosis(rows: Sequence[TrainingRow], classes: tuple[str, str]) -> str:
-    """What is wrong with a run in which no encoding tells the classes apart, in words; "" while there is
-    hope."""
+    """The reason why no encoding tells the classes apart, as a sentence; "" while training may still
+    succeed."""
     seen = [row for row in rows if row.validation_first is not None and row.validation_second is not None]
     if len(seen) < HOPELESS or not all(map(knows_nothing, seen[-HOPELESS:])):
         return ""

@@ -54,7 +54,7 @@ class EncoderDecoder:
         return EncoderDecoder(*(weight.clone() for weight in self.weights))
 
     def take(self, other: EncoderDecoder) -> None:
-        """Takes over the values of other weights of the same sizes."""
+        """Copies the values of other weights of the same sizes."""
         for mine, theirs in zip(self.weights, other.weights, strict=True):
             mine.copy_(theirs)
 
@@ -84,11 +84,9 @@ class Rates:
 
 @frozen(eq=False)
 class Trainer:
-    """AdamW on an encoder-decoder. `first` and `second` are the moments of its weights, in their order.
-
-    Where the loss is meant as a mean over the n entries, as in the paper, derivatives are n times smaller.
-    Only `eps` can tell: with n · 1e-8 instead of 1e-8 every step is the same.
-    """
+    """AdamW on an encoder-decoder. `first` and `second` are the moments of its weights, in their order. Where
+    the loss is a mean over the n entries, as in the paper, derivatives are n times smaller. Only `eps`
+    notices: with n · 1e-8 instead of 1e-8 every step is the same."""
 
     model: EncoderDecoder
     first: EncoderDecoder
@@ -115,12 +113,10 @@ class Trainer:
         learn_encoder: bool = True,
         learn_decoder: bool = True,
     ) -> float:
-        """One step, the `number`-th, on a source and a target gradient, [n] each, in units of the given
-        sizes. Gives the relative loss ‖residual‖² / ‖target‖², which is 1 for a decoder that says nothing;
-        for a target of zeros, ‖residual‖² / n.
-
-        With a `code` [k] the decoder is taught that code's target, and the encoder the code itself.
-        """
+        """The training step with this `number`, on a source and a target gradient, [n] each, in units of the
+        given sizes. Returns the relative loss ‖residual‖² / ‖target‖², which is 1 for a decoder that predicts
+        0; for a target of zeros, ‖residual‖² / n. With a `code` [k] the decoder is trained on that code's
+        target, and the encoder on the code itself."""
         model, (source_unit, target_unit) = self.model, units
         h = torch.tanh(source_unit * (model.encoder @ source) + model.encoder_bias)
         used = h if code is None else code

@@ -1,4 +1,4 @@
-"""Labels, encodings, their correlation, and the orientation and calibration of an encoder on single
+"""Labels, encodings and their correlation, and the orientation and calibration of an encoder on single
 examples."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def labels_of(pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Tensor:
 
 
 def projections(feature: LearnedFeature, gradients: GradientMatrix, examples: Examples) -> Tensor:
-    """Each example's source gradient along the encoder, [examples], on the CPU."""
+    """The source gradient of each example along the encoder, [examples], on the CPU."""
     return gradients.project(examples, feature.encoder[None], feature.source)[:, 0].cpu()
 
 
@@ -43,20 +43,17 @@ def correlation(values: Tensor, labels: Tensor) -> float | None:
 
 
 def class_mean_values(values: Tensor, labels: Tensor) -> tuple[float, float]:
-    """The mean of the first class's values, and of the second one's; NaN of a class that has none."""
+    """The mean value of the first class, and that of the second; NaN for a class without examples."""
     return float(values[labels == 1].mean()), float(values[labels == -1].mean())
 
 
 def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> LearnedFeature:
-    """The feature with its encoder scaled so that single validation examples reach a mean code of 0.95 for
+    """The feature with its encoder scaled such that single validation examples reach a mean code of 0.95 for
     their class, the first class positive. Where no scale reaches it, because the classes overlap, the best
-    one is taken.
-
-    The encoder is trained on mean gradients of batches, which are shorter than those of single examples, so
-    tanh would saturate by another amount. Only the scale is touched, and what the classes decode to stays as
-    it is: a shift would centre the classes, but move neutral text, whose gradients along the feature are near
-    0, away from 0.
-    """
+    scale is taken. The encoder is trained on mean gradients of batches, which are shorter than those of
+    single examples, so tanh would saturate differently. Only the scale changes, and what the classes decode
+    to stays the same: a shift would centre the classes, but move neutral text, whose gradients along the
+    feature are near 0, away from 0."""
     values = feature.encoder_scale * projected + feature.encoder_bias
     first, second = class_mean_values(values, labels)
     if not math.isfinite(first - second) or first == second:

@@ -1,5 +1,4 @@
-"""The same feature with one seed after the other: does it converge, and does it always find the same
-thing?"""
+"""The same feature with several seeds: does training converge, and does it always find the same feature?"""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from gradiend_core.storage.features import load_feature, save_feature
 
 @frozen(eq=False)
 class SeedRun:
-    """What one seed gave: a feature for each axis, or none and the diagnosis."""
+    """The result of one seed: a feature for each axis, or none and the diagnosis."""
 
     seed: int
     features: tuple[LearnedFeature, ...]
@@ -33,11 +32,9 @@ class SeedRun:
 def learn_seeds(
     learner: Learner, task_of: Callable[[int], LearningTask], seed: int, settings: SeedSettings
 ) -> tuple[SeedRun, ...]:
-    """Learns with `seed`, `seed + 1`, … until enough have converged, or as many as allowed have been tried.
-
-    What a seed gave is kept in the checkpoint folder, if there is one, so that an interruption loses none.
-    Raises LearningError with every diagnosis where no seed gave a feature.
-    """
+    """Learns with `seed`, `seed + 1`, … until enough seeds have converged, or the largest number has been
+    tried. Results are kept in the checkpoint folder, if there is one, so that an interruption loses none.
+    Raises LearningError with every diagnosis where no seed gave a feature."""
     runs: list[SeedRun] = []
     for number in range(seed, seed + settings.at_most):
         task = task_of(number)
@@ -61,7 +58,7 @@ def learn_seeds(
 
 
 def best_of(runs: Sequence[SeedRun]) -> SeedRun:
-    """The run that tells the classes best on validation pairs."""
+    """The run that tells the classes apart best on validation pairs."""
     return max(runs, key=lambda run: run.score)
 
 
@@ -74,7 +71,7 @@ LEARNED = "learned"
 
 
 def _keep(folder: Path | None, features: Sequence[LearnedFeature]) -> None:
-    """Puts features in the place of the states that led to them."""
+    """Replaces training states by the features that they led to."""
     if folder is None:
         return
     for axis, feature in enumerate(features):

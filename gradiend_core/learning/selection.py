@@ -1,5 +1,5 @@
-"""The largest entries of a vector over a scope, and the vector by which weights are chosen before anything is
-learned."""
+"""The largest entries of a vector over a scope, and the vector that weights are selected by before
+learning."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def count_of(share: float, n: int, path: str) -> int:
 
 
 def largest(sizes: Tensor, count: int) -> Tensor:
-    """Places of the `count` largest entries, ascending; of equal ones the first. Entries are not negative.
-
-    Nothing is sorted: such floats are in the order of their bits, so counting entries by 16 bits at a time
-    finds the smallest that is taken, where the vector is and piece by piece."""
+    """Positions of the `count` largest entries, ascending; of equal entries the first. Entries must not be
+    negative. Nothing is sorted: the bits of such floats have the order of their values, so counting entries
+    by 16 bits at a time finds the smallest entry to take, in place and piece by piece."""
     bits = 8 * sizes.dtype.itemsize
     pieces = sizes.view({16: torch.int16, 32: torch.int32, 64: torch.int64}[bits]).split(PIECE)
     edge, missing = (
@@ -74,8 +73,8 @@ def pruned(
 def difference_of_means(
     gradients: GradientMatrix, examples: Examples, axes: tuple[tuple[str, str], ...], pairs: int
 ) -> Tensor:
-    """|mean difference gradient of the first class − that of the second|, the largest over the axes, [n];
-    from at most `pairs` examples of each axis, as many of each class, in one pass."""
+    """|mean difference gradient of the first class − that of the second|, the largest value over the axes,
+    [n]; from at most `pairs` examples of each axis, equally many of each class, in one pass."""
     coefficients = torch.zeros(len(axes), len(examples.pairs))
     for row, axis in zip(coefficients, axes, strict=True):
         labels = labels_of(examples.pairs, axis)

@@ -1,1 +1,1 @@
-"""Who is plugged in: discovery, strict registration, and what they contribute."""
+"""Plugins: their discovery, their strict registration, and their contributions."""

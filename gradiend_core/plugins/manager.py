@@ -1,4 +1,4 @@
-"""Finds plugins by their entry points, registers them strictly, and asks or tells them things one by one."""
+"""Finds plugins by their entry points, registers them strictly, and calls their hooks one by one."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ MEND = "install it again, `pip install gradiend-core` or `pip install --editable
 
 
 class Plugins:
-    """The plugins of one process or one test.
-
-    A plugin that cannot be imported or that breaks a rule is kept as failed, with its cause, and the others
-    go on; it stops a run only when the run needs what it would have contributed.
-    """
+    """The plugins of one process or one test. A plugin that cannot be imported or that breaks a rule is kept
+    as failed, with the cause, and the others go on. It stops a run only if the run needs its
+    contributions."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -38,7 +36,7 @@ class Plugins:
 
     @classmethod
     def discover(cls, disabled: Iterable[str] = ()) -> Plugins:
-        """Every plugin that is installed, but for the disabled ones, which are not even imported."""
+        """All installed plugins except the disabled ones, which are not even imported."""
         plugins, disabled = cls(), set(disabled)
         points = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
         if not points:
@@ -53,7 +51,7 @@ class Plugins:
         return plugins
 
     def add_entry_point(self, point: EntryPoint, *, blocked: bool = False) -> None:
-        """Loads and registers what an entry point names; a failure is kept, not raised."""
+        """Loads and registers the target of an entry point; a failure is kept, not raised."""
         distribution = point.dist.name if point.dist else "unknown"
         version = point.dist.version if point.dist else "unknown"
         if point.name in self.states:
@@ -76,7 +74,7 @@ class Plugins:
         self.states[point.name] = PluginState(point.name, point.value, distribution, version, state, cause)
 
     def register(self, plugin: object, name: str) -> None:
-        """Registers a module or object whose hooks are exactly as specified."""
+        """Registers a module or object whose hooks match their specifications exactly."""
         specs = {
             spec: tuple(getattr(self.manager.hook, spec).spec.argnames)
             for spec in vars(hookspecs)
@@ -91,7 +89,7 @@ class Plugins:
 
     @property
     def registry(self) -> Registry:
-        """What the active plugins contribute, collected once."""
+        """The contributions of the active plugins, collected once."""
         if self._registry is None:
             declared = [
                 (kind, implementation.plugin_name, contribution)
@@ -103,7 +101,7 @@ class Plugins:
         return self._registry
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
-        """Who implements a hook, by the name of the plugin."""
+        """The implementations of a hook, by the name of the plugin."""
         return sorted(getattr(self.manager.hook, hook).get_hookimpls(), key=lambda impl: impl.plugin_name)
 
     def _declared(self, implementation: pluggy.HookImpl, hook: str) -> list[Contribution]:
@@ -121,7 +119,7 @@ class Plugins:
 
     def tell(self, hook: Callable[P, None], *args: P.args, **values: P.kwargs) -> None:
         """Calls an observing hook of every plugin, as in `tell(hookspecs.gradiend_evaluated, report=report)`.
-        One that raises is named and muted, and the run goes on."""
+        A plugin that raises is named and muted, and the run goes on."""
         for implementation in self._implementations(hook.__name__):
             name = implementation.plugin_name
             if name in self._muted:

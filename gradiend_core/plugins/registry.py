@@ -1,4 +1,4 @@
-"""What the plugins contribute, by kind and name."""
+"""The contributions of all plugins, by kind and name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Built = TypeVar("Built")
 
 @frozen
 class PluginState:
-    """A plugin as it was discovered: its entry point, where it comes from, and whether it takes part."""
+    """A discovered plugin: its entry point, its package, and whether it is active."""
 
     name: str
     entry_point: str
@@ -48,11 +48,11 @@ class Registry:
         return name in self.names(kind)
 
     def get(self, kind: PluginKind[Any], name: str) -> Contribution:
-        """The contribution. Raises PluginError that names what is known and which plugins are missing."""
+        """The contribution. Raises PluginError with the known names and the plugins that are missing."""
         return self.entry(kind, name).contribution
 
     def build(self, kind: PluginKind[Built], name: str, config: object | None = None) -> Built:
-        """The implementation, made with a configuration (default: every default)."""
+        """The implementation, built with a configuration (default: all defaults)."""
         return cast(Built, self.get(kind, name).build(config))
 
     def with_trait(self, kind: PluginKind[Any], trait: Trait) -> list[Contribution]:
@@ -82,8 +82,8 @@ class Registry:
 def collect(
     declared: list[tuple[PluginKind[Any], str, Contribution]], plugins: tuple[PluginState, ...]
 ) -> Registry:
-    """A registry of (kind, plugin, contribution). Raises PluginError for two contributions with one kind and
-    name."""
+    """A registry of (kind, plugin, contribution). Raises PluginError for two contributions with the same kind
+    and name."""
     seen: dict[tuple[str, str], str] = {}
     for kind, plugin, contribution in declared:
         other = seen.setdefault((kind.name, contribution.name), plugin)

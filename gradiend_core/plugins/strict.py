@@ -1,9 +1,8 @@
 """Refuses a plugin whose hooks pluggy would silently misread.
 
-pluggy fills the arguments that an implementation names and lets a misspelt one with a default pass, ignores
-functions that were not marked, and knows wrappers and orders that this project does not allow. Each is
-refused here.
-"""
+pluggy passes the arguments that an implementation names, accepts a misspelt argument that has a default,
+ignores unmarked functions, and knows wrappers and orders that this project does not allow. Each of these is
+refused here."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What travels between the stages: frozen attrs records with named axes."""
+"""The records that the stages pass on: frozen attrs classes."""

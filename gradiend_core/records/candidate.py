@@ -1,4 +1,4 @@
-"""One edit of a model and what it does to it."""
+"""One edit of a model and its effects."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ BOUND = 0.95
 
 @frozen(eq=False)
 class TextScores:
-    """How well a model predicts texts: for each the number of predicted tokens, the sum of their scores and
-    the sum of their −log P, in nats, [texts]. What a score is, its source says."""
+    """How well a model predicts texts: for each text the number of predicted tokens, the sum of their scores
+    and the sum of their −log P, in nats, [texts]. The gradient source defines the score."""
 
     tokens: Tensor
     scores: Tensor
@@ -36,19 +36,20 @@ class TextScores:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean −log P of a token; of a masked model the pseudo-perplexity at the masked tokens."""
+        """exp of the mean −log P of a token; for a masked model, the pseudo-perplexity at the masked
+        tokens."""
         return exp(float(self.surprisals.sum() / self.tokens.sum()))
 
 
 @frozen(eq=False)
 class OrdinaryScores:
-    """What an edit does to ordinary text: sums over the predicted tokens of each unit, a document or a text,
-    [units].
+    """The effect of an edit on ordinary text: sums over the predicted tokens of each unit (a document or a
+    text), [units].
 
-    By the chain rule the KL divergence of the edited model from the unedited one, KL(unedited ‖ edited) in
-    nats, is a sum of three. `inside` is what happens among the words of the feature and those related to
-    them, which is what an edit is for. `split` is the change of the probability that these words have
-    together. `outside` is what happens among all other tokens. Split and outside are unwanted."""
+    By the chain rule, the KL divergence of the edited from the unedited model, KL(unedited ‖ edited) in nats,
+    is a sum of three terms. `inside` is the change among the words of the feature and their related words,
+    which is the purpose of an edit. `split` is the change of the total probability of these words. `outside`
+    is the change among all other tokens. Split and outside are unwanted."""
 
     tokens: Tensor
     inside: Tensor
@@ -70,12 +71,12 @@ class OrdinaryScores:
 
     @property
     def kl(self) -> float:
-        """Nats a token."""
+        """The KL divergence, in nats per token."""
         return self._mean(self.inside + self.split + self.outside)
 
     @property
     def inside_kl(self) -> float:
-        """Inside the words of the feature, in nats a token; so are the next two."""
+        """The KL divergence inside the words of the feature, in nats per token."""
         return self._mean(self.inside)
 
     @property
@@ -88,18 +89,18 @@ class OrdinaryScores:
 
     @property
     def unwanted_kl(self) -> float:
-        """Split and outside, in nats a token."""
+        """The KL divergence of split and outside, in nats per token."""
         return self._mean(self.split + self.outside)
 
     @property
     def unwanted_bound(self) -> float:
-        """What the unwanted KL of other ordinary text, as much of it, stays below nine times in ten or
-        more."""
+        """A bound that the unwanted KL of another, equally large sample of ordinary text exceeds at most one
+        time in ten."""
         return upper_bound(self.split + self.outside, self.tokens)
 
     @property
     def growth_bound(self) -> float:
-        """The same for the growth of −log P of a token that is no word of the feature."""
+        """The same bound for the growth of −log P of a token that is not a word of the feature."""
         return upper_bound(self.growth, self.others)
 
     @property
@@ -114,7 +115,7 @@ class OrdinaryScores:
 
     @property
     def agreement(self) -> float:
-        """The share of tokens with the same likeliest prediction."""
+        """The fraction of tokens with the same most likely prediction."""
         return self._mean(self.agreed)
 
     def _mean(self, sums: Tensor) -> float:
@@ -122,8 +123,8 @@ class OrdinaryScores:
 
 
 def upper_bound(sums: Tensor, counts: Tensor) -> float:
-    """An upper bound of Σ sums / Σ counts for another sample of as many units: the mean, and the t-quantile
-    times the standard error of the difference of two such means. Infinite of a single unit."""
+    """An upper bound of Σ sums / Σ counts for another sample with as many units: the mean, plus the
+    t-quantile times the standard error of the difference of two such means. Infinite for a single unit."""
     from scipy.stats import t
 
     units = len(sums)
@@ -140,8 +141,8 @@ def exp(value: float) -> float:
 
 @frozen(eq=False)
 class TextPredictions:
-    """What a model predicts at some tokens: log probabilities of the vocabulary, [tokens, vocabulary], the
-    tokens that stand there, and the texts that they are of, [tokens]."""
+    """The predictions of a model at some tokens: log probabilities of the vocabulary, [tokens, vocabulary],
+    the tokens in the text, and the texts that they belong to, [tokens]."""
 
     log_probabilities: Tensor
     targets: Tensor
@@ -150,11 +151,10 @@ class TextPredictions:
 
 @frozen(eq=False)
 class Candidate:
-    """An edit of one direction at a learning rate; the model as it is has learning rate 0.
-
-    `probabilities` has, by class of text, those of the words of the two classes at its slots, [texts, 2], in
-    the order of the axis; `language`, of neutral texts, and `ordinary`, of ordinary ones, are None where
-    there is no text to score."""
+    """An edit along one direction at a learning rate; the unedited model has learning rate 0. For each class
+    of texts, `probabilities` has those of the words of the two classes at the slots, [texts, 2], in the order
+    of the axis. `language` (neutral texts) and `ordinary` (ordinary texts) are None where there is no text to
+    score."""
 
     feature_factor: float
     learning_rate: float

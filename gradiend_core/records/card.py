@@ -1,4 +1,4 @@
-"""What a notebook shows of an object: a title, some sentences, a table."""
+"""How a notebook shows an object: a title, some sentences, a table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ ROWS = 20
 
 
 def card(title: str, sentences: Iterable[str] = (), table: str = "") -> str:
-    """HTML with nothing but text; `table` is HTML already."""
+    """HTML of plain text; only `table` is HTML already."""
     paragraphs = "".join(f"<p style='margin: 0.3em 0'>{escape(sentence)}</p>" for sentence in sentences)
     style = "border: 1px solid #8886; border-radius: 6px; padding: 0.6em 1em; max-width: 60em"
     return f"<div style='{style}'><b>{escape(title)}</b>{paragraphs}{table}</div>"
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """The first rows; how many more there are is said below."""
+    """The first rows as an HTML table, with the number of further rows below."""
     head = "".join(f"<th style='text-align: left'>{escape(column)}</th>" for column in columns)
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(shown_cell(cell))}</td>' for cell in row)}</tr>" for row in rows[:ROWS]
@@ -28,7 +28,7 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def shown_cell(value: Any) -> str:
-    """A value as people read it: numbers with four digits, nothing as a dash."""
+    """A value as people read it: numbers with four digits, None as a dash."""
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

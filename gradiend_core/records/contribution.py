@@ -1,4 +1,4 @@
-"""What a plugin declares."""
+"""The declaration of what a plugin contributes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gradiend_core.errors import PluginError
 
 @frozen
 class NoSettings:
-    """The configuration of a contribution that has nothing to set."""
+    """The configuration of a contribution without settings."""
 
 
 SECTIONS = ("", "learning", "encoder", "decoder", "where")
 
 
 class Trait(Enum):
-    """What a contribution is, where the core has to know it. The core looks for a trait, never for a name."""
+    """What the core needs to know about a contribution. The core looks for a trait, never for a name."""
 
     #: a learner of features that mean nothing; its settings have `of`, the learner whose classes it shuffles
     NULL = "null"
@@ -71,7 +71,7 @@ class Contribution:
     section: str = field(default="", validator=validators.in_(SECTIONS))
 
     def build(self, config: object | None = None) -> Any:
-        """The implementation, made with this configuration (default: every default). Raises PluginError where
+        """The implementation, built with this configuration (default: all defaults). Raises PluginError where
         its factory cannot be imported."""
         module, attribute = self.factory.split(":")
         try:

@@ -1,5 +1,5 @@
-"""Plain values to frozen attrs classes and back, strictly: "7" is not 7, 7.9 is not 7, and no key is
-ignored."""
+"""Plain values to frozen attrs classes and back, strictly: "7" is not 7, 7.9 is not 7, and unknown keys are
+errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _exactly(*allowed: type) -> Any:
 
 
 def _whole_or_not(value: Any, _: Any) -> int | float:
-    """2 and 2.0 differ where a count and a fraction are both allowed."""
+    """Distinguishes 2 from 2.0 where both a count and a fraction are allowed."""
     if type(value) not in (int, float):
         raise TypeError(f"{value!r} is {_kind(type(value))}, but a number is needed")
     return cast("int | float", value)
@@ -58,7 +58,7 @@ def _is_tuple(kind: Any) -> bool:
 
 
 def _tuple_hook(kind: Any, converter: cattrs.BaseConverter) -> Callable[[Any, Any], Any]:
-    """Lists only: a text would fall into its letters."""
+    """Accepts only lists: a string would be split into its letters."""
     entries = get_args(kind)
     every = homogenous_tuple_structure_factory(kind, converter) if entries[-1:] == (...,) else None
 
@@ -93,8 +93,8 @@ CONVERTER = _make()
 
 
 def structure(values: Any, to: type[T], path: str) -> T:
-    """An instance of an attrs class. Raises ConfigError that names every wrong key and value by its path, and
-    says what the setting means."""
+    """An instance of an attrs class. Raises ConfigError with the path of every wrong key and value, and the
+    meaning of the setting."""
     if not isinstance(values, dict):
         raise ConfigError(f"{path or 'the run file'} must be a table of keys, not {values!r}")
     try:
@@ -109,8 +109,8 @@ def unstructure(value: Any) -> Any:
 
 
 def _explained(problem: str, to: Any) -> str:
-    """The problem at its path, with the sentence of the setting: the last name of the path, or the one that a
-    validator names."""
+    """The problem at its path, with the description of the setting: the last name of the path, or the one
+    that a validator names."""
     what, _, where = problem.replace("$.", "").rpartition(" @ ")
     sentences = {field.name: about(field) for field in attrs.fields(to)}
     names = (where.rpartition(".")[2].partition("[")[0], what.removeprefix("'").partition("'")[0])

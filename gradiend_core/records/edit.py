@@ -1,4 +1,4 @@
-"""The edit that was chosen for a goal, and what it was chosen for."""
+"""The edit that was chosen for a goal."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @frozen
 class EditScores:
-    """What a model does on test texts, on neutral texts, and on ordinary texts by which the edit was not
-    chosen."""
+    """The scores of a model on test texts, on neutral texts, and on ordinary texts that were not used to
+    choose the edit."""
 
     #: the mean of what the goal is about on test texts (`goal_values`)
     probability: Metric
@@ -38,7 +38,7 @@ class EditScores:
 class ChosenEdit:
     """The best edit for a goal among those that were tried. Its learning rate is 0 where the unedited model
     is the best. `direction` is the vector of the encoder-decoder that is added (`RewriteSettings`), divided
-    by the curvature with this `damping`, if any; `judged_by` is the policy that chose."""
+    by the curvature with this `damping`, if any; `judged_by` is the policy that chose it."""
 
     goal: str
     feature_factor: float
@@ -53,7 +53,7 @@ class ChosenEdit:
     vector: Any = field(default=None, eq=False, repr=False)
 
     def update(self, feature: LearnedFeature) -> WeightUpdate:
-        """The change of weights, from the feature that the edit was chosen for."""
+        """The change of weights, from the feature that the edit was chosen with."""
         if self.vector is not None:
             return WeightUpdate(self.vector, feature.scope, self.feature_factor, self.learning_rate)
         return feature.update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,9 @@ TINY, PIECE = 1e-30, 2**22
 
 @frozen
 class TrainingRow:
-    """One line of the training record. Validation values are None at steps without validation.
-
-    Where class means are taken, a step is a doubling of the pairs, and the loss is 1 − the cosine between the
-    directions of the old and of the new pairs."""
+    """One row of the training record. Validation values are None at steps without validation. For learners
+    that take class means, a step is a doubling of the pairs, and the loss is 1 − the cosine between the
+    directions of the old and the new pairs."""
 
     step: int
     loss: float
@@ -47,10 +47,9 @@ class LearnedFeature:
     + decoder_bias`.
 
     `encoder`, `decoder` and `decoder_bias` are float32 vectors over `scope`, [n]; `encoder_scale`, above 0,
-    and `encoder_bias` are numbers. Encoder and decoder may be one tensor, which then takes memory, and space
-    in a file, once. `curvature`, where it was measured, is what edits are divided by.
-    Pairs whose factual class is `classes[0]` encode to +1, those of `classes[1]` to −1.
-    """
+    and `encoder_bias` are numbers. Encoder and decoder may be one tensor, which then takes memory and disk
+    space once. `curvature`, if measured, divides edits. Pairs whose factual class is `classes[0]` encode to
+    +1, those of `classes[1]` to −1."""
 
     encoder: Tensor
     encoder_bias: float
@@ -72,12 +71,12 @@ class LearnedFeature:
 
     @property
     def name(self) -> str:
-        """Its classes, as in "3SG against 3PL"."""
+        """Its classes, such as "3SG against 3PL"."""
         return " against ".join(self.classes)
 
     @property
     def validation_correlation(self) -> float | None:
-        """At the step that was kept."""
+        """The validation correlation at the step that was kept."""
         return next((row.validation_correlation for row in self.training if row.step == self.best_step), None)
 
     def __repr__(self) -> str:
@@ -100,12 +99,13 @@ class LearnedFeature:
         )
 
     def encode(self, projections: Tensor) -> Tensor:
-        """Encodings in [−1, 1] of examples, from their source gradients along the encoder, [examples]."""
+        """Encodings in [−1, 1] of examples, from the projections of their source gradients on the encoder,
+        [examples]."""
         return (self.encoder_scale * projections + self.encoder_bias).tanh()
 
     def decode(self, feature_factor: float, direction: str = "decoder") -> Tensor:
-        """decoder(feature_factor), the predicted target gradient, [n]; of its two terms the "decoder-weight"
-        or the "decoder-bias" alone; or, as "encoder", the encoder's weights times the factor."""
+        """decoder(feature_factor), the predicted target gradient, [n]; "decoder-weight" and "decoder-bias"
+        give one of its two terms; "encoder" gives the encoder's weights times the factor."""
         if direction == "decoder":
             return self.decoder_bias.add(self.decoder, alpha=feature_factor)
         if direction == "decoder-bias":
@@ -113,14 +113,15 @@ class LearnedFeature:
         return feature_factor * (self.encoder if direction == "encoder" else self.decoder)
 
     def flipped(self) -> LearnedFeature:
-        """The same map with the sign of the code flipped: what a class decodes to stays as it was."""
+        """The same map with the sign of the code flipped: the classes decode to the same vectors as
+        before."""
         decoder = -self.decoder
         encoder = decoder if self.encoder is self.decoder else -self.encoder
         return evolve(self, encoder=encoder, encoder_bias=-self.encoder_bias, decoder=decoder)
 
     def narrowed(self, columns: Tensor) -> LearnedFeature:
-        """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink;
-        calibrate again."""
+        """The feature with only these columns of its scope (positions, int64, ascending). Encodings shrink:
+        calibrate it again."""
         names = ["encoder", "decoder", "decoder_bias"]
         if self.curvature is not None and not self.bases:
             names.append("curvature")
@@ -134,12 +135,10 @@ class LearnedFeature:
     def strengthen(self, name: str, direction: str = "decoder") -> float:
         """The feature factor that, added with a positive learning rate, makes the class more probable.
 
-        The code of a class decodes to a gradient of its own pairs, and adding a gradient raises that loss. A
-        decoder that predicts the factual or the difference gradient therefore takes the code of the *other*
-        class; one that predicts the alternative gradient takes the code of the class itself. The encoder,
-        where it is the `direction` that is added, has the sign of the gradient that it reads. No other
-        function changes a sign.
-        """
+        The code of a class decodes to a gradient of its pairs, and adding a gradient increases that loss. A
+        decoder of the factual or the difference gradient therefore takes the code of the *other* class; a
+        decoder of the alternative gradient takes the code of the class itself. The encoder, where it is the
+        `direction` to add, has the sign of the gradient that it reads. No other function changes a sign."""
         if name not in self.classes:
             raise ConfigError(unknown("class", name, self.classes))
         code = 1.0 if name == self.classes[0] else -1.0
@@ -148,7 +147,7 @@ class LearnedFeature:
 
     def factors(self, toward: str, direction: str = "decoder") -> tuple[float, ...]:
         """The feature factors that serve a goal: that of the class for more of it, its opposite for less; to
-        balance both classes, what the decoder has without a code, and either code."""
+        balance both classes, 0 (the decoder's output without a code) and either code."""
         goal = goal_of(toward, self.classes)
         return (goal.sign * self.strengthen(goal.of, direction),) if goal.sign else (0.0, 1.0, -1.0)
 
@@ -161,8 +160,8 @@ class LearnedFeature:
         direction: str = "decoder",
         damping: float | None = None,
     ) -> WeightUpdate:
-        """The change of weights that serves a goal: "3SG" for more of the class, "less-3SG" for less of it,
-        "balanced". With a damping, it is that of the natural gradient (`natural`)."""
+        """The change of weights for a goal: "3SG" for more of the class, "less-3SG" for less of it,
+        "balanced". With a damping, along the natural gradient (`natural`)."""
         factor = self.factors(toward, direction)[0] if feature_factor is None else feature_factor
         decoded = self.decode(factor, direction)
         if damping is not None:
@@ -170,10 +169,10 @@ class LearnedFeature:
         return WeightUpdate(decoded, self.scope, factor, learning_rate)
 
     def natural(self, direction: Tensor, damping: float, *, overwrite: bool = False) -> Tensor:
-        """direction / (F / mean F + damping), [n], with F the curvature: the change that moves the model as
-        far as the direction does, at the least cost to ordinary text (the natural gradient, arXiv
-        1412.1193). Much damping leaves the direction as it is. The given vector may be put to use
-        (`overwrite`). Raises ConfigError where the curvature is not known."""
+        """direction / (F / mean F + damping), [n], with F the curvature: the change with the same effect as
+        the direction at the least cost to ordinary text (the natural gradient, arXiv 1412.1193). With much
+        damping it is the direction itself. With `overwrite` the given vector may be reused. Raises
+        ConfigError where the curvature is not known."""
         if self.curvature is None:
             raise ConfigError(
                 "the curvature of the model was not measured, so there is no damping; set rewrite.metric ="
@@ -188,9 +187,18 @@ class LearnedFeature:
             values.div_(metric)
         return self.turned(result, back=True)
 
+    def cost(self, change: Tensor) -> float:
+        """√(Σ F Δ²) of a change Δ of the weights, [n]: to second order, its square is twice the KL divergence
+        of the model's predictions of ordinary text, in nats per token. NaN where the curvature is not
+        known."""
+        if self.curvature is None:
+            return math.nan
+        pieces = zip(self.curvature.split(PIECE), self.turned(change).split(PIECE), strict=True)
+        return math.sqrt(sum(float((piece.to(part) * part).dot(part)) for piece, part in pieces))
+
     def turned(self, vector: Tensor, *, back: bool = False) -> Tensor:
-        """A vector over the scope, [n], in the bases of the curvature, or from them `back`; itself without
-        any."""
+        """A vector over the scope, [n], in the bases of the curvature, or `back` from them; unchanged if
+        there are no bases."""
         if not self.bases:
             return vector
         result = vector.clone()
@@ -204,7 +212,7 @@ class LearnedFeature:
 
 
 def metric_of(curvature: Tensor, damping: float, like: Tensor) -> Iterator[Tensor]:
-    """F / mean F + damping in pieces of [PIECE], of the type and on the device of another tensor."""
+    """F / mean F + damping in pieces of [PIECE], with the type and the device of another tensor."""
     pieces = curvature.split(PIECE)
     mean = max(TINY, sum(float(piece.to(like).sum()) for piece in pieces) / len(curvature))
     for piece in pieces:

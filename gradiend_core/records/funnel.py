@@ -1,4 +1,4 @@
-"""What became of every text: read, matched, kept, dropped and why."""
+"""What happened to every text: read, matched, kept, or dropped and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EXAMPLES = 3
 
 @frozen
 class Drop:
-    """Texts or slots that were left out for one reason, with up to three examples."""
+    """Texts or slots that were dropped for one reason, with up to three examples."""
 
     stage: str
     reason: str
@@ -22,7 +22,7 @@ class Drop:
 
 @frozen
 class Funnel:
-    """Counts along the way from texts to examples. `kept` is by class."""
+    """Counts from texts to examples. `kept` is by class."""
 
     read: int
     matched: int
@@ -31,7 +31,7 @@ class Funnel:
     warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """The funnel in words, for people."""
+        """The funnel as lines of text."""
         kept = ", ".join(f"{name} {count:,}" for name, count in self.kept)
         lines = [f"read {self.read:,} texts, {self.matched:,} with a target word; kept {kept}"]
         for drop in self.drops:
@@ -49,7 +49,7 @@ class DropCounter:
     _by_class: Counter[tuple[str, str]] = field(factory=Counter, init=False)
 
     def add(self, reason: str, example: str = "", count: int = 1, classes: Iterable[str] = ()) -> None:
-        """`classes` are those that lose something."""
+        """Counts a drop; `classes` are those that lose something."""
         for name in set(classes):
             self._by_class[reason, name] += count
         total, examples = self._drops.get(reason, (0, ()))
@@ -58,7 +58,7 @@ class DropCounter:
         self._drops[reason] = (total + count, examples)
 
     def by_class(self) -> list[tuple[tuple[str, str], int]]:
-        """How often each (reason, class), most often first."""
+        """The count of each (reason, class), largest first."""
         return sorted(self._by_class.items(), key=lambda item: (-item[1], item[0]))
 
     def drops(self) -> tuple[Drop, ...]:
@@ -67,7 +67,7 @@ class DropCounter:
 
 
 def merge(drops: Iterable[Drop]) -> tuple[Drop, ...]:
-    """Drops of one stage and reason counted together, in the order of their first appearance."""
+    """Drops of one stage and reason added up, in the order of their first appearance."""
     merged: dict[tuple[str, str], Drop] = {}
     for drop in drops:
         before = merged.get((drop.stage, drop.reason))

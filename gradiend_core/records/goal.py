@@ -1,5 +1,5 @@
-"""What an edit is for, by name: "3SG" makes the class more probable, "less-3SG" less, "balanced" both classes
-alike."""
+"""Goals of edits, by name: "3SG" makes the class more probable, "less-3SG" less probable, "balanced" both
+classes equally probable."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LESS, BALANCED = "less-", "balanced"
 
 @frozen
 class Goal:
-    """`of` is the class that is to become more (`sign` +1) or less (−1) probable; with sign 0 both classes
-    alike."""
+    """`of` is the class that becomes more (`sign` +1) or less (−1) probable; sign 0 makes both classes
+    equally probable."""
 
     name: str
     of: str
@@ -25,18 +25,18 @@ class Goal:
 
     @property
     def texts_of(self) -> str:
-        """The class on whose texts the words of `of` should change: more of them where others stand, less
-        where they stand."""
+        """The class whose texts should change: for more of a class, texts where other classes stand; for
+        less, its own texts."""
         return self.classes[(self.classes.index(self.of) + (self.sign > 0)) % 2]
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The classes whose texts it is about."""
+        """The classes whose texts the goal is about."""
         return (self.texts_of,) if self.sign else self.classes
 
 
 def goal_names(classes: tuple[str, str]) -> tuple[str, ...]:
-    """Every goal of an axis. All others are no class that could be strengthened, or be balanced."""
+    """Every goal of an axis. "All others" is not a class: it cannot be strengthened or balanced."""
     first, second = classes
     if second == OTHERS:
         return first, LESS + first
@@ -44,14 +44,14 @@ def goal_names(classes: tuple[str, str]) -> tuple[str, ...]:
 
 
 def goals_of(names: Sequence[str], classes: tuple[str, str]) -> tuple[Goal, ...]:
-    """Those of these names that are goals of this axis; of no names more of each class, but not of all others
-    together."""
+    """Those of these names that are goals of this axis. Without names, more of each class, but not of all
+    others together."""
     known = goal_names(classes)
     return tuple(goal_of(name, classes) for name in names or classes if name in known)
 
 
 def check_goals(names: Sequence[str], axes: Sequence[tuple[str, str]], where: str = "") -> None:
-    """Raises ConfigError for what is no goal of any of these axes."""
+    """Raises ConfigError for a name that is not a goal of any of these axes."""
     known = [name for axis in axes for name in goal_names(axis)]
     for name in names:
         if name not in known:
@@ -59,7 +59,7 @@ def check_goals(names: Sequence[str], axes: Sequence[tuple[str, str]], where: st
 
 
 def goal_of(name: str, classes: tuple[str, str]) -> Goal:
-    """Raises ConfigError for what is no goal of this axis."""
+    """The goal of this name. Raises ConfigError for a name that is not a goal of this axis."""
     check_goals([name], [classes])
     if name == BALANCED:
         return Goal(name, classes[0], 0, classes)

@@ -1,4 +1,4 @@
-"""Which gradient of an example is meant."""
+"""The gradients of an example that are used."""
 
 from __future__ import annotations
 

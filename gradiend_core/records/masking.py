@@ -1,4 +1,4 @@
-"""Settings of sources whose models fill what is hidden."""
+"""Settings of sources whose models predict masked tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gradiend_core.records.setting import setting
 
 @frozen
 class MaskingSettings:
-    """How long a text may be, and how many of its tokens are hidden for the language modelling score."""
+    """The length of texts, and the number of tokens that are masked for the language modelling score."""
 
     max_tokens: int = setting(
         128,

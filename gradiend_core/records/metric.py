@@ -1,4 +1,4 @@
-"""One number, and how much data it rests on."""
+"""A number together with the amount of data behind it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from attrs import frozen
 
 @frozen
 class Metric:
-    """One number and how many examples it rests on. A value that does not exist is None, never NaN."""
+    """A number and the number of examples behind it. A value that does not exist is None, never NaN."""
 
     value: float | None
     n: int
 
     def shown(self, form: str = ".3f") -> str:
-        """The value for people, "undefined" where there is none."""
+        """The value as people read it, "undefined" where there is none."""
         return shown(self.value, form)
 
 
 def shown(value: float | None, form: str = ".3f") -> str:
-    """A number for people, "undefined" where it does not exist."""
+    """A number as people read it, "undefined" where it does not exist."""
     if value is None:
         return "undefined"
     text, positive = format(value, form), format(abs(value), form)

@@ -1,4 +1,4 @@
-"""Minimal pairs, and the data that a paradigm makes of texts."""
+"""Minimal pairs, and the data that a paradigm makes from texts."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ OTHERS = "others"
 @frozen
 class MinimalPair:
     """A text with one slot, the filler that it has (factual), and one of another class (alternative).
+    `document` is the document that it comes from, if known. `left + factual + right` is the original text, to
+    the letter.
 
-    `document` is what it is from, where that is known. `left + factual + right` is the original text, to the
-    letter. In a neutral pair both fillers are the original word, and both classes the same: "neutral" in a
-    neutral text, "neutral slot" in a text that has the feature elsewhere, or a class of the paradigm that is
-    not told apart.
-
-    Where a class is made of several ("1SG+3SG"), `factual_subclass` and `alternative_subclass` say of which
-    of them the fillers are; elsewhere, and where a filler is of several, they are empty."""
+    In a neutral pair both fillers are the original word, and both classes are equal: "neutral" in a neutral
+    text, "neutral slot" in a text that has the feature elsewhere, or a class of the paradigm that is not
+    among those compared. Where a class is merged from several ("1SG+3SG"), `factual_subclass` and
+    `alternative_subclass` tell which of them the fillers belong to; otherwise, and for a filler of several of
+    them, they are empty."""
 
     left: str
     right: str
@@ -48,7 +48,7 @@ class MinimalPair:
 
     @property
     def transition(self) -> tuple[str, str]:
-        """The classes of both fillers, before any were put together."""
+        """The classes of both fillers, before classes were merged."""
         return (
             self.factual_subclass or self.factual_class,
             self.alternative_subclass or self.alternative_class,
@@ -61,12 +61,9 @@ class MinimalPair:
 
 
 def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
-    """The code that a pair should have: +1 where its factual class is the first of an axis, −1 where it is
-    the second, else 0.
-
-    Against all others, −1 is a pair in which the first class is the alternative; a pair of two others says
-    nothing of the axis.
-    """
+    """The expected code of a pair: +1 if its factual class is the first of an axis, −1 if it is the second,
+    else 0. Where the second is "all others", −1 is a pair whose alternative is the first class; a pair
+    between two others says nothing about the axis."""
     first, second = axis
     if pair.factual_class == first != pair.alternative_class:
         return 1.0
@@ -76,8 +73,8 @@ def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
 
 
 def check_class_names(classes: Sequence[str]) -> None:
-    """Raises DataError for a name that cannot be part of a file's name: files of a feature are named after
-    its classes."""
+    """Raises DataError for a class name that cannot be part of a file name, as the files of a feature are
+    named after its classes."""
     for name in classes:
         if not re.fullmatch(r'(?!\.)[^\x00-\x1f\x7f/\\:*?"<>|]{1,60}', name):
             raise DataError(
@@ -87,15 +84,15 @@ def check_class_names(classes: Sequence[str]) -> None:
 
 
 def axes_of(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """What there is to learn of some classes: two from each other, of more each from all others."""
+    """The axes to learn: of two classes one, of more one for each class against all others."""
     if len(classes) == 2:
         return ((classes[0], classes[1]),)
     return tuple((name, OTHERS) for name in classes)
 
 
 def word_pairs(words: Mapping[str, Sequence[str]], axis: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """The pairs of aligned words by class that tell an axis: the n-th of its first class and the n-th of its
-    second, or, of all others, the n-th of any; without those that are equal or missing on one side."""
+    """The pairs of aligned words of an axis: the n-th of its first class with the n-th of its second or, for
+    "all others", with the n-th of any other class. Pairs that are equal or lack a word are left out."""
     first, second = axis
     others = [name for name in words if name != first] if second == OTHERS else [second]
     pairs = [
@@ -112,13 +109,12 @@ SHOWN = 4
 
 @frozen(repr=False)
 class PairData:
-    """What a paradigm makes of texts: pairs in three splits, neutral text, and what was dropped on the way.
+    """The data that a paradigm makes from texts: pairs in three splits, neutral text, and what was dropped.
 
     Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others.
-    `words` has the target words of each; with `drop_multi_token_words`, one that a tokenizer splits is left
-    out, and is no error. `related` has words that tell the same classes apart and are not learned from,
-    the n-th of a class beside the n-th of another.
-    """
+    `words` has the target words of each class. With `drop_multi_token_words` a word of several tokens is left
+    out instead of being an error. `related` has words of the same classes that are kept out of learning,
+    aligned: the n-th of one class belongs to the n-th of another."""
 
     classes: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]]
@@ -142,7 +138,7 @@ class PairData:
 
     @property
     def axes(self) -> tuple[tuple[str, str], ...]:
-        """What there is to learn, as (class that encodes to +1, class that encodes to −1)."""
+        """What to learn, as (class that encodes to +1, class that encodes to −1)."""
         return axes_of(self.classes)
 
     def described(self, name: str) -> str:
@@ -155,7 +151,7 @@ class PairData:
         return tuple(pair for pair in self.pairs if pair.split == name)
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """Number of pairs by (split, factual class)."""
+        """The number of pairs by (split, factual class)."""
         return Counter((pair.split, pair.factual_class) for pair in self.pairs)
 
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ PACKAGES = ("gradiend-core", "torch", "transformers", "tokenizers", "datasets")
 
 
 def versions() -> dict[str, str]:
-    """The versions that numbers depend on, of what is installed."""
+    """The installed versions that numbers depend on."""
     installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -23,8 +23,8 @@ def versions() -> dict[str, str]:
 
 @frozen
 class Provenance:
-    """Fingerprints of model, data and scope, the seed, the plugins used, the versions, and in what products
-    of matrices were taken on the way to gradients."""
+    """Fingerprints of model, data and scope, the seed, the plugins used, the versions, and the precision of
+    the matrix products in gradients."""
 
     model: str
     model_fingerprint: str
@@ -36,7 +36,7 @@ class Provenance:
     precision: str = "float32"
 
     def other_versions(self) -> list[str]:
-        """What is installed here in another version, in a sentence each."""
+        """A sentence for each package that is installed here in another version."""
         here = versions()
         return [
             f"made with {name} {version}, here is {here.get(name, 'none')}"

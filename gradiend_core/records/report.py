@@ -1,4 +1,4 @@
-"""What an evaluator measured: numbers with their n, tables, and the edits that it chose."""
+"""The report of an evaluator: numbers with their n, tables, and the chosen edits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = TypeVar("Row", bound=attrs.AttrsInstance)
 
 @frozen(repr=False)
 class Table:
-    """Rows of plain values under named columns. Made from frozen attrs classes (`of`), and read as such
+    """Rows of plain values under named columns, made from frozen attrs classes (`of`) and read as such
     (`read`) or as dictionaries (`records`)."""
 
     columns: tuple[str, ...]
@@ -61,7 +61,7 @@ class Table:
 
 @frozen(repr=False)
 class Report:
-    """What an evaluator measured."""
+    """The result of an evaluator."""
 
     name: str
     #: numbers by path, as ("test", "mean_by_class", "3SG")
@@ -77,8 +77,8 @@ class Report:
     findings: tuple[str, ...] = ()
 
     def __getitem__(self, path: str | tuple[str, ...]) -> float | None:
-        """The value at a dotted path, `report["test.correlation"]`. Raises ConfigError, with the nearest
-        path, for one that is not there."""
+        """The value at a dotted path, `report["test.correlation"]`. Raises ConfigError with the nearest path
+        for an unknown one."""
         key = tuple(path.split(".")) if isinstance(path, str) else path
         if key not in self.metrics:
             raise ConfigError(unknown(f"metric of {self.name}", ".".join(key), map(".".join, self.metrics)))
@@ -99,8 +99,8 @@ class Report:
         return metric.value if metric else None
 
     def nested(self) -> dict[str, Any]:
-        """The values as nested dictionaries, for results.json; JSON has no infinite ones, so they are None
-        there."""
+        """The values as nested dictionaries, for results.json. Infinite values become None, as JSON has
+        none."""
         root: dict[str, Any] = {}
         for path, metric in self.metrics.items():
             branch = root
@@ -123,7 +123,7 @@ def chosen_edits(reports: Reports) -> dict[str, ChosenEdit]:
 
 
 def chosen_edit(reports: Reports, goal: str) -> ChosenEdit:
-    """The edit that was chosen for a goal. Raises ConfigError where none was looked for."""
+    """The edit that was chosen for a goal. Raises ConfigError where none was searched for."""
     edits = chosen_edits(reports)
     if not edits:
         raise ConfigError("no evaluator has chosen a learning rate; give one")

@@ -1,4 +1,4 @@
-"""A run, fully resolved: what its file says, with every default."""
+"""The complete configuration of a run: what its file says, plus every default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ge, gt, in_ = validators.ge, validators.gt, validators.in_
 
 @frozen
 class Choice:
-    """A contribution, chosen by name, with its configuration."""
+    """A contribution chosen by name, with its configuration."""
 
     kind: str
     config: Any
@@ -37,7 +37,7 @@ class GeneralSettings:
 
 @frozen
 class DataSettings:
-    """From texts to pairs: reading, keeping, and splitting. 0 is no limit, everywhere."""
+    """From texts to pairs: reading, filtering and splitting. 0 always means no limit."""
 
     text_column: str = setting("text", "The column of a table that has the text.")
     document_column: str = setting("", "The column that names the document of a text; empty: none.")
@@ -167,7 +167,7 @@ class StoreSettings:
 
 @frozen
 class SeedSettings:
-    """Learning with several seeds, one after the other; the feature of the best one is taken."""
+    """Learning with several seeds, one after the other; the best feature is kept."""
 
     at_most: int = setting(1, "Maximum number of random seeds that are tried.", validator=ge(1))
     convergent: int = setting(
@@ -190,7 +190,7 @@ class PruneSettings:
 
 @frozen
 class RewriteSettings:
-    """What the model is rewritten for, and with what."""
+    """The goals of rewriting, and how edits are made."""
 
     toward: tuple[str, ...] = setting(
         (),
@@ -246,7 +246,7 @@ class RewriteSettings:
 
 @frozen
 class FigureSettings:
-    """How figures look, and what they are saved as."""
+    """The look and the file formats of figures."""
 
     formats: tuple[str, ...] = setting(
         ("png", "pdf", "svg"),
@@ -276,6 +276,12 @@ class ComparisonSettings:
         "Fractions (float) or numbers (int) of largest weights whose overlap is counted.",
         validator=[validators.min_len(1), validators.deep_iterable(gt(0))],
     )
+    measures: tuple[str, ...] = setting(
+        (),
+        'Further measures beside cosine and overlap: "spearman", the rank correlation of the weights, and'
+        ' "mass", the part of the absolute weights that lies in the same entries.',
+        validator=validators.deep_iterable(in_(("spearman", "mass"))),
+    )
     max_pairs: int = setting(100, "Test pairs of each class that encoders read.", validator=ge(2))
     nulls: int = setting(
         0, "Runs with shuffled classes beside each run: what features of nothing look like.", validator=ge(0)
@@ -284,7 +290,7 @@ class ComparisonSettings:
 
 @frozen
 class RunConfig:
-    """Everything that numbers depend on, but for the model and the texts themselves."""
+    """Everything that the numbers depend on, except for the model and the texts themselves."""
 
     general: GeneralSettings
     paradigm: Choice

@@ -1,4 +1,4 @@
-"""Which parameters take part, in which order: the columns of the gradient matrix."""
+"""Which parameters take part, and in which order: the columns of the gradient matrix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class ParameterSlice:
-    """One parameter of the model, whole, or only the entries at `index` (flat, int64, ascending)."""
+    """One parameter of the model, whole or only the entries at `index` (flat, int64, ascending)."""
 
     name: str
     shape: tuple[int, ...]
@@ -53,7 +53,7 @@ class ParameterScope:
         return sum(parameter.size for parameter in self.slices)
 
     def with_columns(self) -> Iterator[tuple[ParameterSlice, slice]]:
-        """Each parameter slice with its place in a vector over the scope."""
+        """Each parameter slice with its position in a vector over the scope."""
         ends = list(accumulate(parameter.size for parameter in self.slices))
         for parameter, end in zip(self.slices, ends, strict=True):
             yield parameter, slice(end - parameter.size, end)
@@ -68,7 +68,7 @@ class ParameterScope:
         return digest.hexdigest()[:16]
 
     def columns_in(self, whole: ParameterScope) -> Tensor:
-        """Where each entry of this scope is in a scope that has all of them, [size], int64."""
+        """The position of each entry of this scope in a larger scope, [size], int64."""
         import torch
 
         starts = {parameter.name: (parameter, columns.start) for parameter, columns in whole.with_columns()}
@@ -82,8 +82,8 @@ class ParameterScope:
         return torch.cat(positions)
 
     def joined(self, other: ParameterScope) -> ParameterScope:
-        """The scope that has the entries of both. Raises ModelError where one parameter has two shapes: the
-        scopes are of different models."""
+        """The scope with the entries of both. Raises ModelError where a parameter has two shapes, as the
+        scopes then belong to different models."""
         import torch
 
         slices = {parameter.name: parameter for parameter in self.slices}

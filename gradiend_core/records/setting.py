@@ -1,4 +1,4 @@
-"""A setting with the sentence that says what it means."""
+"""Settings with a description."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from gradiend_core.errors import ConfigError
 
 
 def setting(default: Any, about: str, *, validator: Any = None, formerly: str = "") -> Any:
-    """An attrs field of a settings class. `about` is its sentence, with the unit and the reason of the
-    default; the reference, `gradiend settings` and error messages show it. `formerly` is an older name, which
-    is refused with the new one."""
+    """An attrs field of a settings class. `about` is its description, with the unit and the reason for the
+    default; it appears in the reference, in `gradiend settings` and in error messages. `formerly` is an older
+    name, which is refused with a hint to the new one."""
     return attrs.field(default=default, validator=validator, metadata={"about": about, "formerly": formerly})
 
 
 def about(field: Any) -> str:
-    """The sentence of a field, "" where it has none."""
+    """The description of a field, "" where it has none."""
     return str(field.metadata.get("about", ""))
 
 
 def function_named(name: str, path: str) -> Callable[..., Any]:
-    """The function that a setting names, as "module:function". Raises ConfigError with the setting's path and
-    the reason where there is none."""
+    """The function named by a setting as "module:function". Raises ConfigError with the setting's path and
+    the reason where it cannot be imported."""
     module, colon, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute) if colon and module else None

@@ -1,4 +1,4 @@
-"""A text as it was read: what a paradigm looks for slots in."""
+"""A text as it was read, in which a paradigm looks for slots."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ class Token:
 
 @frozen
 class Text:
-    """A text and what is known about it.
-
-    `unit` is what it was read from (a line, a row): sentences of one unit never fall into two splits.
-    `document` and `split` are empty where nothing was given. Slots lie in `span`, the whole text if None; the
-    rest is context. `tokens` is None for text without tags. `row` has the other columns of a table.
-    """
+    """A text and what is known about it. `unit` is the line or row that it was read from: sentences of one
+    unit always share a split. `document` and `split` are empty where not given. Slots lie in `span`, by
+    default the whole text; the rest is context. `tokens` is None for a text without tags. `row` has the other
+    columns of a table."""
 
     text: str
     unit: int = 0

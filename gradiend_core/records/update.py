@@ -1,4 +1,4 @@
-"""A change of weights, and what can be done with it."""
+"""Changes of weights and their arithmetic."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 @frozen(eq=False, repr=False)
 class WeightUpdate:
     """`new weights = weights + learning_rate · direction` over a scope; `direction` is
-    decoder(feature_factor), [n].
-
-    `a + b`, `a - b`, `2 * a` and `-a` are updates too, of different weights of one model as well; a sum is no
-    decoder output, so its feature factor is 0 and its learning rate 1.
-    """
+    decoder(feature_factor), [n]. `a + b`, `a - b`, `2 * a` and `-a` are updates too, also for different
+    weights of one model. A sum is not a decoder output, so its feature factor is 0 and its learning rate
+    1."""
 
     direction: Tensor
     scope: ParameterScope
@@ -36,11 +34,11 @@ class WeightUpdate:
 
     @property
     def norm(self) -> float:
-        """Euclidean length of what is added to the weights."""
+        """The Euclidean length of the change of weights."""
         return self.norm_at(self.learning_rate)
 
     def norm_at(self, learning_rate: float) -> float:
-        """The same for another learning rate."""
+        """The same at another learning rate."""
         return abs(learning_rate) * float(self.direction.norm())
 
     def __mul__(self, factor: float) -> WeightUpdate:
@@ -59,7 +57,7 @@ class WeightUpdate:
         return self + -other
 
     def cosine(self, other: WeightUpdate) -> float:
-        """The cosine between two updates; 0 where one is nothing."""
+        """The cosine between two updates; 0 where one of them is zero."""
         _, (one, two) = self._aligned(other)
         lengths, product = self.norm * other.norm, float(one @ two)
         return self.learning_rate * other.learning_rate * product / lengths if lengths else 0.0
@@ -75,13 +73,13 @@ class WeightUpdate:
         return evolve(self, direction=self.direction[columns], scope=self.scope.narrowed(columns.cpu()))
 
     def over(self, scope: ParameterScope) -> WeightUpdate:
-        """The same change of a scope that has these entries and others."""
+        """The same change over a larger scope."""
         direction = self.direction.new_zeros(scope.size)
         direction[self.scope.columns_in(scope).to(direction.device)] = self.direction
         return evolve(self, direction=direction, scope=scope)
 
     def _aligned(self, other: WeightUpdate) -> tuple[ParameterScope, tuple[Tensor, Tensor]]:
-        """One scope for both, and their directions over it, on this one's device."""
+        """A common scope and the directions of both over it, on this update's device."""
         there = other.direction.to(self.direction.device)
         if self.scope is other.scope or self.scope.fingerprint() == other.scope.fingerprint():
             return self.scope, (self.direction, there)

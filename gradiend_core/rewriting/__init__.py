@@ -1,1 +1,2 @@
-"""From a feature to a changed model: apply and undo, search, and the model as a folder."""
+"""From a feature to a changed model: applying and undoing edits, searching for the best, and saving the
+model."""

@@ -1,4 +1,4 @@
-"""Weight updates in place, undone to the bit."""
+"""Weight updates in place that can be undone to the bit."""
 
 from __future__ import annotations
 
@@ -19,11 +19,8 @@ from gradiend_core.records.update import WeightUpdate
 
 class Rewriter:
     """While entered, `apply` gives the model `original + update`, one update at a time; leaving restores
-    every bit.
-
-    Originals are set aside, no more of them than the scope has, and each update starts from them, so that
-    rounding does not add up.
-    """
+    every bit. Only the originals in scope are kept, and each update starts from them, so that rounding does
+    not add up."""
 
     def __init__(self, model: nn.Module, scope: ParameterScope) -> None:
         self.model, self.scope = model, scope
@@ -60,16 +57,16 @@ class Rewriter:
 def applied(
     model: nn.Module, update: WeightUpdate, strength: float = 1.0
 ) -> Iterator[Callable[[float], None]]:
-    """While open, the model has the update times a strength in its weights; what it gives sets another
-    strength. Every bit is restored in the end."""
+    """Inside this context the model has the update times a strength in its weights. The yielded function sets
+    another strength. Every bit is restored at the end."""
     with Rewriter(model, update.scope) as rewriter:
         rewriter.apply(update * strength)
         yield lambda other: rewriter.apply(update * other)
 
 
 def apply_update(model: nn.Module, update: WeightUpdate) -> None:
-    """Adds an update to a model's weights for good, `0.5 * update` at half its strength; nothing is kept to
-    undo it."""
+    """Adds an update to a model's weights permanently, `0.5 * update` at half its strength; it cannot be
+    undone."""
     weights = _weights(model, update.scope)
     check_update(update, update.scope)
     for weight, (_, columns) in zip(weights, update.scope.with_columns(), strict=True):
@@ -77,8 +74,7 @@ def apply_update(model: nn.Module, update: WeightUpdate) -> None:
 
 
 def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
-    """Refuses an update that does not fit the scope or would put something that is no number into the
-    weights."""
+    """Raises an error for an update that does not fit the scope, or has entries that are not finite."""
     if update.direction.shape != (scope.size,):
         raise ModelError(f"the update has {tuple(update.direction.shape)} values, the scope {scope.size}")
     if update.scope is not scope and update.scope.fingerprint() != scope.fingerprint():
@@ -88,8 +84,7 @@ def check_update(update: WeightUpdate, scope: ParameterScope) -> None:
 
 
 class _Weight:
-    """A parameter of which a slice is edited: the edited one takes the place of the original, which is kept
-    as it is."""
+    """A parameter with an edited slice: the edited tensor replaces the original, which is kept unchanged."""
 
     def __init__(self, parameter: nn.Parameter, parameter_slice: ParameterSlice) -> None:
         self.parameter, self.parameter_slice, self.original = parameter, parameter_slice, parameter.detach()
@@ -111,7 +106,7 @@ class _Weight:
 
 
 class _Entries(_Weight):
-    """Some entries of a parameter, written where they are: no more is kept than they."""
+    """Some entries of a parameter, changed in place: only these entries are kept."""
 
     def __init__(self, parameter: nn.Parameter, parameter_slice: ParameterSlice, index: Tensor) -> None:
         super().__init__(parameter, parameter_slice)
@@ -128,7 +123,7 @@ class _Entries(_Weight):
 
 
 class _BesidePacked(_Weight):
-    """What is added to a packed weight."""
+    """The change that is added to a packed weight."""
 
     def __init__(
         self, parameter: nn.Parameter, parameter_slice: ParameterSlice, layer: QuantisedLinear

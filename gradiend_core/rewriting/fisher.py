@@ -17,7 +17,7 @@ from gradiend_core.roles.source import Examples
 def fisher_diagonal(
     gradients: GradientOperator, checked_on: Examples, prepared: Sequence[PreparedTexts], seed: int
 ) -> Tensor:
-    """The diagonal of the Fisher information of the predicted tokens, their mean, over the scope, [n]."""
+    """The diagonal of the Fisher information over the scope, averaged over predicted tokens, [n]."""
     squares = squared_gradients(gradients, checked_on, _losses(gradients, prepared, seed))
     return squares.div_(tokens(prepared))
 
@@ -31,8 +31,9 @@ def fisher_in_eigenbases(
     inputs_only: bool = False,
 ) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
     """The same diagonal, but for linear weights in the eigenbases of their covariances (EKFAC, arXiv
-    1806.03884), and these by parameter; other weights have none. Takes two passes over the texts. Of inputs
-    only, each direction of the inputs counts the same for all outputs, as in MEMIT (arXiv 2210.07229)."""
+    1806.03884), with these bases by parameter; other weights have none. Takes two passes over the texts. With
+    `inputs` only, each direction of the inputs counts equally for all outputs, as in MEMIT (arXiv
+    2210.07229)."""
     bases = eigenbases(gradients, checked_on, _losses(gradients, prepared, seed))
     losses = _losses(gradients, prepared, seed + 1)
     squares = squared_gradients(gradients, checked_on, losses, bases=bases)
@@ -60,8 +61,8 @@ def _losses(gradients: GradientOperator, prepared: Sequence[PreparedTexts], seed
 
 
 def drawn_losses(model: nn.Module, batch: PreparedTexts, generator: torch.Generator) -> Tensor:
-    """For each row the sum of −log P of tokens drawn from the model's own predictions, each with a random
-    sign, [rows]."""
+    """For each row the sum of −log P of tokens drawn from the model's predictions, each with a random sign,
+    [rows]."""
     log_probabilities = batch.logits(model).float().log_softmax(-1)
     with torch.no_grad():
         drawn = log_probabilities.exp().multinomial(1, generator=generator)

@@ -1,5 +1,5 @@
-"""A weight update as a LoRA adapter (arXiv 2106.09685) for peft: each weight matrix's change, truncated to a
-rank."""
+"""A weight update as a LoRA adapter (arXiv 2106.09685) for peft: the change of each weight matrix, truncated
+to a rank."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ RANKS = (1, 2, 4, 8, 16, 32, 64)
 
 @frozen(eq=False)
 class LoraFactors:
-    """For each module that can have an adapter A [rank, in] and B [out, rank], with B·A close to the change
-    of its weight.
-
-    `errors` has, for each rank, the length of what is lost, relative to the whole update's; `left_out` names
-    the parameters that no adapter can change, and `held` is the share of the update's squared length that the
-    others have."""
+    """For each module that can have an adapter, A [rank, in] and B [out, rank], with B·A close to the change
+    of its weight. `errors` has for each rank the length of the lost part, relative to the whole update.
+    `left_out` names the parameters that no adapter can change, and `held` is the fraction of the update's
+    squared length in the others."""
 
     rank: int
     factors: dict[str, tuple[Tensor, Tensor]]
@@ -93,8 +91,8 @@ def save_lora(
     factors: LoraFactors | None = None,
 ) -> LoraFactors:
     """Writes an adapter that `peft.PeftModel.from_pretrained` loads onto the base model. Raises StorageError
-    for a folder that is not empty; with `overwrite` one that we wrote is replaced. `factors` are
-    `lora_factors` of the same, where they are known."""
+    for a folder that is not empty; with `overwrite`, a folder written by us is replaced. `factors` are the
+    `lora_factors` of this update, if known."""
     try:
         from peft import LoraConfig
         from peft.utils import SAFETENSORS_WEIGHTS_NAME
@@ -129,7 +127,7 @@ def save_lora(
 
 
 def adapter_update(model: nn.Module, update: WeightUpdate, factors: LoraFactors) -> WeightUpdate:
-    """What an adapter really adds to the weights, B·A, over the scope of the update."""
+    """The change that an adapter makes to the weights, B·A, over the scope of the update."""
     pieces = []
     for parameter_slice, columns in update.scope.with_columns():
         name = parameter_slice.name.rpartition(".")[0]
@@ -144,12 +142,13 @@ def adapter_update(model: nn.Module, update: WeightUpdate, factors: LoraFactors)
 
 
 def transposed(module: nn.Module) -> bool:
-    """Whether it keeps its weight as [in, out]."""
+    """Whether the module stores its weight as [in, out]."""
     return isinstance(module, Conv1D) or (isinstance(module, QuantisedLinear) and module.transposed)
 
 
 def _shared(model: nn.Module) -> set[str]:
-    """Parameters that several modules share: an adapter on one of them would change that one alone."""
+    """Parameters that several modules share: an adapter on one of these modules would change that one
+    alone."""
     names: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
@@ -167,7 +166,7 @@ def _held(update: WeightUpdate, left_out: list[str]) -> float:
 
 
 def _padded(factor: Tensor, rank: int, dim: int) -> Tensor:
-    """peft has one rank for all modules; a smaller matrix gets zeros."""
+    """The factors of a smaller matrix, filled with zeros to the rank that peft uses for all modules."""
     missing = rank - factor.shape[dim]
     if not missing:
         return factor

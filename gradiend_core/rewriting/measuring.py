@@ -1,5 +1,5 @@
-"""What a model does at the slots of a feature and on neutral text: measured as often as edits are tried,
-prepared once."""
+"""The predictions of a model at the slots of a feature and on neutral text. Prepared once, measured for each
+edit that is tried."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ ORDINARY = 200
 
 
 class SlotProbabilities:
-    """At the slots of one class's texts, how probable the words of each class of an axis are.
-
-    Where two classes share a surface form (German "der"), words cannot tell them apart, and some sources have
-    no probability of a word alone; then each row has its own factual and alternative filler instead.
-    """
+    """The probabilities of the words of each class of an axis at the slots of one class's texts. Where two
+    classes have a surface form in common (German "der"), words cannot tell them apart, and some sources
+    cannot give the probability of a word alone; then each row uses its factual and alternative filler
+    instead."""
 
     def __init__(self, task: EvaluationTask, split: str, texts_of: str, most: int) -> None:
         whole, classes = task.examples[split], task.feature.classes
@@ -92,8 +91,8 @@ def _entries(
 
 
 def goal_values(goal: Goal, probabilities: Mapping[str, Tensor]) -> Tensor:
-    """What a goal is about, at each text, [texts]: the probability of the class's words where they should
-    change, or, to make both alike, (1 − |P − P'|)(P + P') on the texts of both."""
+    """The value of a goal at each text, [texts]: the probability of the class's words where they should
+    change; to balance both classes, (1 − |P − P'|)(P + P') on the texts of both."""
     if not goal.sign:
         one, two = torch.cat(list(probabilities.values())).unbind(1)
         return (1 - (one - two).abs()) * (one + two)
@@ -101,8 +100,8 @@ def goal_values(goal: Goal, probabilities: Mapping[str, Tensor]) -> Tensor:
 
 
 class Measure:
-    """What a candidate is judged by: probabilities on the texts of some classes, and the scores of neutral
-    texts."""
+    """The measurements that a candidate is judged by: probabilities on the texts of some classes, and the
+    scores of neutral texts."""
 
     def __init__(
         self, task: EvaluationTask, source: ScoresTexts, max_texts: int, ordinary_texts: int
@@ -121,12 +120,12 @@ class Measure:
         return self._slots[key]
 
     def language(self) -> TextScores | None:
-        """Scores of the neutral texts by the model as it is now."""
+        """The scores of neutral texts by the model in its present state."""
         return self.source.score_texts(self.task.gradients.model, self.prepared) if self.prepared else None
 
     def ordinary(self, split: str) -> OrdinaryText | None:
-        """The ordinary text of a split: one half belongs to validation, by which edits are chosen, the other
-        to test. The model must be unedited when it is first asked for."""
+        """The ordinary text of a split. One half belongs to validation, which edits are chosen by, the other
+        to test. The model must be unedited at the first call."""
         if self._halves is None:
             self._halves = halves(self.task, self.source, self.ordinary_texts)
         return self._halves[split == SPLITS[-1]]
@@ -138,7 +137,7 @@ class Measure:
         feature_factor: float = 0.0,
         language: TextScores | None = None,
     ) -> Candidate:
-        """The unedited model, which the model has to be when this is called."""
+        """The measurements of the unedited model, which must be unedited at this call."""
         text = self.ordinary(split)
         ordinary = text.unedited() if text else None
         return self.candidate(split, texts_of, feature_factor, language=language, ordinary=ordinary)
@@ -152,8 +151,9 @@ class Measure:
         language: TextScores | None = None,
         ordinary: OrdinaryScores | None = None,
     ) -> Candidate:
-        """The model as it is now; `language` and `ordinary` where they are known already. Neutral texts are
-        scored where that is reported, on test texts, and where the policy may ask for it."""
+        """The measurements of the model in its present state; `language` and `ordinary` where they are known
+        already. Neutral texts are scored where that is reported (on test texts) and where the policy may need
+        it."""
         model = self.task.gradients.model
         probabilities = {name: self.slots(split, name)(model) for name in texts_of}
         if ordinary is None and (text := self.ordinary(split)):
@@ -164,7 +164,8 @@ class Measure:
 
 
 def edit_scores(goal: Goal, candidate: Candidate) -> EditScores:
-    """What is reported of a model: at the slots of its goal's texts, on neutral and on ordinary text."""
+    """The reported scores of a model: at the slots of its goal's texts, on neutral text and on ordinary
+    text."""
     values, language, ordinary = (
         goal_values(goal, candidate.probabilities),
         candidate.language,
@@ -185,7 +186,8 @@ def edit_scores(goal: Goal, candidate: Candidate) -> EditScores:
 
 
 def measure_of(task: EvaluationTask, max_texts: int, ordinary_texts: int = ORDINARY) -> Measure:
-    """On at most so many texts of each kind. Raises ConfigError for a source that cannot score text."""
+    """A measurement on at most `limit` texts of each kind. Raises ConfigError for a source that cannot score
+    text."""
     if not isinstance(task.source, ScoresTexts):
         raise ConfigError(
             f"{type(task.source).__name__} has no language modelling score, which an edit is judged by"

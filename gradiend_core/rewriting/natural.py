@@ -1,5 +1,5 @@
-"""The direction of an edit: the decoder's, divided by what a change of each weight costs, and turned away
-from slots that are to stay as they are."""
+"""The direction of an edit: the decoder's, divided by the cost of changing each weight, and kept from
+changing protected slots."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ ENDS = (".", "!", "?", '"', "”", "’", "'")
 def natural_update(
     task: EvaluationTask, goal: Goal, feature_factor: float, damping: float | None
 ) -> WeightUpdate:
-    """The update for a goal at learning rate 0, by the metric if there is a damping, with the slots of
-    `rewrite.keep` kept."""
+    """The update for a goal at learning rate 0: by the metric if there is a damping, with the slots of
+    `rewrite.keep` protected."""
     update = task.feature.update(
         goal.name, 0.0, feature_factor=feature_factor, direction=task.rewrite.direction
     )
@@ -41,8 +41,7 @@ def natural_update(
 
 
 def natural_direction(task: EvaluationTask, direction: Tensor, damping: float | None) -> Tensor:
-    """Any direction, [n], which may be overwritten, by the metric if there is a damping, with the slots of
-    `rewrite.keep` kept."""
+    """The same for any direction, [n], which may be overwritten."""
     kept = task.kept()
     if kept is None:
         return direction if damping is None else task.feature.natural(direction, damping, overwrite=True)

@@ -1,4 +1,4 @@
-"""What an edit does to ordinary text, that of documents which neither learning nor the choice of an edit has
+"""The effect of an edit on ordinary text, from documents that neither learning nor the choice of an edit has
 seen."""
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ TINY = 1e-7
 
 
 class OrdinaryText:
-    """Texts whose predictions by the unedited model are kept, so that those of any edit can be compared. The
-    model must be unedited when this is made."""
+    """Texts with the unedited model's predictions, to compare those of any edit with. The model must be
+    unedited when this is created."""
 
     def __init__(self, task: EvaluationTask, source: ScoresTexts, texts: Sequence[Text]) -> None:
         model = task.gradients.model
@@ -59,7 +59,7 @@ class OrdinaryText:
         self.likeliest = [predicted.log_probabilities.argmax(1) for predicted in self.base]
 
     def __call__(self, model: nn.Module, *, some: bool = False) -> OrdinaryScores:
-        """The scores of the model as it is now; with `some`, from the first part of the text."""
+        """The scores of the model in its present state; with `some`, on the first part of the text."""
         batches = self.prepared[: self.some] if some else self.prepared
         return self._scores(text_predictions(model, batches), len(batches))
 
@@ -90,14 +90,14 @@ class OrdinaryText:
 
 
 def in_parts(texts: Sequence[Text]) -> tuple[list[Text], list[Text]]:
-    """Every third text, and the others; all and none where there are few."""
+    """Every third text, and the others; for few texts, all and none."""
     if len(texts) < 2 * SOME:
         return list(texts), []
     return list(texts[::SOME]), [text for number, text in enumerate(texts) if number % SOME]
 
 
 def _fitting(prepared: Sequence[PreparedTexts], texts: int, model: nn.Module) -> int:
-    """How many of the texts, from the first, have predictions that can be kept; two at least."""
+    """How many of the texts, counted from the first, have predictions that fit in memory; at least two."""
     tokens = torch.zeros(texts, dtype=torch.long)
     for batch in prepared:
         tokens += batch.texts.cpu().bincount(minlength=texts)
@@ -105,7 +105,7 @@ def _fitting(prepared: Sequence[PreparedTexts], texts: int, model: nn.Module) ->
 
 
 def divergence(base: Tensor, edited: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """KL(base ‖ edited) at each token by its chain rule: inside the words (token ids), in the split between
+    """KL(base ‖ edited) at each token by the chain rule: inside the words (token ids), in the split between
     them and all others, and among the others, [tokens] each, from log probabilities [tokens, vocabulary]."""
     everything = torch.linalg.vecdot(base.exp(), base - edited).double()
     if not len(words):
@@ -121,7 +121,7 @@ def divergence(base: Tensor, edited: Tensor, words: Tensor) -> tuple[Tensor, Ten
 
 
 def feature_tokens(task: EvaluationTask) -> set[int]:
-    """The tokens that are words of the axis or related to them."""
+    """The tokens of the words of the axis and of their related words."""
     words = [word for pair in word_pairs(task.data.related, task.feature.classes) for word in pair]
     words += [word for forms in axis_words(task.data.words, task.feature.classes) for word in forms]
     return word_tokens(task.tokenizer, words)
@@ -136,7 +136,7 @@ def word_tokens(tokenizer: Any, words: Sequence[str]) -> set[int]:
 
 
 def axis_words(words: Mapping[str, Sequence[str]], classes: tuple[str, str]) -> list[list[str]]:
-    """The words of the two ends of an axis; all others together have what the first class has not."""
+    """The words of the two ends of an axis. "All others" has the words that the first class does not have."""
     named = [[name] if name in words else [name for name in words if name not in classes] for name in classes]
     return [[word for name in names for word in words[name]] for names in named]
 
@@ -144,8 +144,8 @@ def axis_words(words: Mapping[str, Sequence[str]], classes: tuple[str, str]) -> 
 def halves(
     task: EvaluationTask, source: ScoresTexts, count: int
 ) -> tuple[OrdinaryText | None, OrdinaryText | None]:
-    """Ordinary text to choose by, and ordinary text to report of, at most `count` texts together; no document
-    is in both where there are enough. None where there is none, or none is wanted."""
+    """Ordinary text for choosing edits, and ordinary text for reporting, at most `count` texts together; no
+    document is in both if there are enough. None where there is none, or none is wanted."""
     if not count:
         return None, None
     sides = [side[: count // 2] for side in choosing_and_reporting(list(task.ordinary()))]
@@ -155,7 +155,7 @@ def halves(
 
 
 def choosing_and_reporting(texts: Sequence[Text]) -> tuple[Sequence[Text], Sequence[Text]]:
-    """Ordinary texts to choose edits by, and those to report of; no document is in both where there are
+    """Ordinary texts for choosing edits, and those for reporting; no document is in both if there are
     enough."""
     documents = list(dict.fromkeys(text.document for text in texts))
     if "" in documents or len(documents) < 2 * DOCUMENTS:

@@ -1,4 +1,4 @@
-"""Which learning rate: candidates from a grid or by search, and the best of them by a policy."""
+"""Which learning rate to use: candidates from a grid or a search, and the best of them by a policy."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ Score = Callable[[Candidate], float | None]
 
 
 class Edit(Protocol):
-    """A change of one direction that can be made at any learning rate."""
+    """A change along one direction that can be made at any learning rate."""
 
     feature_factor: float
 
     @property
     def relative_length(self) -> float:
-        """How long the change is at learning rate 1, relative to what it changes."""
+        """The length of the change at learning rate 1, relative to what it changes."""
 
     def apply(self, learning_rate: float) -> None:
-        """The original changed at this learning rate, whatever was applied before."""
+        """Applies the change at this learning rate to the original, whatever was applied before."""
 
     def restore(self) -> None:
-        """The original, to the bit."""
+        """Restores the original to the bit."""
 
 
 class WeightEdit:
-    """A weight update in the model in place."""
+    """A weight update, applied to the model in place."""
 
     def __init__(self, rewriter: Rewriter, update: WeightUpdate) -> None:
         self.rewriter, self.update, self.feature_factor = rewriter, update, update.feature_factor
@@ -86,8 +86,8 @@ class Trials:
 
 
 def grid(trials: Trials, rates: Sequence[float]) -> list[Candidate]:
-    """A candidate for each learning rate, from the smallest. Two in a row that leave less than half of the
-    language modelling score end the search: larger ones break the model further."""
+    """A candidate for each learning rate, smallest first. The search ends after two in a row that leave less
+    than half of the language modelling score: larger ones would damage the model further."""
     with progress("edits tried", len(rates)) as tried:
         for rate in sorted(rates):
             trials.measure(rate)
@@ -98,12 +98,11 @@ def grid(trials: Trials, rates: Sequence[float]) -> list[Candidate]:
 
 
 def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
-    """At most so many candidates, the unedited model among them, around the best that is allowed.
-
-    What an edit is for grows with the rate, and the language modelling score falls, so the best edit is most
-    often the largest that is allowed. Four rates, each four times the last, that make edits of a small
-    relative length say where that is; scores are noisy, so one alone does not end it. What is between the
-    best and its neighbour is then halved, on the scale of logarithms."""
+    """At most `count` candidates around the best allowed one, the unedited model included. The effect of an
+    edit grows with the rate, and the language modelling score falls, so the best edit is usually the largest
+    allowed one. Four rates, each four times the last, that make edits of small relative length locate it;
+    scores are noisy, so one rate alone does not end the search. Then the intervals between the best rate and
+    its neighbours are halved, on a log scale."""
     unit = trials.edit.relative_length
     if not unit:
         return trials.sorted()
@@ -121,17 +120,19 @@ def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
     return trials.sorted()
 
 
-def within_budget(trials: Trials, spent: Callable[[float], float], start: float = 0.0) -> None:
-    """Measures the largest learning rate that spends no more than a budget, if there is one, from one to
-    start at, if it is known. `spent` gives the share of the budget that a rate takes."""
+def within_budget(trials: Trials, spent: Callable[[float], float], start: float = 0.0) -> float:
+    """Measures the largest learning rate within a budget and returns it, 0 if there is none; the search
+    starts at `start`, if given. `spent` returns the fraction of the budget that a rate uses."""
     unit = trials.edit.relative_length
-    if rate := largest_within(spent, start or LADDER[0] / unit) if unit else 0.0:
+    rate = largest_within(spent, start or LADDER[0] / unit) if unit else 0.0
+    if rate:
         trials.measure(rate)
+    return rate
 
 
 def smaller(trials: Trials, evaluations: int) -> None:
-    """Measures half of the largest learning rate tried, and, where that is better, rates around the best,
-    up to so many candidates, the unedited model among them."""
+    """Measures half of the largest rate tried and, if that is better, rates around the best, up to so many
+    candidates, the unedited model included."""
     largest = trials.sorted()[-1].learning_rate
     if largest:
         trials.measure(largest / 2)
@@ -143,8 +144,8 @@ def smaller(trials: Trials, evaluations: int) -> None:
 
 
 def largest_within(spent: Callable[[float], float], rate: float) -> float:
-    """The largest learning rate that spends no more than 1, nearly; 0 where none of those tried does. What is
-    spent grows about as the square of a small rate, and is followed on the scale of logarithms."""
+    """The largest learning rate that uses no more than the budget, approximately; 0 where no rate tried does.
+    The fraction used grows about as the square of a small rate, and is followed on a log scale."""
     low, high, slope = 0.0, math.inf, 2.0
     last: tuple[float, float] | None = None
     with progress("budget", TRIES) as tries:
@@ -169,7 +170,7 @@ def largest_within(spent: Callable[[float], float], rate: float) -> float:
 
 
 def _halfway(rates: Sequence[float], best: float) -> float:
-    """A rate between the best one and its farther neighbour, on the scale of logarithms."""
+    """A rate between the best one and its farther neighbour, on a log scale."""
     if not best:
         return rates[1] / STRIDE
     position = rates.index(best)
@@ -181,7 +182,8 @@ def _halfway(rates: Sequence[float], best: float) -> float:
 def _next_rate(
     candidates: Sequence[Candidate], best: Candidate, allowed: Callable[[Candidate], bool]
 ) -> float:
-    """Where to look next: between the best and the next larger, or beyond the ends of what was tried."""
+    """The next rate to try: between the best and the next larger one, or beyond the ends of what was
+    tried."""
     larger = [candidate for candidate in candidates if candidate.learning_rate > best.learning_rate]
     if (
         not best.learning_rate
@@ -212,8 +214,8 @@ def _next_rate(
 
 
 def choose(candidates: Sequence[Candidate], score: Score) -> Candidate:
-    """The best by a score; of equal ones the smallest edit. The unedited model, learning rate 0, is one of
-    them, so a harmful edit never wins; nor does one whose score is None or no number."""
+    """The best candidate by a score; of equal ones the smallest edit. The unedited model, learning rate 0, is
+    a candidate, so a harmful edit never wins; neither does one whose score is None or NaN."""
     scores = {
         position: value
         for position, candidate in enumerate(candidates)

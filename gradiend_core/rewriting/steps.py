@@ -1,5 +1,5 @@
-"""An edit in several steps. The decoder's direction is that of the unedited weights; where an edit is large,
-it is taken in parts, each in the direction that the gradients of the weights so far give."""
+"""Edits in several steps. The decoder's direction holds for the unedited weights. A large edit is therefore
+made in steps, each along the direction of the gradients at the weights so far."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def stepped(
     spent: Callable[[], float],
     steps: int,
 ) -> WeightUpdate | None:
-    """The sum of so many steps, at learning rate 1; None where the first step finds no rate within the
-    budget. `spent` gives the share of the budget that the model as it is takes. As what is spent grows with
-    the square of an edit, the first k of n steps may take (k / n)² of it."""
+    """The sum of the steps, at learning rate 1; None where the first step finds no rate within the budget.
+    `spent` returns the fraction of the budget that the model in its present state uses. As that fraction
+    grows with the square of an edit, the first k of n steps may use (k / n)² of the budget."""
     scope = task.feature.scope
     total: Tensor | None = None
     rewriter.restore()
@@ -58,8 +58,8 @@ def stepped(
 
 
 def target_gradient(task: EvaluationTask, feature_factor: float) -> Tensor:
-    """What the decoder stands for, of the model as it is: the mean target gradient of the training pairs
-    whose code has the sign of the feature factor, or, at 0, of both classes, [n]."""
+    """What the decoder predicts, computed for the model in its present state: the mean target gradient of the
+    training pairs whose code has the sign of the feature factor, or, at 0, of both classes, [n]."""
     train, feature = task.examples["train"], task.feature
     labels = labels_of(train.pairs, feature.classes)
     codes = [math.copysign(1.0, feature_factor)] if feature_factor else [1.0, -1.0]

@@ -1,1 +1,1 @@
-"""One Protocol for each kind of plugin. Hooks declare implementations; ordinary objects work."""
+"""One Protocol for each kind of plugin. Hooks declare the implementations, which are ordinary objects."""

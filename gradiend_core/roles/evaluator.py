@@ -1,4 +1,4 @@
-"""An evaluator: what a feature is worth, as numbers."""
+"""Evaluators measure a feature."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from gradiend_core.roles.source import Examples, GradientSource
 
 @frozen(eq=False)
 class EvaluationTask:
-    """Everything that an evaluator may use. `examples` has the keys train, validation, test and neutral;
-    `seeds` has the feature of each seed that gave one, `feature` among them. `goals` are what edits are for,
-    `rewrite` says what they are made of, and `policy` which is best; `edit` gives the one that an evaluator
-    before this one has chosen for a goal, and raises ConfigError where none has. `controls` prepares slots of
-    the paradigm's other classes, whose two fillers are both the word that stands there.
+    """Everything that an evaluator may use.
 
-    `ordinary` gives the run's texts of which no training or validation pair was made. `spans` prepares pairs
-    whose fillers may have any number of tokens, and gives the gradients that belong to them. `untrained` is
-    the same task on a copy of the model with random weights, by a seed, from which the feature was learned
-    anew; it raises ModelError where no such copy can be made, and LearningError where nothing is learned from
-    it. `kept` gives slots of classes that an edit is to leave as they are, with a word of the axis as
-    alternative; None without any. The lengths of the encoder's entries mean something only if it is
+    `examples` has the keys train, validation, test and neutral; `seeds` has the features of all successful
+    seeds, including `feature`. `goals` are the goals of edits, `rewrite` how edits are made, and `policy`
+    chooses the best. `edit` gives the edit for a goal that an earlier evaluator chose, and raises ConfigError
+    if none did. `controls` prepares slots of the paradigm's other classes, whose two fillers are both the
+    original word. `ordinary` gives the run's texts that no training or validation pair was made from. `spans`
+    prepares pairs whose fillers may have any number of tokens, and gives their gradients. `untrained` is the
+    same task on a copy of the model with random weights, drawn with a seed, from which the feature was
+    learned again; it raises ModelError where no such copy can be made, and LearningError where nothing is
+    learned from it. `kept` gives slots of the classes that an edit must not change, with a word of the axis
+    as alternative; None without any. The lengths of the encoder's entries have a meaning only if it is
     `encoder_identified`."""
 
     feature: LearnedFeature
@@ -57,7 +57,7 @@ class EvaluationTask:
 
     @property
     def dampings(self) -> tuple[float | None, ...]:
-        """What edits are tried with: numbers for the metric, or None for the direction as it is."""
+        """The dampings that edits are tried with: numbers for the metric, or None for the plain direction."""
         known = self.rewrite.metric != "none" and self.feature.curvature is not None
         return self.rewrite.dampings if known else (None,)
 
@@ -66,4 +66,4 @@ class Evaluator(Protocol):
     """Made by its factory from its configuration."""
 
     def evaluate(self, task: EvaluationTask) -> Report:
-        """A report. The model is left bitwise as it was."""
+        """A report. The model's weights are left unchanged to the bit."""

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 
 class GradientMatrix(Protocol):
-    """G: a row for each example, a column for each parameter in scope. Which examples are its rows is said at
-    each product. `gradients.GradientOperator` computes it, `gradients.StoredGradients` has some of it on
-    disk."""
+    """G: a row for each example, a column for each parameter in scope. Each product takes the examples that
+    are its rows. `gradients.GradientOperator` computes it, `gradients.StoredGradients` reads stored rows."""
 
     @property
     def scope(self) -> ParameterScope:
@@ -27,11 +26,11 @@ class GradientMatrix(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where products are."""
+        """The device of the products."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of products."""
+        """The dtype of the products."""
 
     def project(self, examples: Examples, directions: Tensor, role: GradientRole) -> Tensor:
         """G @ directionsᵀ: each example's gradient along K directions, [examples, K] from [K, n]."""
@@ -53,7 +52,7 @@ class GradientMatrix(Protocol):
 
 @frozen(eq=False)
 class TokenProducts:
-    """What each token of one example adds to the product of its gradient with a direction."""
+    """The contribution of each token of one example to the product of its gradient with a direction."""
 
     #: the tokens that the model was given, [tokens]: several rows one after the other, and those of an
     #: encoder-decoder's decoder last
@@ -66,7 +65,7 @@ class TokenProducts:
 
 
 class ModelGradients(GradientMatrix, Protocol):
-    """A gradient matrix with its model at hand, so that it can be had over any scope."""
+    """A gradient matrix together with its model, so that it is available over any scope."""
 
     @property
     def model(self) -> nn.Module:
@@ -74,7 +73,7 @@ class ModelGradients(GradientMatrix, Protocol):
 
     @property
     def source(self) -> GradientSource:
-        """What gives the losses."""
+        """The gradient source that computes the losses."""
 
     def project(
         self,
@@ -83,8 +82,8 @@ class ModelGradients(GradientMatrix, Protocol):
         role: GradientRole,
         others: tuple[ParameterScope, Tensor] | None = None,
     ) -> Tensor:
-        """As of any gradient matrix; with `others` also along M directions over a scope within this one, in
-        the same pass, [examples, K + M]."""
+        """As for any gradient matrix; with `others` also along M directions over a smaller scope, in the same
+        pass, [examples, K + M]."""
 
     def by_token(self, examples: Examples, direction: Tensor, role: GradientRole) -> list[TokenProducts]:
         """Each example's gradient along one direction [n], before it is summed over tokens and parameters."""

@@ -1,8 +1,6 @@
-"""Every kind of plugin: the word for it, the hook that declares it, and what building one gives.
-
-The word is the same everywhere: in the run file (of kinds with several contributions, in the plural), in
-messages and in `gradiend plugins`.
-"""
+"""Every kind of plugin: its name, the hook that declares it, and the type of its implementation. The name is
+the same everywhere: in the run file (in the plural for kinds with several contributions), in messages and in
+`gradiend plugins`."""
 
 from __future__ import annotations
 

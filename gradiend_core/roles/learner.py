@@ -1,4 +1,4 @@
-"""A learner: gradients in, a learned feature out."""
+"""Learners turn gradients into a learned feature."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class LearningTask:
-    """Everything that a learner may use.
-
-    `axes` says what to learn, as pairs of classes; `records.pair.code_of` says which examples have which code
-    on an axis. `neutral` has neutral examples that no evaluation sees. What a learner writes to the folder
-    `checkpoint` (none if None) is there when the same task is learned again after an interruption.
-    """
+    """Everything that a learner may use. `axes` are the pairs of classes to learn; `records.pair.code_of`
+    gives the code of an example on an axis. `neutral` has neutral examples that no evaluator sees. Whatever a
+    learner writes to the folder `checkpoint` (None: no folder) is there again when the same task continues
+    after an interruption."""
 
     gradients: GradientMatrix
     train: Examples
@@ -35,11 +33,10 @@ class LearningTask:
 
 
 class Learner(Protocol):
-    """Made by its factory from its configuration.
-
-    With a method `vectors(axes)`, the number of float32 vectors over the scope that it holds at once for so
-    many axes, the memory of its runs can be planned."""
+    """Built by its factory from its configuration. With a method `vectors(axes)`, the number of float32
+    vectors over the scope that it holds at once for this many axes, the memory of its runs can be
+    estimated."""
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
-        """A feature for each axis, in their order, oriented so that the first class encodes to +1. Equal
-        seeds give equal bits on CPU. Raises LearningError with a diagnosis where nothing was learned."""
+        """A feature for each axis, in order, oriented such that the first class encodes to +1. Equal seeds
+        give the same bits on the CPU. Raises LearningError with a diagnosis where nothing was learned."""

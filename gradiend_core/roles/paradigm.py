@@ -1,4 +1,4 @@
-"""A feature paradigm: which words mean which class, and how texts become minimal pairs."""
+"""Feature paradigms: which words belong to which class, and how texts become minimal pairs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gradiend_core.records.text import Text
 
 @frozen(eq=False)
 class PairingTask:
-    """Everything that a paradigm may use. `texts` can be read once; every draw follows from `seed`. Pairs
-    that are not `divided` are not learned from: all are test pairs, and no class has to be there."""
+    """Everything that a paradigm may use. `texts` can be read once; all random choices follow from `seed`.
+    Pairs that are not `divided` are not for learning: all are test pairs, and no class is required."""
 
     texts: Iterable[Text]
     settings: DataSettings
@@ -24,11 +24,9 @@ class PairingTask:
 
 
 class Paradigm(Protocol):
-    """Made by its factory from its configuration, which has `classes`, the classes that are told apart; empty
-    means all."""
+    """Built by its factory from its configuration, whose `classes` are the classes to tell apart; empty means
+    all."""
 
     def pairs(self, task: PairingTask) -> PairData:
-        """Minimal pairs for the configured classes, in three splits, with neutral text and the funnel.
-
-        Equal texts, settings and seeds give equal pairs. Raises DataError when a class would have no pairs.
-        """
+        """Minimal pairs of the configured classes in three splits, with neutral text and the funnel. Equal
+        texts, settings and seeds give equal pairs. Raises DataError where a class would have no pairs."""

@@ -1,4 +1,4 @@
-"""A policy: which of several edits is the best one for a goal."""
+"""Policies choose the best of several edits for a goal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gradiend_core.records.goal import Goal
 
 
 class Policy(Protocol):
-    """Made by its factory from its configuration."""
+    """Built by its factory from its configuration."""
 
     def texts_of(self, goal: Goal) -> Sequence[str]:
-        """The classes on whose texts it needs probabilities."""
+        """The classes whose texts it needs probabilities on."""
 
     def score(self, goal: Goal, candidate: Candidate, base: Candidate) -> float | None:
-        """How good the candidate is, higher is better; None where it must not be taken. `base` is the
-        unedited model, which is always among those to choose from."""
+        """How good the candidate is; higher is better, None forbids it. `base` is the unedited model, which
+        is always a candidate."""

@@ -1,4 +1,4 @@
-"""A parameter selector: which weights are the columns of the gradient matrix."""
+"""Parameter selectors choose the weights that are the columns of the gradient matrix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @frozen(eq=False)
 class SelectionTask:
     """Everything that a selector may use: the model, the gradient matrix over any scope of it, and the
-    training examples with the axes to be learned on them. What looks at no gradient costs nothing."""
+    training examples with the axes to be learned on them. Gradients are computed only when a selector asks
+    for them."""
 
     model: nn.Module
     gradients: Callable[[ParameterScope], ModelGradients]
@@ -28,11 +29,10 @@ class SelectionTask:
 
 
 class Selector(Protocol):
-    """Made by its factory from its configuration.
-
-    One that looks at gradients, or draws, has two methods more, which are given a model without weights:
-    `size(model)`, the number of weights that it takes and of how many, and `held(model)`, the bytes of memory
-    that it needs meanwhile; then the memory of its runs can be planned."""
+    """Built by its factory from its configuration. A selector that reads gradients or draws weights can have
+    two more methods, which take a model without weights: `size(model)`, the number of weights that it selects
+    and of how many, and `held(model)`, the bytes that it needs meanwhile. With them the memory of its runs
+    can be estimated."""
 
     def select(self, task: SelectionTask) -> ParameterScope:
-        """The scope; parameters are named as `model.named_parameters()` names them, tied weights once."""
+        """The scope. Parameters are named as in `model.named_parameters()`, tied weights once."""

@@ -1,4 +1,4 @@
-"""A gradient source: the only thing that knows how a model turns a pair into a loss."""
+"""Gradient sources: only they know how a model turns a pair into a loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Examples(Protocol):
-    """Pairs made ready for a model, once; batches are cut from them as often as needed."""
+    """Pairs prepared for a model once; batches are made from them as often as needed."""
 
     @property
     def pairs(self) -> Sequence[MinimalPair]:
@@ -22,7 +22,7 @@ class Examples(Protocol):
 
     @property
     def drops(self) -> Sequence[Drop]:
-        """The pairs that it cannot, with reasons."""
+        """The pairs that it cannot take, with reasons."""
 
     @property
     def lengths(self) -> Sequence[int]:
@@ -30,22 +30,21 @@ class Examples(Protocol):
 
     def batch(self, rows: Sequence[int], device: Any) -> Any:
         """These rows as an attrs record whose tensor fields have the example as first axis (None where
-        unused). Where the model is given several rows for each example, one after the other, the record says
-        how many as `rows_per_example`."""
+        unused). Where the model is given several rows for each example, one after the other, the record's
+        `rows_per_example` says how many."""
 
 
 class GradientSource(Protocol):
-    """What the core needs to form the three products of the gradient matrix. Settings that losses depend on
-    are its `config`: gradients are kept on disk under them, too."""
+    """What the core needs to compute the three products of the gradient matrix. Settings that losses depend
+    on are in its `config`, which is also part of the key of stored gradients."""
 
     @staticmethod
     def accepts(model: str) -> bool:
-        """Whether a model of this name or folder, by its config alone, is one for this source."""
+        """Whether this source suits a model, given by name or folder, judged by its config alone."""
 
     def load(self, model: str, settings: GradientSettings) -> tuple[Any, Any]:
-        """The model in evaluation mode, and its tokenizer or None, with the type and on the device that the
-        settings say. On the device "meta" the model has no weights, and nothing is read for them: plans are
-        made on it."""
+        """The model in evaluation mode, and its tokenizer or None, with the dtype and on the device of the
+        settings. On the device "meta" the model has no weights, and none are read: plans are made with it."""
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
         """The pairs as examples for this model."""

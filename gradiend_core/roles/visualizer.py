@@ -1,4 +1,4 @@
-"""Visualizers: a feature and its reports, or many features side by side, as a figure."""
+"""Visualizers draw a feature and its reports, or many features side by side."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from gradiend_core.records.report import Report
 
 
 class Visualizer(Protocol):
-    """Made by its factory from its configuration."""
+    """Built by its factory from its configuration."""
 
     def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Any | None:
-        """A matplotlib Figure, or None when the reports it needs are not there. No global state is
-        touched."""
+        """A matplotlib Figure, or None where the reports that it needs are missing. Global state of
+        matplotlib stays as it is."""
 
 
 class ComparisonVisualizer(Protocol):
-    """Made by its factory from its configuration."""
+    """Built by its factory from its configuration."""
 
     def draw(self, report: Report) -> Any | None:
-        """A matplotlib Figure of a comparison (`comparison.report.compare_features` says which tables it
-        has), or None when what it needs is not there. No global state is touched."""
+        """A matplotlib Figure of a comparison (`comparison.report.compare_features` documents its tables), or
+        None where the tables that it needs are missing. Global state of matplotlib stays as it is."""

@@ -1,1 +1,1 @@
-"""One run: its stages in order, the runner, the record of a run and its folder, and the Session."""
+"""One run: its stages, the runner, the record of a run and its folder, and the Session."""

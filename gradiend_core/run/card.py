@@ -1,5 +1,5 @@
-"""READMEs: of a model with an edit, a run, a feature, an update. What it is, where it comes from, what was
-measured of it, and how it is used."""
+"""READMEs of rewritten models, runs, features and updates: what they are, where they come from, what was
+measured, and how to use them."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def model_card(
     keep: float = 1.0,
     scores: tuple[EditScores, EditScores] | None = None,
 ) -> str:
-    """The card of an update of a run for a goal, as Markdown. `scores`, before and after, are those of an
-    update that is not the chosen one; without them the card has those of the chosen one."""
+    """The card of a run's update for a goal, as Markdown. `scores`, before and after, belong to an update
+    that is not the chosen one; without them the card has the scores of the chosen edit."""
     axis = run.axis_of(toward)
     feature = run.features[axis]
     first, second = feature.classes
@@ -99,7 +99,7 @@ def model_card(
 
 
 def _measured(run: Run, axis: int, scores: object) -> list[str]:
-    """What was measured, and what was not."""
+    """The measured numbers, and what was not measured."""
     measured = (
         "How probable these words are, and how well neutral text is predicted, was measured of this very"
         " edit."
@@ -196,7 +196,7 @@ def update_card(update: WeightUpdate, repository: str) -> str:
 
 
 def _front_matter(about: Mapping[str, Any]) -> list[str]:
-    """What the hub reads of a card: YAML, of which JSON is a part."""
+    """The metadata that the hub reads from a card: YAML, written as JSON, which is valid YAML."""
     return [
         "---",
         *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in about.items()),
@@ -205,15 +205,14 @@ def _front_matter(about: Mapping[str, Any]) -> list[str]:
 
 
 def _based_on(model: str) -> dict[str, Any]:
-    """The model that it is of, where the hub can know it: not a folder of one machine, and not an embedded
-    one."""
+    """The base model, if the hub can know it: not a local folder, and not an embedded model."""
     on_hub = model.count("/") == 1 and not model.startswith((".", "/", "~")) and not Path(model).exists()
     return {**({"base_model": model} if on_hub else {}), "tags": ["gradiend", "model-editing"]}
 
 
 def _widget(run: Run) -> dict[str, Any]:
-    """Test texts that the hub offers to try, with the slot masked, or up to the slot: of texts that everybody
-    has. Those of a person are not put into a card."""
+    """Examples for the hub's widget: test texts with the slot masked, or up to the slot. Only texts that are
+    public; those of a user are never put into a card."""
     tokenizer, source, texts = run.loaded.tokenizer, run.source, run.config.general.texts
     if not isinstance(source, KnowsWords) or getattr(run.loaded.model.config, "is_encoder_decoder", False):
         return {}

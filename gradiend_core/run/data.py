@@ -1,4 +1,4 @@
-"""The first stage of a run: a paradigm, texts and settings, to pairs."""
+"""The first stage of a run: from a paradigm, texts and settings to pairs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ORDINARY = 20_000
 
 
 class DataMaker:
-    """What pairs are made of. `texts` are those in memory; None takes the ones that `general` names. With a
-    `memo`, texts that are read stay in it, by how they were read."""
+    """Everything that pairs are made from. `texts` are texts in memory; None reads the ones that `general`
+    names. With a `memo`, texts are kept after reading, by the settings that they were read with."""
 
     def __init__(
         self,
@@ -43,14 +43,14 @@ class DataMaker:
         self.paradigm = registry.build(PARADIGM, paradigm.kind, paradigm.config)
 
     def pairs(self, **changes: Any) -> PairData:
-        """Pairs and neutral text, with the funnel; `changes` are of settings. Raises DataError where the
-        texts do not give what the paradigm needs."""
+        """Pairs and neutral text, with the funnel; `changes` override settings. Raises DataError where the
+        texts do not contain what the paradigm needs."""
         settings = evolve(self.settings, **changes)
         return self._pairs(self._read(settings), settings)
 
     def of_others(self, texts: Any) -> PairData:
-        """Pairs of other texts than those of the run, found alike, and all of them test pairs. Raises
-        DataError where there is none."""
+        """Pairs of other texts than the run's, found in the same way, all of them test pairs. Raises
+        DataError where there are none."""
         settings = evolve(self.settings, split_by="text", balance="off")
         return self._pairs(read_texts(self._named(texts), settings), settings, divided=False)
 
@@ -61,17 +61,17 @@ class DataMaker:
         return evolve(data, related=settings.related) if settings.related else data
 
     def _named(self, texts: Any) -> Any:
-        """What stands behind a name, where a plugin has it; else the texts as they were given."""
+        """The texts behind a name that a plugin provides; otherwise the texts as they were given."""
         named = isinstance(texts, str) and self.registry.has(TEXT, texts)
         return self.registry.build(TEXT, texts) if named else texts
 
     def texts(self) -> Iterator[str]:
-        """The texts that pairs are made of."""
+        """The texts that pairs are made from."""
         return (text.text for text in self._read(self.settings))
 
     def ordinary(self, data: PairData) -> list[Text]:
-        """Texts of which none of the training and validation pairs is made, in an order drawn by the seed; at
-        most ORDINARY."""
+        """Texts that no training or validation pair is made from, in random order by the seed; at most
+        ORDINARY."""
         seen = {pair.text for pair in (*data.pairs, *data.neutral_pairs) if pair.split != SPLITS[-1]} | {""}
         rng = random.Random(f"{self.general.seed}:ordinary")
         sample: Reservoir[Text] = Reservoir(ORDINARY, rng)

@@ -42,7 +42,7 @@ Probabilities = Mapping[MinimalPair, tuple[float, float] | None]
 
 
 def pair_row(pair: MinimalPair) -> dict[str, Any]:
-    """A pair as a row of a data set that is masked already, as the paradigm "masked" reads it."""
+    """A pair as a row of a masked data set, as the paradigm "masked" reads it."""
     return {
         "text": f"{pair.left}{MASK}{pair.right}",
         "factual": pair.factual,
@@ -59,7 +59,7 @@ def pair_row(pair: MinimalPair) -> dict[str, Any]:
 def write_pairs(
     data: PairData, output: Path, probabilities: Probabilities | None = None, table: str = ""
 ) -> None:
-    """pairs.jsonl and neutral.jsonl, and the pairs as a table, where one is asked for."""
+    """Writes pairs.jsonl and neutral.jsonl, and the pairs as a table where one is asked for."""
     rows = [pair_row(pair) for pair in data.pairs + data.neutral_pairs]
     for name in SUBCLASSES:
         if not any(row[name] for row in rows):  # no class is made of several
@@ -80,8 +80,8 @@ def write_pairs(
 
 
 def read_pairs(folder: Path) -> list[MinimalPair]:
-    """The pairs of a run's or a data set's folder, neutral ones too. Raises StorageError where there are
-    none."""
+    """The pairs in the folder of a run or data set, neutral ones included. Raises StorageError where there
+    are none."""
     try:
         rows = [
             json.loads(line) for line in (folder / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
@@ -105,9 +105,9 @@ def save_data(
     annotate: Callable[[Sequence[MinimalPair]], Probabilities] | None = None,
     overwrite: bool = False,
 ) -> tuple[PairData, Mapping[str, Table]]:
-    """Makes the pairs of a run and writes them with their audit; gives both back. `table` is a further form
-    of the pairs, "csv" or "parquet"; `annotate` gives the probabilities that go with them. Raises ConfigError
-    for another form, and StorageError where a data set is there already; with `overwrite` it is replaced."""
+    """Makes the pairs of a run, writes them with their audit, and returns both. `table` adds the pairs as
+    "csv" or "parquet"; `annotate` gives the probabilities to add to them. Raises ConfigError for another
+    format, and StorageError where a data set exists already; with `overwrite` it is replaced."""
     if table and table not in TABLES:
         raise ConfigError(unknown("table", table, TABLES))
     output = Path(output)
@@ -136,7 +136,7 @@ def write_audit(data: PairData, output: Path, tokenizer: Any = None) -> Mapping[
 
 
 def _training_run(data: PairData, output: Path) -> str:
-    """A run file that takes the pairs, splits included, as they are."""
+    """A run file that takes the pairs as they are, including their splits."""
     paradigm: dict[str, Any] = {"kind": "masked", "classes": list(data.classes), "alternative": "alternative"}
     paradigm |= {"alternative_class": "alternative_class"}
     if data.neutral_texts:

@@ -1,4 +1,4 @@
-"""Figures as the settings want them, without touching matplotlib's global state."""
+"""Figures with the options of the settings, without touching matplotlib's global state."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gradiend_core.records.run import FigureSettings
 
 
 def drawn(draw: Callable[[], Any], settings: FigureSettings) -> Any:
-    """What `draw` makes, a matplotlib Figure or None, in the style, size and words of the settings. Raises
-    ConfigError for a style that is none."""
+    """The result of `draw`, a matplotlib Figure or None, with the style, size and labels of the settings.
+    Raises ConfigError for an unknown style."""
     with _styled(settings):
         figure = draw()
     if figure is None:
@@ -27,7 +27,7 @@ def drawn(draw: Callable[[], Any], settings: FigureSettings) -> Any:
 
 
 def save_figure(figure: Any, folder: Path, name: str, settings: FigureSettings) -> None:
-    """NAME.png and so on, in each of the formats."""
+    """Writes NAME.png and so on, in each of the formats."""
     with _styled(settings):
         for suffix in settings.formats:
             figure.savefig(folder / f"{name}.{suffix}", dpi=settings.dpi)
@@ -52,7 +52,7 @@ def _styled(settings: FigureSettings) -> Iterator[None]:
 
 
 def _resize(figure: Any, width: float) -> None:
-    """Scales a figure and its letters, so that what fitted still fits."""
+    """Scales a figure and its text, so that everything still fits."""
     from matplotlib.text import Text
 
     factor = width / figure.get_size_inches()[0]
@@ -68,7 +68,7 @@ def _resize(figure: Any, width: float) -> None:
 
 
 def _relabel(figure: Any, settings: FigureSettings) -> None:
-    """Puts words in place of others, wherever they stand alone in the text of a figure."""
+    """Replaces words in the text of a figure, wherever they stand alone."""
     from matplotlib.text import Text
 
     pattern = re.compile(

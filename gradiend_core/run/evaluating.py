@@ -1,4 +1,4 @@
-"""What an evaluator is given: everything of a run that it may use, made when it is first asked for."""
+"""The evaluation task of an evaluator: everything of a run that it may use, created on demand."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from gradiend_core.run.state import NEUTRAL_TRAINED
 
 @frozen(eq=False)
 class Evaluable:
-    """What evaluation needs of the stages before it. `gradients` are over any scope that holds the features',
-    `controls` prepares slots of the paradigm's other classes, and `ordinary` reads ordinary texts, when first
-    asked for."""
+    """What evaluation needs from the stages before it. `gradients` are over any scope that contains the
+    features', `controls` prepares slots of the paradigm's other classes, and `ordinary` reads ordinary texts
+    on demand."""
 
     data: PairData
     loaded: LoadedModel
@@ -50,7 +50,7 @@ class Evaluable:
 def gradients_over(
     setup: Setup, loaded: LoadedModel, scope: ParameterScope, source: GradientSource | None = None
 ) -> GradientOperator:
-    """The gradient matrix of the run's model and source, or of another one, over any scope."""
+    """The gradient matrix over any scope, of the run's model and source or of another."""
     settings = setup.config.gradients
     return GradientOperator(
         loaded.model,
@@ -65,7 +65,7 @@ def gradients_over(
 def evaluation_task(
     setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, reports: Reports
 ) -> EvaluationTask:
-    """What an evaluator is given for an axis; `reports` are those that were made before it."""
+    """The evaluation task for an axis; `reports` are those of earlier evaluators."""
     config = setup.config
     return EvaluationTask(
         feature,
@@ -91,7 +91,7 @@ def evaluation_task(
 
 
 def _kept(setup: Setup, feature: LearnedFeature, evaluable: Evaluable) -> Examples | None:
-    """Slots that an edit is to keep (`rewrite.keep`); None without any."""
+    """Slots that an edit must not change (`rewrite.keep`); None without any."""
     rewrite = setup.config.rewrite
     if not rewrite.keep:
         return None
@@ -109,8 +109,8 @@ def _kept(setup: Setup, feature: LearnedFeature, evaluable: Evaluable) -> Exampl
 def _spans(
     setup: Setup, loaded: LoadedModel, scope: ParameterScope, pairs: Sequence[MinimalPair]
 ) -> tuple[Examples, GradientOperator]:
-    """Pairs whose fillers may have any number of tokens, made ready, with their gradients. Where the run's
-    own source takes as many of them, it is used: one row for both fillers costs half as much as two, and
+    """Prepared pairs whose fillers may have any number of tokens, with their gradients. Where the run's
+    source can take all of them, it is used: one row for both fillers costs half as much as two, and the
     losses are the same."""
     source, pairs = setup.source, tuple(pairs)
     examples = source.prepare(pairs, loaded.tokenizer, loaded.model)
@@ -125,8 +125,8 @@ def _spans(
 def _untrained(
     setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, seed: int
 ) -> EvaluationTask:
-    """The task of an axis on a copy of the model with random weights, from which its feature was learned,
-    from as many pairs as the run's."""
+    """The task of an axis on a copy of the model with random weights, whose feature was learned from as many
+    pairs as the run's."""
     if isinstance(setup.source, IsFitted):
         raise ModelError("this gradient source learns something itself, so no untrained model is compared")
     loaded = LoadedModel(untrained_copy(evaluable.loaded.model, seed), evaluable.loaded.tokenizer, "")

@@ -1,4 +1,4 @@
-"""A finished run, from its folder."""
+"""A finished run, read from its folder."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ from gradiend_core.storage.reports import load_report, save_record
 
 
 class FinishedRun(Run):
-    """A run whose features and reports are those of its folder, so that nothing is learned again.
-
-    Models can be rewritten from it, also with another learning rate. The texts and the model are read only if
-    something needs them; StorageError is raised where they are no longer those of the run."""
+    """A run whose features and reports are read from its folder, so that nothing is learned again. Models can
+    be rewritten from it, also with another learning rate. Texts and model are read only when something needs
+    them; StorageError is raised where they are no longer those of the run."""
 
     def __init__(self, folder: Path, record: RunRecord, runner: Runner) -> None:
         super().__init__(runner)
@@ -43,7 +42,7 @@ class FinishedRun(Run):
 
     @property
     def record(self) -> RunRecord:
-        """What the run was made from and went through, as it was saved."""
+        """What the run was made from and how it went, as saved."""
         return self._record
 
     @property
@@ -53,7 +52,7 @@ class FinishedRun(Run):
 
     @property
     def model_fingerprint(self) -> str:
-        """A hash of the weights of the model that the run was made from; the model is not read for it."""
+        """A hash of the weights of the run's model, without reading the model."""
         return self._record.provenance.model_fingerprint
 
     @property
@@ -70,7 +69,7 @@ class FinishedRun(Run):
 
 
 class ExpectedInputs(Listener):
-    """Refuses texts and models that are not those that a finished run was made from."""
+    """Refuses texts and models other than those that a finished run was made from."""
 
     def __init__(self, provenance: Provenance) -> None:
         self.provenance = provenance
@@ -99,9 +98,9 @@ def load_run(
     plugins: Plugins | None = None,
     memo: dict[str, Any] | None = None,
 ) -> FinishedRun:
-    """The finished run of a folder, or one on the hub ("hub:OWNER/NAME"). `settings` override those of its
-    run file; `plugins` and `memo` are as in `Session`. Raises StorageError where the folder holds none, or
-    where a file of it was changed."""
+    """The finished run in a folder, or on the hub ("hub:OWNER/NAME"). `settings` override those of its run
+    file; `plugins` and `memo` are as in `Session`. Raises StorageError where the folder holds no finished
+    run, or one of its files was changed."""
     folder = local_folder(folder)
     record = read_record(folder)
     expect_whole(folder, MARKER, f"{REPORTS}/")
@@ -117,8 +116,8 @@ def load_run(
 
 
 def evaluate_run(folder: str | Path, kinds: Sequence[str], settings: Sequence[str] = ()) -> FinishedRun:
-    """More evaluators for a finished run, without learning again; their reports join those of the folder.
-    Raises ConfigError for evaluators given as one text."""
+    """Runs more evaluators on a finished run, without learning again, and adds their reports to the folder.
+    Raises ConfigError for evaluators given as a single string."""
     if isinstance(kinds, str):
         raise ConfigError(f"evaluators are a list of names, [{kinds!r}], not one text")
     if is_on_hub(folder):
@@ -151,7 +150,7 @@ def evaluate_run(folder: str | Path, kinds: Sequence[str], settings: Sequence[st
 def _seeds(
     folder: Path, record: RunRecord, features: tuple[LearnedFeature, ...], prefixes: Sequence[str]
 ) -> tuple[SeedRun, ...]:
-    """What each seed gave. The folder of a run with one seed has its features once."""
+    """The result of each seed. The folder of a run with one seed stores its features only once."""
     if len(record.seeds) == 1:
         return (SeedRun(record.seeds[0].seed, features),)
     return tuple(

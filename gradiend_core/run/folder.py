@@ -52,11 +52,10 @@ RESULTS, RECORD, REPORTS = "results.json", "record.json", "reports"
 
 
 def save_run(run: Run, output: str | Path, *, overwrite: bool = False) -> Path:
-    """Does every stage and writes what each gave as soon as it is there; results.json and the seal come last.
-
-    A folder that has this very run already stays as it is, and an interrupted one goes on. Raises
-    StorageError where it has another run, or where another process is writing. With `overwrite` another run
-    is replaced, unless a person changed files of it."""
+    """Runs every stage and writes its result as soon as it exists; results.json and the manifest come last. A
+    folder that already has this run stays as it is, and an interrupted run continues. Raises StorageError
+    where the folder has another run, or where another process is writing. With `overwrite` another run is
+    replaced, unless the user changed files in it."""
     output = Path(output)
     with claimed(output, MARKER):
         if is_sealed(output) and not overwrite and _is_this(run, output):
@@ -93,13 +92,13 @@ def _save(run: Run, output: Path) -> None:
 
 
 class FolderWriter(Listener):
-    """Writes what a runner's stages give into the folder of the run."""
+    """Writes the results of a runner's stages to the folder of the run."""
 
     def __init__(self, run: Run, output: Path, figures: Path) -> None:
         self.run, self.output, self.figures = run, output, figures
 
     def catch_up(self) -> None:
-        """Writes what stages gave before the folder was asked for."""
+        """Writes the results of stages that were finished before the folder existed."""
         for field in fields(type(self.run.runner.state)):
             if getattr(self.run.runner.state, field.name) is not None:
                 self.stage_finished(field.name, self.run.runner)
@@ -136,7 +135,7 @@ class FolderWriter(Listener):
 
 
 def write_reports(run: Run, output: Path) -> None:
-    """reports/NAME.json, and the tables as tables/*.csv."""
+    """Writes reports/NAME.json, and the tables as tables/*.csv."""
     for prefix, _, reports in run.by_axis():
         for kind, report in reports.items():
             save_report(report, output / REPORTS / f"{prefix}{kind}.json")
@@ -144,8 +143,8 @@ def write_reports(run: Run, output: Path) -> None:
 
 
 def has_run(folder: Path, run: Run) -> bool:
-    """Whether the folder has a finished run by the settings of this one; it may have been evaluated
-    further."""
+    """Whether the folder has a finished run with the settings of this one; it may have further
+    evaluations."""
     if damage(folder, among=RESULTS):
         return False
     there, asked = _settings(folder), _asked(run)
@@ -167,7 +166,7 @@ def is_free_for(folder: Path, run: Run) -> bool:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """The record of a finished run. Raises StorageError where the folder holds none."""
+    """The record of a finished run. Raises StorageError where the folder does not hold one."""
     if not is_sealed(folder):
         raise StorageError(
             f"{folder} holds no finished run ({MANIFEST} is missing); give the command of the run again"
@@ -177,7 +176,7 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """What the run of a folder was asked for. Raises ConfigError where that cannot be read."""
+    """The settings of the run in a folder. Raises ConfigError where they cannot be read."""
     return {key: value for key, value in read_run_file(folder / MARKER).items() if key != NOTE}
 
 
@@ -190,7 +189,7 @@ def _note(provenance: Provenance) -> dict[str, Any]:
 
 
 def _goes_on(run: Run, folder: Path, *, overwrite: bool) -> bool:
-    """Whether an unfinished folder is of this run. One that got no further than its data is replaced; raises
+    """Whether an unfinished folder belongs to this run. A folder that only has its data is replaced; raises
     StorageError where another run was learning, unless it may be overwritten."""
     if not (folder / MARKER).exists() or _settings(folder) == _asked(run):
         return True
@@ -202,8 +201,9 @@ def _goes_on(run: Run, folder: Path, *, overwrite: bool) -> bool:
 
 
 def _is_this(run: Run, folder: Path) -> bool:
-    """Whether the finished run of the folder is this one, made of the same texts and weights. False where
-    nothing but a file of it is missing, so that it is made again; raises StorageError for another run."""
+    """Whether the finished run in the folder is this one, made from the same texts and weights. False where a
+    file of it is missing and nothing else is wrong, so that it is made again; raises StorageError for another
+    run."""
     if not has_run(folder, run):
         if _settings(folder) == _asked(run) and not not_as_written(folder):
             return False

@@ -1,4 +1,4 @@
-"""The model of a run, and pairs made ready for it."""
+"""The model of a run, and pairs prepared for it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class LoadedModel:
 
 
 class ModelMaker:
-    """A model by its folder or hub id, as a source takes it. Models stay in the `memo`, by all that they
-    depend on."""
+    """Loads a model by its folder or hub id, as a source takes it. Models are kept in the `memo`, by
+    everything that they depend on."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class ModelMaker:
         self._key = repr(("model", about, folder, loading))
 
     def loaded(self) -> LoadedModel:
-        """The model that gradients are taken of."""
+        """The model whose gradients are computed."""
         if self._key not in self._memo:
             model, tokenizer = self.source.load(self.folder, self.settings)
             self._memo[self._key] = LoadedModel(model, tokenizer, model_fingerprint(model))
@@ -59,31 +59,30 @@ class ModelMaker:
         return loaded
 
     def use(self, loaded: LoadedModel) -> None:
-        """Takes a model that is in memory already instead of loading one."""
+        """Uses a model that is in memory instead of loading one."""
         self._memo[self._key] = loaded
 
     def editable(self) -> Any:
-        """A copy that edits can be written into: where the model is quantised, the one that is not, on the
-        processor."""
+        """A model that edits can be written to: for a quantised model, the unquantised one on the CPU."""
         if self.settings.quantisation == "none":
             return copy.deepcopy(self.loaded().model)
         return self.source.load(self.folder, evolve(self.settings, quantisation="none", device="cpu"))[0]
 
     @contextmanager
     def edited(self, update: WeightUpdate) -> Iterator[Any]:
-        """The model with an edit in its weights, to be written to a folder: this very one, which is restored
-        to the bit after the block, or, where it is quantised, the one that is not."""
+        """The model with an edit in its weights, for saving. It is the run's model, which is restored to the
+        bit after the block; for a quantised model, the unquantised one."""
         model = self.loaded().model if self.settings.quantisation == "none" else self.editable()
         with applied(model, update):
             yield model
 
     def editable_fingerprint(self) -> str:
-        """A hash of the weights that edits are written into."""
+        """A hash of the weights that edits are written to."""
         unquantised = self.settings.quantisation == "none"
         return self.loaded().fingerprint if unquantised else model_fingerprint(self.editable())
 
     def prepared(self, pairs: Sequence[MinimalPair]) -> Examples:
-        """Any pairs made ready for the model."""
+        """Any pairs, prepared for the model."""
         loaded = self.loaded()
         examples = self.source.prepare(tuple(pairs), loaded.tokenizer, loaded.model)
         with model_errors(loaded.model, "reading a text"):
@@ -93,8 +92,8 @@ class ModelMaker:
     def filler_probabilities(
         self, pairs: Sequence[MinimalPair]
     ) -> dict[MinimalPair, tuple[float, float] | None]:
-        """P(factual) and P(alternative) at the slot of each pair; None for one that the model does not take.
-        Raises ConfigError for a source without probabilities of words, or one that must first learn."""
+        """P(factual) and P(alternative) at the slot of each pair; None for a pair that the model cannot take.
+        Raises ConfigError for a source without probabilities of words, or one that must be trained first."""
         if isinstance(self.source, IsFitted) or not isinstance(self.source, KnowsWords):
             raise ConfigError(
                 f"{type(self.source).__name__} has no probabilities of words before a run; choose another"
@@ -111,7 +110,7 @@ class ModelMaker:
         return probabilities
 
     def controls(self, data: PairData) -> Examples:
-        """Slots of the paradigm's other classes, made ready for the model."""
+        """Slots of the paradigm's other classes, prepared for the model."""
         return self.prepared(
             [pair for pair in data.neutral_pairs if pair.factual_class not in (NEUTRAL, NEUTRAL_SLOT)]
         )

@@ -1,9 +1,8 @@
-"""What a run will hold in memory, told before it is begun, from a model without weights.
+"""The memory of a run, estimated before it starts from a model without weights.
 
-Bytes by stage: what is there all the time (the process, the model), vectors over the scope [n] of float32,
-and what a batch keeps for its backward pass. What is small for every large model (texts, tokens, figures) is
-not counted.
-"""
+Bytes by stage: what is there all the time (the process, the model), float32 vectors over the scope [n], and
+what a batch keeps for its backward pass. Whatever is small for every large model (texts, tokens, figures) is
+not counted."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ KEPT = 4
 
 @frozen
 class Stage:
-    """What a stage of a run holds at most, in bytes, by what it is."""
+    """The largest amount that a stage of a run holds, in bytes, by purpose."""
 
     name: str
     needs: tuple[tuple[str, int], ...]
@@ -53,8 +52,8 @@ class Stage:
 
 @frozen
 class MemoryPlan:
-    """Stages on one device. `parameters` are those of the model, `columns` the weights in scope; `disk` is
-    what the run's folder and the store of gradients will take."""
+    """Stages on one device. `parameters` counts the model's weights, `columns` those in scope; `disk` is the
+    space for the run's folder and the gradient store."""
 
     device: str
     parameters: int
@@ -70,7 +69,7 @@ class MemoryPlan:
 
     @property
     def peak(self) -> int:
-        """Bytes at the most."""
+        """The largest number of bytes in any stage."""
         return self.largest.total
 
     def lines(self) -> list[str]:
@@ -89,7 +88,7 @@ class MemoryPlan:
 
 
 def memory_plan(run: Run) -> MemoryPlan | None:
-    """The plan of a run, or None where its source, its selector or its learner cannot tell without weights
+    """The plan of a run, or None where its source, selector or learner cannot estimate without weights
     (`roles.PlansVectors`, `roles.PlansSelection`). Raises ModelError where the model's config cannot be
     read."""
     import torch
@@ -149,8 +148,8 @@ def memory_plan(run: Run) -> MemoryPlan | None:
 
 
 def time_plan(run: Run) -> str:
-    """How long learning and reading all encodings will take, by the gradients of two small batches of the
-    run's texts, in a line; empty where the learner does not tell how many texts it reads."""
+    """A line on how long learning and all encodings will take, measured on two small batches of the run's
+    texts; empty where the learner cannot say how many texts it reads."""
     import torch
 
     from gradiend_core.gradients.examples import subset
@@ -178,8 +177,8 @@ def time_plan(run: Run) -> str:
 
 
 class TimeTold(Listener):
-    """Prints the time plan of a run once its weights are selected, before it learns. Of several processes
-    each measures, as they share the gradients, and one prints."""
+    """Prints the time plan of a run once its weights are selected, before it learns. With several processes,
+    which share the gradients, each measures and one prints."""
 
     def __init__(self, run: Run, *, shown: bool) -> None:
         self.run, self.shown = run, shown
@@ -190,7 +189,7 @@ class TimeTold(Listener):
 
 
 def shortage(plan: MemoryPlan) -> str:
-    """A sentence where the device has less free than the plan needs, else nothing."""
+    """A warning where the device has less free memory than the plan needs, else ""."""
     free = _free(plan.device) + (_resident() if plan.device == "cpu" else 0)
     if not free or plan.peak <= free:
         return ""
@@ -202,7 +201,7 @@ def shortage(plan: MemoryPlan) -> str:
 
 
 def disk_shortage(plan: MemoryPlan, folder: Path) -> str:
-    """A sentence where the disk of a folder has less free than the plan needs, else nothing."""
+    """A warning where the disk of a folder has less free space than the plan needs, else ""."""
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     usage, needed = shutil.disk_usage(there), plan.disk + plan.states
     if needed <= usage.free or not usage.total:  # what is no disk has no size
@@ -214,7 +213,7 @@ def disk_shortage(plan: MemoryPlan, folder: Path) -> str:
 
 
 def _free(device: str) -> int:
-    """Bytes that are free, 0 where the system does not say."""
+    """Free bytes, 0 where the system does not say."""
     import torch
 
     if device.startswith("cuda"):
@@ -228,8 +227,8 @@ def _free(device: str) -> int:
 
 @frozen
 class _Selected:
-    """Weights in scope, weights of its parameters as a whole, and bytes that are held while they are
-    selected."""
+    """The number of weights in scope, of all weights in their parameters, and the bytes held during
+    selection."""
 
     columns: int
     whole: int
@@ -241,7 +240,7 @@ class _NoGradients(Exception):
 
 
 def _selected(run: Run, model: Any) -> _Selected | None:
-    """What the run's selector takes of a model without weights; None where it cannot tell."""
+    """What the run's selector selects from a model without weights; None where it cannot say."""
     choice = run.config.selector
     selector = run.registry.build(SELECTOR, choice.kind, choice.config)
     if isinstance(selector, PlansSelection):
@@ -270,7 +269,7 @@ def _kept(model: Any, limit: float, checkpointing: bool) -> int:
 
 
 def _bases(model: Any) -> int:
-    """The bases of the rows and columns of all matrices, but for the largest ones."""
+    """The bases of the rows and columns of all matrices, except for the largest matrices."""
     from gradiend_core.gradients.curvature import WIDEST
 
     shapes = [parameter.shape for parameter in model.parameters() if parameter.dim() == 2]
@@ -278,8 +277,8 @@ def _bases(model: Any) -> int:
 
 
 def _logits(model: Any, size: int) -> int:
-    """Bytes of the logits of a batch of texts: what the model says, of `size` bytes a number, and two arrays
-    of float32."""
+    """The bytes of the logits of a batch of texts: the model's output, with `size` bytes a number, and two
+    float32 arrays."""
     from gradiend_core.language.texts import text_budget
 
     vocabulary = getattr(getattr(model, "config", None), "vocab_size", 0) or 0
@@ -287,7 +286,7 @@ def _logits(model: Any, size: int) -> int:
 
 
 def _resident() -> int:
-    """Bytes of this process in memory, its libraries included; 0 where the system does not say."""
+    """The memory of this process, libraries included, in bytes; 0 where the system does not say."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
     except OSError:

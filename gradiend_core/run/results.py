@@ -1,4 +1,4 @@
-"""A run's numbers as plain values, and what their reader should know: views of its record and its reports."""
+"""A run's numbers as plain values, and its warnings, from its record and its reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradiend_core.run.state import RunRecord
 def results(
     config: RunConfig, record: RunRecord, features: Sequence[LearnedFeature], reports: Sequence[Reports]
 ) -> dict[str, Any]:
-    """All numbers, nested; several axes under "axes", by first class. `results.json` is this."""
+    """All numbers, nested; several axes under "axes", by first class. This is `results.json`."""
     by_axis = {
         feature.classes[0]: {
             **{name: report.nested() for name, report in reports_of_axis.items()},
@@ -42,7 +42,7 @@ def results(
 
 
 def warnings(config: RunConfig, record: RunRecord, reports: Sequence[Reports]) -> list[str]:
-    """Those of data, source and evaluators, and what became of seeds that did not converge."""
+    """The warnings of data, source and evaluators, and about seeds that did not converge."""
     messages = [*record.model_problems, *record.funnel.warnings]
     if (bits := config.gradients.quantisation) != "none":
         messages.append(

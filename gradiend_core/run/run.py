@@ -1,4 +1,4 @@
-"""A run, whether it is under way or has finished: what its stages gave, and what can be done with it."""
+"""A run, in progress or finished: the results of its stages, and what can be done with them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """What `Session` and `FinishedRun` have in common. Each property does the stages that it needs, once."""
+    """The common base of `Session` and `FinishedRun`. Each property runs the stages that it needs, once."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
@@ -60,12 +60,12 @@ class Run:
 
     @property
     def model_folder(self) -> str:
-        """The folder or the hub id of the model."""
+        """The folder or hub id of the model."""
         return self.setup.model.folder
 
     @property
     def model_name(self) -> str:
-        """The model for people: a hub id, or the name of its folder."""
+        """The model's name as people know it: a hub id, or the name of its folder."""
         model = self.config.general.model
         return Path(model).name if Path(model).exists() else model
 
@@ -93,7 +93,7 @@ class Run:
 
     @property
     def pairs(self) -> Sequence[MinimalPair]:
-        """The pairs, of all splits; of a finished run those that it saved."""
+        """The pairs of all splits; for a finished run the saved ones."""
         return self.data.pairs
 
     @property
@@ -103,7 +103,7 @@ class Run:
 
     @property
     def examples(self) -> Mapping[str, Examples]:
-        """Pairs made ready for the model, by split, and the neutral ones."""
+        """Pairs prepared for the model, by split, and the neutral ones."""
         return self.runner.prepared().examples
 
     @property
@@ -117,49 +117,49 @@ class Run:
 
     @property
     def matrix(self) -> GradientMatrix:
-        """What learning reads gradients from: the store, where it is to be used, or the model itself."""
+        """The gradients for learning: from the store, where it is used, or from the model itself."""
         return self.runner.matrix()
 
     @property
     def controls(self) -> Examples:
-        """Slots of the paradigm's classes that are not told apart, from the same texts."""
+        """Slots of the paradigm's classes that are not compared, from the same texts."""
         return self.runner.controls()
 
     @property
     def seed_runs(self) -> tuple[SeedRun, ...]:
-        """What each seed gave."""
+        """The result of each seed."""
         return self.runner.seeds()
 
     @property
     def converged(self) -> bool:
-        """Whether as many seeds as asked for (`seeds.convergent`) reached `seeds.threshold`."""
+        """Whether the requested number of seeds (`seeds.convergent`) reached `seeds.threshold`."""
         settings = self.config.seeds
         reached = [run for run in self.seed_runs if not run.problem and run.score >= settings.threshold]
         return len(reached) >= settings.convergent
 
     @property
     def features(self) -> tuple[LearnedFeature, ...]:
-        """The learned feature of each axis, of the seed that told the classes best on validation pairs."""
+        """The learned feature of each axis, from the seed with the best validation score."""
         return self.runner.features()
 
     @property
     def feature(self) -> LearnedFeature:
-        """The learned feature; of several axes the first."""
+        """The learned feature; the first one where there are several axes."""
         return self.features[0]
 
     @property
     def axis_reports(self) -> tuple[Reports, ...]:
-        """For each axis the report of each configured evaluator."""
+        """For each axis the reports of all configured evaluators."""
         return self.runner.reports()
 
     @property
     def reports(self) -> Reports:
-        """The report of each configured evaluator; of several axes for the first."""
+        """The reports of all configured evaluators; for the first axis where there are several."""
         return self.axis_reports[0]
 
     @property
     def record(self) -> RunRecord:
-        """What the run was made from and went through."""
+        """What the run was made from and how it went."""
         return self.runner.record()
 
     @property
@@ -174,12 +174,12 @@ class Run:
 
     @property
     def funnel(self) -> Funnel:
-        """What became of every text, down to the examples that the model takes."""
+        """What happened to every text, down to the examples that the model takes."""
         return self.record.funnel
 
     @property
     def source_report(self) -> Report | None:
-        """What came of fitting a source that learns something of its own."""
+        """The report on the training of a source that is trained first."""
         return self.record.source_report
 
     @property
@@ -194,7 +194,7 @@ class Run:
 
     @property
     def findings(self) -> dict[str, list[str]]:
-        """What was found of each axis, in sentences: first whether the model has the feature."""
+        """The findings about each axis as sentences: first whether the model has the feature."""
         by_axis: dict[str, list[str]] = {}
         for _, feature, reports in self.by_axis():
             sentences = [sentence for report in self.in_order(reports) for sentence in report.findings]
@@ -202,7 +202,8 @@ class Run:
         return by_axis
 
     def in_order(self, reports: Reports) -> list[Report]:
-        """Whether the model has the feature comes first, then what the encoder reads, then the rest."""
+        """Reports in reading order: first whether the model has the feature, then what the encoder reads,
+        then the rest."""
         order = (Trait.SHOWS_FEATURE, Trait.READS_ENCODINGS)
 
         def position(name: str) -> int:
@@ -229,23 +230,23 @@ class Run:
         return "".join(cards)
 
     def results(self) -> dict[str, Any]:
-        """All numbers, nested, with timing in seconds by stage and provenance; several axes under "axes", by
-        first class."""
+        """All numbers, nested, with seconds by stage and provenance; several axes under "axes", by first
+        class."""
         return results(self.config, self.record, self.features, self.axis_reports)
 
     def by_axis(self) -> Iterator[tuple[str, LearnedFeature, Reports]]:
-        """Each axis with the prefix of its files."""
+        """Each axis with the prefix of its file names."""
         for feature, reports in zip(self.features, self.axis_reports, strict=True):
             yield self.runner.prefix(feature), feature, reports
 
     def figures(self, choices: Collection[Choice] = ()) -> Iterator[tuple[str, Any]]:
-        """Each figure that the reports allow, as (name, matplotlib Figure): those of `choices`, or of the
-        run."""
+        """Each figure that the reports have data for, as (name, matplotlib Figure): those of `choices`, or of
+        the run."""
         return self.runner.figures(choices)
 
     # --- evaluating ---
     def evaluate(self, kinds: Sequence[str]) -> tuple[Reports, ...]:
-        """The reports of each axis, with those of more evaluators that the run file configures."""
+        """The reports of each axis, together with those of further evaluators in the run file."""
         return tuple(
             self.runner.evaluate(axis, kinds, reports) for axis, reports in enumerate(self.axis_reports)
         )
@@ -257,7 +258,7 @@ class Run:
         data: PairData | None = None,
         examples: dict[str, Examples] | None = None,
     ) -> EvaluationTask:
-        """What an evaluator is given for an axis; `reports` are those made already, by default all of the
+        """The task that an evaluator gets for an axis; `reports` are earlier reports, by default all of the
         run. `data` and its `examples` are the run's, unless others are given."""
         from gradiend_core.run.evaluating import evaluation_task
 
@@ -274,15 +275,15 @@ class Run:
 
     # --- rewriting ---
     def edits(self) -> dict[str, ChosenEdit]:
-        """The chosen edit of each goal that an edit was looked for, of all axes."""
+        """The chosen edit of each goal that was searched for, of all axes."""
         return {goal: edit for reports in self.axis_reports for goal, edit in chosen_edits(reports).items()}
 
     def goals(self) -> list[str]:
-        """The goals that an edit was looked for."""
+        """The goals that edits were searched for."""
         return list(self.edits())
 
     def axis_of(self, toward: str) -> int:
-        """Which axis an edit is of. Raises ConfigError for what is no goal of any."""
+        """The axis that an edit belongs to. Raises ConfigError for a name that is not a goal of any axis."""
         check_goals([toward], [feature.classes for feature in self.features])
         return next(
             axis for axis, feature in enumerate(self.features) if toward in goal_names(feature.classes)
@@ -291,9 +292,9 @@ class Run:
     def update(
         self, toward: str, learning_rate: float | None = None, damping: float | None = None
     ) -> WeightUpdate:
-        """The edit toward a class ("3SG"), away from it ("less-3SG") or to both alike ("balanced"): the
-        chosen one, or, with a learning rate, the decoder's direction at that rate, divided by the metric if
-        a damping is given. `0.5 * run.update("3SG")` is the chosen edit at half its strength."""
+        """The edit toward a class ("3SG"), away from it ("less-3SG") or toward both equally ("balanced"): the
+        chosen one or, with a learning rate, the decoder's direction at that rate, divided by the metric if a
+        damping is given. `0.5 * run.update("3SG")` is the chosen edit at half its strength."""
         axis = self.axis_of(toward)
         if learning_rate is None:
             return chosen_edit(self.axis_reports[axis], toward).update(self.features[axis])
@@ -320,14 +321,15 @@ class Run:
     def rewritten(
         self, toward: str, learning_rate: float | None = None, damping: float | None = None
     ) -> Iterator[nn.Module]:
-        """The run's own model with the edit in place while the block runs; every bit is restored after it."""
+        """The run's own model with the edit in place while the block runs; afterwards every bit is
+        restored."""
         from gradiend_core.rewriting.apply import applied
 
         with applied(self.loaded.model, self.update(toward, learning_rate, damping)):
             yield self.loaded.model
 
     def with_model(self, loaded: LoadedModel) -> Run:
-        """The same run on a model that is in memory already."""
+        """The same run on a model that is already in memory."""
         other = copy.copy(self)
         other.runner = self.runner.with_model(loaded)
         return other

@@ -1,5 +1,4 @@
-"""Does the stages of a run: each once, in the order that they need each other, timed, and told to whoever
-listens."""
+"""Runs the stages of a run: each once, on demand, timed, and reported to listeners."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ Value = TypeVar("Value")
 
 @mutable
 class Clock:
-    """Seconds by stage. What an inner stage takes is not counted for the outer one."""
+    """Seconds by stage. The time of an inner stage is not counted for the outer one."""
 
     seconds: dict[str, float] = field(factory=dict)
     _inner: float = 0.0
@@ -59,21 +58,21 @@ class Clock:
 
 
 class Listener:
-    """Hears of what a runner does. The folder of a run is one (`folder.py`)."""
+    """Is told what a runner does. The folder of a run is a listener (`folder.py`)."""
 
     def stage_finished(self, stage: str, runner: Runner) -> None:
-        """A field of the state has its value now."""
+        """A field of the state now has its value."""
 
     def model_rewritten(self, rewritten: RewrittenModel, axis: int, runner: Runner) -> None:
-        """A rewritten model is there until this returns."""
+        """A rewritten model exists until this call returns."""
 
     def figure_drawn(self, name: str, figure: Any) -> None:
         """A figure was drawn."""
 
 
 class Runner:
-    """What exists so far of a run (`state`), and each stage on demand. A state that has some stages already,
-    as that of a finished run, is gone on with."""
+    """The results of a run so far (`state`), and each further stage on demand. A state that already has some
+    stages, such as that of a finished run, is continued."""
 
     def __init__(
         self, setup: Setup, state: RunState | None = None, listeners: Collection[Listener] = ()
@@ -87,7 +86,7 @@ class Runner:
         self._problems: list[str] = []
 
     def run(self) -> None:
-        """Every stage, to the end."""
+        """Runs every stage to the end."""
         self.reports()
         for rewritten, axis in self.rewritten_models():
             for listener in self.listeners:
@@ -139,7 +138,7 @@ class Runner:
         )
 
     def evaluate(self, axis: int, kinds: Collection[str], known: Reports) -> Reports:
-        """The reports that an axis has already, with those of more evaluators."""
+        """The reports that an axis has already, and those of further evaluators."""
         plugins = self.setup.plugins
         return stages.evaluate(
             self.setup,
@@ -155,8 +154,8 @@ class Runner:
     def evaluable(
         self, data: PairData | None = None, examples: dict[str, Examples] | None = None
     ) -> Evaluable:
-        """What evaluation needs: of the run's data, or of other data with its examples. Gradients that were
-        learned from have been checked against autograd, so they are taken where they are there; of a finished
+        """What evaluation needs, for the run's data or for other data with its examples. Gradients that were
+        used for learning have been checked against autograd, so they are reused if they exist; for a finished
         run nothing is selected again."""
         if self.state.gradients is None and self.state.features is not None:
             gradients = self.gradients_over(self.features()[0].scope)
@@ -173,14 +172,13 @@ class Runner:
         )
 
     def rewritten_models(self) -> Iterator[tuple[RewrittenModel, int]]:
-        """The rewritten model of each chosen edit, with its axis; each is there until the next is asked
-        for."""
+        """The rewritten model of each chosen edit, with its axis; each exists until the next is requested."""
         for axis, (feature, reports) in enumerate(zip(self.features(), self.reports(), strict=True)):
             for rewritten in stages.edit(self.setup, self.loaded(), feature, reports):
                 yield rewritten, axis
 
     def figures(self, choices: Collection[Choice] = ()) -> Iterator[tuple[str, Any]]:
-        """Each figure that the reports allow, by the name of its file."""
+        """Each figure that the reports have data for, by the name of its file."""
         for feature, reports in zip(self.features(), self.reports(), strict=True):
             for kind, figure in stages.draw(self.setup, feature, reports, self.clock.timed, choices):
                 yield self.prefix(feature) + kind, figure
@@ -190,27 +188,27 @@ class Runner:
         return gradients_over(self.setup, self.loaded(), scope)
 
     def controls(self) -> Examples:
-        """Slots of the paradigm's classes that are not told apart, from the same texts."""
+        """Slots of the paradigm's classes that are not compared, from the same texts."""
         if self._controls is None:
             data, identity = self.setup.data, self.setup.config.data.identity
             self._controls = self.setup.model.controls(self.data() if identity else data.pairs(identity=True))
         return self._controls
 
     def ordinary(self) -> Sequence[Text]:
-        """The texts of which no training or validation pair is made."""
+        """The texts that no training or validation pair is made from."""
         if self._ordinary is None:
             self._ordinary = self.setup.data.ordinary(self.data())
         return self._ordinary
 
     def with_model(self, loaded: LoadedModel) -> Runner:
-        """The same on a model that is in memory already; what was computed from another model object is left
-        out."""
+        """The same on a model that is already in memory; whatever was computed from another model object is
+        dropped."""
         self.setup.model.use(loaded)
         state = evolve(self.state, loaded=loaded, gradients=None)
         return Runner(self.setup, state, self.listeners)
 
     def prefix(self, feature: LearnedFeature) -> str:
-        """What the names of a feature's files begin with; nothing where there is only one feature."""
+        """The beginning of the names of a feature's files; empty where there is only one feature."""
         return f"{feature.classes[0]}_" if len(self.features()) > 1 else ""
 
     def provenance(self) -> Provenance:
@@ -230,7 +228,7 @@ class Runner:
         )
 
     def record(self) -> RunRecord:
-        """What the run was made from and went through."""
+        """What the run was made from and how it went."""
         counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
         for (split, name), number in sorted(self.data().counts().items()):
             counts[split][name] = number
@@ -247,7 +245,7 @@ class Runner:
         )
 
     def _once(self, name: str, timing: str, make: Callable[[], Value]) -> Value:
-        """The state's field of this name, made when it is first asked for; seconds count under `timing`, if
+        """The state's field of this name, computed on the first call; its seconds count under `timing`, if
         not empty."""
         value: Value | None = getattr(self.state, name)
         if value is None:
@@ -283,7 +281,8 @@ class Runner:
         return seeds
 
     def _learning_key(self) -> str:
-        """A hash of everything that learning depends on: a checkpoint under another key is of another run."""
+        """A hash of everything that learning depends on: a checkpoint with another key belongs to another
+        run."""
         where = self.provenance()
         about = [
             where.model_fingerprint,

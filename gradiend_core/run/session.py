@@ -1,4 +1,4 @@
-"""One run as an object: its stages, each done once when first asked for."""
+"""One run as an object, whose stages are done once, when they are first needed."""
 
 from __future__ import annotations
 
@@ -22,15 +22,12 @@ from gradiend_core.run.run import Run
 
 
 class Session(Run):
-    """A run that is done on demand.
-
-    Made from a paradigm's kind and values, or from a run file (or its tables), which they override. `texts`
-    is the name of a text, a list of strings or anything that `read_texts` takes. The tables of a run file are
-    keywords, as in `learner={"max_steps": 100}`; those of the core may be settings, as in
-    `seeds=SeedSettings(at_most=3)`, which an editor completes. `settings` are strings like
-    "learner.max_steps=100". Raises GradiendError for whatever is wrong with them, before anything is
-    computed.
-    """
+    """A run that is computed on demand. It is created from a paradigm's kind and values, or from a run file
+    (or its tables), which they override. `texts` is the name of a text, a list of strings or anything that
+    `read_texts` takes. The tables of a run file are keywords, as in `learner={"max_steps": 100}`; those of
+    the core may be settings objects, as in `seeds=SeedSettings(at_most=3)`, which an editor completes.
+    `settings` are strings such as "learner.max_steps=100". Raises GradiendError for invalid arguments before
+    anything is computed."""
 
     def __init__(
         self,

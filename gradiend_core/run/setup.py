@@ -1,5 +1,4 @@
-"""What a run is made with: its resolved configuration, its plugins, and the makers of its pairs and its
-model."""
+"""The setup of a run: its resolved configuration, its plugins, and what makes its pairs and its model."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from gradiend_core.run.model import ModelMaker
 
 @frozen(eq=False)
 class Setup:
-    """Everything that the stages of a run share. It does not change while the run goes on."""
+    """Everything that the stages of a run share. It does not change during the run."""
 
     config: RunConfig
     plugins: Plugins
@@ -43,7 +42,7 @@ class Setup:
 
     @property
     def chooses_edits(self) -> bool:
-        """Whether an evaluator of the run looks for edits."""
+        """Whether an evaluator of the run searches for edits."""
         kinds = [choice.kind for choice in self.config.evaluators]
         return any(Trait.CHOOSES_EDITS in self.registry.get(EVALUATOR, kind).traits for kind in kinds)
 
@@ -61,9 +60,8 @@ def make_setup(
     memo: dict[str, Any] | None = None,
     tables: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Setup:
-    """The setup of a run from all that a caller gives; `top` has the keys at the top of a run file, None
-    where they are not given. Raises GradiendError for whatever is wrong with it, before anything is
-    computed."""
+    """The setup of a run from the caller's arguments; `top` has the keys at the top of a run file, None where
+    they are not given. Raises GradiendError for invalid arguments before anything is computed."""
     in_memory = texts is not None and not isinstance(texts, (str, Path))
     settings = [settings] if isinstance(settings, str) else settings
     classes = classes.split(",") if isinstance(classes, str) else classes

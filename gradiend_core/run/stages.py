@@ -68,8 +68,8 @@ Timed = Callable[[str], AbstractContextManager[None]]
 
 @frozen(eq=False)
 class Learnable:
-    """What learning needs of the stages before it. A state to resume from is kept in `checkpoints`, if not
-    None."""
+    """What learning needs from the stages before it. With `checkpoints`, a state to resume from is kept
+    there."""
 
     data: PairData
     examples: Mapping[str, Examples]
@@ -88,8 +88,8 @@ def load(setup: Setup) -> LoadedModel:
 
 
 def prepare(setup: Setup, data: PairData, loaded: LoadedModel, timed: Timed) -> Prepared:
-    """Pairs made ready for the model; a source that learns something of its own does so here. Raises
-    DataError where a split has lost a class, and ModelError for a target word that the tokenizer splits."""
+    """Pairs prepared for the model; a source that is trained first is trained here. Raises DataError where a
+    split has lost a class, and ModelError for a target word of several tokens."""
     left_out: tuple[str, ...] = ()
     if isinstance(setup.source, KnowsWords):
         left_out = tuple(setup.source.check_words(data.words, loaded.tokenizer, data.drop_multi_token_words))
@@ -109,7 +109,7 @@ def prepare(setup: Setup, data: PairData, loaded: LoadedModel, timed: Timed) -> 
 
 
 def _model_problems(setup: Setup, loaded: LoadedModel, examples: Mapping[str, Examples]) -> Iterator[str]:
-    """What a reader should know about the model before any number of it."""
+    """What a reader should know about the model before any of its numbers."""
     texts = [pair.text for pair in examples["train"].pairs]
     if file := gguf_file(setup.model.folder):
         yield (
@@ -130,7 +130,7 @@ def _model_problems(setup: Setup, loaded: LoadedModel, examples: Mapping[str, Ex
 
 
 def _threads(setup: Setup, loaded: LoadedModel, examples: Examples) -> str:
-    """Chooses the number of threads by the losses of a few examples."""
+    """Chooses the number of threads by timing the losses of a few examples."""
     device = next(loaded.model.parameters()).device
     rows = max(micro_batches(examples.lengths, cost=batch_cost(loaded.model, device), most=TRIED), key=len)
     batch = examples.batch(rows, device)
@@ -143,7 +143,7 @@ def _threads(setup: Setup, loaded: LoadedModel, examples: Examples) -> str:
 
 
 def select(setup: Setup, data: PairData, loaded: LoadedModel, prepared: Prepared) -> GradientOperator:
-    """The gradient matrix over the weights that take part."""
+    """The gradient matrix over the selected weights."""
     choice = setup.config.selector
     selector = setup.registry.build(SELECTOR, choice.kind, choice.config)
 
@@ -155,7 +155,7 @@ def select(setup: Setup, data: PairData, loaded: LoadedModel, prepared: Prepared
 
 
 def slow_parameters(gradients: GradientOperator) -> Iterator[str]:
-    """Which parameters torch differentiates as a whole, as layers do not account for them."""
+    """The parameters that torch differentiates as a whole, because layers do not account for them."""
     names, problem = gradients.differentiated_whole()
     if names:
         why = f" ({problem})" if problem else ""
@@ -168,7 +168,7 @@ def slow_parameters(gradients: GradientOperator) -> Iterator[str]:
 def store(
     setup: Setup, data: PairData, loaded: LoadedModel, prepared: Prepared, gradients: GradientOperator
 ) -> GradientMatrix:
-    """What learning reads gradients from: the store on disk, where it is to be used, or the model itself."""
+    """The gradients for learning: from the store on disk, where it is used, or from the model itself."""
     names = ("train", "validation", NEUTRAL_TRAINED)
     examples = [prepared.examples[name] for name in names if prepared.examples[name].pairs]
     few = Trait.READS_FEW in setup.registry.get(LEARNER, setup.config.learner.kind).traits
@@ -177,7 +177,7 @@ def store(
 
 
 def learn(setup: Setup, learnable: Learnable, tell: Callable[[TrainingRow], None]) -> tuple[SeedRun, ...]:
-    """What each seed gave; `tell` hears of every step."""
+    """The result of each seed; `tell` is called at every step."""
     choice, examples = setup.config.learner, learnable.examples
     learner = setup.registry.build(LEARNER, choice.kind, choice.config)
 
@@ -199,8 +199,8 @@ def learn(setup: Setup, learnable: Learnable, tell: Callable[[TrainingRow], None
 def choose(
     setup: Setup, loaded: LoadedModel, prepared: Prepared, seeds: tuple[SeedRun, ...]
 ) -> tuple[LearnedFeature, ...]:
-    """The feature of each axis, of the seed that told the classes best on validation pairs; pruned, where the
-    run asks for that."""
+    """The feature of each axis, from the seed with the best validation score; pruned, where the run asks for
+    that."""
     features, prune = best_of(seeds).features, setup.config.prune
     if prune.keep == 1.0 and isinstance(prune.keep, float):
         return features
@@ -219,8 +219,8 @@ def measure(
     features: tuple[LearnedFeature, ...],
     ordinary: Callable[[], Sequence[Text]],
 ) -> tuple[LearnedFeature, ...]:
-    """The features with the curvature of the model, where edits are to be divided by it. It is measured on
-    ordinary texts that no edit is reported of; without such texts it stays unknown."""
+    """The features with the model's curvature, where edits are divided by it. It is measured on ordinary
+    texts that no edit is reported on; without such texts it stays unknown."""
     settings, source = setup.config.rewrite, setup.source
     if settings.metric == "none" or not setup.chooses_edits or not isinstance(source, ScoresTexts):
         return features
@@ -258,8 +258,8 @@ def evaluate(
     timed: Timed,
     tell: Callable[[Report], None],
 ) -> dict[str, Report]:
-    """The reports of some of the configured evaluators for one axis, in the order of the run file. Each sees
-    those that were made before it, `known` ones and new ones; `tell` hears of every new one."""
+    """The reports of some of the configured evaluators for one axis, in the order of the run file. Each
+    evaluator sees the earlier reports, both `known` and new; `tell` is called with every new one."""
     reports = dict(known)
     task = evaluation_task(setup, feature, axis, evaluable, reports)
     for choice in setup.config.evaluators:
@@ -274,8 +274,8 @@ def evaluate(
 def edit(
     setup: Setup, loaded: LoadedModel, feature: LearnedFeature, reports: Reports
 ) -> Iterator[RewrittenModel]:
-    """The rewritten model of each goal that an edit was chosen for. It is the run's model, which has the edit
-    until the next one is asked for."""
+    """The rewritten model of each goal with a chosen edit. It is the run's model, which has the edit until
+    the next one is requested."""
     for goal, chosen in chosen_edits(reports).items():
         update = chosen.update(feature)
         with setup.model.edited(update) as model:
@@ -285,7 +285,8 @@ def edit(
 def draw(
     setup: Setup, feature: LearnedFeature, reports: Reports, timed: Timed, choices: Collection[Choice] = ()
 ) -> Iterator[tuple[str, Any]]:
-    """Each figure that the reports allow, as (name, matplotlib Figure): those of `choices`, or of the run."""
+    """Each figure that the reports have data for, as (name, matplotlib Figure): those of `choices`, or of the
+    run."""
     for choice in choices or setup.config.visualizers:
         with timed("visualizers"):
             visualizer = setup.registry.build(VISUALIZER, choice.kind, choice.config)
@@ -295,7 +296,7 @@ def draw(
 
 
 def funnel_of(data: PairData, examples: Mapping[str, Examples]) -> Funnel:
-    """What became of every text, down to the examples that the model takes."""
+    """What happened to every text, down to the examples that the model takes."""
     drops = [
         Drop(
             f"tokenizer, {'neutral slots' if name.startswith(NEUTRAL) else 'pairs'}",

@@ -1,4 +1,4 @@
-"""What exists so far of a run, and the record of a run that has finished."""
+"""The results of a run so far, and the record of a finished run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEUTRAL_TRAINED = "neutral_trained"
 
 @frozen(eq=False)
 class Prepared:
-    """Pairs made ready for the model, and what was learned of the model on the way."""
+    """Pairs prepared for the model, and what was learned about the model meanwhile."""
 
     #: by split, and the neutral ones
     examples: Mapping[str, Examples]
@@ -40,7 +40,7 @@ class Prepared:
 
 @frozen(eq=False)
 class RunState:
-    """The record of each stage that was done, None for the others. `features` and `reports` are by axis."""
+    """The record of each finished stage, None for the others. `features` and `reports` are by axis."""
 
     data: PairData | None = None
     loaded: LoadedModel | None = None
@@ -54,7 +54,7 @@ class RunState:
 
 @frozen
 class SeedResult:
-    """What one seed reached: the validation correlation of its worst axis, or why it has no feature."""
+    """The result of one seed: the validation correlation of its worst axis, or why it has no feature."""
 
     seed: int
     validation_correlation: float
@@ -63,9 +63,8 @@ class SeedResult:
 
 @frozen
 class RunRecord:
-    """What a run was made from and what it went through; with the reports, all that `results.json` shows.
-    `axes` are what was learned, `counts` the number of pairs by split and class, `timing` the seconds of each
-    stage."""
+    """What a run was made from and how it went; with the reports, everything in `results.json`. `axes` are
+    the learned axes, `counts` the number of pairs by split and class, `timing` the seconds of each stage."""
 
     provenance: Provenance
     axes: tuple[tuple[str, str], ...]

@@ -1,1 +1,1 @@
-"""Artefacts on disk: safetensors, JSON, CSV; whole or not at all; never pickle."""
+"""Files on disk: safetensors, JSON, CSV; written completely or not at all; never pickle."""

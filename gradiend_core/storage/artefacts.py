@@ -1,8 +1,6 @@
-"""An artefact: a folder with NAME.safetensors and NAME.json, read only as they were written.
-
-The JSON file has a schema version, the checksum of the tensors, and its own content with its checksum.
-Tensors are written first, so the JSON file always speaks of whole ones.
-"""
+"""An artefact: a folder with NAME.safetensors and NAME.json, read only if both are unchanged. The JSON file
+has a schema version, the checksum of the tensors, and its own content with its checksum. Tensors are written
+first, so the JSON file always refers to complete ones."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ def save_artefact(
     tensors: Mapping[str, Tensor],
     file: str = "",
 ) -> None:
-    """Writes both files into a folder that is there; `file` is the name of the tensors' where it is not
+    """Writes both files to an existing folder; `file` is the name of the tensors' file if it is not
     NAME.safetensors."""
     file = file or f"{name}.safetensors"
     save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, folder / file)
@@ -43,9 +41,8 @@ def save_artefact(
 def load_artefact(
     folder: Path, name: str, schema: int, device: str = "cpu"
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Content and tensors as they were saved. Raises StorageError for another schema, and for files that were
-    changed; OSError where they are not there, and one of `files.MALFORMED` for files that are something
-    else."""
+    """Content and tensors as they were saved. Raises StorageError for another schema and for changed files,
+    OSError for missing files, and one of `files.MALFORMED` for files of another kind."""
     about = read_json(folder / f"{name}.json")
     if about["schema"] != schema:
         raise StorageError(

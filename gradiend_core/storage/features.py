@@ -32,8 +32,8 @@ def save_feature(
     *,
     overwrite: bool = False,
 ) -> Path:
-    """Writes the feature, whole or not at all. Raises StorageError for a folder that is not empty; with
-    `overwrite` one that we wrote is replaced."""
+    """Writes the feature completely or not at all. Raises StorageError for a folder that is not empty; with
+    `overwrite`, a folder written by us is replaced."""
     folder = Path(folder)
     scope, indices = scope_written(feature.scope)
     tensors = {name: getattr(feature, name) for name in VECTORS} | indices
@@ -60,8 +60,8 @@ def save_feature(
 
 
 def load_feature(folder: str | Path) -> LearnedFeature:
-    """The feature as it was saved, in a folder or on the hub ("hub:OWNER/NAME"); raises StorageError for a
-    folder that is none, or whose content was changed."""
+    """The saved feature, from a folder or the hub ("hub:OWNER/NAME"). Raises StorageError for a folder
+    without a feature, or whose content was changed."""
     folder = local_folder(folder)
     try:
         return _feature(*load_artefact(folder, "feature", SCHEMA))

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and locks of folders."""
+"""Writing files completely or not at all, and locking folders."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MALFORMED = (
 
 
 def write_text(path: Path, text: str) -> None:
-    """The file has the old or the new content at every moment."""
+    """Replaces the content of a file: at every moment it has the old or the new content."""
     name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file. Raises OSError, or ValueError for what is none."""
+    """The object in a JSON file. Raises OSError, or ValueError for a file without an object."""
     content = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_refuse)
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} holds no JSON object")
@@ -81,7 +81,7 @@ def checksum(path: Path) -> str:
 
 
 def inside(folder: Path, name: Any) -> Path:
-    """The path of a file that another file names; raises StorageError where it would leave the folder."""
+    """The path of a file that another file names. Raises StorageError where it would leave the folder."""
     path = folder / name if isinstance(name, str) and name and "\0" not in name else folder / ".."
     file = path.resolve()
     plain = path.is_relative_to(folder) and ".." not in path.parts
@@ -94,15 +94,15 @@ def inside(folder: Path, name: Any) -> Path:
 
 
 def _blobs_of(folder: Path) -> list[Path]:
-    """The folder that the files of a snapshot in the hub's cache are links into; none elsewhere."""
+    """The folder that the files of a snapshot in the hub's cache link to; None elsewhere."""
     snapshots = (parent for parent in folder.absolute().parents if parent.name == "snapshots")
     return [(parent.parent / "blobs").resolve() for parent in snapshots if (parent.parent / "blobs").is_dir()]
 
 
 @contextmanager
 def locked(folder: Path, refused: str = "") -> Iterator[None]:
-    """Only one process at a time is inside; the others wait, or are refused with a sentence. A process that
-    dies lets go."""
+    """Lets only one process in at a time; the others wait, or get an error. The lock of a process that dies
+    is released."""
     lock = FileLock(folder / LOCK, timeout=0 if refused else -1, is_singleton=True)
     try:
         lock.acquire()

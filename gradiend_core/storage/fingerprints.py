@@ -1,4 +1,4 @@
-"""Which weights a result was made from."""
+"""The weights that a result was made from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 def model_fingerprint(model: nn.Module) -> str:
-    """A hash of names, shapes and every bit of the weights, and of whatever else the model is saved with."""
+    """A hash of names, shapes and every bit of the weights, and of everything else that the model is saved
+    with."""
     import torch
 
     digest = hashlib.sha256()

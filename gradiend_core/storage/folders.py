@@ -1,5 +1,5 @@
-"""Output folders: made whole or not at all, written by one process at a time, and never in place of what a
-person has there."""
+"""Output folders: written completely or not at all, by one process at a time, and never over a user's
+files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gradiend_core.storage.manifest import UNFINISHED, is_sealed, not_as_written
 
 
 def expect_free(folder: Path, *, overwrite: bool = False) -> None:
-    """Raises StorageError unless the folder is absent or empty. With `overwrite` it may also be a folder of
-    ours, in which every file is as it was written: what a person added or edited is never replaced."""
+    """Raises StorageError unless the folder is absent or empty. With `overwrite` it may also be a folder
+    written by us with every file unchanged: whatever a user added or edited is never replaced."""
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder} is a file; give a new folder")
     if not _content(folder):
@@ -40,7 +40,7 @@ def expect_free(folder: Path, *, overwrite: bool = False) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Empties a folder for which `expect_free` has passed with `overwrite`."""
+    """Empties a folder that `expect_free` has accepted with `overwrite`."""
     (folder / UNFINISHED).unlink(missing_ok=True)
     for path in _content(folder):
         if path.is_dir():
@@ -51,8 +51,8 @@ def clear(folder: Path) -> None:
 
 @contextmanager
 def fresh_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A new folder to fill, which becomes `folder` with its seal when nothing went wrong. Raises StorageError
-    where `expect_free` does."""
+    """A new folder to fill, which is sealed and becomes `folder` if nothing goes wrong. Raises StorageError
+    as `expect_free` does."""
     folder = folder.resolve()
     expect_free(folder, overwrite=overwrite)
     try:
@@ -83,7 +83,7 @@ def fresh_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def files_added(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill, whose files are moved into `folder` when nothing went wrong. Other files there
+    """An empty folder to fill, whose files are moved into `folder` if nothing goes wrong. Other files there
     stay."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,9 +102,9 @@ def files_added(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def claimed(folder: Path, marker: str) -> Iterator[None]:
-    """Makes an output folder and keeps other processes from writing there meanwhile. A folder that was not
-    begun by us, with a `marker` file of the same kind of output, is refused unless it is empty. What a killed
-    process left half-written is removed."""
+    """Creates an output folder and keeps other processes from writing there meanwhile. A folder without a
+    `marker` file of the same kind of output was not started by us, and is refused unless it is empty.
+    Half-written files of a killed process are removed."""
     begun = (folder / LOCK).exists() or is_sealed(folder)
     if _content(folder) and not (begun and (folder / marker).exists()):
         why = f"{marker} is missing" if begun else "it was not begun by gradiend"
@@ -130,7 +130,7 @@ def claimed(folder: Path, marker: str) -> Iterator[None]:
 
 
 def _content(folder: Path) -> list[Path]:
-    """What is in a folder, but for a lock and what is half-written."""
+    """The content of a folder without lock files and half-written files."""
     if not folder.is_dir():
         return []
     return [

@@ -25,13 +25,13 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
 def is_on_hub(name: str | Path) -> bool:
-    """Whether a name means a folder on the hub."""
+    """Whether a name refers to a folder on the hub."""
     return str(name).startswith(HUB)
 
 
 def local_folder(name: str | Path) -> Path:
-    """The folder of that name; one on the hub is fetched, unless the cache has it. Raises StorageError where
-    it cannot be."""
+    """The local folder of that name; one on the hub is downloaded, unless it is in the cache. Raises
+    StorageError where that fails."""
     if not is_on_hub(name):
         return Path(name)
     match = NAME.fullmatch(str(name))
@@ -59,8 +59,8 @@ def local_folder(name: str | Path) -> Path:
 
 
 def expect_reachable() -> None:
-    """Raises OSError at once where there is no way to the hub; asked without one, the hub's library tries for
-    half a minute."""
+    """Raises OSError at once where the hub cannot be reached; the hub's library would try for half a
+    minute."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE or any(os.environ.get(variable) for variable in PROXIES):
@@ -82,10 +82,9 @@ def upload(
     private: bool | None,
     revision: str | None,
 ) -> str:
-    """Makes a repository of a folder, or a commit in one that is there. A card, unless it is empty, stands in
-    place of the folder's. Gives back the address of the commit.
-
-    Raises ConfigError for a name that is none, and StorageError where the hub does not take it."""
+    """Creates a repository from a folder, or a commit in an existing one. A `card`, unless empty, replaces
+    the folder's. Returns the address of the commit. Raises ConfigError for an invalid name, and StorageError
+    where the hub refuses the upload."""
     repository = repository.removeprefix(HUB)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise ConfigError(f"{repository!r} names no repository of the hub; give OWNER/NAME")
@@ -113,7 +112,7 @@ def upload(
 
 
 def _asked(name: str, ask: Callable[[], T], offline: Callable[[], T] | None = None) -> T:
-    """What the hub answers; without a way to it, what the cache has. Raises StorageError with its reason."""
+    """The answer of the hub; without a connection, that of the cache. Raises StorageError with the reason."""
     try:
         try:
             expect_reachable()
@@ -127,7 +126,7 @@ def _asked(name: str, ask: Callable[[], T], offline: Callable[[], T] | None = No
 
 
 def _reason(error: Any) -> str:
-    """The first line that says something."""
+    """The first line with content."""
     response = getattr(error, "response", None)
     if response is not None and response.status_code in (401, 403):
         return "the hub refuses it; log in with `hf auth login`, or check that the name is right"

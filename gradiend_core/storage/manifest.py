@@ -1,7 +1,5 @@
-"""The seal of a finished folder: manifest.json has the checksum of every file, and is written last.
-
-A folder without it is not finished. What is read from a finished folder is compared with it first.
-"""
+"""The seal of a finished folder: manifest.json has the checksum of every file, and is written last. A folder
+without it is not finished. Files of a finished folder are checked against it before they are read."""
 
 from __future__ import annotations
 
@@ -25,8 +23,8 @@ MISSING = ""
 
 
 def seal(folder: Path, without: str = "", others: Collection[str] = ()) -> None:
-    """Writes the checksums of all files in the folder, but of `others` and of those in the folder `without`,
-    which is about to go. Raises StorageError where it cannot be."""
+    """Writes the checksums of all files in the folder, except `others` and those in the folder `without`,
+    which is about to be removed. Raises StorageError where that fails."""
     try:
         sums = _checksums(folder, others)
         kept = {
@@ -44,8 +42,8 @@ def is_sealed(folder: Path) -> bool:
 
 
 def damage(folder: Path, *, among: str = "") -> list[str]:
-    """What is wrong with a sealed folder, in a sentence each: files that are missing or are not as they were
-    written. `among` limits it to one file, or to those of a folder, "tables/"."""
+    """A sentence for each fault of a sealed folder: files that are missing or were changed. `among` limits it
+    to one file, or to the files of a folder ("tables/")."""
     try:
         about = read_json(folder / MANIFEST)
         if about["schema"] != SCHEMA:
@@ -81,7 +79,8 @@ def damage(folder: Path, *, among: str = "") -> list[str]:
 
 
 def not_as_written(folder: Path) -> list[str]:
-    """The files in a folder that are not as the last writer left them, finished or not: a person's work."""
+    """The files in a folder that the last writer did not leave like this, finished or not: the work of a
+    user."""
     record = next((folder / name for name in (MANIFEST, UNFINISHED) if (folder / name).is_file()), None)
     try:
         files = read_json(record)["files"] if record else {}
@@ -94,9 +93,9 @@ def not_as_written(folder: Path) -> list[str]:
 
 @contextmanager
 def sealed(folder: Path, without: str = "") -> Iterator[None]:
-    """A folder that is filled inside, and sealed at the end. Where that fails, a note says what was written,
-    so that it can be told from what a person puts there. Files that were there before, are not ours, and were
-    not written inside are neither sealed nor noted."""
+    """A folder that is filled inside the block and sealed at the end. If that fails, a note lists what was
+    written, to tell it from a user's files. Older files that are neither ours nor written in the block are
+    neither sealed nor noted."""
     before = {name: _version(folder / name) for name in not_as_written(folder)}
 
     def others() -> list[str]:
@@ -113,7 +112,7 @@ def sealed(folder: Path, without: str = "") -> Iterator[None]:
 
 
 def expect_whole(folder: Path, *names: str) -> None:
-    """Raises StorageError unless the files, whose names begin so, are those that were written."""
+    """Raises StorageError unless the files whose names begin like this are unchanged."""
     for name in names:
         if problems := damage(folder, among=name):
             raise StorageError(problems[0])
@@ -121,9 +120,9 @@ def expect_whole(folder: Path, *names: str) -> None:
 
 @contextmanager
 def revised(folder: Path, last: str) -> Iterator[Path]:
-    """A place for files that replace those of a sealed folder when nothing went wrong, `last` as the last
-    one. While they do, old and new ones are valid, so that a process killed in between leaves a folder that
-    can be read."""
+    """A place for files that replace those of a sealed folder if nothing goes wrong, `last` as the last one.
+    Meanwhile both old and new files are valid, so that a process killed in between leaves a readable
+    folder."""
     fresh_folder = Path(tempfile.mkdtemp(dir=folder, prefix=PART))
     try:
         yield fresh_folder
@@ -156,7 +155,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def _version(path: Path) -> tuple[int, int]:
-    """What changes when a file is written again; of one that is not there, nothing."""
+    """A value that changes when a file is written again; the same for all missing files."""
     try:
         status = path.lstat()
     except OSError:

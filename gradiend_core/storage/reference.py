@@ -1,4 +1,4 @@
-"""Features that were saved by the reference package `gradiend` (0.2.3): config.json, model.safetensors,
+"""Features saved by the reference package `gradiend` (0.2.3): config.json, model.safetensors,
 gradiend_context.json."""
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def import_reference_feature(folder: str | Path) -> LearnedFeature:
 
 
 def _scope(folder: Path, mapping: dict[str, Any]) -> tuple[tuple[ParameterSlice, ...], Tensor]:
-    """The parameters in their order, and where each entry of the scope stands in a saved vector: there,
+    """The parameters in their order, and the position of each entry of the scope in a saved vector, where
     indices need not ascend."""
     named = {kind: mapping[f"{kind}_file"] for kind in ("indices", "masks") if f"{kind}_file" in mapping}
     files = {kind: load_file(inside(folder, name)) for kind, name in named.items()}

@@ -1,4 +1,4 @@
-"""Reports as JSON files that come back equal, and their tables as CSV files for people."""
+"""Reports as JSON files that load to equal reports, and their tables as CSV files for people."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ CELLS = (str, int, float, bool, type(None))
 
 
 def save_record(record: AttrsInstance, path: Path) -> None:
-    """Writes a record, reports in it included, so that `load_record` gives an equal one."""
+    """Writes a record, including its reports, so that `load_record` gives an equal one."""
     write_json(path, REPORTS.unstructure(record))
 
 
 def load_record(kind: type[Record], path: Path) -> Record:
-    """The record as it was saved. Raises StorageError for a file that is none."""
+    """The saved record. Raises StorageError for a file without one."""
     try:
         return REPORTS.structure(read_json(path), kind)
     except OSError as error:
@@ -49,7 +49,8 @@ def load_record(kind: type[Record], path: Path) -> Record:
 
 
 def save_report(report: Report, path: Path) -> None:
-    """Writes a report, and beside it, as NAME.safetensors, the directions of its edits that only it has."""
+    """Writes a report and, as NAME.safetensors beside it, the directions of edits that only this report
+    has."""
     save_record(report, path)
     vectors = {edit.goal: edit.vector.contiguous() for edit in report.edits if edit.vector is not None}
     if vectors:
@@ -59,8 +60,8 @@ def save_report(report: Report, path: Path) -> None:
 
 
 def load_report(path: Path) -> Report:
-    """The report as it was saved. Raises StorageError for a file that is none, and where the directions of
-    its edits are missing."""
+    """The saved report. Raises StorageError for a file without one, and where the directions of its edits are
+    missing."""
     report = load_record(Report, path)
     lengths = {edit["goal"]: edit.get("vector") for edit in read_json(path)["edits"]}
     if not any(lengths.values()):
@@ -81,7 +82,7 @@ def load_report(path: Path) -> Report:
 
 
 def save_tables(report: Report, folder: Path, prefix: str) -> None:
-    """tables/PREFIX_REPORT_TABLE.csv for each table."""
+    """Writes tables/PREFIX_REPORT_TABLE.csv for each table."""
     for name, table in report.tables.items():
         write_csv(folder / "tables" / f"{prefix}{report.name}_{name}.csv", table.columns, table.rows)
 
@@ -120,7 +121,7 @@ def _report_out(report: Report) -> dict[str, Any]:
 
 
 def _edit_out(edit: ChosenEdit) -> dict[str, Any]:
-    """With the length of its vector instead of the vector."""
+    """An edit with the length of its vector in place of the vector."""
     fields = attrs.fields(ChosenEdit)
     content = {field.name: REPORTS.unstructure(getattr(edit, field.name)) for field in fields[:-1]}
     return content | {"vector": None if edit.vector is None else len(edit.vector)}

@@ -1,4 +1,4 @@
-"""A scope, and vectors over it, inside of an artefact: names and shapes in its content, indices among its
+"""A scope, and vectors over it, in an artefact: names and shapes in its content, indices among its
 tensors."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gradiend_core.records.scope import ParameterScope, ParameterSlice
 
 
 def scope_written(scope: ParameterScope) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What of a scope goes into an artefact's content, and what among its tensors."""
+    """The part of a scope for an artefact's content, and the part for its tensors."""
     content = {
         "scope": [[parameter_slice.name, list(parameter_slice.shape)] for parameter_slice in scope.slices],
         "scope_fingerprint": scope.fingerprint(),
@@ -28,8 +28,7 @@ def scope_written(scope: ParameterScope) -> tuple[dict[str, Any], dict[str, Tens
 
 
 def scope_read(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> ParameterScope:
-    """The scope of an artefact. Raises StorageError for one that no model has, or that is not the one that
-    was written."""
+    """The scope in an artefact. Raises StorageError for one that no model can have, or that was changed."""
     slices = tuple(
         ParameterSlice(str(name), tuple(map(int, shape)), tensors.get(f"index.{number}"))
         for number, (name, shape) in enumerate(about["scope"])
@@ -60,7 +59,7 @@ def scope_read(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Param
 def expect_vector(
     name: str, vector: Tensor, scope: ParameterScope, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """The vector; raises StorageError unless it is one over the scope: [n], of this type, finite."""
+    """The vector. Raises StorageError unless it fits the scope: [n], of this dtype, finite."""
     if vector.shape != (scope.size,) or vector.dtype != dtype or not bool(torch.isfinite(vector).all()):
         raise StorageError(
             f"the {name} must be {scope.size} finite {str(dtype).removeprefix('torch.')} numbers, but is"

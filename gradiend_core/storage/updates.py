@@ -1,4 +1,4 @@
-"""A weight update as a folder: update.safetensors and update.json. Without the model, and exact."""
+"""A weight update as a folder: update.safetensors and update.json, exact and without the model."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SCHEMA = 2
 def save_update(
     update: WeightUpdate, folder: str | Path, made_for: str = "", card: str = "", *, overwrite: bool = False
 ) -> Path:
-    """Writes the direction, entry by entry, with the indices where a parameter is not whole; whole or not at
+    """Writes the direction entry by entry, with indices where a parameter is not whole; completely or not at
     all. `made_for` is the fingerprint of the model's weights. Raises StorageError for a folder that is not
-    empty; with `overwrite` one that we wrote is replaced."""
+    empty; with `overwrite`, a folder written by us is replaced."""
     folder = Path(folder)
     scope, tensors = scope_written(update.scope)
     tensors |= {
@@ -44,9 +44,9 @@ def save_update(
 
 
 def load_update(folder: str | Path, model: nn.Module | None = None) -> WeightUpdate:
-    """The update as it was saved, in a folder or on the hub ("hub:OWNER/NAME"), to be given to `apply_update`
-    or `applied`. Raises StorageError for a folder that is none, was changed, or was made for other weights
-    than those of `model`."""
+    """The saved update, from a folder or the hub ("hub:OWNER/NAME"), for `apply_update` or `applied`. Raises
+    StorageError for a folder without one, or one that was changed or made for other weights than those of
+    `model`."""
     folder = local_folder(folder)
     try:
         about, tensors = load_artefact(folder, "update", SCHEMA)

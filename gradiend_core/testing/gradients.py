@@ -1,4 +1,4 @@
-"""The three products of the gradient matrix against what autograd says of each example alone."""
+"""The three products of the gradient matrix, compared with autograd on each example alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def naive_gradients(gradients: GradientOperator, examples: Examples, role: Gradi
 def product_errors(
     gradients: GradientOperator, examples: Examples, role: GradientRole, seed: int = 0
 ) -> dict[str, float]:
-    """The largest error of each product, relative to the largest value that it should have."""
+    """The largest error of each product, relative to the largest correct value."""
     matrix, generator = naive_gradients(gradients, examples, role), torch.Generator().manual_seed(seed)
     n = gradients.scope.size
     directions = torch.randn(2, n, generator=generator, dtype=gradients.dtype)

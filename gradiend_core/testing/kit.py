@@ -17,7 +17,7 @@ from gradiend_core.testing.subject import Subject
 
 @frozen
 class Outcome:
-    """What a check says of a contribution: nothing, where its promise holds."""
+    """The result of a check on a contribution; empty where the promise holds."""
 
     plugin_kind: str
     name: str
@@ -26,7 +26,7 @@ class Outcome:
 
 
 def subjects(name: str, plugins: Plugins | None = None, **tables: Any) -> list[Subject]:
-    """The contributions of this name, or, where there is none, of the plugin of this name."""
+    """The contributions of this name or, if there are none, those of the plugin of this name."""
     discovered = plugins or Plugins.discover()
     entries = discovered.registry.entries
     entries_of_name = [entry for entry in entries if name == entry.contribution.name] or [
@@ -48,7 +48,7 @@ def subjects(name: str, plugins: Plugins | None = None, **tables: Any) -> list[S
 
 
 def outcomes(name: str, plugins: Plugins | None = None, **tables: Any) -> Iterator[Outcome]:
-    """Every check of every contribution of this name, as they are done."""
+    """The results of all checks of all contributions of this name, as they finish."""
     for subject in subjects(name, plugins, **tables):
         for check in checks_of(subject.plugin_kind):
             yield Outcome(
@@ -61,7 +61,7 @@ def promise_of(check: Check) -> str:
 
 
 def problem_of(check: Check, subject: Subject) -> str:
-    """Why the promise does not hold, in a sentence; "" if it does."""
+    """The reason why the promise does not hold, as a sentence; "" if it holds."""
     try:
         check(subject)
     except AssertionError as error:
@@ -75,7 +75,7 @@ def problem_of(check: Check, subject: Subject) -> str:
 
 
 def where_raised(error: BaseException) -> str:
-    """File and line of the innermost frame that is not of an installed library, most often the plugin's."""
+    """File and line of the innermost frame outside of installed libraries: usually the plugin's."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in frames if "site-packages" not in frame.filename]
     last = (outside or frames)[-1]
@@ -88,11 +88,9 @@ def contract(
     plugins: Plugins | None = None,
     **tables: Any,
 ) -> type:
-    """A class of tests, one for each check of each contribution of this name, for pytest: `TestMine =
-    contract("mine")`.
-
-    `expected_failures` has, by the name of a check, why it may fail; one that passes all the same is an error
-    too."""
+    """A class of pytest tests, one for each check of each contribution of this name: `TestMine =
+    contract("mine")`. `expected_failures` gives, by the name of a check, the reason why it may fail; if it
+    passes nevertheless, that is an error too."""
     expected, body = dict(expected_failures or {}), {}
     for subject in subjects(name, plugins, **tables):
         for check in checks_of(subject.plugin_kind):

@@ -1,7 +1,5 @@
-"""A new plugin as a distribution that passes its kit as it is written: `gradiend new-plugin KIND NAME`.
-
-Its files are templates (`templates/`); what differs by kind is said here.
-"""
+"""A new plugin as an installable package that passes its checks: `gradiend new-plugin KIND NAME`. Its files
+are templates (`templates/`); the differences between kinds are in this module."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ OFF = ", by_default=False"
 
 @frozen
 class Skeleton:
-    """What fills the templates for one kind of plugin."""
+    """The values that fill the templates for one kind of plugin."""
 
     setting: str
     factory: str
@@ -87,9 +85,9 @@ SKELETONS = {
 
 
 def write_plugin(kind: str, name: str, folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Writes a distribution with one contribution of a kind; whole or not at all. Raises ConfigError for a
-    kind or a name that cannot be, and StorageError for a folder that is not empty; with `overwrite` a plugin
-    that was not edited since is replaced."""
+    """Writes a package with one contribution of a kind, completely or not at all. Raises ConfigError for an
+    invalid kind or name, and StorageError for a folder that is not empty; with `overwrite`, a plugin that was
+    not edited since is replaced."""
     if kind not in SKELETONS:
         raise ConfigError(unknown("kind of plugin", kind, list(SKELETONS)))
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):

@@ -1,4 +1,4 @@
-"""A contribution under test: a small run in which it does its part."""
+"""A contribution under test: a small run that uses it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ENCODER, DECODER = {"random_directions": 0}, {"evaluations": 4}
 
 
 class Subject:
-    """One contribution of a plugin. `tables` are those of a run file that its run shall have, with `model`
-    and `texts` among them."""
+    """One contribution of a plugin. `tables` are tables of a run file for its run, including `model` and
+    `texts`."""
 
     def __init__(self, entry: Registered, plugins: Plugins, tables: Mapping[str, Any]) -> None:
         self.contribution, self.plugins, self.tables = entry.contribution, plugins, dict(tables)
@@ -32,16 +32,16 @@ class Subject:
 
     @cached_property
     def session(self) -> Session:
-        """A run with it, computed as far as checks ask."""
+        """A run with the contribution, computed as far as the checks need."""
         return self.fresh()
 
     @cached_property
     def report(self) -> Report:
-        """What it reports of that run, if it is an evaluator."""
+        """Its report on that run, if it is an evaluator."""
         return self.evaluated()
 
     def evaluated(self) -> Report:
-        """The same, made anew; reports that it may need are made once."""
+        """The same, computed again; the reports that it may need are computed once."""
         return self.session.runner.evaluate(0, [self.name], self._known)[self.name]
 
     @cached_property
@@ -51,7 +51,7 @@ class Subject:
 
     @property
     def config(self) -> Any:
-        """Its settings in that run; what no run file chooses has its defaults."""
+        """Its settings in that run; the defaults for a contribution that no run file chooses."""
         config, kind = self.session.config, self.plugin_kind
         for table in SEVERAL:
             if SEVERAL[table] == kind:
@@ -63,7 +63,7 @@ class Subject:
         return self.contribution.build(self.config)
 
     def fresh(self, **more: Any) -> Session:
-        """A new run with it, and with other tables than the caller's."""
+        """A new run with the contribution, and with further tables."""
         tables = {**QUICK, **self.tables, **more}
         top = {name: tables.pop(name, None) for name in ("model", "texts", "seed")}
         evaluators: dict[str, Any] = {"kinds": ["encoder"], "encoder": ENCODER}

@@ -1,4 +1,4 @@
-"""A gradient source of four functions."""
+"""A gradient source made of four functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CallableBatch:
 
 @frozen(eq=False)
 class Side:
-    """What a loss is given: some examples with one of their fillers."""
+    """The input of a loss: some examples with one of their fillers."""
 
     inputs: Tensor
     targets: Tensor
@@ -52,7 +52,7 @@ class CallableExamples:
 
 
 class CallableSource:
-    """Never chosen by itself."""
+    """Must be named to be used."""
 
     def __init__(self, config: CallableSettings) -> None:
         self.config = config

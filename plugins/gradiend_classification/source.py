@@ -1,7 +1,5 @@
-"""Sequence classifiers: the loss is the cross-entropy of a label, given the text without it.
-
-A pair's fillers are names of labels, as in the model's `label2id`; the text is what stands on both sides of
-them."""
+"""Sequence classifiers: the loss is the cross-entropy of a label, given the text without it. A pair's fillers
+are names of labels, as in the model's `label2id`; its left and right sides are the text."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ class LabelBatch:
 
 @frozen(eq=False)
 class LabelledTexts:
-    """Texts in tokens with two labels each, padded only when a batch is cut."""
+    """Tokenized texts with two labels each, padded only when a batch is made."""
 
     pairs: tuple[MinimalPair, ...]
     ids: tuple[tuple[int, ...], ...]
@@ -57,7 +55,7 @@ class LabelledTexts:
 
 
 class ClassificationSource:
-    """It has no language modelling score: edits of a classifier are not searched for."""
+    """A source without a language modelling score: no edits of a classifier are searched for."""
 
     def __init__(self, config: ClassificationSettings) -> None:
         self.config = config

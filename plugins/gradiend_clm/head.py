@@ -1,11 +1,10 @@
-"""A causal language model that also sees what stands to the right of a slot, by a small head on top of its
+"""A causal language model that also sees the text to the right of a slot, through a small head on top of its
 frozen weights.
 
-Before the output layer, the state that is to say the filler is l + A·r + b: l is the state before the slot,
-as ever, and r the mean state of the slot, which holds a placeholder, and of some tokens after it. With A and
-b zero this is the plain model; what training adds is what the right context tells. Since the output layer
-stays, the head speaks the model's whole vocabulary, also words that it was not trained on.
-"""
+Before the output layer, the state that predicts the filler is l + A·r + b: l is the usual state before the
+slot, and r the mean state of the slot, which holds a placeholder, and of some tokens after it. With A and b
+zero this is the plain model; training adds what the right context tells. As the output layer stays, the head
+covers the model's whole vocabulary, including words that it was not trained on."""
 
 from __future__ import annotations
 
@@ -41,8 +40,7 @@ if TYPE_CHECKING:
 
 
 class SlotHeadSource(CausalSource):
-    """A `FittedSource` and a `LanguageSource`; texts are scored as those of a causal model, without the
-    head."""
+    """A `FittedSource` and a `LanguageSource`; texts are scored by the causal model without the head."""
 
     #: a head is of one token
     spans = None  # type: ignore[assignment]
@@ -54,7 +52,7 @@ class SlotHeadSource(CausalSource):
 
     @staticmethod
     def accepts(model: str) -> bool:
-        """Never chosen by itself."""
+        """Must be named to be used."""
         return False
 
     def prepare(self, pairs: Sequence[MinimalPair], tokenizer: Any, model: nn.Module) -> Examples:
@@ -76,7 +74,7 @@ class SlotHeadSource(CausalSource):
     filled = TextSlotSource.filled  # the placeholder is a token of the text
 
     def states(self, batch: TokenBatch, every: Tensor) -> tuple[Tensor, Tensor]:
-        """l and r of each example, [examples, width], of the states of all tokens, [examples, tokens,
+        """l and r of each example, [examples, width], from the states of all tokens, [examples, tokens,
         width]."""
         slot, rows = batch.slot.to(every.device), torch.arange(len(every), device=every.device)
         after = torch.arange(every.shape[1], device=every.device) - slot[:, None]
@@ -106,7 +104,7 @@ class SlotHeadSource(CausalSource):
         return hashlib.sha256(values.numpy().tobytes()).hexdigest()[:16]
 
     def fit(self, model: nn.Module, examples: Mapping[str, Examples], seed: int) -> Report:
-        """By cross-entropy over the vocabulary, on states that are computed once."""
+        """Trains by cross-entropy over the vocabulary, on states that are computed once."""
         self.head = None
         output = model.get_output_embeddings()  # type: ignore[operator]  # of transformers' models, not of any module
         if output is None:
@@ -151,7 +149,7 @@ class SlotHeadSource(CausalSource):
             yield examples.batch(rows, device)
 
     def _right(self, model: nn.Module, examples: Examples) -> float:
-        """The share of examples whose factual filler is the more probable one."""
+        """The fraction of examples whose factual filler is the more probable one."""
         with torch.inference_mode():
             right = [
                 (losses[:, 0] < losses[:, 1])
@@ -187,8 +185,8 @@ class SlotHeadSource(CausalSource):
     def _trained(
         self, output: nn.Module, train: Sequence[Tensor], validation: Sequence[Tensor], seed: int
     ) -> tuple[nn.Linear | None, list[float]]:
-        """The head of the epoch with the least validation loss, None where that is the one before any, and
-        those losses."""
+        """The head of the epoch with the smallest validation loss (None for the one before training), and the
+        losses."""
         (left, right, fillers), config = train, self.config
         head: nn.Linear = skip_init(
             nn.Linear, right.shape[1], left.shape[1], device=left.device

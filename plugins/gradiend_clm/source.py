@@ -71,7 +71,7 @@ class CausalSource(SlotSource):
         return loaded, tokenizer
 
     def opening(self, tokenizer: Any, model: nn.Module) -> tuple[str, int]:
-        """What stands before each text, and how many tokens a row may have with it."""
+        """The text before each example, and the number of tokens that a row may then have."""
         if not self.config.chat:
             return "", token_limit(tokenizer, model, self.config.max_tokens)
         if tokenizer.chat_template is None:
@@ -114,7 +114,8 @@ class CausalSource(SlotSource):
     def prepare_texts(
         self, texts: Sequence[str], tokenizer: Any, model: nn.Module, seed: int, *, every_token: bool = False
     ) -> list[TextBatch]:
-        """Texts with every token but the first, and no special one, to be predicted. Nothing is drawn."""
+        """Texts with every token to predict, except for the first one and special tokens. Nothing is drawn at
+        random."""
         opening, limit = self.opening(tokenizer, model)
         rows = []
         for text, tokens in enumerate(located(tokenizer, [("", text, "") for text in texts], opening)):

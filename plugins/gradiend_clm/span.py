@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CausalSpanSource(SpanSource):
-    """A row for each filler, which ends with it, or goes on with the text after it."""
+    """A row for each filler, which ends with the filler, or continues with the text after it."""
 
     def __init__(self, config: CausalSpanSettings) -> None:
         self.causal = CausalSource(config)

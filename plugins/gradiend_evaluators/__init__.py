@@ -1,4 +1,5 @@
-"""Evaluators: what the encoder reads and what the decoder changes. Policies: which edit is the best one."""
+"""Evaluators, which measure what the encoder reads and what the decoder changes, and policies, which choose
+the best edit."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ MAX_TEXTS = "Maximum number of texts that a number is computed from."
 
 @frozen
 class TransferSettings:
-    """Settings of `transfer`: whether the encoder reads words that it was not learned from."""
+    """Settings of `transfer`: whether the encoder also reads words that it was not trained on."""
 
     texts: int = setting(8, "Maximum number of texts with each word.", validator=ge(2))
     least_texts: int = setting(5, "Minimum number of texts that contain a word.", validator=ge(2))
@@ -140,7 +141,7 @@ class WhereSettings:
 
 @frozen
 class ExplanationSettings:
-    """Settings of `explanation`: where in texts, and where in the model, the encoder reads what it reads."""
+    """Settings of `explanation`: where in texts, and where in the model, the encoder reads the feature."""
 
     texts: int = setting(20, "Number of test texts that are read token by token.", validator=ge(1))
     listed: int = setting(6, "Number of these texts whose tokens and layers are listed.", validator=ge(0))
@@ -158,7 +159,7 @@ class SelectionSettings:
 
 @frozen
 class BaselineSettings:
-    """Settings of `baselines`: simpler edits, each searched for as the feature's edit is."""
+    """Settings of `baselines`: simpler edits, searched for in the same way as the feature's edit."""
 
     methods: tuple[str, ...] = setting(
         METHODS, f"The simpler edits: {', '.join(METHODS)}.", validator=every(validators.in_(METHODS))

@@ -1,5 +1,5 @@
-"""Edits of what flows through a model instead of its weights: a vector added to a layer's output, or a
-concept erased from it."""
+"""Edits of a model's activations instead of its weights: a vector added to a layer's output, or a concept
+erased from it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gradiend_core.api import (
 
 
 def chosen_layers(model: nn.Module, numbers: Sequence[int]) -> dict[int, nn.Module]:
-    """Layers by their number in the model's longest list of layers; without numbers the one in the middle."""
+    """Layers by their number in the model's longest list of layers; by default the middle one."""
     layers = max(
         (module for module in model.modules() if isinstance(module, nn.ModuleList)), key=len, default=None
     )
@@ -62,8 +62,8 @@ class ActivationEdit:
 
 
 def outputs(task: EvaluationTask, layer: nn.Module, rows: Sequence[int], filler: int | None) -> Tensor:
-    """A layer's output at the slot of training pairs, [pairs, width]: before it is filled, as the model
-    predicts from it, or at the token of the factual (0) or the alternative (1) filler."""
+    """A layer's output at the slot of training pairs, [pairs, width]: before the slot is filled, where the
+    model predicts from it, or at the token of the factual (0) or alternative (1) filler."""
     examples, source = subset(task.examples["train"], rows), task.source
     model, device = task.gradients.model, task.gradients.device
     by_pair: dict[int, Tensor] = {}
@@ -103,8 +103,8 @@ def added_difference(
 
 
 def erased(task: EvaluationTask, layer: nn.Module, rows: Sequence[int]) -> ActivationEdit:
-    """LEACE (arXiv 2306.03819): the smallest affine change after which no linear probe tells the classes by a
-    layer's output at the slot. Raises ImportError where concept-erasure is not installed."""
+    """LEACE (arXiv 2306.03819): the smallest affine change after which no linear probe can tell the classes
+    from a layer's output at the slot. Raises ImportError where concept-erasure is not installed."""
     from concept_erasure import LeaceEraser
 
     hidden = outputs(task, layer, rows, None)

@@ -69,7 +69,7 @@ STEP = 5e-4
 
 @frozen(eq=False)
 class Method:
-    """A kind of edit, with what it is tried with as damping of the metric."""
+    """A kind of edit, with the dampings of the metric that it is tried with."""
 
     name: str
     edit: Callable[[float | None], Edit]
@@ -77,7 +77,7 @@ class Method:
 
 
 class BaselineEvaluator:
-    """Every edit is put into the model in place; the model is restored to the bit."""
+    """Every edit is applied to the model in place; afterwards the model is restored to the bit."""
 
     def __init__(self, config: BaselineSettings) -> None:
         self.config = config
@@ -123,7 +123,8 @@ class BaselineEvaluator:
         return Report("baselines", metrics, tables, tuple(warnings), tuple(filter(None, lines)))
 
     def _methods(self, task: EvaluationTask, goal: Goal, rewriter: Rewriter) -> Iterator[Method]:
-        """The feature's edit and its rivals; what has a direction is no way to make both classes alike."""
+        """The feature's edit and its rivals. An edit along one direction cannot make both classes equally
+        probable."""
         feature, direction = task.feature, task.rewrite.direction
         factor = feature.factors(goal.name, direction)[0]
 
@@ -174,7 +175,7 @@ class BaselineEvaluator:
     def _direction(
         self, method: str, task: EvaluationTask, of_class: list[int], of_other: list[int], rewriter: Rewriter
     ) -> Tensor:
-        """Toward the class of the goal, from its training pairs and those of the other."""
+        """The direction toward the goal's class, from its training pairs and those of the other class."""
         if method == "random":
             generator = torch.Generator().manual_seed(task.seed)
             return torch.randn(task.feature.scope.size, generator=generator).to(task.gradients.device)
@@ -189,7 +190,7 @@ class BaselineEvaluator:
         return mean_gradients(task.gradients, task.examples["train"], rows, [role])[0].float()
 
     def _fine_tuned(self, task: EvaluationTask, rows: list[int], rewriter: Rewriter) -> Tensor:
-        """How the weights move when the class's fillers are learned in slots of the other class."""
+        """The change of the weights when the class's fillers are learned in slots of the other class."""
         scope, size = task.feature.scope, min(self.config.batch_size, len(rows))
         moved = torch.zeros(scope.size, device=task.gradients.device)
         rows_in_turn, step = cycle(rows), STEP * rewriter.norm()
@@ -210,7 +211,7 @@ def returning(edit: Edit) -> Callable[[float | None], Edit]:
 
 
 def _line(toward: str, rows: Sequence[EditRow]) -> str:
-    """The feature beside what needs no method, in words."""
+    """A sentence that compares the feature with methods that need no learning."""
 
     def told(row: EditRow) -> str:
         return f"{row.method} P {row.probability:.3f}, related words {shown(row.related_log_odds, '+.2f')}"
@@ -220,7 +221,7 @@ def _line(toward: str, rows: Sequence[EditRow]) -> str:
 
 
 def _codes(goal: Goal) -> tuple[float, float]:
-    """The codes of the goal's class and of the other."""
+    """The codes of the goal's class and of the other class."""
     return (1.0, -1.0) if goal.of == goal.classes[0] else (-1.0, 1.0)
 
 

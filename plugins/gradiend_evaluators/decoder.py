@@ -1,8 +1,8 @@
 """How far rewriting shifts each class, and at what cost.
 
-For each goal: learning rates at the feature factor that serves it, from a search or a grid. The best by the
-run's policy is chosen on validation pairs; probabilities before and after are then measured on test pairs.
-The language modelling score is that of all neutral texts, for choice and report alike."""
+For each goal, learning rates are tried at the feature factor that serves it, by a search or from a grid. The
+run's policy chooses the best on validation pairs; probabilities before and after are then measured on test
+pairs. The language modelling score is that of all neutral texts, for choosing and reporting alike."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ UNMEASURED = (
 
 
 class DecoderEvaluator:
-    """Every candidate is put into the model in place; the model is restored to the bit."""
+    """Every candidate is applied to the model in place; afterwards the model is restored to the bit."""
 
     def __init__(self, config: DecoderSettings) -> None:
         self.config = config
@@ -181,7 +181,7 @@ class DecoderEvaluator:
 
 
 def chosen_edit(outcome: Outcome, task: EvaluationTask) -> ChosenEdit:
-    """The edit that was taken, with what the model did before and does after it."""
+    """The chosen edit, with the scores of the model before and after it."""
     goal, best = outcome.goal, outcome.best
     return ChosenEdit(
         goal.name,

@@ -1,4 +1,4 @@
-"""Directions that nothing was learned for."""
+"""Random directions, as a control."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What single examples encode to: how well that tells the classes, how sure this is, and what neutral text
-encodes to."""
+"""Encodings of single examples: how well they tell the classes apart, how certain that is, and how neutral
+text encodes."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ ENOUGH = 20
 
 @frozen
 class EncodingRow:
-    """What one example encodes to. Its code is what it should encode to; that of neutral text is 0. The
-    transition is from class to class before any were put together."""
+    """The encoding of one example. Its code is the expected encoding, 0 for neutral text. The transition is
+    between the classes before any were merged."""
 
     split: str
     factual_class: str = field(metadata={"column": "class"})
@@ -63,7 +63,7 @@ class EncodingRow:
 
 @frozen
 class TransitionRow:
-    """The encodings of the pairs of one transition from class to class, before any were put together."""
+    """The encodings of the pairs of one transition between classes, before any were merged."""
 
     factual_class: str = field(metadata={"column": "class"})
     alternative_class: str
@@ -155,8 +155,8 @@ class EncoderEvaluator:
 
 
 def units(pairs: Sequence[MinimalPair], trained: Sequence[MinimalPair]) -> list[str]:
-    """What of each pair is independent of others: its word, where words were held out, else its document;
-    empty where that is not known, and the text is all."""
+    """The unit within which pairs depend on each other: the word, where words were held out, else the
+    document; empty where that is not known, so that each text is a unit."""
     known = {pair.factual.casefold() for pair in trained}
     if known and not any(pair.factual.casefold() in known for pair in pairs):
         return [pair.factual.casefold() for pair in pairs]
@@ -164,7 +164,7 @@ def units(pairs: Sequence[MinimalPair], trained: Sequence[MinimalPair]) -> list[
 
 
 def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]) -> Metrics:
-    """Correlation with the labels, accuracy of the sign and beyond ±0.5, share beyond ±0.99, AUC, effect
+    """Correlation with the labels, accuracy of the sign and beyond ±0.5, fraction beyond ±0.99, AUC, effect
     size; mean and spread by class."""
     n = len(values)
     metrics: Metrics = {
@@ -189,7 +189,8 @@ def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str
 
 
 def certainty(split: str, values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> Metrics:
-    """The interval of the correlation, and how often random signs of whole groups reach it."""
+    """The confidence interval of the correlation, and how often it is reached with random signs of whole
+    groups."""
     n, interval = len(values), correlation_interval(values, labels, groups)
     return {
         (split, "correlation_low"): Metric(interval and interval[0], n),
@@ -199,8 +200,8 @@ def certainty(split: str, values: Tensor, labels: Tensor, groups: Sequence[str],
 
 
 def random_directions(drawn: Tensor, values: Tensor, labels: Tensor) -> Metrics:
-    """How strongly directions that nothing was learned for, [examples, directions], correlate with the
-    classes: any direction reads the tokens that classes differ in. What the feature adds is beyond that."""
+    """How strongly random directions, [examples, directions], correlate with the classes: any direction reads
+    the tokens that the classes differ in. Only what goes beyond that is due to the feature."""
     count, strength = drawn.shape[1], correlation(values, labels)
     if strength is None or not count:
         return {}
@@ -217,8 +218,8 @@ def random_directions(drawn: Tensor, values: Tensor, labels: Tensor) -> Metrics:
 
 
 def neutral_metrics(values: Tensor, kinds: list[str]) -> Metrics:
-    """Where neutral slots encode to; by kind, where there are several: other classes of the paradigm are
-    controls."""
+    """The encodings of neutral slots; where there are several kinds, by kind: other classes of the paradigm
+    are controls."""
     n = len(values)
     metrics: Metrics = {
         ("neutral", "mean"): Metric(float(values.mean()), n),
@@ -234,7 +235,7 @@ def neutral_metrics(values: Tensor, kinds: list[str]) -> Metrics:
 
 
 def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
-    """The test split in words, where it was encoded."""
+    """The test split as sentences, if it was encoded."""
 
     def show(*path: str, form: str = ".3f") -> str:
         return shown(report.get(path), form)
@@ -278,7 +279,7 @@ def _rows(split: str, examples: Examples, values: Tensor, axis: tuple[str, str])
 
 
 def _by_transition(rows: Sequence[EncodingRow]) -> list[TransitionRow]:
-    """Encodings by transition, strongest code first."""
+    """Encodings by transition, strongest first."""
     groups: dict[tuple[str, str, str, float], list[float]] = {}
     for row in rows:
         key = row.factual_class, row.alternative_class, row.transition, row.code

@@ -1,5 +1,5 @@
-"""Where in test texts, and where in the model, the encoder reads what it reads: a few texts token by token,
-and of more of them how much is read at the slot and how much around it."""
+"""Where in test texts, and where in the model, the encoder reads the feature: a few texts token by token, and
+for more texts how much is read at the slot and how much around it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gradiend_evaluators import ExplanationSettings
 
 @frozen
 class TokenRow:
-    """What a token of a text adds to the encoding, before tanh; `token` is empty where weights cannot be told
+    """The share of a token in the encoding, before tanh; `token` is empty where weights cannot be told apart
     by token."""
 
     text: int
@@ -35,7 +35,7 @@ class TokenRow:
 
 @frozen
 class LayerRow:
-    """What a token adds through one layer."""
+    """The share of a token through one layer."""
 
     text: int
     layer: int | None

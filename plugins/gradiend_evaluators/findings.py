@@ -1,4 +1,4 @@
-"""What was found, in sentences for somebody who reads nothing else."""
+"""The findings as sentences, for readers of nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIDE = 60
 
 @frozen
 class TextRow:
-    """A test text, and what the goal is about there: in the unedited and in the edited model."""
+    """A test text, and the probability that the goal is about, in the unedited and in the edited model."""
 
     toward: str
     text: str
@@ -28,7 +28,7 @@ class TextRow:
 
 
 def of_transfer(task: EvaluationTask, report: Report, *, has: bool) -> str:
-    """Whether the model tells the classes apart in words that it was not learned from."""
+    """Whether the model tells the classes apart in words that the feature was not learned from."""
     first, second = (task.data.described(name) for name in task.feature.classes)
     rows = [row for row in report.tables["words"].records() if row["kind"] == "related"]
     words = " and ".join(f"{row['first']}/{row['second']}" for row in rows[:2])
@@ -49,7 +49,7 @@ def of_transfer(task: EvaluationTask, report: Report, *, has: bool) -> str:
 
 
 def of_edit(task: EvaluationTask, outcome: Outcome, edit: ChosenEdit, texts: list[TextRow]) -> Iterator[str]:
-    """What the edit for a goal does and costs, and one text."""
+    """The effect and the cost of the edit for a goal, and one text as an example."""
     goal, before, after = outcome.goal, edit.before, edit.after
     words = task.data.described(goal.of)
     if not edit.learning_rate:
@@ -79,7 +79,7 @@ def of_edit(task: EvaluationTask, outcome: Outcome, edit: ChosenEdit, texts: lis
 
 
 def typical_texts(outcome: Outcome, measure: Measure) -> list[TextRow]:
-    """Those test texts of a goal that are at the quartiles of what the edited model does."""
+    """The test texts of a goal that are at the quartiles of the edited model's values."""
     goal = outcome.goal
     if not goal.sign:
         return []

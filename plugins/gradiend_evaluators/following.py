@@ -1,5 +1,5 @@
-"""Whether more than the class's own words follows an edit: words that are related to them and that it was not
-made of, and what becomes of slots where the class would be wrong."""
+"""Whether more than the class's own words follows an edit: related words that it was not made from, and slots
+where the class would be wrong."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class RelatedOdds:
         self.pairs = in_texts(task, words, task.ordinary(), TEXTS, LEAST) if words and readable else None
 
     def __call__(self, model: nn.Module) -> Tensor | None:
-        """The mean log-odds over the texts of each pair, by the model as it is now, [pairs]; None where there
-        is none."""
+        """The mean log-odds over the texts of each pair, by the model in its present state, [pairs]; None
+        without pairs."""
         if self.pairs is None:
             return None
         pairs, by_kind = self.pairs, []
@@ -64,7 +64,7 @@ class RelatedOdds:
     def by_words(
         self, goal: Goal, before: Tensor, after: Tensor
     ) -> Mapping[tuple[str, str], tuple[float, float]]:
-        """For each pair its log-odds before and after, of the goal's class against the other."""
+        """The log-odds of each pair before and after, of the goal's class against the other."""
         assert self.pairs
         sign = 1.0 if goal.of == goal.classes[0] else -1.0
         return {
@@ -74,8 +74,8 @@ class RelatedOdds:
 
 
 class OwnWords:
-    """How often the word that stands at a slot of the paradigm's other classes, or else of neutral text, is
-    the likeliest one."""
+    """How often the original word is the most likely one, in slots of the paradigm's other classes, or else
+    of neutral text."""
 
     def __init__(self, task: EvaluationTask) -> None:
         self.source = task.source
@@ -86,13 +86,13 @@ class OwnWords:
         self.examples: Examples = subset(whole, (of_test or range(len(whole.pairs)))[:SLOTS])
 
     def __call__(self, model: nn.Module) -> float | None:
-        """The share for the model as it is now; None where there is no such slot, or no word has a
+        """The fraction for the model in its present state; None where there is no such slot, or words have no
         probability."""
         scores = self.scores(model)
         return None if scores is None else float(scores[1].mean())
 
     def by_class(self, model: nn.Module) -> Mapping[str, Tensor]:
-        """The probability of the words that stand there by class, [slots of the class] each."""
+        """The probability of the original words by class, [slots of the class] each."""
         scores = self.scores(model)
         if scores is None:
             return {}
@@ -103,7 +103,7 @@ class OwnWords:
         }
 
     def scores(self, model: nn.Module) -> Tensor | None:
-        """For each slot the probability of its word, and whether it is the likeliest, [2, slots]."""
+        """For each slot the probability of its word, and whether it is the most likely word, [2, slots]."""
         if not self.examples.pairs or not isinstance(self.source, KnowsWords):
             return None
         scores = torch.empty(2, len(self.examples.pairs), dtype=torch.float64)
@@ -119,15 +119,15 @@ class OwnWords:
 
 @frozen(eq=False)
 class Followed:
-    """What a model does beside the class's own words: the log-odds of related pairs, [pairs], and by class
-    the probability of words that an edit is to keep, [slots of the class]."""
+    """The predictions of a model beside the class's own words: the log-odds of related pairs, [pairs], and by
+    class the probability of words that an edit must not change, [slots of the class]."""
 
     odds: Tensor | None
     kept: Mapping[str, Tensor]
 
 
 class Following:
-    """Reads both; slots of other classes only where the run keeps some."""
+    """Measures both; slots of other classes only where the run protects some."""
 
     def __init__(self, task: EvaluationTask) -> None:
         self.related = RelatedOdds(task)
@@ -135,7 +135,7 @@ class Following:
         self.keep = task.rewrite.keep
 
     def __call__(self, model: nn.Module) -> Followed:
-        """What the model does as it is now."""
+        """The predictions of the model in its present state."""
         by_class = self.own_words.by_class(model) if self.own_words else {}
         kept = {name: by_class[name] for name in self.keep if name in by_class}
         return Followed(self.related(model), kept)

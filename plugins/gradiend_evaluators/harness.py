@@ -1,4 +1,4 @@
-"""Tasks of EleutherAI's lm-evaluation-harness as probes of side effects, document by document."""
+"""Tasks of EleutherAI's lm-evaluation-harness as side-effect probes, document by document."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gradiend_core.api import ConfigError, EvaluationTask
 def documents(
     task: EvaluationTask, names: Sequence[str], folder: str, model: nn.Module
 ) -> dict[tuple[str, str], torch.Tensor]:
-    """The value of each document by (task, metric), for metrics that have one for each. `folder` has task
-    files of one's own."""
+    """The value of each document by (task, metric), for metrics that have a value for each document. `folder`
+    has further task files."""
     try:
         from lm_eval import simple_evaluate
         from lm_eval.models.huggingface import HFLM

@@ -1,4 +1,4 @@
-"""What an edit does, measured alike for every kind of edit."""
+"""The effects of an edit, measured in the same way for every kind of edit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MEASURES = (
 
 @frozen
 class EditRow:
-    """The best edit of one method at a strength: its size, what it does, and what it costs (`EditScores`)."""
+    """The best edit of one method at a strength: its size, its effects and its costs (`EditScores`)."""
 
     toward: str
     method: str
@@ -73,7 +73,7 @@ class EditRow:
 
 @frozen(eq=False)
 class Compared:
-    """What all edits of a run are measured by, and what the unedited model does there."""
+    """Everything that the edits of a run are measured on, and the unedited model's scores there."""
 
     measure: Measure
     language: TextScores | None
@@ -99,7 +99,7 @@ def measured(
     compared: Compared,
     before: EditScores,
 ) -> EditRow:
-    """What an edit does at a multiple of the best rate, on test texts."""
+    """The scores of an edit at a multiple of the best rate, on test texts."""
     measure, model = compared.measure, task.gradients.model
     rate = strength * best.learning_rate
     if rate:

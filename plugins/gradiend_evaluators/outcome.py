@@ -1,4 +1,4 @@
-"""What was tried for a goal, as rows of tables."""
+"""The candidates for a goal, as rows of tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradiend_evaluators.uncertainty import difference_interval
 
 @frozen
 class CandidateRow:
-    """An edit that was tried, on validation texts."""
+    """A candidate on validation texts."""
 
     toward: str
     feature_factor: float
@@ -33,7 +33,8 @@ class CandidateRow:
 
 @frozen
 class ProbabilityRow:
-    """The words of one class on the test texts of one class; the interval is that of the change."""
+    """The probability of one class's words on the test texts of one class; the interval is that of the
+    change."""
 
     toward: str
     words_of: str
@@ -47,8 +48,8 @@ class ProbabilityRow:
 
 @frozen
 class RelatedRow:
-    """A pair of related words: the log-odds of the goal's class against the other where either stands, by the
-    unedited and by the edited model."""
+    """A pair of related words: the log-odds of the goal's class against the other, by the unedited and by the
+    edited model."""
 
     toward: str
     word: str
@@ -59,8 +60,8 @@ class RelatedRow:
 
 @frozen(eq=False)
 class Outcome:
-    """What was tried for a goal, with its scores, which was taken, and what both models do on test texts, by
-    class."""
+    """The candidates for a goal with their scores, the chosen one, and the predictions of both models on test
+    texts, by class."""
 
     goal: Goal
     candidates: Sequence[Candidate]

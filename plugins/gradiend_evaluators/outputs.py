@@ -1,4 +1,4 @@
-"""Edits of what a model puts out, which need no method: the words of a class made likelier everywhere."""
+"""Edits of a model's output, which need no learning: the words of a class become likelier everywhere."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LENGTH = 0.004
 
 
 class LogitBias:
-    """While applied at a rate, the rate times a bias is added to the logits of some tokens, wherever the
-    model predicts."""
+    """While applied at a rate, adds the rate times a bias to the logits of some tokens, wherever the model
+    predicts."""
 
     feature_factor, relative_length = 0.0, LENGTH
 
@@ -36,7 +36,7 @@ class LogitBias:
 
 def logit_bias(task: EvaluationTask, goal: Goal, *, contrast: bool) -> LogitBias | None:
     """1 for the tokens of the class's words and, as a `contrast`, −1 for those of the other class; None where
-    the output layer is not to be found or both classes share a word."""
+    the output layer cannot be determined, or both classes have a word in common."""
     layer, tokens = output_layer(task), _tokens(task, goal)
     if layer is None or tokens is None:
         return None
@@ -49,7 +49,7 @@ def logit_bias(task: EvaluationTask, goal: Goal, *, contrast: bool) -> LogitBias
 
 
 def only_output_rows(task: EvaluationTask, goal: Goal, update: WeightUpdate) -> WeightUpdate | None:
-    """Only those rows of an update to the output layer that are words of the classes; None where they are not
+    """An update restricted to the rows of the output layer for words of the classes; None where they are not
     in its scope."""
     layer, tokens = output_layer(task), _tokens(task, goal)
     if layer is None or tokens is None:
@@ -70,14 +70,14 @@ def only_output_rows(task: EvaluationTask, goal: Goal, update: WeightUpdate) -> 
 
 
 def output_layer(task: EvaluationTask) -> nn.Module | None:
-    """The layer that gives logits, None where the model does not say which."""
+    """The layer that computes the logits, None where the model does not say which."""
     find = getattr(task.gradients.model, "get_output_embeddings", None)
     layer = find() if find else None
     return layer if isinstance(getattr(layer, "weight", None), Tensor) else None
 
 
 def _tokens(task: EvaluationTask, goal: Goal) -> tuple[list[int], list[int]] | None:
-    """The tokens of the goal's class, and those of the other; None where they are not two sets."""
+    """The tokens of the goal's class, and those of the other; None where they overlap or one has none."""
     sides = [word_tokens(task.tokenizer, words) for words in axis_words(task.data.words, goal.classes)]
     of, other = sides if goal.of == goal.classes[0] else sides[::-1]
     return (sorted(of), sorted(other)) if of and other and not of & other else None

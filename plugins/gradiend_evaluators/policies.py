@@ -1,4 +1,4 @@
-"""Which edit is the best one: what a goal gains, what it may cost, and how both are weighed."""
+"""Policies: the gain of a goal, the allowed cost, and how both are weighed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradiend_evaluators import BudgetSettings, ThresholdSettings
 
 
 def gain(goal: Goal, candidate: Candidate) -> float:
-    """Between 0 and 1, higher is better: the mean of `goal_values`, for less of a class one minus that."""
+    """Between 0 and 1, higher is better: the mean of `goal_values`; for less of a class, one minus that."""
     mean = float(goal_values(goal, candidate.probabilities).mean())
     return 1 - mean if goal.sign < 0 else mean
 
@@ -24,17 +24,17 @@ def _both(candidate: Candidate) -> tuple[Tensor, Tensor]:
 
 
 class Gaining:
-    """What policies that weigh `gain` have in common."""
+    """The common base of policies that weigh `gain`."""
 
     def texts_of(self, goal: Goal) -> Sequence[str]:
         return goal.texts
 
 
 class Budget(Gaining):
-    """The largest gain among edits that change ordinary text by no more than a budget: the unwanted KL
-    divergence from the unedited model, and the perplexity of tokens that are no words of the feature. Both
-    are bounds for other text of the same kind; the language modelling score cannot guard an edit, as a model
-    that is only surer of everything has a higher one."""
+    """The largest gain among edits within a budget for changes of ordinary text: the unwanted KL divergence
+    from the unedited model, and the perplexity of tokens that are not words of the feature. Both are bounds
+    for other text of the same kind. The language modelling score cannot guard an edit, because it rises when
+    a model merely becomes more certain of everything."""
 
     def __init__(self, config: BudgetSettings) -> None:
         self.max_kl, self.max_growth = config.max_kl, math.log(config.max_perplexity)
@@ -50,7 +50,7 @@ class Budget(Gaining):
 
 
 class Threshold(Gaining):
-    """The largest gain among edits that keep a share of the language modelling score."""
+    """The largest gain among edits that keep a given fraction of the language modelling score."""
 
     def __init__(self, config: ThresholdSettings) -> None:
         self.floor = config.lms_floor
@@ -71,8 +71,7 @@ class Product(Gaining):
 
 class PredictionIndex:
     """The indices of arXiv 2502.01406: language modelling score times the mean over the texts of both classes
-    of P(1 − P') for the class that is to gain (FPI, MPI), and of (1 − |P − P'|)(P + P') for both alike
-    (BPI)."""
+    of P(1 − P') for the class that gains (FPI, MPI), and of (1 − |P − P'|)(P + P') for both equally (BPI)."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config

@@ -1,5 +1,5 @@
 """Words that a feature was not learned from, in texts that it has not seen: pairs that tell its classes
-apart, such as was and were, and pairs of any other words as controls."""
+apart, such as was and were, and unrelated pairs as controls."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ FREQUENT, CONTROLS = 30, 400
 
 @frozen(eq=False)
 class WordPairs:
-    """Pairs of words, with texts in which one of the two stands and the other may: `examples` with their
-    gradients, those of single tokens apart from others, and for each example, in this order, the number of
-    its pair and its code, +1 where the first word stands. `groups` has a number for each pair; pairs of one
-    group differ in the same tokens."""
+    """Pairs of words, with texts that have one of the two and could have the other: `examples` with their
+    gradients (pairs of single tokens separately from others), and for each example, in this order, the number
+    of its pair and its code, +1 for the first word. `groups` has a number for each pair; pairs of one group
+    differ in the same tokens."""
 
     words: tuple[tuple[str, str], ...]
     examples: tuple[tuple[Examples, ModelGradients], ...]
@@ -75,12 +75,13 @@ class WordPairs:
 def in_texts(
     task: EvaluationTask, words: Sequence[tuple[str, str]], texts: Sequence[Text], count: int, least: int
 ) -> WordPairs | None:
-    """These pairs in at most `count` texts of each word; without those of which a word stands in fewer than
-    `least`, or that share the tokens which tell them apart with a word of the classes. None where no pair is
-    left.
+    """These pairs in at most `count` texts of each word. A pair is left out if one of its words is in fewer
+    than `least` texts, or if a word of the classes contains the tokens that tell the pair apart. None where
+    no pair is left.
 
-    Where the tokens of one word begin the other, as in prince and princess of many pieces, its probability
-    has that of the other in it; such pairs are left out where enough groups remain without them."""
+    Where the tokens of one word begin the other, such as prince and princess in some tokenizers, its
+    probability includes that of the other; such pairs are left out where enough groups remain without
+    them."""
     classes, learned = task.feature.classes, set[int]()
     for ids in _ids(task, [word for forms in task.data.words.values() for word in forms]).values():
         learned |= set(ids)
@@ -118,7 +119,7 @@ def in_texts(
 def _prepared(
     task: EvaluationTask, pairs: Sequence[MinimalPair], ids_of: Mapping[str, tuple[int, ...]]
 ) -> tuple[tuple[Examples, ModelGradients], ...]:
-    """Pairs made ready, those of two single tokens apart from others: they cost half as much."""
+    """Prepared pairs; those of two single tokens are separate from the others, as they cost half as much."""
     sides: tuple[list[MinimalPair], list[MinimalPair]] = [], []
     for pair in pairs:
         several = len(ids_of[pair.factual]) > 1 or len(ids_of[pair.alternative]) > 1
@@ -129,7 +130,7 @@ def _prepared(
 def control_words(
     task: EvaluationTask, related: Sequence[tuple[str, str]], texts: Sequence[Text], count: int
 ) -> tuple[tuple[str, str], ...]:
-    """Pairs of frequent words that have nothing to do with the classes, drawn by the seed."""
+    """Pairs of frequent words that are unrelated to the classes, drawn with the seed."""
     known = {word.casefold() for forms in task.data.words.values() for word in forms}
     known |= {word.casefold() for pair in related for word in pair}
     counts = Counter(word for text in texts for word in WORD.findall(text.text) if word.islower())
@@ -140,7 +141,7 @@ def control_words(
 
 
 def _slots(texts: Sequence[Text], words: Sequence[str], count: int) -> dict[str, list[tuple[str, str, str]]]:
-    """Texts with each word, as (left, right, document): one slot of a text, and no text for two words."""
+    """Texts with each word, as (left, right, document): one slot of each text, and no text for two words."""
     slots: dict[str, list[tuple[str, str, str]]] = {word: [] for word in words}
     for text in texts:
         standing = [
@@ -169,13 +170,13 @@ def _ids(task: EvaluationTask, words: Sequence[str]) -> dict[str, tuple[int, ...
 
 
 def _begins(one: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether the tokens of one word are the first of the other."""
+    """Whether the tokens of one word are the first tokens of the other."""
     shorter = min(len(one), len(other))
     return one[:shorter] == other[:shorter]
 
 
 def _groups(told_by: Sequence[frozenset[int]]) -> tuple[int, ...]:
-    """A number for each pair; those are of one group that share half of the tokens that tell them apart."""
+    """A number for each pair; pairs that share half of the tokens that tell them apart are in one group."""
 
     def keys() -> Iterator[list[int]]:
         for number, one in enumerate(told_by):

@@ -1,4 +1,4 @@
-"""Text that a model makes, to be read beside that of another."""
+"""Text that a model generates, to be compared with that of another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ LIKELIEST = 5
 
 
 def continuations(task: EvaluationTask, prompts: Sequence[str], new_tokens: int) -> dict[str, str]:
-    """What a generating model makes of each prompt, greedily, so that only the model matters; by prompt."""
+    """The continuation of each prompt by a generating model, greedily, so that differences come from the
+    model alone."""
     model, tokenizer = task.gradients.model, task.tokenizer
     if not prompts or not model.can_generate():  # type: ignore[operator]  # of transformers' models
         return {}
@@ -29,7 +30,7 @@ def continuations(task: EvaluationTask, prompts: Sequence[str], new_tokens: int)
 
 
 def likeliest(task: EvaluationTask, count: int) -> dict[str, str]:
-    """The likeliest tokens at the slots of some test texts of each class, with their probabilities; by
+    """The most likely tokens at the slots of some test texts of each class, with their probabilities; by
     text."""
     test, shown = task.examples["test"], {}
     rows = [

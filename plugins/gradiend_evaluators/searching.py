@@ -1,7 +1,8 @@
-"""The search for the best edit of a kind, as the decoder's and all simpler ones are looked for."""
+"""The search for the best edit of a kind, in the same way for the feature's edit and for simpler ones."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from gradiend_core.api import (
     Measure,
     OrdinaryScores,
     Trials,
+    WeightEdit,
     bracket,
     choose,
     grid,
@@ -24,6 +26,10 @@ from gradiend_core.api import (
 )
 
 Kind = TypeVar("Kind", bound=Edit)
+
+#: the cost (`LearnedFeature.cost`) of the first edit that is tried: an expected KL divergence of 0.01 nats a
+#: token, which is the usual budget
+FIRST_COST = math.sqrt(2 * 0.01)
 
 
 def searched(
@@ -35,17 +41,18 @@ def searched(
     evaluations: int,
     rates: Sequence[float] = (),
 ) -> tuple[list[Candidate], Candidate, Kind]:
-    """Tries several kinds of an edit on the unedited model, each made when it is its turn. Gives back all
-    candidates, the best of them by the policy, and the edit that the best one is of. Where the unedited model
-    is the best, that is the first kind. None is in place afterwards.
+    """Tries several kinds of an edit on the unedited model, each created when it is its turn. Returns all
+    candidates, the best by the policy, and the edit that it belongs to (the first kind, where the unedited
+    model is the best). Afterwards none is applied.
 
-    Where the policy has a budget, the largest edit of each kind that some of the ordinary text allows is
+    Where the policy has a budget, the largest edit of each kind that a part of the ordinary text allows is
     measured. Then the best kind is measured at the largest rate that all of the text allows, and at smaller
-    ones. At given `rates`, and by a policy without a budget, every kind is measured in full."""
+    rates. At given `rates`, and by a policy without a budget, every kind is measured completely."""
 
     def score(candidate: Candidate) -> float | None:
         return task.policy.score(goal, candidate, unedited)
 
+    largest_cost = FIRST_COST
     # not the edits: each is as large as the model, and can be made again
     kinds: list[tuple[float | None, Callable[[], Kind], list[Candidate]]] = []
     in_budget = (
@@ -56,7 +63,10 @@ def searched(
         if not trials.edit.relative_length:
             trials.measure(1.0)
         elif in_budget:
-            trials.fill_budget(some=True)
+            # edits of the same cost, which the curvature predicts, use about as much of the budget
+            cost = _cost(task, trials.edit)
+            rate = trials.fill_budget(some=True, start=largest_cost / cost if cost else 0.0)
+            largest_cost = rate * cost or largest_cost
         elif rates:
             grid(trials, rates)
         else:
@@ -84,7 +94,7 @@ def searched(
 
 
 class _Trials(Trials):
-    """An edit on validation texts; the last one that was tried stays in place."""
+    """An edit on validation texts; the last one tried stays applied."""
 
     def __init__(
         self,
@@ -108,9 +118,9 @@ class _Trials(Trials):
             edit, unedited, measured, lambda candidate: task.policy.score(goal, candidate, unedited)
         )
 
-    def fill_budget(self, *, some: bool, start: float = 0.0) -> None:
-        """Measures the largest rate within the policy's budget, by some of the ordinary text or by all of
-        it."""
+    def fill_budget(self, *, some: bool, start: float = 0.0) -> float:
+        """Measures the largest rate within the policy's budget, by a part of the ordinary text or by all of
+        it, and returns it."""
         policy, texts = self.task.policy, self.texts
         assert isinstance(policy, HasBudget)
         assert texts
@@ -120,4 +130,11 @@ class _Trials(Trials):
             self.known[rate] = texts(self.task.gradients.model, some=some)
             return policy.spent(self.known[rate])
 
-        within_budget(self, spent, start)
+        return within_budget(self, spent, start)
+
+
+def _cost(task: EvaluationTask, edit: Edit) -> float:
+    """The predicted cost of an edit at rate 1; 0 where it is not known."""
+    if not isinstance(edit, WeightEdit) or task.feature.curvature is None:
+        return 0.0
+    return task.feature.cost(edit.update.direction)

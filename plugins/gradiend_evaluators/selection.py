@@ -1,4 +1,4 @@
-"""Would a selection before training have found the weights that training found?"""
+"""Whether a selection before training would have found the weights that training found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gradiend_evaluators import SelectionSettings
 
 class SelectionEvaluator:
     """The overlap of the weights with the largest mean gradient and those with the largest learned weights,
-    for some shares."""
+    for some fractions."""
 
     def __init__(self, config: SelectionSettings) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""Sentences that differ in one thing, from files in the form of two published sets."""
+"""Pairs of sentences that differ in one thing, from files in the formats of two published data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ GENDERS = ("female", "male")
 
 @frozen
 class SentencePair:
-    """A pair of `kind`, a group that is also reported by itself; a model prefers one of the two."""
+    """A pair of `kind`, a group that is also reported separately; a model prefers one of the two
+    sentences."""
 
     kind: str
     one: str

@@ -1,4 +1,4 @@
-"""What else an edit changes: the same probes of the unedited and of the rewritten model, item by item."""
+"""What else an edit changes: the same probes for the unedited and the rewritten model, item by item."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCORE, GAP = "language modelling score", "|log P − log P'|"
 
 @frozen
 class EffectRow:
-    """What one probe measured of both models; the interval is that of the change."""
+    """The values of one probe for both models; the interval is that of the change."""
 
     toward: str
     what: str
@@ -50,7 +50,7 @@ class EffectRow:
 
     @property
     def beyond_chance(self) -> bool:
-        """Whether the interval leaves 0 out; where every item changed alike there is none, and none is
+        """Whether the interval excludes 0. Where all items changed equally there is no interval, and none is
         needed."""
         if self.low is None or self.high is None:
             return bool(self.change)
@@ -68,7 +68,7 @@ class EffectRow:
 
 @frozen
 class SampleRow:
-    """What both models make of a text."""
+    """What both models generate for a text."""
 
     toward: str
     text: str
@@ -78,8 +78,8 @@ class SampleRow:
 
 @frozen(eq=False)
 class Sample:
-    """One value for each item, the tokens that it is a sum over (None: it is no sum), and the group of each
-    item."""
+    """One value for each item, the number of tokens that it is a sum over (None if it is not a sum), and the
+    group of each item."""
 
     values: Tensor
     counts: Tensor | None = None
@@ -96,8 +96,8 @@ Probe = Callable[[nn.Module], Samples]
 
 
 class SideEffectEvaluator:
-    """The edits are those that an evaluator before this one has chosen; each is put into the model in place
-    and undone."""
+    """Evaluates the edits that an earlier evaluator chose; each is applied to the model in place and
+    undone."""
 
     def __init__(self, config: SideEffectSettings) -> None:
         self.config = config
@@ -161,8 +161,8 @@ class SideEffectEvaluator:
             }
 
     def _shown(self, task: EvaluationTask) -> dict[str, str]:
-        """Text by what is made of it: what comes after prompts, and the likeliest words at slots of the test
-        texts."""
+        """The generated text of each text: the continuation of prompts, and the most likely words at slots of
+        the test texts."""
         return {
             **continuations(task, self.config.prompts, self.config.new_tokens),
             **likeliest(task, self.config.samples),
@@ -194,7 +194,7 @@ def feature_slots(task: EvaluationTask, measure: Measure, model: nn.Module) -> S
 
 
 def other_slots(task: EvaluationTask, name: str, examples: Examples, model: nn.Module) -> Samples:
-    """The words that stand in slots of a class which the edit is not about."""
+    """The original words in slots of classes that the edit is not about."""
     values = torch.zeros(len(examples.pairs), dtype=torch.float64)
     with torch.inference_mode():
         for rows in example_batches(model, examples, task.gradients.device):
@@ -205,8 +205,8 @@ def other_slots(task: EvaluationTask, name: str, examples: Examples, model: nn.M
 
 
 def sentence_pairs(task: EvaluationTask, what: str, measure: str, pairs: Sequence[SentencePair]) -> Probe:
-    """How often a model finds the first sentence of a pair more probable, by log P of all its tokens (of a
-    masked model pseudo-log-likelihood, arXiv 1910.14659), and by how much the two differ."""
+    """How often a model finds the first sentence of a pair more probable, and by how much, by log P of all
+    its tokens (for a masked model pseudo-log-likelihood, arXiv 1910.14659)."""
     sentences = [sentence for pair in pairs for sentence in (pair.one, pair.two)]
     model, source = task.gradients.model, task.source
     if not isinstance(source, ScoresTexts):
@@ -236,8 +236,8 @@ def _row(goal: Goal, key: tuple[str, str], base: Sample, after: Sample, seed: in
 
 
 def verdict(goal: Goal, rows: Sequence[EffectRow]) -> str:
-    """The effects of an edit in a sentence: what it is for, the language modelling, and what else changed
-    beyond chance."""
+    """The effects of an edit in a sentence: its goal, language modelling, and what else changed beyond
+    chance."""
     by_key = {(row.what, row.measure): row for row in rows}
     feature_keys = {
         (f"texts of {texts_of}", f"P({words_of})") for texts_of in goal.classes for words_of in goal.classes

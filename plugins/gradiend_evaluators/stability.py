@@ -1,4 +1,4 @@
-"""Does every seed find the same feature? Each seed's quality, and how far their directions and largest
+"""Whether all seeds find the same feature: the quality of each, and how far their directions and largest
 weights agree."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gradiend_evaluators import StabilitySettings
 
 @frozen
 class SeedRow:
-    """How well the feature of one seed tells the classes."""
+    """How well the feature of one seed tells the classes apart."""
 
     seed: int
     validation_correlation: float | None
@@ -46,7 +46,8 @@ class TrainingRow:
 
 @frozen
 class ParameterRow:
-    """How far the seeds agree in one parameter, and its share of the largest decoder weights of all seeds."""
+    """How far the seeds agree in one parameter, and its fraction of the largest decoder weights of all
+    seeds."""
 
     parameter: str
     weights: int
@@ -56,7 +57,7 @@ class ParameterRow:
 
 
 class StabilityEvaluator:
-    """Says nothing where there is only one seed. All seeds share each pass of the model."""
+    """Reports nothing for a single seed. All seeds share each pass of the model."""
 
     def __init__(self, config: StabilitySettings) -> None:
         self.config = config
@@ -123,8 +124,8 @@ def spread(name: str, values: list[float | None]) -> Metrics:
 
 
 def by_parameter(seeds: tuple[LearnedFeature, ...], count: int) -> list[ParameterRow]:
-    """For each parameter: mean cosines between seeds there, and its share of the largest decoder weights of
-    all seeds."""
+    """For each parameter: mean cosines between seeds, and its fraction of the largest decoder weights of all
+    seeds."""
     tops = [feature.decoder.abs().topk(count).values[-1] for feature in seeds]
     rows = []
     for parameter_slice, columns in seeds[0].scope.with_columns():

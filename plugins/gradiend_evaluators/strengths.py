@@ -1,5 +1,4 @@
-"""The chosen edits at several strengths: what each does, in numbers and in text, to be looked through from
-weak to strong."""
+"""The chosen edits at several strengths: what each does, in numbers and in text, from weak to strong."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from gradiend_evaluators.samples import continuations, likeliest
 
 @frozen
 class PointRow:
-    """What an edit does at one strength, on test texts."""
+    """The effects of an edit at one strength, on test texts."""
 
     toward: str
     strength: float
@@ -33,7 +32,7 @@ class PointRow:
 
 @frozen
 class SampleRow:
-    """What the model makes of a text at one strength."""
+    """What the model generates for a text at one strength."""
 
     toward: str
     strength: float
@@ -42,7 +41,7 @@ class SampleRow:
 
 
 class StrengthEvaluator:
-    """Strength 1 is the edit that an evaluator before this one has chosen, 0 the unedited model."""
+    """Strength 1 is the edit that an earlier evaluator chose, 0 the unedited model."""
 
     def __init__(self, config: StrengthSettings) -> None:
         self.config = config
@@ -77,6 +76,6 @@ class StrengthEvaluator:
 
 
 def _openings(task: EvaluationTask, count: int) -> list[str]:
-    """What stands before the slots of some test texts, for models that go on writing."""
+    """The text before the slots of some test texts, for models that generate text."""
     openings = [pair.left.strip() for pair in task.examples["test"].pairs if len(pair.left.split()) > 2]
     return list(dict.fromkeys(openings))[:count]

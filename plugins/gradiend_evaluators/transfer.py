@@ -54,9 +54,8 @@ P, P_VALUES = 1 - LEVEL, ("random_p_value", "sign_p_value", "control_p_value")
 
 @frozen
 class WordPairRow:
-    """What the encoder reads at two words that it was not learned from: the correlation of the encodings
-    with the codes, and the mean encoding where either word stands. Pairs of one group differ in the same
-    tokens."""
+    """What the encoder reads at two words that it was not trained on: the correlation of the encodings with
+    the codes, and the mean encoding of each word. Pairs of one group differ in the same tokens."""
 
     first: str
     second: str
@@ -70,7 +69,7 @@ class WordPairRow:
 
 @frozen(eq=False)
 class Transfer:
-    """The correlation of each group of word pairs with the codes: of the feature, [groups], and of random
+    """The correlation of each group of word pairs with the codes: for the feature, [groups], and for random
     directions, [groups, directions]."""
 
     pairs: WordPairs
@@ -84,7 +83,7 @@ class Transfer:
         return float(self.by_group.mean())
 
     def p_values(self, seed: int) -> Metrics:
-        """How often random directions, with either sign, do as well, where there are some; and how often the
+        """How often random directions, with either sign, do as well (if there are any); and how often the
         groups do with random signs."""
         p_values: Metrics = {
             ("sign_p_value",): Metric(sign_flip_p_value(self.by_group.numpy(), seed), len(self.by_group))
@@ -145,7 +144,7 @@ class TransferEvaluator:
         return evolve(report, lines=tuple(_lines(report, has=has)), findings=(finding,))
 
     def _measured(self, task: EvaluationTask, pairs: WordPairs, most: int | None = None) -> Transfer:
-        """The feature and at most so many random directions, on some pairs."""
+        """The feature and at most `count` random directions, on some pairs."""
         feature, count = task.feature, self.config.random_directions
         count = count if most is None else min(count, most)
         values, drawn = pairs.project(feature.encoder, feature.source, count, task.seed)
@@ -185,8 +184,8 @@ class TransferEvaluator:
     def _untrained(
         self, task: EvaluationTask, words: Sequence[tuple[str, str]], texts: Sequence[Text], metrics: Metrics
     ) -> str:
-        """Adds what untrained copies of the model give, or says why there are none. Only where the first
-        reads the words, by luck or as any model does, others show which it is."""
+        """Adds the results of untrained copies of the model, or the reason why there are none. More than one
+        copy is measured only if the first reads the words, to tell luck from what any model does."""
         measured: list[Transfer] = []
         p_values: list[float] = []
         for number in range(self.config.untrained):
@@ -208,15 +207,15 @@ class TransferEvaluator:
 
 
 def _correlations(columns: Tensor, codes: Tensor) -> Tensor:
-    """Pearson's correlation of each column with the codes, [columns]; 0 of one that does not vary."""
+    """Pearson's correlation of each column with the codes, [columns]; 0 for a constant column."""
     centred, code = columns.double() - columns.double().mean(0), codes.double() - codes.double().mean()
     length = (centred.square().sum(0) * code.square().sum()).sqrt()
     return torch.where(length > 0, code @ centred / length, 0)
 
 
 def _control_metrics(measured: Transfer, chance: Transfer, seed: int) -> Metrics:
-    """What unrelated words give: as many groups of them, drawn with random signs, as there are groups of
-    related ones."""
+    """The correlations of unrelated words: as many groups, drawn with random signs, as there are groups of
+    related words."""
     generator = np.random.default_rng(seed)
     values, groups = chance.by_group.numpy(), len(measured.by_group)
     drawn = generator.choice(values, (DRAWS, groups)) * generator.choice([-1.0, 1.0], (DRAWS, groups))
@@ -231,8 +230,8 @@ def _control_metrics(measured: Transfer, chance: Transfer, seed: int) -> Metrics
 
 
 def _crossed(task: EvaluationTask) -> Metrics:
-    """How much of the variance of encodings is which word stands there, how much is the text, and how much is
-    neither alone: test texts, each with each of some words (a two-way analysis of variance)."""
+    """How much of the variance of encodings is due to the word, to the text, and to neither alone: each test
+    text with each of some words (a two-way analysis of variance)."""
     words, classes = task.data.words, task.feature.classes
     if any(name not in words for name in classes):
         return {}
@@ -265,7 +264,7 @@ def _crossed(task: EvaluationTask) -> Metrics:
 
 
 def _largest(metrics: Metrics) -> Metric:
-    """The largest of the p-values against random directions, signs and control words that were taken."""
+    """The largest of the computed p-values against random directions, signs and control words."""
     taken = [metrics[name,] for name in P_VALUES if (name,) in metrics]
     return max(taken, key=lambda metric: metric.value or 0.0)
 
@@ -285,7 +284,7 @@ def _nothing(why: str) -> Report:
 
 
 def _shown_to_have(report: Report) -> bool:
-    """Whether chance, and a model with random weights, would do less."""
+    """Whether the feature does better than chance and than a model with random weights."""
     p, untrained = report["p_value"], report.get("untrained_p_value")
     return p is not None and p <= P and (untrained is None or untrained > P)
 

@@ -1,4 +1,4 @@
-"""How sure a number is: its interval, and what chance gives."""
+"""How certain a number is: its confidence interval, and its value under chance."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ FEW = 5
 
 
 def correlation_interval(values: Tensor, labels: Tensor, groups: Sequence[str]) -> tuple[float, float] | None:
-    """The interval of Pearson's correlation, by Fisher's z and the jackknife over groups, as examples of one
-    document are not independent; empty groups are examples by themselves. The t-quantile has the degrees of
-    freedom of the class with the fewer groups. None where a class has fewer than FEW, and where the
-    correlation without some group does not exist or is ±1.
-
-    Of 20 documents with 10 texts each, of an intra-class correlation of 0.5, it covers in 93 to 98 of 100
-    draws, whether labels cluster by document or not."""
+    """The confidence interval of Pearson's correlation, by Fisher's z and the jackknife over groups, because
+    examples of one document are not independent; examples with an empty group count as groups of one. The
+    t-quantile has the degrees of freedom of the class with fewer groups. None where a class has fewer than
+    FEW, and where the correlation without some group does not exist or is ±1. For 20 documents with 10 texts
+    each and an intra-class correlation of 0.5, it covers in 93 to 98 of 100 draws, whether labels cluster by
+    document or not."""
     from scipy.stats import t
 
     group_of, fewest = _numbers(groups), fewest_groups(labels, groups)
@@ -42,15 +41,15 @@ def correlation_interval(values: Tensor, labels: Tensor, groups: Sequence[str]) 
 
 
 def fewest_groups(labels: Tensor, groups: Sequence[str]) -> int:
-    """The number of groups of the class, +1 or −1, that has the fewer."""
+    """The number of groups of the class, +1 or −1, that has fewer."""
     group_of = _numbers(groups)
     return min(len(set(group_of[(labels == code).numpy()].tolist())) for code in (1.0, -1.0))
 
 
 def grouped_p_value(values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> float | None:
-    """How often the covariance of values and labels is as large when the share of each group in it has a
-    random sign (two-sided). Groups may have labels of one class or of both; without groups this is as good
-    as shuffling labels. None where there are too few examples, or one side does not vary."""
+    """How often the covariance of values and labels is as large when the contribution of each group has a
+    random sign (two-sided). Groups may have labels of one class or of both; without groups this is as good as
+    shuffling labels. None where there are too few examples, or one side is constant."""
     x, y = values.double().numpy(), labels.double().numpy()
     if len(x) < 3 or x.std() == 0 or y.std() == 0:
         return None
@@ -81,15 +80,16 @@ def _bootstrap(sums: Any, statistic: Any, seed: int) -> tuple[float, float] | No
 
 
 def mean_interval(values: Any, seed: int) -> tuple[float, float] | None:
-    """The interval of the mean of independent values; None of fewer than FEW, or where all are alike."""
+    """The confidence interval of the mean of independent values; None for fewer than FEW, or where all are
+    equal."""
     if len(values) < FEW:
         return None
     return _bootstrap(np.stack([np.ones(len(values)), np.asarray(values, dtype=float)]), _ratio, seed)
 
 
 def sign_flip_p_value(values: Any, seed: int, *, two_sided: bool = False) -> float:
-    """How often the mean of values is at least as large with random signs, or, `two_sided`, as far from 0;
-    all are tried where they are few. 1 where there is one value alone."""
+    """How often the mean of values is at least as large with random signs or, if `two_sided`, as far from 0;
+    few values are tried with all signs. 1 for a single value."""
     from scipy.stats import permutation_test
 
     values = np.asarray(values, dtype=float)
@@ -113,14 +113,14 @@ def sign_flip_p_value(values: Any, seed: int, *, two_sided: bool = False) -> flo
 
 
 def _sums(x: Any, y: Any, group_of: Any) -> Any:
-    """For each group n, Σx, Σy, Σx², Σy², Σxy, [6, groups]: all that a correlation needs."""
+    """For each group n, Σx, Σy, Σx², Σy², Σxy, [6, groups]: everything that a correlation needs."""
     return np.stack(
         [np.bincount(group_of, weights=values) for values in (np.ones_like(x), x, y, x * x, y * y, x * y)]
     )
 
 
 def _numbers(groups: Sequence[str]) -> Any:
-    """The number of each example's group; an empty name is a group by itself."""
+    """The number of each example's group; an empty name is a group of one."""
     return np.unique(
         [group or f"\0{position}" for position, group in enumerate(groups)], return_inverse=True
     )[1]
@@ -134,9 +134,9 @@ def _pearson(n: Any, x: Any, y: Any, xx: Any, yy: Any, xy: Any) -> Any:
 def difference_interval(
     before: Tensor, after: Tensor, seed: int, *, counts: Tensor | None = None, groups: Sequence[str] = ()
 ) -> tuple[float, float] | None:
-    """The bootstrap interval (BCa) of the mean of after − before over paired examples, drawn by group; of
+    """The bootstrap interval (BCa) of the mean of after − before over paired examples, drawn by group; for
     sums over `counts` tokens, the mean is over tokens. None where it does not exist, as for two examples or
-    where all changed alike."""
+    where all changed equally."""
     if torch.equal(before, after):
         return 0.0, 0.0
     if len(before) < 3:

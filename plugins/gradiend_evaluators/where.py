@@ -26,7 +26,7 @@ from gradiend_evaluators import WhereSettings
 
 
 class WhereEvaluator:
-    """Looks at the feature alone, at no text."""
+    """Uses the feature alone, and no text."""
 
     def __init__(self, config: WhereSettings) -> None:
         self.config = config

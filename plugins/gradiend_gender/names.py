@@ -1,4 +1,4 @@
-"""First names that belong to one gender."""
+"""First names of one gender only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BUILT_IN = {
 
 
 def load_names(config: EnglishGender) -> dict[str, str]:
-    """The class of each name. Raises ConfigError for a table that does not give names of both."""
+    """The class of each name. Raises ConfigError for a table without names of both genders."""
     if not config.names:
         return {name: of for of, names in BUILT_IN.items() for name in names}
     columns = {

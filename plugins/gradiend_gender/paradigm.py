@@ -58,7 +58,7 @@ CAPITALISED = regex.compile(r"\b\p{Lu}\p{Ll}+\b")
 
 
 class GenderParadigm:
-    """male (he) and female (she)."""
+    """The classes male (he) and female (she)."""
 
     def __init__(self, config: EnglishGender) -> None:
         self.config, self.names = config, load_names(config)
@@ -68,7 +68,7 @@ class GenderParadigm:
         self.classes = choose_classes(config.classes, (), tuple(PRONOUNS), "english-gender")
 
     def pairs(self, task: PairingTask) -> PairData:
-        """`fills` pairs of each class from each text that is, or can be made, a template."""
+        """`fills` pairs of each class from each text that is a template, or can become one."""
         finder = TemplateFinder(
             self.rules, self.classes, names=self.names, fills=self.config.fills, seed=task.seed
         )
@@ -77,8 +77,8 @@ class GenderParadigm:
 
 @frozen
 class TemplateFinder(RulesFinder):
-    """Finds templates and fills them with `names` (name: class), from draws that depend on the seed and on
-    the text's place."""
+    """Finds templates and fills them with `names` (name: class), drawn by the seed and the position of the
+    text."""
 
     names: Mapping[str, str] = field(kw_only=True)
     fills: int = field(kw_only=True)
@@ -115,7 +115,7 @@ class TemplateFinder(RulesFinder):
         return self._filled(text, template + pronoun + right)
 
     def _unfit(self, text: Text, finding: Finding, names: list[Any]) -> str:
-        """Why a text with a pronoun is no template; empty if it is one."""
+        """Why a text with a pronoun is not a template; empty if it is one."""
         slot = finding.candidates[0]
         gendered = [match.group() for match in self._pattern.finditer(text.text)]
         if len({match.group() for match in names}) > 1:

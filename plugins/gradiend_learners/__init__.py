@@ -12,7 +12,7 @@ ge = validators.ge
 
 @frozen
 class GradientRoles:
-    """Which gradients the encoder and the decoder are about."""
+    """Which gradients the encoder reads and the decoder predicts."""
 
     source: GradientRole = setting(
         GradientRole.ALTERNATIVE, "The gradient that the encoder reads: factual, alternative or difference."
@@ -94,8 +94,7 @@ class SupervisedDecoder(Adam):
 
 @frozen
 class Shuffled(Adam):
-    """Settings of `shuffled`, and those of `adam`. It does not give up: going wrong is what it is expected to
-    do."""
+    """Settings of `shuffled`, and those of `adam`. It does not give up, as failing is the expected result."""
 
     of: str = setting(
         "adam",
@@ -107,8 +106,8 @@ class Shuffled(Adam):
 
 @frozen
 class ClosedForm(GradientRoles):
-    """Learners without training steps. The difference of both fillers' gradients is free of what they have in
-    common, and what is learned from it reads unseen words best."""
+    """Learners without training steps. The difference of the two fillers' gradients is free of what they have
+    in common, and a feature learned from it reads unseen words best."""
 
     source: GradientRole = setting(
         GradientRole.DIFFERENCE, "The gradient that the encoder reads: factual, alternative or difference."
@@ -117,7 +116,7 @@ class ClosedForm(GradientRoles):
 
 @frozen
 class MeanDifference(ClosedForm):
-    """Settings of `mean-difference`, of one pass over as many pairs as it takes."""
+    """Settings of `mean-difference`: one pass over as many pairs as needed."""
 
     agreement: float = setting(
         0.95,

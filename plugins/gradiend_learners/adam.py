@@ -20,8 +20,8 @@ class AdamLearner:
         self.config = config
 
     def vectors(self, axes: int) -> int:
-        """The weights, two moments of each, the best so far, the gradients of a step, and what other axes
-        have left."""
+        """The weights, two moments of each, the best weights so far, the gradients of a step, and the
+        features of other axes."""
         roles, k = len({self.config.source, self.config.target}), self.config.latent_dim
         return state_vectors(self.config) + roles + (3 * (axes - 1) if k == 1 else 0)
 
@@ -30,19 +30,19 @@ class AdamLearner:
         return 3
 
     def state_vectors(self) -> int:
-        """Those of the checkpoint on disk, from which an interrupted run resumes."""
+        """The vectors of the checkpoint on disk, from which an interrupted run continues."""
         return state_vectors(self.config)
 
     def texts(self, train: int, validation: int) -> int:
-        """How many texts it reads at most: batches, and validations."""
+        """The largest number of texts that it reads: batches and validations."""
         config = self.config
         validations = config.max_steps // config.validate_every if config.validate_every else 0
         looked_at = min(config.validation_pairs, validation)
         return config.max_steps * min(config.batch_size, train) + (validations + 1) * looked_at
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
-        """The encoder-decoder after `max_steps` steps at most: the latest weights of the best validation
-        correlation, or the last."""
+        """The encoder-decoder after at most `max_steps` steps: the latest weights with the best validation
+        correlation, or the last ones."""
         k = self.config.latent_dim
         if k not in (1, len(task.axes)):
             raise ConfigError(

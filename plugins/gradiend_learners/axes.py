@@ -1,4 +1,4 @@
-"""Examples by their codes on the axes, and how well a latent tells an axis."""
+"""Examples by their codes on the axes, and how well a latent variable tells an axis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gradiend_core.api import (
 
 @frozen
 class LatentScore:
-    """How one latent tells the classes of one axis apart."""
+    """How well one latent variable tells the classes of one axis apart."""
 
     correlation: float | None
     first: float
@@ -34,7 +34,7 @@ class LatentScore:
 
 
 def flipped(row: TrainingRow) -> TrainingRow:
-    """A training row after the code's sign was flipped."""
+    """A training row after the sign of the code was flipped."""
 
     def minus(value: float | None) -> float | None:
         return None if value is None else -value
@@ -48,8 +48,8 @@ def flipped(row: TrainingRow) -> TrainingRow:
 
 
 def grouped(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple[float, ...], list[int]]:
-    """Rows by their codes on the axes; those that say nothing of any are left out. For two classes these are
-    the classes, for several axes the transitions from one class to another."""
+    """Rows by their codes on the axes, without those that say nothing about any axis. For two classes the
+    groups are the classes, for several axes the transitions between classes."""
     codes = torch.stack([labels_of(examples.pairs, axis) for axis in axes], 1).tolist()
     groups: dict[tuple[float, ...], list[int]] = {}
     for row, row_codes in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):

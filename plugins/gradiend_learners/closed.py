@@ -29,8 +29,8 @@ class MeanDifferenceLearner:
         self.config = config
 
     def vectors(self, axes: int) -> int:
-        """Two means of each role, in place of which decoder and bias are put, and the directions that are
-        compared; and what other axes have left."""
+        """Two means of each role, which become decoder and bias, the directions that are compared, and the
+        features of other axes."""
         return 3 * len({self.config.source, self.config.target}) + self.feature_vectors() * (axes - 1)
 
     def feature_vectors(self) -> int:
@@ -38,7 +38,7 @@ class MeanDifferenceLearner:
         return 2 if self.config.source == self.config.target else 3
 
     def texts(self, train: int, validation: int) -> int:
-        """How many texts it reads at most."""
+        """The largest number of texts that it reads."""
         return train + min(validation, self.config.validation_pairs)
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
@@ -66,8 +66,8 @@ class RidgeLearner:
         self.config = config
 
     def vectors(self, axes: int) -> int:
-        """The direction of an iteration and the encoder, or the encoder, two means, the decoder and its bias;
-        and other axes."""
+        """The direction of an iteration and the encoder; or the encoder, two means, the decoder and its bias;
+        and the features of other axes."""
         return 3 + 3 * axes
 
     def feature_vectors(self) -> int:
@@ -75,7 +75,7 @@ class RidgeLearner:
         return 3
 
     def texts(self, train: int, validation: int) -> int:
-        """How many texts it reads at most: two products in each iteration, and the class means."""
+        """The largest number of texts that it reads: two products in each iteration, and the class means."""
         return self.config.iterations * (2 * train + validation) + train
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:

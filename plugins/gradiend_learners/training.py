@@ -1,5 +1,4 @@
-"""One training of an encoder-decoder: its state, its steps, its checkpoints, and the features that come of
-it."""
+"""One training of an encoder-decoder: its state, steps and checkpoints, and the resulting features."""
 
 from __future__ import annotations
 
@@ -48,7 +47,8 @@ FLOAT = 4
 
 
 class Supervised(Enum):
-    """What learns with the classes as codes; of nothing, the encoder-decoder finds the codes itself."""
+    """The part that learns with the classes as codes. With neither, the encoder-decoder finds the codes
+    itself."""
 
     NOTHING = "nothing"
     ENCODER = "encoder"
@@ -56,15 +56,15 @@ class Supervised(Enum):
 
 
 def state_vectors(config: Adam) -> int:
-    """Vectors over the scope in a state that training resumes from: the weights, two moments of each, and the
-    best so far."""
+    """The vectors over the scope in a checkpoint: the weights, two moments of each, and the best weights so
+    far."""
     return 4 * (2 * config.latent_dim + 1)
 
 
 @define
 class Training:
-    """`begin` starts one, or goes on from its checkpoint; `step` until `done` is `schedule.last`; then
-    `features`."""
+    """`begin` starts training or continues from its checkpoint; call `step` until `done` equals
+    `schedule.last`, then `features`."""
 
     config: Adam
     task: LearningTask
@@ -131,7 +131,7 @@ class Training:
 
     @property
     def eps(self) -> float:
-        """With a given learning rate, that of a mean squared error, which the paper has."""
+        """With a given learning rate, the ε that corresponds to the paper's mean squared error."""
         return 1e-8 * (self.task.gradients.scope.size if self.config.learning_rate else 1)
 
     def measured(self, probes: Iterator[tuple[tuple[float, ...], list[int]]]) -> Units:
@@ -142,9 +142,9 @@ class Training:
         return Units.of(lengths, self.task.gradients.scope.size, self.config.learning_rate)
 
     def align(self, model: EncoderDecoder, probes: Iterator[tuple[tuple[float, ...], list[int]]]) -> None:
-        """Lets each latent start on its axis: on the sum d of some source gradients by their codes, Σ
-        code·source, scaled so that these encode to about half of their codes; for code·(d·source) adds up to
-        ‖d‖². Reconstruction alone is as good with any rotation of the latents."""
+        """Starts each latent variable on its axis: on the sum d of some source gradients by their codes, Σ
+        code·source, scaled so that these encode to about half of their codes, since code·(d·source) adds up
+        to ‖d‖². Without this, reconstruction would be as good with any rotation of the latent variables."""
         directions, seen = (
             torch.zeros_like(model.encoder),
             torch.zeros(len(model.encoder), device=model.encoder.device),
@@ -158,8 +158,8 @@ class Training:
         model.encoder.addcmul_(directions, scales[:, None])
 
     def gradients(self, examples: Examples, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Mean source and target gradient of a batch, [n] each, from one forward pass; they are overwritten
-        by the next."""
+        """Mean source and target gradient of a batch, [n] each, from one forward pass; the next call
+        overwrites them."""
         roles = list(dict.fromkeys([self.config.source, self.config.target]))
         self.buffer = mean_gradients(self.task.gradients, examples, rows, roles, out=self.buffer)
         gradients = self.buffer.float()
@@ -205,8 +205,8 @@ class Training:
         )
 
     def judge(self) -> None:
-        """After a validation: ends soon when nothing is gained any more, delays the decay of the learning
-        rate while nothing is known yet, and gives up when all is lost."""
+        """Decides after a validation: ends soon when nothing improves any more, delays the decay of the
+        learning rate while nothing is learned yet, and gives up when learning has failed."""
         if self.config.give_up and (problem := diagnosis(self.rows, self.axes[0])):
             raise LearningError(
                 f"{problem} (learning rate {self.units.rates.encoder:.2g}, seed {self.task.seed})"
@@ -246,7 +246,7 @@ class Training:
         )
 
     def assigned(self, codes: Tensor) -> list[tuple[tuple[str, str], int]]:
-        """Each axis with the latent that tells it best, no latent twice."""
+        """Each axis with the latent variable that tells it best; no latent variable is used twice."""
         if len(self.axes) == 1:
             return [(self.axes[0], 0)]
         table = [
@@ -259,7 +259,7 @@ class Training:
         return [(self.axes[a], int(latent)) for a, latent in zip(*linear_sum_assignment(table), strict=True)]
 
     def features(self) -> tuple[LearnedFeature, ...]:
-        """The best weights in the model's own units, an axis each, oriented, and calibrated if so
+        """The best weights in the model's own units, one feature for each axis, oriented, and calibrated if
         configured."""
         model = self.best or self.trainer.model
         del self.trainer
@@ -325,7 +325,7 @@ class Training:
         self.checkpoint.save(tensors, self.rows, values)
 
     def resume(self) -> bool:
-        """Goes on from the checkpoint, if there is one."""
+        """Continues from the checkpoint, if there is one."""
         state = self.checkpoint.load(self.task.gradients.device)
         if state is None:
             return False

@@ -1,4 +1,4 @@
-"""In which units gradients are learned from, and the learning rates that fit them."""
+"""The units in which gradients are learned from, and the learning rates that fit them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SIZE = 0.1
 
 @frozen
 class Units:
-    """Factors that bring source and target gradients to entries of one size, and the learning rates that fit
-    them."""
+    """Factors that scale the entries of source and target gradients to one size, and the learning rates that
+    fit them."""
 
     source: float
     target: float
@@ -28,13 +28,11 @@ class Units:
 
     @classmethod
     def of(cls, probes: list[tuple[float, float, float]], n: int, learning_rate: float) -> Units:
-        """A given learning rate works on the plain gradients; without one, rates follow from a few gradients,
-        of which lengths are given: Euclidean and absolute of the source, Euclidean of the target.
-
-        A step of Adam moves each weight by about its rate, hence an encoding by at most rate · ‖source‖₁. The
-        encoder's bias moves every encoding alike, neutral ones too, so in a small scope, where rates are
-        high, it is held back.
-        """
+        """A given learning rate applies to the plain gradients; without one, rates follow from the lengths of
+        a few gradients: Euclidean and absolute for the source, Euclidean for the target. A step of Adam moves
+        each weight by about its rate, hence an encoding by at most rate · ‖source‖₁. The encoder's bias moves
+        every encoding equally, neutral ones too, so it is held back in a small scope, where rates are
+        high."""
         if learning_rate:
             return cls(1.0, 1.0, Rates(learning_rate, learning_rate, learning_rate))
         source, absolute, target = (sum(side) / len(side) for side in zip(*probes, strict=True))

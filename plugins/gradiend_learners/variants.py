@@ -1,4 +1,4 @@
-"""Learners with more or less to go by than the paper gives them."""
+"""Learners that are given more, or less, than the paper's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradiend_learners.training import Supervised
 
 
 class SupervisedEncoderLearner(AdamLearner):
-    """The encoder learns the classes as codes; the decoder is that of the class means."""
+    """The encoder is trained with the classes as codes; the decoder is that of the class means."""
 
     supervised = Supervised.ENCODER
 
@@ -29,7 +29,7 @@ class SupervisedEncoderLearner(AdamLearner):
 
 
 class SupervisedDecoderLearner(AdamLearner):
-    """The decoder learns what the classes as codes should give; the encoder is that of the class means."""
+    """The decoder is trained to predict from the classes as codes; the encoder is that of the class means."""
 
     supervised = Supervised.DECODER
 
@@ -62,15 +62,15 @@ class ShuffledLearner:
             self.learner = RidgeLearner(Ridge(config.source, config.target))
 
     def vectors(self, axes: int) -> int:
-        """Those of the other learner."""
+        """The vectors of the other learner."""
         return self.learner.vectors(axes)
 
     def feature_vectors(self) -> int:
-        """Those of the other learner."""
+        """The vectors of the other learner's feature."""
         return self.learner.feature_vectors()
 
     def texts(self, train: int, validation: int) -> int:
-        """Those of the other learner."""
+        """The texts of the other learner."""
         return self.learner.texts(train, validation)
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:

@@ -1,8 +1,6 @@
-"""Which English pronouns cannot be told to be subjects where text has no tags.
-
-*he, she, we, they* are subjects by their form. *it* and *you* may be objects, *it* may stand for nothing ("it
-is late"), *I* may be a numeral or a letter, *IT* an abbreviation, and "he or she" names both classes.
-"""
+"""English pronouns that cannot be identified as subjects in text without tags. *he, she, we, they* are
+subjects by their form. *it* and *you* may be objects, *it* may refer to nothing ("it is late"), *I* may be a
+numeral or a letter, *IT* an abbreviation, and "he or she" names both classes."""
 
 from __future__ import annotations
 
@@ -94,7 +92,7 @@ ASKED_EXPLETIVE = regex.compile(rf"(?i){_PREDICATE}")
 
 
 def doubt(text: Text, start: int, end: int) -> str:
-    """Why a pronoun of a text may be no subject, empty where there is no doubt, or where tags say it."""
+    """Why a pronoun may not be a subject; empty where there is no doubt, or where tags decide."""
     if text.tokens is not None:
         return ""
     left, right = text.text[max(0, start - REACH) : start], text.text[end : end + REACH]
@@ -113,7 +111,7 @@ def doubt(text: Text, start: int, end: int) -> str:
 
 
 def _is_person(left: str, right: str) -> bool:
-    """Whether *I* stands before a verb, and not after what it would count."""
+    """Whether *I* stands before a verb, and not after a noun that it would count."""
     after, before, shouted = WORD_AFTER.match(right), WORD_BEFORE.search(left), in_capitals(left, right)
     if not after or (after[1][:1].isupper() and not shouted):
         return False
@@ -133,7 +131,7 @@ def _is_expletive(left: str, right: str) -> bool:
 
 
 def _is_subject(word: str, left: str, right: str) -> bool:
-    """Whether a clause begins with *it* or *you*, or a verb of it is next to them."""
+    """Whether a clause begins with *it* or *you*, or its verb is next to it."""
     before, after = WORD_BEFORE.search(left), WORD_AFTER.match(right)
     if after is None:
         return False

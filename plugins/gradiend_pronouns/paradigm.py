@@ -1,8 +1,5 @@
-"""English subject pronouns by person and number (arXiv 2602.23993).
-
-With tags only subjects count. Without them what may be no subject is dropped (`doubt`), and so are
-contractions (he's), in any case.
-"""
+"""English subject pronouns by person and number (arXiv 2602.23993). With tags only subjects count. Without
+tags, whatever may not be a subject is dropped (`doubt`), and so are contractions (he's) in any case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameter selectors: which weights take part. A share is a fraction (0.01) or a count (1000)."""
+"""Parameter selectors: which weights take part. An amount is a fraction (0.01) or a count (1000)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMPONENTS = ("embeddings", "attention", "mlp", "norm", "other")
 
 
 def check_share(_: Any, attribute: Any, value: float) -> None:
-    """Fractions in (0, 1], counts from 1."""
+    """Accepts fractions in (0, 1] and counts from 1."""
     if not (0 < value <= 1 if isinstance(value, float) else value >= 1):
         raise ValueError(
             f"'{attribute.name}' must be a fraction above 0.0 and up to 1.0, or a count from 1, not {value!r}"
@@ -51,7 +51,7 @@ class Components:
 
 @frozen
 class RandomPart:
-    """Settings of `random`: weights of the backbone, drawn without regard to what they do."""
+    """Settings of `random`: weights of the backbone, drawn at random."""
 
     share: int | float = setting(0.1, SHARE, validator=check_share)
 

@@ -1,4 +1,4 @@
-"""Parameters by where they are, by name, at random, by their gradients, or as saved."""
+"""Selectors by location, by name, at random, by gradients, or from a saved feature."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def scope_of(model: nn.Module, names: Iterable[str]) -> ParameterScope:
 
 
 def backbone(model: nn.Module) -> list[str]:
-    """Names of the parameters of `model.base_model`: embeddings and layers, without the head of the task."""
+    """The names of the parameters of `model.base_model`: embeddings and layers, without the task's head."""
     inside = {id(parameter) for parameter in getattr(model, "base_model", model).parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) in inside]
 
 
 def in_parts(scope: ParameterScope) -> Iterator[tuple[int, ParameterScope]]:
-    """Scopes of consecutive parameters of at most AT_ONCE weights together, or of one parameter, and where
+    """Scopes of consecutive parameters with at most AT_ONCE weights together (or one parameter), and where
     each begins."""
     start, size = 0, 0
     slices: list[ParameterSlice] = []
@@ -68,7 +68,7 @@ class Backbone:
 
 
 class ByPattern:
-    """Every parameter, heads too, that an include pattern matches and no exclude pattern does."""
+    """Every parameter, heads included, that matches an include pattern and no exclude pattern."""
 
     def __init__(self, config: Pattern) -> None:
         self.config = config
@@ -92,8 +92,7 @@ class ByPattern:
 
 
 class ByLayer:
-    """The backbone's parameters in a range of layers. An encoder and a decoder count their layers each from
-    0."""
+    """The backbone's parameters in a range of layers. Encoder and decoder layers are each counted from 0."""
 
     def __init__(self, config: Layers) -> None:
         self.config = config
@@ -114,8 +113,8 @@ class ByLayer:
 
 
 class ByComponent:
-    """The backbone's parameters by what they do: an embedding or a normalisation by its module, attention by
-    its name, what else is in a layer is the MLP."""
+    """The backbone's parameters by component: embedding or normalisation by the module, attention by the
+    name; the rest of a layer is the MLP."""
 
     def __init__(self, config: Components) -> None:
         self.config = config
@@ -134,24 +133,24 @@ class ByComponent:
 
 
 class PartOfBackbone:
-    """What selectors of single weights have in common: they take a share of the backbone."""
+    """The common base of selectors of single weights: they take an amount of the backbone."""
 
     config: RandomPart | TopByGradient
 
     def size(self, model: nn.Module) -> tuple[int, int]:
-        """How many weights it takes, and of how many, without gradients."""
+        """The number of weights that it selects, and of how many, without gradients."""
         whole = scope_of(model, backbone(model)).size
         return count_of(self.config.share, whole, "selector.share"), whole
 
 
 class AtRandom(PartOfBackbone):
-    """Each weight of the backbone as likely as any other."""
+    """Selects weights of the backbone at random."""
 
     def __init__(self, config: RandomPart) -> None:
         self.config = config
 
     def held(self, model: nn.Module) -> int:
-        """The permutation that it draws from."""
+        """The bytes of the permutation that it draws from."""
         return 8 * self.size(model)[1]
 
     def select(self, task: SelectionTask) -> ParameterScope:
@@ -162,11 +161,8 @@ class AtRandom(PartOfBackbone):
 
 
 class ByGradient(PartOfBackbone):
-    """The weights of the backbone whose mean gradient differs most between the classes; of several axes, on
-    any of them.
-
-    A large model is gone through in parts, each with a pass over the examples, and the largest so far are
-    kept."""
+    """The weights of the backbone whose mean gradient differs most between the classes, on any axis. A large
+    model is processed in parts, each with a pass over the examples, and the largest so far are kept."""
 
     config: TopByGradient
 
@@ -174,7 +170,8 @@ class ByGradient(PartOfBackbone):
         self.config = config
 
     def held(self, model: nn.Module) -> int:
-        """Mean differences of one part at a time, and the largest so far with their places, twice."""
+        """The bytes of the mean differences of one part at a time, and of the largest so far with their
+        positions, twice."""
         at_once = max(scope.size for _, scope in in_parts(scope_of(model, backbone(model))))
         return 4 * at_once + at_once // 4 + 2 * 12 * self.size(model)[0]
 
@@ -195,7 +192,7 @@ class ByGradient(PartOfBackbone):
 
 
 class FromSaved:
-    """The scope of a feature that was saved, alone or in a run's folder."""
+    """The scope of a saved feature, alone or in a run's folder."""
 
     def __init__(self, config: Saved) -> None:
         self.config = config

@@ -9,8 +9,8 @@ from gradiend_core.api import Contribution, hookimpl, setting
 
 @frozen
 class EnglishSentiment:
-    """Settings of `english-sentiment`. With `data.split_by = "word"` the test has pairs of words that were
-    not learned from."""
+    """Settings of `english-sentiment`. With `data.split_by = "word"` the test split has pairs of words that
+    were not learned from."""
 
     classes: tuple[str, ...] = setting(("positive", "negative"), "The two classes; the first encodes to +1.")
     opposites: tuple[tuple[str, str], ...] = setting(

@@ -1,9 +1,7 @@
-"""Sentiment by pairs of opposite words (arXiv 2602.23993 has it as a use case; the pairs are this project's
-own).
-
-Known limits: a word is counted whatever it means there ("not good", "kind of", "a fine of ten pounds");
-opposites differ in more than sentiment; a text in which several of these words stand keeps the others, which
-is what a model reads the sentiment from."""
+"""Sentiment by pairs of opposite words (a use case in arXiv 2602.23993; these pairs are this project's).
+Known limits: a word counts whatever it means in its text ("not good", "kind of", "a fine of ten pounds");
+opposites differ in more than sentiment; a text with several of these words keeps the others, and a model
+reads the sentiment from them."""
 
 from __future__ import annotations
 

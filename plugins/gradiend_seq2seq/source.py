@@ -1,10 +1,7 @@
 """Encoder-decoders: the encoder sees the text with a hidden slot, and the loss is −log P(filler) of the
-decoder there.
-
-There are two ways in which they were trained to fill. With sentinels (T5), a slot is <extra_id_0>, and the
-decoder says "<extra_id_0> filler"; with a mask (BART), it writes the whole text again, and has the text
-before the slot when it comes to it.
-"""
+decoder there. There are two ways to fill a slot. With sentinels (T5), the slot is <extra_id_0>, and the
+decoder writes "<extra_id_0> filler"; with a mask (BART), the decoder writes the whole text again, and has the
+text before the slot when it reaches it."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ SENTINEL = "<extra_id_{}>"
 
 @frozen(eq=False)
 class DecodedExamples:
-    """Slots in the encoder's text, with what the decoder is given before each filler."""
+    """Slots in the encoder's text, with the decoder's input before each filler."""
 
     encoded: Any  # SlotExamples
     decoder: tuple[tuple[int, ...], ...]
@@ -133,7 +130,7 @@ class Seq2SeqSource(SlotSource):
 
 
 def _hidden(tokenizer: Any, most: int) -> list[int]:
-    """What can stand for hidden tokens in one text, in order: the mask as often as wanted, or as many
+    """What can replace hidden tokens in one text, in order: the mask any number of times, or as many
     sentinels as there are."""
     if tokenizer.mask_token_id is not None:
         return [tokenizer.mask_token_id] * most

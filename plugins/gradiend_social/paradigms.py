@@ -1,11 +1,11 @@
-"""Race and religion by words, each with its counterpart in the other classes (arXiv 2502.01406, there for
+"""Race and religion by words, each with its counterpart in the other classes (arXiv 2502.01406, for
 debiasing).
 
 Known limits: words stand for groups only as far as the lists go, and a counterpart is one of role, not of
-meaning. "white" and "black" count only before a word for people, so that a black car is left out, and the
-same words elsewhere keep a text from being neutral. The article before a slot stays as it was ("a white …",
-"an Asian …") and gives the class away to some models. What a run changes is how probable these words are in
-such texts; that a model is less biased is another claim, which needs a test of its own."""
+meaning. "white" and "black" count only before a word for people, so a black car is left out, and the same
+words elsewhere keep a text from being neutral. The article before a slot stays as it was ("a white …", "an
+Asian …"), which gives the class away to some models. A run changes how probable these words are in such
+texts; that a model is less biased is another claim, which needs a test of its own."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ RELATED = tuple(
 
 
 def race(config: EnglishRace) -> RulesParadigm:
-    """white, black, asian: adjectives before people, and names of continents and of who comes from there."""
+    """white, black, asian: adjectives before people, and names of continents and their inhabitants."""
     words = _words("english-race", RACE, config.words)
     rules = Rules(
         words,
@@ -84,7 +84,7 @@ def race(config: EnglishRace) -> RulesParadigm:
 
 
 def religion(config: EnglishReligion) -> RulesParadigm:
-    """christian, muslim, jewish: believers, their houses, clerics, scriptures and feasts."""
+    """christian, muslim, jewish: believers, their houses of worship, clerics, scriptures and holidays."""
     rules = Rules(
         _words("english-religion", RELIGION, config.words),
         not_neutral=RELATED,

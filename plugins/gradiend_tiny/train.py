@@ -37,8 +37,8 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 @frozen
 class Recipe:
-    """What a model learns, and the words that it is for: they are masked more often, and the accuracy is of
-    them."""
+    """The training of a model, and its target words, which are masked more often and measured by the
+    accuracy."""
 
     texts: Callable[[int], Iterator[str]]
     slots: re.Pattern[str]
@@ -77,7 +77,7 @@ RECIPES = {
 
 
 def words(texts: list[str]) -> list[str]:
-    """Every word of the training text, most frequent first, as it is and capitalised."""
+    """Every word of the training text, most frequent first, unchanged and capitalised."""
     counts: dict[str, int] = {}
     for text in texts:
         for word in re.findall(r"\w+", text):
@@ -191,7 +191,7 @@ def batch_of(
 def slot_accuracy(
     tokenizer: Any, model: Any, texts: list[str], kind: str, slots: re.Pattern[str]
 ) -> tuple[float, int]:
-    """Share of held-out slots (the last slot word of a text) where the most probable token is the word."""
+    """Fraction of held-out slots (the last slot word of a text) where the word is the most probable token."""
     right = total = 0
     for text in texts:
         if not (matches := list(slots.finditer(text))):

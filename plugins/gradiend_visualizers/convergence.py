@@ -1,4 +1,4 @@
-"""Did learning converge, and which step was kept?"""
+"""Convergence of learning, and the step that was kept."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Convergence:
 
 
 def _agreement(feature: LearnedFeature) -> Figure | None:
-    """For class means: how far the directions of two halves of the pairs agree. The last row is that of the
-    feature itself; where all pairs were read at once, there is nothing to draw."""
+    """For class means: how far the directions of two halves of the pairs agree. The last row belongs to the
+    feature itself. Where all pairs were read at once, there is nothing to draw."""
     rows = feature.training[:-1]
     if not rows:
         return None
@@ -75,7 +75,7 @@ def _agreement(feature: LearnedFeature) -> Figure | None:
 
 
 def _validated(feature: LearnedFeature, name: str) -> tuple[list[int], list[float]]:
-    """The steps that have a validation value, and the values."""
+    """The steps with a validation value, and these values."""
     values = {row.step: getattr(row, name) for row in feature.training if getattr(row, name) is not None}
     return list(values), list(values.values())
 
@@ -83,7 +83,7 @@ def _validated(feature: LearnedFeature, name: str) -> tuple[list[int], list[floa
 def _other_seeds(
     feature: LearnedFeature, reports: Mapping[str, Report]
 ) -> list[tuple[list[int], list[float]]]:
-    """Steps and correlations of each."""
+    """Steps and correlations of each other seed."""
     table = reports["stability"].tables.get("training") if "stability" in reports else None
     rows = table.records() if table else []
     others = sorted({row["seed"] for row in rows} - {feature.seed})

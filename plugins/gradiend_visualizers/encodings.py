@@ -1,4 +1,4 @@
-"""What single examples encode to."""
+"""The encodings of single examples."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Encodings:
 
 
 def _groups(feature: LearnedFeature, rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[float]]]:
-    """What has a violin, by its label and colour, with its encodings: both classes and neutral text; of a
-    class that is made of several, each transition; against all others, each transition from one of them."""
+    """The groups with a violin, by label and colour, with their encodings: both classes and neutral text; for
+    a merged class, each transition; against all others, each transition from one of them."""
 
     def encodings(**wanted: Any) -> list[float]:
         return [row["encoding"] for row in rows if all(row[name] == value for name, value in wanted.items())]

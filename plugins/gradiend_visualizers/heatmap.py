@@ -1,4 +1,4 @@
-"""Matrices of named rows and columns, readable from 2 to some 60 of them."""
+"""Matrices with named rows and columns, readable from 2 to about 60 of them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def heatmap(
     largest: float = 1.0,
     groups: Mapping[str, int] | None = None,
 ) -> Figure:
-    """A figure that grows with its labels; what is not there (NaN) is grey. `groups` are divided, and named
-    where nothing else is: each with its first row."""
+    """A figure that grows with its labels; missing values (NaN) are grey. Groups are divided by lines, and
+    each is named beside its first row if nothing else is named there."""
     cell = max(CELL, 3.4 / max(len(rows), len(columns)), 0.42 if max(values.shape) <= NUMBERED else 0.0)
     margin = 0.4 + LETTER * max(len(name) for name in [*rows, *columns])
     size = (len(columns) * cell + margin + 1.6, len(rows) * cell + margin + 0.6)
@@ -53,7 +53,7 @@ def heatmap(
 
 
 def _divide(axes: Axes, groups: Mapping[str, int], count: int) -> None:
-    """Lines between groups, and the name of each in the grey beside its own square."""
+    """Lines between groups, and the name of each in the grey area beside its square."""
     last = max(groups.values())
     for name, edge in groups.items():
         if edge:
@@ -75,7 +75,7 @@ def _numbers(axes: Axes, values: np.ndarray, *, signed: bool, largest: float) ->
 
 
 def clustered(similarity: np.ndarray) -> list[int]:
-    """An order in which alike ones are neighbours: average linkage of 1 − |similarity|."""
+    """An order in which similar ones are neighbours: average linkage of 1 − |similarity|."""
     if len(similarity) < 3:
         return list(range(len(similarity)))
     distance = 1 - np.abs(np.nan_to_num((similarity + similarity.T) / 2))

@@ -15,7 +15,7 @@ from gradiend_visualizers.heatmap import clustered, heatmap
 
 @frozen(eq=False)
 class Square:
-    """A number for every two features, in an order that puts alike ones together, model by model."""
+    """A number for every two features, in an order that groups similar ones, model by model."""
 
     names: list[str]
     values: np.ndarray
@@ -56,7 +56,8 @@ def measured(report: Report, measure: str) -> list[tuple[str, str, dict[str, Any
 
 
 class Similarity:
-    """Cosines of decoders. Where the order of classes means nothing, so does the sign, and it is left out."""
+    """Cosines of decoders. Where the order of classes has no meaning, the sign has none either, and is left
+    out."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -96,7 +97,7 @@ class Overlap:
 
 
 class CrossEncoding:
-    """What each encoder (rows) reads of each feature's texts (columns): 1 as its own classes, −1 the other
+    """What each encoder (rows) reads in each feature's texts (columns): 1 like its own classes, −1 the other
     way round."""
 
     def __init__(self, config: NoSettings) -> None:
@@ -113,7 +114,7 @@ class CrossEncoding:
 
 
 class Places:
-    """For each feature the share of its squared length that is in each layer and component."""
+    """For each feature the fraction of its squared length in each layer and component."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config

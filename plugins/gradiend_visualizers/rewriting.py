@@ -1,4 +1,4 @@
-"""What each edit that was tried does to the model and to ordinary text, and which was chosen."""
+"""The effect of each candidate on the model and on ordinary text, and the chosen one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ WIDE = 50
 
 class Rewriting:
     """For each goal its probability over the unwanted KL divergence of ordinary text, a line from the
-    unedited model for each kind of edit that was tried; over the learning rate where there is no ordinary
-    text."""
+    unedited model for each kind of edit; over the learning rate where there is no ordinary text."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""Do several seeds find the same feature?"""
+"""Whether several seeds find the same feature."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 60
 
 
 class Seeds:
-    """How well each seed's feature tells the classes, and how far they agree in each parameter."""
+    """How well each seed's feature tells the classes apart, and how far seeds agree in each parameter."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -50,7 +50,7 @@ class Seeds:
 
 
 def by_layer(parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Parameters, or, of more than can be shown, layers, with means over their weights."""
+    """Parameters, or layers where there are too many, with means over their weights."""
     if len(parameters) <= MOST:
         return parameters
     groups: dict[str, list[dict[str, Any]]] = {}

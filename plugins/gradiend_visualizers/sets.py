@@ -46,7 +46,7 @@ BARS = 30
 
 
 class SharedWeights:
-    """A Venn diagram for few features, unless some are of models of another shape, which can share
+    """A Venn diagram for few features, unless some belong to models of another shape, which can share
     nothing."""
 
     def __init__(self, config: NoSettings) -> None:
@@ -68,7 +68,7 @@ class SharedWeights:
 
 
 def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> Figure:
-    """Areas mean nothing: the numbers do. Each is written where its region is widest."""
+    """Areas have no meaning, only numbers do. Each number is where its region is widest."""
     crowded = len(names) == max(SHAPES)
     figure = Figure(figsize=(8.4, 7.8) if crowded else (5.6, 5.2), layout="constrained")
     axes = figure.subplots()
@@ -108,7 +108,7 @@ def _total(name: str, counts: Mapping[frozenset[str], int]) -> int:
 
 
 def upset(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> Figure:
-    """A column for each combination: how many weights it has, and dots for the features that it is of."""
+    """A column for each combination: its number of weights, and dots for its features."""
     shown = sorted(counts.items(), key=lambda item: -item[1])[:BARS]
     used = [name for name in names if any(name in combination for combination, _ in shown)]
     figure = Figure(

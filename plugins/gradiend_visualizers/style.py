@@ -20,7 +20,7 @@ def new_figure(columns: int, title: str, *, height: float = 3.6) -> tuple[Figure
 
 
 def make_plain(axes: Axes) -> None:
-    """No frame, and light lines behind what is drawn."""
+    """No frame, and light lines behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
     axes.set_axisbelow(True)

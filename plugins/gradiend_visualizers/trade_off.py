@@ -1,4 +1,4 @@
-"""What the feature's edit and simpler ones do, over what they cost."""
+"""The effect of the feature's edit and of simpler ones over their cost."""
 
 from __future__ import annotations
 

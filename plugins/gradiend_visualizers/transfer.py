@@ -1,4 +1,4 @@
-"""What the encoder reads at words that it was not learned from, pair by pair, beside what chance gives."""
+"""What the encoder reads at unseen words, pair by pair, beside what chance gives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 30
 
 
 class Transfer:
-    """A point for each pair of unseen words; the span of random directions and the untrained copy behind."""
+    """A point for each pair of unseen words; the range of random directions and the untrained copy behind."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""What the examples of each target word encode to."""
+"""The encodings of each target word."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MOST = 40
 
 
 class Words:
-    """Mean and spread for each word, the strongest first; a word that encodes like the other class is seen at
-    once."""
+    """Mean and spread for each word, the strongest first; a word that encodes like the other class stands
+    out."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config

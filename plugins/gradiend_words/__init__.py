@@ -1,4 +1,4 @@
-"""Paradigms that need no Python: rules in the run file, and text that is masked already."""
+"""Paradigms without Python: rules in the run file, and texts that are already masked."""
 
 from __future__ import annotations
 

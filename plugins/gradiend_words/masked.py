@@ -1,4 +1,4 @@
-"""Rows that are masked already, such as those of a published data set, or the pairs.jsonl of `gradiend
+"""Rows that are already masked, such as those of a published data set, or the pairs.jsonl of `gradiend
 data`."""
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MaskedParadigm:
         return make_pairs(evolve(task, texts=self._texts(task)), MaskedFinder(self.config))
 
     def _texts(self, task: PairingTask) -> Iterator[Text]:
-        """Each row as the text that it was before it was masked; its slot is the span."""
+        """Each row as the text that it was before masking; its slot is the span."""
         config = self.config
         for text in task.texts:
             halves = text.text.split(config.mask)
@@ -125,7 +125,7 @@ class MaskedFinder:
     def alternatives(
         self, candidate: Slot, classes: Classes, forms: Mapping[str, list[str]]
     ) -> dict[str, list[str]]:
-        """The fillers of the other classes; or the one that the row gives, under the class that it gives or
+        """The fillers of the other classes; or the one that the row gives, with the class that it gives or
         that has this filler."""
         allowed = classes.others(candidate.rule_class)
         if not candidate.alternative:
@@ -145,7 +145,8 @@ class MaskedFinder:
 
 
 def column(text: Text, name: str, setting: str) -> str:
-    """The word in a column of a row; raises DataError, with the setting that names it, if there is none."""
+    """The word in a column of a row. Raises DataError, with the setting that names the column, if there is
+    none."""
     row = text.row or {}
     if name not in row:
         raise DataError(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from gradiend_core.comparison.report import compare_features, of_one_shape
 from gradiend_core.comparison.tables import Compared
@@ -102,6 +105,43 @@ def test_a_feature_and_a_pruned_one_share_what_is_left():
     (chance,) = rows_of(report, "pairs", one="whole", two="random", side="decoder", measure="overlap 50")
     assert chance["value"] < 0.3
     assert chance["chance"] == pytest.approx(0.05), "of all weights of these parameters"
+
+
+def test_rank_correlations_are_those_of_scipy():
+    vectors = {"one": drawn(), "zeros": drawn().mul_(torch.rand(SCOPE.size, generator=GENERATOR) > 0.7)}
+    vectors["alike"] = vectors["one"].exp() + 0.5 * drawn()
+    narrow = torch.randperm(SCOPE.size, generator=GENERATOR)[:300].sort().values
+    features = {name: feature(vector) for name, vector in vectors.items()}
+    features["narrow"] = features["one"].narrowed(narrow)
+    vectors["narrow"] = torch.zeros(SCOPE.size)
+    vectors["narrow"][narrow] = vectors["one"][narrow]
+    report = compare_features(
+        [Compared(name, (of_name,), "m") for name, of_name in features.items()],
+        ComparisonSettings(measures=("spearman", "mass")),
+    )
+    for one, two in combinations(vectors, 2):
+        a, b = (vectors[name].double().numpy() for name in (one, two))
+        (row,) = rows_of(report, "pairs", one=one, two=two, side="decoder", measure="spearman")
+        assert row["value"] == pytest.approx(spearmanr(a, b).statistic, abs=2e-3)
+        (row,) = rows_of(report, "pairs", one=one, two=two, side="decoder", measure="mass")
+        shares = [np.abs(vector) / np.abs(vector).sum() for vector in (a, b)]
+        assert row["value"] == pytest.approx(np.minimum(*shares).sum(), abs=1e-6)
+
+
+def test_unrelated_features_reach_the_chance_of_mass_overlap():
+    """Of two halves of the weights one is a hundred times as large, in both features: they share mass, but no
+    more than any two features with so much in each parameter."""
+    scale = torch.where(torch.arange(SCOPE.size) < 500, 100.0, 1.0)
+    vectors = [drawn() * scale for _ in range(2)]
+    report = compare_features(
+        [Compared(str(number), (feature(vector),), "m") for number, vector in enumerate(vectors)],
+        ComparisonSettings(measures=("mass",)),
+    )
+    (row,) = rows_of(report, "pairs", one="0", two="1", side="decoder", measure="mass")
+    assert row["value"] == pytest.approx(row["chance_in_place"], abs=0.05)
+    assert row["chance"] < row["value"] - 0.1
+    (same,) = rows_of(report, "pairs", one="0", two="0", side="decoder", measure="mass")
+    assert same["value"] == pytest.approx(1, abs=1e-5)
 
 
 def test_seeds_have_a_mean_and_a_spread():

@@ -18,7 +18,7 @@ from gradiend_core.testing.subject import Subject
 
 @contextmanager
 def nothing_else_changes(subject: Subject) -> Iterator[None]:
-    """Neither the model nor any global random state, from here to the end of the block."""
+    """Nothing may change from here to the end of the block: neither the model nor any global random state."""
     model = subject.session.loaded.model
     before = model_fingerprint(model), _modes(model), random_states()
     yield
@@ -45,7 +45,7 @@ def random_states() -> tuple[Any, ...]:
 
 
 def same(one: Any, two: Any) -> bool:
-    """Whether two results are equal to the bit, tensors among them."""
+    """Whether two results are equal to the bit, tensors included."""
     if isinstance(one, Tensor):
         return isinstance(two, Tensor) and torch.equal(one, two)
     if attrs.has(type(one)):

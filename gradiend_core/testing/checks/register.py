@@ -1,4 +1,4 @@
-"""A check is a function of a `Subject` that raises AssertionError with what to mend; its docstring is the
+"""A check is a function of a `Subject` that raises AssertionError with what to fix; its docstring is the
 promise."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FEW = 6
 
 
 def check(*kinds: PluginKind[Any]) -> Callable[[Check], Check]:
-    """Registers a check of some kinds of plugin; without any, of every kind."""
+    """Registers a check for some kinds of plugin; without any, for every kind."""
 
     def add(function: Check) -> Check:
         for name in [kind.name for kind in kinds] or [""]:

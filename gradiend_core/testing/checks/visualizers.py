@@ -52,7 +52,7 @@ def a_comparison(subject: Subject, count: int) -> Report:
 
 
 def _drawn(draw: Callable[[], Any], without: Callable[[], Any]) -> None:
-    """Draws with and without what the figure needs."""
+    """The figure with everything that it needs, and without."""
     matplotlib_before = sys.modules.get("matplotlib")
     before, opened = dict(matplotlib_before.rcParams) if matplotlib_before else None, _open_figures()
     figure = draw()
