@@ -47,5 +47,5 @@ class Unwanted:
         except Exception as error:
             raise DataError(
                 f"data.filter = {self.settings.filter!r} fails with {type(error).__name__} ({error}) for the"
-                f" text {text[:80]!r}; it must take one text and give back true or false"
+                f" text {text[:80]!r}; it must take one text and return true or false"
             ) from error

@@ -249,7 +249,7 @@ class RulesFinder:
             )
         token = tokens.get(match.start())
         if token is None or (token.end != match.end() and match.group().isalnum()):
-            return (), "the target word is no word of the tagged text"
+            return (), "the target word is not a word of the tagged text"
         fitting = tuple(
             rule_class for rule_class in rule_classes if fits(token, self.rules.tags.get(rule_class, {}))
         )

@@ -39,7 +39,7 @@ def opened(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
         raise
     except LookupError as error:
         raise DataError(
-            f"data.encoding is {encoding!r}, which is no known encoding; use utf-8 or latin-1"
+            f"data.encoding is {encoding!r}, which is not a known encoding; use utf-8 or latin-1"
         ) from error
     except UnicodeError as error:
         where = f"{error.reason} at byte {error.start}" if isinstance(error, UnicodeDecodeError) else error

@@ -65,7 +65,7 @@ def _expect_new(output: Path, *, overwrite: bool) -> None:
         return
     ours = output.is_file() and GENERATOR in output.read_text(encoding="utf-8", errors="replace")[:2000]
     if not ours:
-        raise StorageError(f"{output} exists and is no report of ours; give a new file")
+        raise StorageError(f"{output} exists and is not a report that gradiend wrote; give a new file")
     if not overwrite:
         raise StorageError(
             f"{output} exists; give a new file with --output, or overwrite it (--overwrite, overwrite=True)"

@@ -186,7 +186,7 @@ def opened(texts: Sequence[str]) -> list[StackedEdit]:
         except ValueError:
             factor = 0.0
         if not folder or not toward or not factor:
-            raise ConfigError(f"{text!r} is no edit; write it as FOLDER:CLASS or FOLDER:CLASS*0.5")
+            raise ConfigError(f"{text!r} is not an edit; write it as FOLDER:CLASS or FOLDER:CLASS*0.5")
         if folder not in runs:
             runs[folder] = load_run(folder)
         edits.append(StackedEdit(runs[folder], toward, factor))

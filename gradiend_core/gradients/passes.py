@@ -113,7 +113,7 @@ def parameters_in(scope: ParameterScope, model: nn.Module) -> list[nn.Parameter]
     for parameter_slice in scope.slices:
         if parameter_slice.name not in parameters:
             raise ModelError(
-                f"the scope has the parameter {parameter_slice.name!r}, which this model has not; was it made"
+                f"the scope has the parameter {parameter_slice.name!r}, which this model lacks; was it made"
                 " for another?"
             )
         here = tuple(parameters[parameter_slice.name].shape)

@@ -144,7 +144,7 @@ def loading_options(quantisation: str, dtype: str) -> dict[str, Any]:
         )
     if dtype == "float64":
         raise ModelError(
-            "gradients.dtype is float64, which quantised weights have not; use float32, bfloat16 or float16"
+            "gradients.dtype is float64, but quantised weights cannot be; use float32, bfloat16 or float16"
         )
     logging.getLogger("bitsandbytes.backends").setLevel(
         logging.ERROR

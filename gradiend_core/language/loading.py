@@ -174,16 +174,16 @@ def untrained_copy(model: Any, seed: int) -> Any:
 
     first = next(model.parameters())
     if getattr(model, "config", None) is None or not first.dtype.is_floating_point:
-        raise ModelError(f"{type(model).__name__} cannot be made anew from a config")
+        raise ModelError(f"{type(model).__name__} cannot be built from a config")
     if {parameter.device for parameter in model.parameters()} != {first.device}:
-        raise ModelError("a model that is spread over several devices is not made anew")
+        raise ModelError("a model on several devices cannot be built again")
     devices = [first.device] if first.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         try:
             copied = type(model)(copy.deepcopy(model.config))
         except Exception as error:  # the code of any model
-            raise ModelError(f"{type(model).__name__} cannot be made anew: {error}") from error
+            raise ModelError(f"{type(model).__name__} cannot be built again: {error}") from error
     return copied.to(first.device, first.dtype).eval()
 
 

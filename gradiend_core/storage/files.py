@@ -71,7 +71,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def checksum(path: Path) -> str:

@@ -95,7 +95,7 @@ def _number_in(value: Any, _: type[float]) -> float:
     if isinstance(value, Mapping):
         return NOT_FINITE[value[NUMBER]]
     if type(value) not in (int, float):
-        raise TypeError(f"{value!r:.80} is no number")
+        raise TypeError(f"{value!r:.80} is not a number")
     return value  # type: ignore[no-any-return]  # a whole number stays one
 
 

@@ -100,7 +100,7 @@ def contract(
     if unused := set(expected) - {
         check.__name__ for subject in subjects(name, plugins) for check in checks_of(subject.plugin_kind)
     }:
-        raise PluginError(f"expected_failures names {sorted(unused)[0]!r}, which is no check of {name!r}")
+        raise PluginError(f"expected_failures names {sorted(unused)[0]!r}, which is not a check of {name!r}")
     return type(f"Test_{name}", (), body)
 
 

@@ -92,7 +92,7 @@ def write_plugin(kind: str, name: str, folder: str | Path, *, overwrite: bool = 
         raise ConfigError(unknown("kind of plugin", kind, list(SKELETONS)))
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise ConfigError(
-            f"{name!r} is no name for a plugin; use small letters, digits and hyphens, such as my-{kind}"
+            f"{name!r} is not a name for a plugin; use small letters, digits and hyphens, such as my-{kind}"
         )
     skeleton, module = SKELETONS[kind], name.replace("-", "_")
     values = {

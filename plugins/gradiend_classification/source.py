@@ -76,7 +76,7 @@ class ClassificationSource:
         for pair in pairs:
             unknown = [filler for filler in (pair.factual, pair.alternative) if filler.lower() not in known]
             if unknown:
-                drops.add(f"{unknown[0]!r} is no label of the model ({', '.join(known)})", pair.text)
+                drops.add(f"{unknown[0]!r} is not a label of the model ({', '.join(known)})", pair.text)
             else:
                 kept.append(pair)
         limit = token_limit(tokenizer, model, self.config.max_tokens)

@@ -59,7 +59,9 @@ class SlotHeadSource(CausalSource):
         opening, limit = self.opening(tokenizer, model)
         placeholder = tokenizer(self.config.placeholder, add_special_tokens=False)["input_ids"]
         if not placeholder:
-            raise ModelError(f"source.placeholder {self.config.placeholder!r} is no token for this tokenizer")
+            raise ModelError(
+                f"source.placeholder {self.config.placeholder!r} is not a token of this tokenizer"
+            )
         return prepare_slots(
             pairs,
             tokenizer,

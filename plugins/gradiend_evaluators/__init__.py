@@ -98,7 +98,7 @@ class BudgetSettings:
     )
     max_perplexity: float = setting(
         1.03,
-        "The factor by which the perplexity of tokens that are no words of the feature may grow.",
+        "The factor by which the perplexity of tokens that are not words of the feature may grow.",
         validator=gt(1),
     )
 

@@ -54,7 +54,7 @@ def load_names(config: EnglishGender) -> dict[str, str]:
     except OSError as error:
         raise ConfigError(f"names {config.names!r} cannot be read: {error.strerror}") from error
     except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f"names {config.names!r} is no table of counts: {error}") from error
+        raise ConfigError(f"names {config.names!r} is not a table of counts: {error}") from error
     for of in BUILT_IN:
         if of not in sex_of.values():
             raise ConfigError(

@@ -5,9 +5,9 @@ only tags tell the class. Text must have them, gold as CoNLL-U, or of a spaCy mo
 (`data.tagger`). Of the thirty transitions that change the gender or the case but not both, 25 change the
 article and five do not: FemNom and FemAcc are both *die*.
 
-Known limits: *dem* and *das* that are drawn together with a preposition (zum, ins) are no words of their own
-and never a slot. Articles of plurals are left out, as their gender cannot be seen, but in training text they
-are what *die* and *der* often are. A tagger's mistakes become wrong classes."""
+Known limits: *dem* and *das* that are drawn together with a preposition (zum, ins) are not words by
+themselves and never a slot. Articles of plurals are left out, as their gender cannot be seen, but in training
+text they are what *die* and *der* often are. A tagger's mistakes become wrong classes."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_what_is_not_a_number_is_kept_apart_from_text():
                 '{"name": "r", "metrics": [{"path": ["a"], "value": "1", "n": 2}], "tables": {}, "warnings":'
                 ' [], "lines": [], "edits": []}'
             ),
-            "'1' is no number",
+            "'1' is not a number",
         ),
         (
             (

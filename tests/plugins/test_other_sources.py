@@ -99,7 +99,7 @@ def test_words_that_are_no_labels_are_dropped_by_name(classifier):
     odd = attrs.evolve(pairs[0], alternative="neutral")
     examples = run.source.prepare([odd, *pairs[1:4]], run.loaded.tokenizer, run.loaded.model)
     assert len(examples.pairs) == 3
-    assert examples.drops[0].reason == "'neutral' is no label of the model (negative, positive)"
+    assert examples.drops[0].reason == "'neutral' is not a label of the model (negative, positive)"
 
 
 def test_a_classifier_keeps_the_promises_of_a_source(classifier, tmp_path):

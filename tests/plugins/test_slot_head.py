@@ -105,5 +105,5 @@ def test_a_head_that_learns_nothing_is_left_out_and_said():
 
 
 def test_a_placeholder_that_is_no_token_is_refused(fitted):
-    with pytest.raises(ModelError, match="placeholder ' ' is no token"):
+    with pytest.raises(ModelError, match="placeholder ' ' is not a token"):
         SlotHeadSource(SlotHeadSettings(placeholder=" ")).prepare([], word_pieces(), fitted.loaded.model)

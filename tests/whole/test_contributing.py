@@ -101,7 +101,7 @@ def test_what_cannot_be_a_plugin_is_refused(tmp_path):
         (["paradise", "mine"], "unknown kind of plugin 'paradise'; did you mean 'paradigm'"),
         (
             ["paradigm", "My Plugin"],
-            "'My Plugin' is no name for a plugin; use small letters, digits and hyphens",
+            "'My Plugin' is not a name for a plugin; use small letters, digits and hyphens",
         ),
     ]:
         with pytest.raises(ConfigError, match=words):

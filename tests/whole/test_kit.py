@@ -177,7 +177,7 @@ def test_a_contract_is_a_class_of_tests(plugins):
     wrong = contract("unseeded", {"the_funnel_adds_up": "it cannot count"}, plugins)
     with pytest.raises(AssertionError, match="holds, though it is expected to fail"):
         wrong().test_paradigm_unseeded_the_funnel_adds_up()
-    with pytest.raises(PluginError, match="'nothing', which is no check of 'unseeded'"):
+    with pytest.raises(PluginError, match="'nothing', which is not a check of 'unseeded'"):
         contract("unseeded", {"nothing": "no reason"}, plugins)
 
 

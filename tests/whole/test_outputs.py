@@ -148,7 +148,9 @@ def test_a_report_and_encodings_replace_no_file(gradiend, saved, tmp_path):
     page.write_text("<p>my home page")
     command = ("report", saved / "one", "--no-strengths", "--output", page)
     for more in ((), ("--overwrite",)):
-        assert "exists and is no report of ours; give a new file" in gradiend(*command, *more)[2]
+        assert (
+            "exists and is not a report that gradiend wrote; give a new file" in gradiend(*command, *more)[2]
+        )
     assert page.read_text() == "<p>my home page"
     page.unlink()
     assert gradiend(*command)[0] == 0

@@ -174,7 +174,7 @@ def test_a_run_in_4_bits_writes_models_that_are_not_quantised(tmp_path):
 
 
 def test_what_cannot_be_quantised_says_so(monkeypatch, tmp_path):
-    with pytest.raises(ModelError, match="float64, which quantised weights have not"):
+    with pytest.raises(ModelError, match="float64, but quantised weights cannot be"):
         _ = session("4bit", gradients={"quantisation": "4bit", "dtype": "float64"}).loaded
     packed = nn.Sequential(nn.Linear(2, 2).requires_grad_(False))
     packed[0].weight = nn.Parameter(packed[0].weight.to(torch.int8), requires_grad=False)

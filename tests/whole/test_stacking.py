@@ -84,9 +84,9 @@ def test_what_cannot_be_stacked_is_refused(runs, tmp_path):
         stack([StackedEdit(runs[0], "3PL"), StackedEdit(other, "3PL")])
     with pytest.raises(ConfigError, match="edit toward 3SG is nothing"):
         stack([StackedEdit(runs[0], "3PL"), StackedEdit(runs[0], "3SG", 0.0)])
-    with pytest.raises(ConfigError, match=r"'nowhere' is no edit; write it as FOLDER:CLASS"):
+    with pytest.raises(ConfigError, match=r"'nowhere' is not an edit; write it as FOLDER:CLASS"):
         cli.app(["stack", "nowhere"], standalone_mode=False)
-    with pytest.raises(ConfigError, match="is no edit"):
+    with pytest.raises(ConfigError, match="is not an edit"):
         cli.app(["stack", f"{tmp_path}:3PL*much"], standalone_mode=False)
 
 

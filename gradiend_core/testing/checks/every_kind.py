@@ -33,7 +33,7 @@ def declaring_is_light(subject: Subject) -> None:
 def settings_are_a_documented_table(subject: Subject) -> None:
     """The configuration is a frozen attrs class with a docstring, and goes through a run file and back."""
     kind = subject.contribution.config
-    assert attrs.has(kind), f"{kind.__name__} is no attrs class; decorate it with attrs.frozen"
+    assert attrs.has(kind), f"{kind.__name__} is not an attrs class; decorate it with attrs.frozen"
     documented = bool(kind.__doc__)
     assert documented, f"{kind.__name__} has no docstring; say what each setting does"
     if subject.plugin_kind in (MODEL, TEXT):

@@ -28,7 +28,7 @@ def every_class_has_pairs_in_every_split(subject: Subject) -> None:
         for split in SPLITS:
             assert counts[split, name], f"class {name} has no {split} pair; raise DataError instead"
     for pair in data.pairs:
-        assert pair.split in SPLITS, f"{pair.split!r} is no split; use one of {', '.join(SPLITS)}"
+        assert pair.split in SPLITS, f"{pair.split!r} is not a split; use one of {', '.join(SPLITS)}"
         assert pair.factual_class != pair.alternative_class, (
             f"a pair has {pair.factual_class} on both sides: {pair.text[:80]!r}"
         )

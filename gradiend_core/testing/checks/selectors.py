@@ -27,7 +27,7 @@ def a_scope_is_of_the_model(subject: Subject) -> None:
     assert len(set(names)) == len(names), "a parameter is in the scope twice"
     for parameter_slice in scope.slices:
         assert parameter_slice.name in named, (
-            f"{parameter_slice.name!r} is no name of model.named_parameters(), which has tied weights once"
+            f"{parameter_slice.name!r} is not a name of model.named_parameters(), which has tied weights once"
         )
         assert tuple(named[parameter_slice.name].shape) == parameter_slice.shape, (
             f"{parameter_slice.name} has another shape than the model's"
