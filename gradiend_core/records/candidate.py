@@ -94,7 +94,7 @@ class OrdinaryScores:
 
     @property
     def unwanted_bound(self) -> float:
-        """A bound that the unwanted KL of another, equally large sample of ordinary text exceeds at most one
+        """A bound that the unwanted KL of another, equally large sample of ordinary text exceeds about one
         time in ten."""
         return upper_bound(self.split + self.outside, self.tokens)
 

@@ -193,8 +193,12 @@ class LearnedFeature:
         known."""
         if self.curvature is None:
             return math.nan
-        pieces = zip(self.curvature.split(PIECE), self.turned(change).split(PIECE), strict=True)
-        return math.sqrt(sum(float((piece.to(part) * part).dot(part)) for piece, part in pieces))
+        total = 0.0
+        for curvature, entries in zip(
+            self.curvature.split(PIECE), self.turned(change).split(PIECE), strict=True
+        ):
+            total += float((curvature.to(entries) * entries).dot(entries))
+        return math.sqrt(total)
 
     def turned(self, vector: Tensor, *, back: bool = False) -> Tensor:
         """A vector over the scope, [n], in the bases of the curvature, or `back` from them; unchanged if

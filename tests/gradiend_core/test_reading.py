@@ -249,7 +249,7 @@ def test_what_cannot_be_read_says_why(tmp_path):
     for streaming in (False, True):  # a stream meets the second row while it is read
         with pytest.raises(DataError, match=r"late.jsonl' cannot be loaded: "):
             read(tmp_path / "late.jsonl", streaming=streaming)
-    with pytest.raises(DataError, match="no known encoding"):
+    with pytest.raises(DataError, match="not a known encoding"):
         read(tmp_path / "bad.txt", encoding="utf-99")
     with pytest.raises(DataError, match=r"has no column 'doc' \(columns: words\); set data.document_column"):
         read(tmp_path / "other.csv", text_column="words", document_column="doc")
