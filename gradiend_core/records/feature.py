@@ -188,8 +188,8 @@ class LearnedFeature:
         return self.turned(result, back=True)
 
     def cost(self, change: Tensor) -> float:
-        """√(Σ F Δ²) of a change Δ of the weights, [n]: to second order, its square is twice the KL divergence
-        of the model's predictions of ordinary text, in nats per token. NaN where the curvature is not
+        """√(Σ F Δ²) of a change Δ of the weights, [n]. If weights acted alone, its square would be twice the
+        KL divergence in ordinary text, in nats per token, to second order. NaN where the curvature is not
         known."""
         if self.curvature is None:
             return math.nan

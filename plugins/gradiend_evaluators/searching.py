@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -27,9 +26,9 @@ from gradiend_core.api import (
 
 Kind = TypeVar("Kind", bound=Edit)
 
-#: the cost (`LearnedFeature.cost`) of the first edit that is tried: an expected KL divergence of 0.01 nats a
-#: token, which is the usual budget
-FIRST_COST = math.sqrt(2 * 0.01)
+#: the cost (`LearnedFeature.cost`) of the first edit that is tried: the largest edits within the usual budget
+#: cost 0.001 to 0.007 in three models. Weights that act together change more than the diagonal predicts.
+FIRST_COST = 0.003
 
 
 def searched(
