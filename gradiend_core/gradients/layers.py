@@ -17,6 +17,7 @@ differentiated by itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -32,6 +33,8 @@ LAYER_BUDGET, CACHED = 2**24, 2**20
 #: A matrix of more numbers than this is not kept near while an example's gradient is formed: to write that
 #: costs what so many of its tokens cost along a direction, and to read it along one, so many.
 LARGE, WRITE, READ = 2**18, 25, 8
+#: rows of an embedding that say what it multiplies them by
+PROBED = 16
 
 
 class Layer:
@@ -178,14 +181,17 @@ class LinearLayer(Layer):
 
 
 class EmbeddingLayer(Layer):
-    """y = W[a]. Only the rows that a batch reads are touched; the padding row has no gradient."""
+    """y = factor · W[a]. Only the rows that a batch reads are touched; the padding row has no gradient."""
 
-    def __init__(self, module: nn.Embedding) -> None:
+    def __init__(self, module: nn.Embedding, factor: float = 1.0) -> None:
         super().__init__(module)
+        self._factor = factor
         self._shape, self._padding = (module.num_embeddings, module.embedding_dim), module.padding_idx
 
     def _of(self, inputs: Sequence[Tensor], delta: Tensor) -> tuple[Tensor, Tensor]:
         ids, delta = inputs[0].flatten(1), _tokens(delta)
+        if self._factor != 1:
+            delta = delta * self._factor
         if self._padding is not None:
             delta = delta * ids.ne(self._padding).unsqueeze(2)
         return ids, delta
@@ -317,10 +323,11 @@ class OtherLayer(Layer):
         def one(delta: Tensor, *inputs: Tensor) -> Tensor:
             output, pull = vjp(self._call([value[None] for value in inputs]), {name: value})  # type: ignore[misc]
             gradient: Tensor = pull(delta[None].to(output.dtype))[0][name].flatten()
-            return gradient
+            return gradient if index is None else gradient[index]
 
-        gradients = vmap(one)(delta, *inputs).to(delta.dtype)
-        return gradients if index is None else gradients[:, index]
+        # so many examples at once that their whole gradients fit
+        together = max(1, LAYER_BUDGET // value.numel())
+        return vmap(one, chunk_size=together)(delta, *inputs).to(delta.dtype)
 
     def summed(self, name: str, inputs: Sequence[Tensor], delta: Tensor, index: Tensor) -> Tensor:
         total = torch.zeros(getattr(self.module, name).shape, dtype=delta.dtype, device=delta.device)
@@ -338,16 +345,29 @@ def matching_layer(module: nn.Module) -> Layer | None:
     forward = type(module).forward
     if forward in (nn.Linear.forward, Conv1D.forward):
         return LinearLayer(module, transposed=forward is Conv1D.forward)
-    if (
-        isinstance(module, nn.Embedding)
-        and forward is nn.Embedding.forward
-        and module.max_norm is None
-        and not module.scale_grad_by_freq
-    ):
-        return EmbeddingLayer(module)
+    if isinstance(module, nn.Embedding) and (factor := _factor_of(module)):
+        return EmbeddingLayer(module, factor)
     if forward is nn.LayerNorm.forward and len(module.normalized_shape) == 1:  # type: ignore[arg-type]
         return NormLayer(module)
     return OtherLayer(module) if not any(module.children()) else None
+
+
+def _factor_of(module: nn.Embedding) -> float | None:
+    """The number that an embedding multiplies its rows by, as Gemma's and BART's do, measured on a few rows;
+    None for one that does anything else, and where that cannot be measured."""
+    if module.max_norm is not None or module.scale_grad_by_freq:
+        return None
+    if type(module).forward is nn.Embedding.forward:
+        return 1.0
+    ids = torch.arange(min(PROBED, module.num_embeddings), device=module.weight.device)
+    try:
+        with torch.no_grad():
+            rows, output = module.weight[ids].double(), module(ids).double()
+            factor = float((rows * output).sum() / rows.square().sum())
+    except Exception:  # another forward than an embedding's, or weights without values
+        return None
+    alike = output.shape == rows.shape and torch.allclose(output, factor * rows, rtol=1e-2, atol=0)
+    return factor if alike and math.isfinite(factor) else None
 
 
 def _tokens(values: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 from gradiend_core.gradients.layers import EmbeddingLayer, LinearLayer, NormLayer, OtherLayer, matching_layer
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.testing.gradients import naive_gradients, product_errors
-from tests.gradiend_core.toys import ROWS, Doubled, Plain, Rows, operator
+from tests.gradiend_core.toys import ROWS, Doubled, Plain, Rows, Shifted, operator
 
 
 class Odd(Plain):
@@ -32,9 +32,11 @@ class Odd(Plain):
 PADDING_ROW = Rows(((4, 3, 6, 7), (3, 8, 9)))
 
 
+@pytest.mark.parametrize("budget", [2**24, 1])
 @pytest.mark.parametrize("fraction", [1.0, 0.3])
 @pytest.mark.parametrize("role", list(GradientRole))
-def test_every_kind_of_layer_is_exact(role, fraction):
+def test_every_kind_of_layer_is_exact(role, fraction, budget, monkeypatch):
+    monkeypatch.setattr("gradiend_core.gradients.layers.LAYER_BUDGET", budget)
     gradients = operator(Plain(), fraction)
     assert gradients.coverage(ROWS).others == ()
     for rows in (ROWS, PADDING_ROW):
@@ -65,10 +67,11 @@ def test_a_model_that_changes_a_watched_output_in_place_is_differentiated_as_a_w
 def test_layers_go_by_what_forward_really_is():
     kinds = {
         LinearLayer: [nn.Linear(2, 3), Conv1D(3, 2)],
-        EmbeddingLayer: [nn.Embedding(4, 2)],
+        EmbeddingLayer: [nn.Embedding(4, 2), Doubled(4, 2), Doubled(4, 2).bfloat16()],
         NormLayer: [nn.LayerNorm(2)],
         OtherLayer: [
-            Doubled(4, 2),
+            Shifted(4, 2),
+            Doubled(4, 2, device="meta"),
             nn.LayerNorm((3, 2)),
             nn.RMSNorm(2),
             nn.Embedding(4, 2, scale_grad_by_freq=True),
