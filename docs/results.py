@@ -45,7 +45,7 @@ EDITS = "model", "edit", "P", "share", "related words", "unwanted KL", "perplexi
 SIMPLER = "model", "edit", "method", "P", "share", "related words", "unwanted KL", "specificity"
 WINOGENDER = "model", "edit", "prefers female", "change", "sentences"
 GENERATED = "model", "edit", "prompt", "unedited", "edited"
-WHERE = "model", "feature", "components", "units (layer.number)"
+WHERE = "model", "feature", "components", "largest unit, then those farthest above ordinary text"
 COSTS = "model", "feature", "pairs", "seconds", "GiB"
 
 
@@ -219,18 +219,23 @@ def first(text: str) -> str:
 
 
 def where(model: str, feature: str, run: gd.FinishedRun) -> list[str]:
-    """The components that hold the feature's gradient, and the units that hold more of it than others."""
+    """The components that hold the feature's gradient, and the large units that hold most of it relative to
+    ordinary text."""
     report, shares = run.reports["where"], dict[str, float]()
     for row in report.tables["places"].records():
         shares[row["component"]] = shares.get(row["component"], 0.0) + row["share_of_decoder"]
     largest = sorted(shares.items(), key=lambda item: -item[1])
-    units = sorted(report.tables["units"].records(), key=lambda row: -row["share_of_decoder"])[:UNITS]
+    rows = [row for row in report.tables["units"].records() if row["times_ordinary"] is not None]
+    units = sorted(rows, key=lambda row: -row["times_ordinary"])[:UNITS]
+    biggest = max(rows, key=lambda row: row["share_of_decoder"], default=None)
     return [
         model,
         feature,
         ", ".join(f"{name} {share:.0%}" for name, share in largest),
         ", ".join(
-            f"{row['kind']} {row['layer']}.{row['number']} ({row['times_the_mean']:.0f}×)" for row in units
+            f"{row['kind']} {row['layer']}.{row['number']} ({row['share_of_decoder']:.1%},"
+            f" {row['times_ordinary']:.1f}×)"
+            for row in [*([biggest] if biggest else []), *units]
         ),
     ]
 

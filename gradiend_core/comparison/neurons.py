@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from math import prod
 from typing import Any
 
 import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from gradiend_core.comparison.where import EXPERTS, component_of, layer_number
+from gradiend_core.comparison.where import EXPERTS, component_of, layer_number, ordinary_gradients
 from gradiend_core.records.feature import LearnedFeature
 
 NEURON, HEAD, KEY_VALUE_HEAD = "MLP neuron", "attention head", "key and value head"
+#: entries whose squares are formed together
+PIECE = 2**22
 #: what models call the matrices of attention
 QUERY = re.compile(r"[._](q|query|q_proj|q_lin|q_attn)\.")
 KEY_VALUE = re.compile(r"[._](k|v|key|value|k_proj|v_proj|k_lin|v_lin)\.")
@@ -24,21 +25,26 @@ OUTPUT = re.compile(r"[._](o|o_proj|out_proj|out_lin|output\.dense|dense)\.")
 @frozen
 class UnitRow:
     """A neuron or an attention head: its share of the decoder's squared length, that share relative to the
-    mean share of its kind, and its rank within its kind."""
+    mean share of its kind, its share of the squared gradients of ordinary text (the curvature), how many
+    times as large the first share is, and its rank within its kind. The share of ordinary text is None where
+    the curvature was not measured: a few units have large gradients whatever the feature."""
 
     kind: str
     layer: int
     number: int
     share_of_decoder: float
     times_the_mean: float
+    share_of_ordinary: float | None
+    times_ordinary: float | None
     rank: int
 
 
 def largest_units(feature: LearnedFeature, model: nn.Module, count: int) -> list[UnitRow]:
     """The units of each kind with the largest shares, at most `count` of each. Empty where the names or
     shapes of the model's matrices do not show its units."""
-    totals: dict[tuple[str, int], Tensor] = {}
-    whole = float(feature.decoder.double().square_().sum()) or 1.0
+    decoder: dict[tuple[str, int], Tensor] = {}
+    ordinary: dict[tuple[str, int], Tensor] = {}
+    curvature = ordinary_gradients(feature)
     for parameter, columns in feature.scope.with_columns():
         layer = layer_number(parameter.name)
         if layer is None or EXPERTS.search(parameter.name):
@@ -47,21 +53,28 @@ def largest_units(feature: LearnedFeature, model: nn.Module, count: int) -> list
         if kind_and_sizes is None:
             continue
         kind, units, axis = kind_and_sizes
-        size = prod(parameter.shape)
-        squares = torch.zeros(size, dtype=torch.float64)
-        positions = slice(None) if parameter.index is None else parameter.index.cpu()
-        squares[positions] = feature.decoder[columns].cpu().double().square()
-        by_unit = squares.view(parameter.shape).transpose(0, axis).reshape(units, -1).sum(1)
-        totals[kind, layer] = totals.get((kind, layer), torch.zeros(units, dtype=torch.float64)) + by_unit
+        squares = [(decoder, feature.decoder[columns].double().square())]
+        if curvature is not None:
+            squares.append((ordinary, curvature[columns].double()))
+        for totals, values in squares:
+            whole = parameter.spread(values.cpu())
+            by_unit = whole.transpose(0, axis).reshape(units, -1).sum(1)
+            totals[kind, layer] = totals.get((kind, layer), 0) + by_unit
+    lengths = [sum(float(entries.double().square().sum()) for entries in feature.decoder.split(PIECE)) or 1.0]
+    lengths.append(float(curvature.sum(dtype=torch.float64)) if curvature is not None else 1.0)
     rows: list[UnitRow] = []
-    for kind in dict.fromkeys(kind for kind, _ in totals):
-        rows += _ranked(
-            kind, {layer: sums / whole for (one, layer), sums in totals.items() if one == kind}, count
+    for kind in dict.fromkeys(kind for kind, _ in decoder):
+        shares, usual = (
+            {layer: sums / length for (one, layer), sums in totals.items() if one == kind}
+            for totals, length in zip((decoder, ordinary), lengths, strict=True)
         )
+        rows += _ranked(kind, shares, usual, count)
     return rows
 
 
-def _ranked(kind: str, shares: dict[int, Tensor], count: int) -> Iterator[UnitRow]:
+def _ranked(
+    kind: str, shares: dict[int, Tensor], ordinary: dict[int, Tensor], count: int
+) -> Iterator[UnitRow]:
     mean = float(torch.cat(list(shares.values())).mean())
     units = [
         (float(share), layer, number)
@@ -69,7 +82,9 @@ def _ranked(kind: str, shares: dict[int, Tensor], count: int) -> Iterator[UnitRo
         for number, share in enumerate(values)
     ]
     for rank, (share, layer, number) in enumerate(sorted(units, key=lambda unit: -unit[0])[:count], 1):
-        yield UnitRow(kind, layer, number, share, share / mean if mean else 0.0, rank)
+        usual = float(ordinary[layer][number]) if ordinary else None
+        times = share / usual if usual else None
+        yield UnitRow(kind, layer, number, share, share / mean if mean else 0.0, usual, times, rank)
 
 
 def _units_of(model: nn.Module, name: str, shape: tuple[int, ...]) -> tuple[str, int, int] | None:

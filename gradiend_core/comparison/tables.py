@@ -93,6 +93,7 @@ class FeatureLocationRow:
     share_of_decoder: float
     share_of_encoder: float | None
     share_of_largest: float
+    share_of_ordinary: float | None
 
 
 @frozen

@@ -33,8 +33,9 @@ class Location:
 @frozen
 class LocationRow:
     """One location: the number of its weights in scope, and its fraction of all weights, of the squared
-    lengths of decoder and encoder, and of the largest decoder weights. The encoder's is None where its length
-    depends on how it was learned."""
+    lengths of decoder and encoder, of the largest decoder weights, and of the squared gradients of ordinary
+    text (the curvature). The encoder's is None where its length depends on how it was learned, that of
+    ordinary text where it was not measured."""
 
     layer: int | None
     component: str
@@ -43,6 +44,7 @@ class LocationRow:
     share_of_decoder: float
     share_of_encoder: float | None
     share_of_largest: float
+    share_of_ordinary: float | None = None
 
 
 @frozen
@@ -106,6 +108,13 @@ def shares_by_location(
         for vector in (feature.decoder, feature.encoder)
     )
     lengths = [sum(squares.values()) or 1.0 for squares in (decoder, encoder)]
+    curvature = ordinary_gradients(feature)
+    ordinary = {
+        location: sum(float(curvature[columns].sum(dtype=torch.float64)) for columns in columns_of[location])
+        for location in columns_of
+        if curvature is not None
+    }
+    of_ordinary = sum(ordinary.values()) or 1.0
     rows = []
     for location in by_layer(columns_of):
         weights = sum(columns.stop - columns.start for columns in columns_of[location])
@@ -122,9 +131,16 @@ def shares_by_location(
                 decoder[location] / lengths[0],
                 encoder[location] / lengths[1],
                 among / count,
+                ordinary[location] / of_ordinary if ordinary else None,
             )
         )
     return rows
+
+
+def ordinary_gradients(feature: LearnedFeature) -> Tensor | None:
+    """The mean squared gradients of ordinary text by weight, [n]; None where they were not measured, or only
+    in other bases."""
+    return None if feature.bases else feature.curvature
 
 
 def _by_expert(

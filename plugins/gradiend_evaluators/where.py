@@ -24,6 +24,9 @@ from gradiend_core.api import (
 )
 from gradiend_evaluators import WhereSettings
 
+#: units that a summary names
+SHOWN = 3
+
 
 class WhereEvaluator:
     """Uses the feature alone, and no text."""
@@ -44,9 +47,22 @@ class WhereEvaluator:
             ("share_of_decoder", name): Metric(share, feature.scope.size)
             for name, share in by_component.items()
         }
+        units = largest_units(feature, model, self.config.listed)
         tables = {
             "places": Table.of(LocationRow, rows),
-            "units": Table.of(UnitRow, largest_units(feature, model, self.config.listed)),
+            "units": Table.of(UnitRow, units),
             "weights": Table.of(WeightRow, largest_weights(feature, self.config.listed)),
         }
-        return Report("where", metrics, tables)
+        return Report("where", metrics, tables, lines=_lines(units))
+
+
+def _lines(units: list[UnitRow]) -> tuple[str, ...]:
+    """The listed units that stand out most against ordinary text."""
+    compared = [row for row in units if row.times_ordinary is not None]
+    foremost = sorted(compared, key=lambda row: -(row.times_ordinary or 0.0))[:SHOWN]
+    named = (
+        f"{row.kind} {row.layer}.{row.number} ({row.share_of_decoder:.1%} of the decoder,"
+        f" {row.times_ordinary:.1f} times its share of ordinary text)"
+        for row in foremost
+    )
+    return (f"units     {', '.join(named)}",) if foremost else ()

@@ -215,3 +215,8 @@ def test_where_a_feature_is_adds_up():
     assert [row.share_of_decoder for row in rows] == pytest.approx([2000 / 2200, 200 / 2200, 0.0])
     assert [row.share_of_largest for row in rows] == [1.0, 0.0, 0.0]
     assert sum(row.share_of_weights for row in rows) == pytest.approx(1.0)
+    assert all(row.share_of_ordinary is None for row in rows), "no curvature was measured"
+    curvature = torch.ones(1000)
+    curvature[500:] = 3.0
+    rows = shares_by_location(feature(decoder, curvature=curvature), locations(SCOPE, None), 5)
+    assert [row.share_of_ordinary for row in rows] == pytest.approx([0.75, 0.1, 0.15])

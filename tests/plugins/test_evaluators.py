@@ -18,7 +18,7 @@ from gradiend_evaluators.policies import Budget, Threshold
 from gradiend_evaluators.where import WhereEvaluator
 
 from gradiend_core import Session
-from gradiend_core.comparison.where import largest_weights
+from gradiend_core.comparison.where import largest_weights, layer_number
 from gradiend_core.errors import ConfigError
 from gradiend_core.language import texts as texts_module
 from gradiend_core.learning.encodings import encodings, labels_of
@@ -405,6 +405,24 @@ def test_where_lists_as_many_weights_as_asked(quick, listed):
         .tables["weights"]
     )
     assert len(table.rows) == listed
+
+
+def test_a_unit_is_compared_with_its_share_of_ordinary_text(run):
+    feature, report = run.feature, WhereEvaluator(WhereSettings()).evaluate(run.evaluation_task(0))
+    rows = report.tables["units"].records()
+    row = next(row for row in rows if row["kind"] == "MLP neuron" and row["rank"] == 2)
+    shares = []
+    for vector in (feature.decoder.double().square(), feature.curvature.double()):
+        total = 0.0
+        for parameter, columns in feature.scope.with_columns():
+            values = vector[columns].view(parameter.shape)
+            if layer_number(parameter.name) != row["layer"] or "att" in parameter.name:
+                continue
+            if len(values.shape) == 2:
+                total += float(values.select(int(values.shape[1] > values.shape[0]), row["number"]).sum())
+        shares.append(total / float(vector.sum()))
+    assert [row["share_of_decoder"], row["share_of_ordinary"]] == pytest.approx(shares, rel=1e-4)
+    assert row["times_ordinary"] == pytest.approx(shares[0] / shares[1], rel=1e-4)
 
 
 def test_the_units_are_words_only_where_words_were_held_out(run):
