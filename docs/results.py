@@ -20,6 +20,7 @@ from pathlib import Path
 from jinja2 import Template
 
 import gradiend_core as gd
+from gradiend_core.api import UnitRow
 
 HERE = Path(__file__).parent
 FILES = {file.stem: file for file in sorted((HERE / "examples" / "real").glob("*.toml"))}
@@ -28,7 +29,7 @@ COST, PROBLEM = "cost.json", "problem.txt"
 #: features in the order of the page
 FEATURES = ("number", "person", "gender", "sentiment", "religion", "race")
 #: words of a generated text that are shown, and units of a model
-WORDS, UNITS = 18, 3
+WORDS, UNITS = 18, 4
 
 KNOWN = (
     "model",
@@ -45,7 +46,7 @@ EDITS = "model", "edit", "P", "share", "related words", "unwanted KL", "perplexi
 SIMPLER = "model", "edit", "method", "P", "share", "related words", "unwanted KL", "specificity"
 WINOGENDER = "model", "edit", "prefers female", "change", "sentences"
 GENERATED = "model", "edit", "prompt", "unedited", "edited"
-WHERE = "model", "feature", "components", "largest unit, then those farthest above ordinary text"
+WHERE = "model", "feature", "components", "units (share of the decoder, times that of ordinary text)"
 COSTS = "model", "feature", "pairs", "seconds", "GiB"
 
 
@@ -219,23 +220,21 @@ def first(text: str) -> str:
 
 
 def where(model: str, feature: str, run: gd.FinishedRun) -> list[str]:
-    """The components that hold the feature's gradient, and the large units that hold most of it relative to
-    ordinary text."""
+    """The components that hold the feature's gradient, and the units that stand out against ordinary
+    text."""
     report, shares = run.reports["where"], dict[str, float]()
     for row in report.tables["places"].records():
         shares[row["component"]] = shares.get(row["component"], 0.0) + row["share_of_decoder"]
     largest = sorted(shares.items(), key=lambda item: -item[1])
-    rows = [row for row in report.tables["units"].records() if row["times_ordinary"] is not None]
-    units = sorted(rows, key=lambda row: -row["times_ordinary"])[:UNITS]
-    biggest = max(rows, key=lambda row: row["share_of_decoder"], default=None)
+    units = sorted(report.tables["units"].read(UnitRow), key=lambda unit: -unit.above_ordinary)[:UNITS]
     return [
         model,
         feature,
         ", ".join(f"{name} {share:.0%}" for name, share in largest),
         ", ".join(
-            f"{row['kind']} {row['layer']}.{row['number']} ({row['share_of_decoder']:.1%},"
-            f" {row['times_ordinary']:.1f}×)"
-            for row in [*([biggest] if biggest else []), *units]
+            f"{unit.kind} {unit.layer}.{unit.number} ({unit.share_of_decoder:.1%},"
+            f" {unit.times_ordinary:.1f}×)"
+            for unit in units
         ),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -37,6 +38,13 @@ class UnitRow:
     share_of_ordinary: float | None
     times_ordinary: float | None
     rank: int
+
+    @property
+    def above_ordinary(self) -> float:
+        """p · log(p / q) for the share p of the decoder and the share q of ordinary text: what the unit adds
+        to the divergence of the two. Large for a unit with much of the feature that ordinary text does not
+        use; 0 where q is not known."""
+        return self.share_of_decoder * math.log(self.times_ordinary) if self.times_ordinary else 0.0
 
 
 def largest_units(feature: LearnedFeature, model: nn.Module, count: int) -> list[UnitRow]:

@@ -57,12 +57,13 @@ class WhereEvaluator:
 
 
 def _lines(units: list[UnitRow]) -> tuple[str, ...]:
-    """The listed units that stand out most against ordinary text."""
-    compared = [row for row in units if row.times_ordinary is not None]
-    foremost = sorted(compared, key=lambda row: -(row.times_ordinary or 0.0))[:SHOWN]
+    """The units that stand out most against ordinary text."""
+    foremost = sorted(units, key=lambda row: -row.above_ordinary)[:SHOWN]
     named = (
         f"{row.kind} {row.layer}.{row.number} ({row.share_of_decoder:.1%} of the decoder,"
         f" {row.times_ordinary:.1f} times its share of ordinary text)"
         for row in foremost
+        if row.above_ordinary > 0
     )
-    return (f"units     {', '.join(named)}",) if foremost else ()
+    sentence = ", ".join(named)
+    return (f"units     {sentence}",) if sentence else ()
