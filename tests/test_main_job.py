@@ -203,6 +203,7 @@ QUICK = (
 )
 
 
+@pytest.mark.slow
 def test_several_classes_and_seeds_from_the_command_line(tmp_path):
     output = tmp_path / "out"
     results = run(
@@ -245,6 +246,7 @@ def test_several_classes_and_seeds_from_the_command_line(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_run_with_16_bits_and_checkpointing(tmp_path):
     results = run(
         tmp_path / "out",

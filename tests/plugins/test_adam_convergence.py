@@ -191,6 +191,7 @@ def test_finished_seeds_are_not_learned_again(tmp_path):
 
 # --- more than two classes
 # --------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [1, 3])
 def test_three_classes_have_an_axis_each(latent_dim, tmp_path):
     learner = {"kind": "adam", "max_steps": 150, "latent_dim": latent_dim}

@@ -143,6 +143,7 @@ def test_a_grid_ends_where_the_model_is_broken(run):
     assert all(torch.equal(before[name], value) for name, value in run.loaded.model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_search_by_budget_finds_as_much_as_a_grid(run):
     before = {name: value.clone() for name, value in run.loaded.model.state_dict().items()}
     rewrite = evolve(run.config.rewrite, dampings=(0.03, 3.0))

@@ -125,6 +125,7 @@ def test_perplexity_is_that_of_transformers(run):
         assert float(scores.surprisals[place]) == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_class_is_weakened_and_both_are_made_alike(run):
     before, report = bits(run.loaded.model), run.reports["decoder"]
     for name in ("3SG", "3PL"):
@@ -210,6 +211,7 @@ def test_classes_that_share_a_form_have_each_rows_own_fillers():
     torch.testing.assert_close(other(model).float(), right, rtol=1e-5, atol=1e-05)
 
 
+@pytest.mark.slow
 def test_simpler_edits_are_searched_for_like_the_features(run):
     before, task = bits(run.loaded.model), run.evaluation_task()
     goals = goals_of(("3PL", "balanced"), run.feature.classes)

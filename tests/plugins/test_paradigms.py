@@ -137,6 +137,7 @@ def test_german_articles_need_tags():
 
 # --- English pronouns on real text
 # ---------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_real_english_text_gives_many_pronouns():
     texts = {name: asset(f"text/{name}") for name in ("ud_english_ewt", "english_novels")}
     data = pairs_of(

@@ -156,6 +156,7 @@ def test_a_saved_feature_gives_its_scope_or_its_largest_weights(tmp_path, quick)
         scope(kind="saved", folder=str(tmp_path / "nowhere"))
 
 
+@pytest.mark.slow
 def test_pruning_after_learning_keeps_the_largest_and_still_encodes():
     whole = Session("english-pronouns", **settings())
     run = Session("english-pronouns", **settings(), prune={"keep": 2000})

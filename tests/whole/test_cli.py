@@ -159,6 +159,7 @@ def test_ctrl_c_says_what_is_left(gradiend, monkeypatch):
     assert err == "stopped by hand; what was finished is in the output folder, results.json is not\n"
 
 
+@pytest.mark.slow
 def test_strict_leaves_with_3_if_learning_did_not_converge(gradiend, tmp_path):
     quick = sets(
         "data.max_per_class=60", "data.max_neutral=20", "evaluators.kinds=[]", "visualizers.kinds=[]"

@@ -207,6 +207,7 @@ def test_a_toml_paradigm_runs_from_text_to_rewritten_model(gradiend, moods):
     assert (moods / "out" / "rewritten" / "many" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_pairs_as_a_table_with_probabilities_are_pairs_again(gradiend, moods, form):
     import datasets

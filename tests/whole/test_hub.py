@@ -150,6 +150,7 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_goes_to_the_hub_and_comes_back(hub, python, finished, tmp_path):
     pushed = python(COMMAND, "push", finished, "me/number", "--private")
     assert pushed.returncode == 0, pushed.stderr
@@ -238,6 +239,7 @@ for arguments in json.loads(sys.argv[1]):
         assert words in line
 
 
+@pytest.mark.slow
 def test_a_card_shows_no_text_of_a_person(tmp_path):
     import gradiend_tiny
 

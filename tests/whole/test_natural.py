@@ -35,6 +35,7 @@ def kept(tmp_path_factory):
     return run, folder
 
 
+@pytest.mark.slow
 def test_other_persons_stay_while_the_class_changes(kept):
     report = kept[0].reports["decoder"]
     for goal in ("3SG", "3PL"):

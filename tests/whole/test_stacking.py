@@ -25,6 +25,7 @@ def runs():
     return some(), some(kind="random", share=0.2)
 
 
+@pytest.mark.slow
 def test_the_sum_and_what_each_edit_does_in_it(runs):
     one, two = runs
     found = stack([StackedEdit(one, "3PL"), StackedEdit(two, "3SG", 0.5)])

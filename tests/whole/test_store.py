@@ -154,6 +154,7 @@ def test_room_is_made_by_removing_what_was_not_used_for_longest(run, tmp_path):
         make_room(tmp_path, each, each - 1)
 
 
+@pytest.mark.slow
 def test_a_run_from_the_store_gives_the_feature_of_a_run_without(tmp_path):
     tables = settings(selector=SCOPE)
     plain = Session("english-pronouns", **tables, store={"use": "never"})

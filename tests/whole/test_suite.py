@@ -353,6 +353,7 @@ many = ["dogs", "cats", "horses", "birds", "foxes"]
 """
 
 
+@pytest.mark.slow
 def test_each_group_of_words_is_left_out_once(tmp_path):
     suite = read_suite(written(tmp_path, GROUPS))
     by_name = {member.name: member.tables["paradigm"] for member in suite.members}
