@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from gradiend_core.comparison.where import EXPERTS, component_of, layer_number, ordinary_gradients
 from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.scope import ParameterScope
 
 NEURON, HEAD, KEY_VALUE_HEAD = "MLP neuron", "attention head", "key and value head"
-#: entries whose squares are formed together
-PIECE = 2**22
 #: what models call the matrices of attention
 QUERY = re.compile(r"[._](q|query|q_proj|q_lin|q_attn)\.")
 KEY_VALUE = re.compile(r"[._](k|v|key|value|k_proj|v_proj|k_lin|v_lin)\.")
@@ -50,34 +49,38 @@ class UnitRow:
 def largest_units(feature: LearnedFeature, model: nn.Module, count: int) -> list[UnitRow]:
     """The units of each kind with the largest shares, at most `count` of each. Empty where the names or
     shapes of the model's matrices do not show its units."""
-    decoder: dict[tuple[str, int], Tensor] = {}
-    ordinary: dict[tuple[str, int], Tensor] = {}
     curvature = ordinary_gradients(feature)
-    for parameter, columns in feature.scope.with_columns():
-        layer = layer_number(parameter.name)
-        if layer is None or EXPERTS.search(parameter.name):
-            continue
-        kind_and_sizes = _units_of(model, parameter.name, parameter.shape)
-        if kind_and_sizes is None:
+    shares = _shares(feature.scope, model, lambda columns: feature.decoder[columns].square())
+    ordinary: dict[str, dict[int, Tensor]] = {}
+    if curvature is not None:
+        ordinary = _shares(feature.scope, model, lambda columns: curvature[columns].float())
+    return [row for kind in shares for row in _ranked(kind, shares[kind], ordinary.get(kind, {}), count)]
+
+
+def _shares(
+    scope: ParameterScope, model: nn.Module, values: Callable[[slice], Tensor]
+) -> dict[str, dict[int, Tensor]]:
+    """The share of each unit in the sum of some values over the scope, by kind and layer, [units] in
+    float64."""
+    sums: dict[str, dict[int, Tensor]] = {}
+    whole = 0.0
+    for parameter, columns in scope.with_columns():
+        entries = values(columns).cpu()
+        whole += float(entries.sum(dtype=torch.float64))
+        layer, kind_and_sizes = (
+            layer_number(parameter.name),
+            _units_of(model, parameter.name, parameter.shape),
+        )
+        if layer is None or kind_and_sizes is None or EXPERTS.search(parameter.name):
             continue
         kind, units, axis = kind_and_sizes
-        squares = [(decoder, feature.decoder[columns].double().square())]
-        if curvature is not None:
-            squares.append((ordinary, curvature[columns].double()))
-        for totals, values in squares:
-            whole = parameter.spread(values.cpu())
-            by_unit = whole.transpose(0, axis).reshape(units, -1).sum(1)
-            totals[kind, layer] = totals.get((kind, layer), 0) + by_unit
-    lengths = [sum(float(entries.double().square().sum()) for entries in feature.decoder.split(PIECE)) or 1.0]
-    lengths.append(float(curvature.sum(dtype=torch.float64)) if curvature is not None else 1.0)
-    rows: list[UnitRow] = []
-    for kind in dict.fromkeys(kind for kind, _ in decoder):
-        shares, usual = (
-            {layer: sums / length for (one, layer), sums in totals.items() if one == kind}
-            for totals, length in zip((decoder, ordinary), lengths, strict=True)
-        )
-        rows += _ranked(kind, shares, usual, count)
-    return rows
+        of_units = parameter.spread(entries).double().transpose(0, axis).reshape(units, -1).sum(1)
+        by_layer = sums.setdefault(kind, {})
+        by_layer[layer] = by_layer.get(layer, 0) + of_units
+    return {
+        kind: {layer: of_units / (whole or 1.0) for layer, of_units in by_layer.items()}
+        for kind, by_layer in sums.items()
+    }
 
 
 def _ranked(
