@@ -67,11 +67,11 @@ def _shares(
     for parameter, columns in scope.with_columns():
         entries = values(columns).cpu()
         whole += float(entries.sum(dtype=torch.float64))
-        layer, kind_and_sizes = (
-            layer_number(parameter.name),
-            _units_of(model, parameter.name, parameter.shape),
-        )
-        if layer is None or kind_and_sizes is None or EXPERTS.search(parameter.name):
+        layer = layer_number(parameter.name)
+        if layer is None or EXPERTS.search(parameter.name):
+            continue
+        kind_and_sizes = _units_of(model, parameter.name, parameter.shape)
+        if kind_and_sizes is None:
             continue
         kind, units, axis = kind_and_sizes
         of_units = parameter.spread(entries).double().transpose(0, axis).reshape(units, -1).sum(1)
@@ -108,7 +108,7 @@ def _units_of(model: nn.Module, name: str, shape: tuple[int, ...]) -> tuple[str,
         return None
     transposed = isinstance(module, Conv1D)
     out_axis, in_axis = (1, 0) if transposed else (0, 1)
-    config: Any = model.config
+    config: Any = getattr(model, "config", None)  # a model of a plugin may have none
     component = component_of(model, name)
     if component == "mlp":
         width = getattr(config, "hidden_size", None)
