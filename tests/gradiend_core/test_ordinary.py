@@ -66,7 +66,7 @@ def test_a_bound_holds_for_other_text_nine_times_in_ten():
         costs = torch.from_numpy(generator.gamma(1.0, 0.01, (2, 50))) * tokens
         bound = upper_bound(costs[0], tokens[0])
         held += float(costs[1].sum() / tokens[1].sum()) <= bound
-    assert 890 <= held <= 930
+    assert held >= 900
     assert upper_bound(costs[0][:1], tokens[0][:1]) == math.inf
 
 
