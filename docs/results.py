@@ -20,7 +20,7 @@ from pathlib import Path
 from jinja2 import Template
 
 import gradiend_core as gd
-from gradiend_core.api import UnitRow
+from gradiend_core.api import UnitRow, standing_out
 
 HERE = Path(__file__).parent
 FILES = {file.stem: file for file in sorted((HERE / "examples" / "real").glob("*.toml"))}
@@ -226,7 +226,7 @@ def where(model: str, feature: str, run: gd.FinishedRun) -> list[str]:
     for row in report.tables["places"].records():
         shares[row["component"]] = shares.get(row["component"], 0.0) + row["share_of_decoder"]
     largest = sorted(shares.items(), key=lambda item: -item[1])
-    units = sorted(report.tables["units"].read(UnitRow), key=lambda unit: -unit.above_ordinary)[:UNITS]
+    units = standing_out(report.tables["units"].read(UnitRow), UNITS)
     return [
         model,
         feature,

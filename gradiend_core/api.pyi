@@ -164,6 +164,7 @@ from gradiend_core.comparison.similarity import compare as compare
 from gradiend_core.comparison.similarity import shared as shared
 from gradiend_core.comparison.neurons import UnitRow as UnitRow
 from gradiend_core.comparison.neurons import largest_units as largest_units
+from gradiend_core.comparison.neurons import standing_out as standing_out
 from gradiend_core.comparison.where import LocationRow as LocationRow
 from gradiend_core.comparison.where import WeightRow as WeightRow
 from gradiend_core.comparison.where import component_of as component_of

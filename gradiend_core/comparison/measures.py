@@ -8,7 +8,7 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-from gradiend_core.comparison.weights import Weights
+from gradiend_core.comparison.weights import TINY, Weights, cosines_of
 
 SPEARMAN, MASS = "spearman", "mass"
 #: random pairs of positions that the chance of mass overlap is estimated from; its error is some thousandths
@@ -41,8 +41,7 @@ def spearman(weights: Weights, side: str) -> Measured:
     for _, vectors in weights.chunks(side):
         ranked = centred_ranks.gather(1, _keys(vectors))
         products += ranked @ ranked.T
-    lengths = products.diagonal().sqrt()
-    value = (products / torch.outer(lengths, lengths).clamp(min=1e-300)).numpy()
+    value = cosines_of([products])
     return Measured(value, np.zeros_like(value), np.zeros_like(value))
 
 
@@ -61,7 +60,7 @@ def mass(weights: Weights, side: str) -> Measured:
     totals = torch.zeros(features, dtype=torch.float64)
     for _, vectors in weights.chunks(side):
         totals += vectors.abs().double().sum(1)
-    totals.clamp_(min=1e-300)
+    totals.clamp_(min=TINY)
     value = torch.zeros(features, features, dtype=torch.float64)
     for _, vectors in weights.chunks(side):
         shares = vectors.abs() / totals[:, None].float()
@@ -86,3 +85,7 @@ def _positions(weights: Weights) -> tuple[Tensor, Tensor, Tensor]:
     parameter = torch.searchsorted(ends, one, right=True)
     inside = (torch.rand(SAMPLES, generator=generator, dtype=torch.float64) * sizes[parameter]).long()
     return one, other, ends[parameter] - sizes[parameter] + inside
+
+
+#: what `comparison.measures` may name
+MEASURES = {SPEARMAN: spearman, MASS: mass}

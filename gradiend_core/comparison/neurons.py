@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -51,10 +51,16 @@ def largest_units(feature: LearnedFeature, model: nn.Module, count: int) -> list
     shapes of the model's matrices do not show its units."""
     curvature = ordinary_gradients(feature)
     shares = _shares(feature.scope, model, lambda columns: feature.decoder[columns].square())
-    ordinary: dict[str, dict[int, Tensor]] = {}
-    if curvature is not None:
-        ordinary = _shares(feature.scope, model, lambda columns: curvature[columns].float())
+    ordinary = (
+        {} if curvature is None else _shares(feature.scope, model, lambda columns: curvature[columns].float())
+    )
     return [row for kind in shares for row in _ranked(kind, shares[kind], ordinary.get(kind, {}), count)]
+
+
+def standing_out(units: Sequence[UnitRow], count: int) -> list[UnitRow]:
+    """The units with the most of the feature beyond what ordinary text has of them, at most `count`."""
+    above = [unit for unit in units if unit.above_ordinary > 0]
+    return sorted(above, key=lambda unit: -unit.above_ordinary)[:count]
 
 
 def _shares(

@@ -9,7 +9,7 @@ import numpy as np
 from attrs import asdict, field, frozen, mutable
 
 from gradiend_core.comparison.crossing import crossing, encode_all
-from gradiend_core.comparison.measures import MASS, SPEARMAN, mass, spearman
+from gradiend_core.comparison.measures import MEASURES
 from gradiend_core.comparison.tables import (
     SIDES,
     Compared,
@@ -36,8 +36,6 @@ from gradiend_core.records.run import ComparisonSettings
 from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.source import Examples
 
-#: what `comparison.measures` may name
-MEASURES = {SPEARMAN: spearman, MASS: mass}
 #: the share of false discoveries that is accepted
 SIGNIFICANT = 0.05
 

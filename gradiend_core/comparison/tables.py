@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 from torch import Tensor
 
 from gradiend_core.comparison.measures import MASS, Measured
-from gradiend_core.comparison.weights import Tops
+from gradiend_core.comparison.weights import Tops, cosines_of
 from gradiend_core.comparison.where import Location
 from gradiend_core.records.feature import LearnedFeature
 
@@ -170,13 +170,6 @@ class Seeds:
         return float(best), float(every.mean()), spread
 
 
-def _cosines(products: Mapping[str, Tensor]) -> np.ndarray:
-    """Cosines, [K, K]; 0 for a feature that is zero there."""
-    total = sum(products.values()).numpy()  # type: ignore[union-attr]
-    lengths = np.sqrt(np.diag(total))
-    return np.asarray(total / np.maximum(np.outer(lengths, lengths), 1e-300))
-
-
 def pairs(
     group: Sequence[Compared],
     seeds: Seeds,
@@ -185,7 +178,7 @@ def pairs(
     further: Mapping[tuple[str, str], Measured],
 ) -> Iterator[PairRow]:
     """All measures of every two features, and of each with itself over its seeds."""
-    cosines = {side: _cosines(products[side]) for side in SIDES}
+    cosines = {side: cosines_of(products[side].values()) for side in SIDES}
     measures = {
         (side, overlap_of(top)): Measured(of_top.overlap, of_top.chance, of_top.chance_in_place)
         for (side, top), of_top in tops.items()
@@ -261,7 +254,7 @@ def location_pairs(
         for name, product_of_all in products[side].items():
             by_location[side].setdefault(location_of[name], {})[name] = product_of_all
     cosines = {
-        side: {location: _cosines(products_there) for location, products_there in by_location[side].items()}
+        side: {location: cosines_of(there.values()) for location, there in by_location[side].items()}
         for side in SIDES
     }
     best = [numbers[0] for numbers in seeds.of]

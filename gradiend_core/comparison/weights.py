@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from math import prod
@@ -19,6 +19,8 @@ from gradiend_core.records.scope import ParameterScope, ParameterSlice
 
 #: numbers that all features together hold at once, beside their own
 BUDGET = 2**25
+#: the least that lengths count as where they divide
+TINY = 1e-300
 
 
 def common_scope(features: Sequence[LearnedFeature]) -> ParameterScope:
@@ -28,6 +30,14 @@ def common_scope(features: Sequence[LearnedFeature]) -> ParameterScope:
         if feature.scope.fingerprint() != scope.fingerprint():
             scope = scope.joined(feature.scope)
     return scope
+
+
+def cosines_of(products: Iterable[Tensor]) -> np.ndarray:
+    """Cosines of every two vectors, [K, K], from the inner products of their parts, [K, K] each in float64; 0
+    for a vector of zeros."""
+    total = sum(products).numpy()  # type: ignore[union-attr]
+    lengths = np.sqrt(np.diag(total))
+    return np.asarray(total / np.maximum(np.outer(lengths, lengths), TINY))
 
 
 class Weights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from math import prod
 
@@ -44,7 +44,7 @@ class LocationRow:
     share_of_decoder: float
     share_of_encoder: float | None
     share_of_largest: float
-    share_of_ordinary: float | None = None
+    share_of_ordinary: float | None
 
 
 @frozen
@@ -100,21 +100,19 @@ def shares_by_location(
         for location, columns_there in _by_expert(parameter, columns, location_of[parameter.name]):
             columns_of.setdefault(location, []).append(columns_there)
 
-    def squared(vector: Tensor, location: Location) -> float:
-        return sum(float(vector[columns].double().square_().sum()) for columns in columns_of[location])
+    def shares(values: Callable[[slice], Tensor]) -> dict[Location, float]:
+        """The share of each location in the sum of some values over the scope."""
+        sums = {
+            location: sum(float(values(columns).sum(dtype=torch.float64)) for columns in of_location)
+            for location, of_location in columns_of.items()
+        }
+        whole = sum(sums.values()) or 1.0
+        return {location: value / whole for location, value in sums.items()}
 
-    decoder, encoder = (
-        {location: squared(vector, location) for location in columns_of}
-        for vector in (feature.decoder, feature.encoder)
-    )
-    lengths = [sum(squares.values()) or 1.0 for squares in (decoder, encoder)]
+    decoder = shares(lambda columns: feature.decoder[columns].double().square_())
+    encoder = shares(lambda columns: feature.encoder[columns].double().square_())
     curvature = ordinary_gradients(feature)
-    ordinary = {
-        location: sum(float(curvature[columns].sum(dtype=torch.float64)) for columns in columns_of[location])
-        for location in columns_of
-        if curvature is not None
-    }
-    of_ordinary = sum(ordinary.values()) or 1.0
+    ordinary = {} if curvature is None else shares(lambda columns: curvature[columns])
     rows = []
     for location in by_layer(columns_of):
         weights = sum(columns.stop - columns.start for columns in columns_of[location])
@@ -128,10 +126,10 @@ def shares_by_location(
                 location.component,
                 weights,
                 weights / feature.scope.size,
-                decoder[location] / lengths[0],
-                encoder[location] / lengths[1],
+                decoder[location],
+                encoder[location],
                 among / count,
-                ordinary[location] / of_ordinary if ordinary else None,
+                ordinary.get(location),
             )
         )
     return rows

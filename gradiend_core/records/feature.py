@@ -189,10 +189,10 @@ class LearnedFeature:
 
     def cost(self, change: Tensor) -> float:
         """√(Σ F Δ²) of a change Δ of the weights, [n]. If weights acted alone, its square would be twice the
-        KL divergence in ordinary text, in nats per token, to second order. NaN where the curvature is not
+        KL divergence in ordinary text, in nats per token, to second order. 0 where the curvature is not
         known."""
         if self.curvature is None:
-            return math.nan
+            return 0.0
         total = 0.0
         for curvature, entries in zip(
             self.curvature.split(PIECE), self.turned(change).split(PIECE), strict=True

@@ -134,6 +134,4 @@ class _Trials(Trials):
 
 def _cost(task: EvaluationTask, edit: Edit) -> float:
     """The predicted cost of an edit at rate 1; 0 where it is not known."""
-    if not isinstance(edit, WeightEdit) or task.feature.curvature is None:
-        return 0.0
-    return task.feature.cost(edit.update.direction)
+    return task.feature.cost(edit.update.direction) if isinstance(edit, WeightEdit) else 0.0

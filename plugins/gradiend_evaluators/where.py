@@ -21,6 +21,7 @@ from gradiend_core.api import (
     largest_weights,
     locations,
     shares_by_location,
+    standing_out,
 )
 from gradiend_evaluators import WhereSettings
 
@@ -58,12 +59,10 @@ class WhereEvaluator:
 
 def _lines(units: list[UnitRow]) -> tuple[str, ...]:
     """The units that stand out most against ordinary text."""
-    foremost = sorted(units, key=lambda row: -row.above_ordinary)[:SHOWN]
     named = (
         f"{row.kind} {row.layer}.{row.number} ({row.share_of_decoder:.1%} of the decoder,"
         f" {row.times_ordinary:.1f} times its share of ordinary text)"
-        for row in foremost
-        if row.above_ordinary > 0
+        for row in standing_out(units, SHOWN)
     )
     sentence = ", ".join(named)
     return (f"units     {sentence}",) if sentence else ()
