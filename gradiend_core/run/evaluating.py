@@ -66,13 +66,14 @@ def evaluation_task(
     setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, reports: Reports
 ) -> EvaluationTask:
     """The evaluation task for an axis; `reports` are those of earlier evaluators."""
-    config = setup.config
+    config, loaded, gradients = setup.config, evaluable.loaded, evaluable.gradients.over(feature.scope)
+    over_spans = cache(partial(_over_spans, setup, loaded, feature.scope))
     return EvaluationTask(
         feature,
         tuple(run.features[axis] for run in evaluable.seeds if run.features),
-        evaluable.gradients.over(feature.scope),
+        gradients,
         setup.source,
-        evaluable.loaded.tokenizer,
+        loaded.tokenizer,
         evaluable.examples,
         evaluable.data,
         setup.seed,
@@ -83,7 +84,7 @@ def evaluation_task(
         lambda goal: chosen_edit(reports, goal).update(feature),
         evaluable.controls,
         evaluable.ordinary,
-        partial(_spans, setup, evaluable.loaded, feature.scope),
+        partial(_spans, gradients, over_spans, loaded),
         partial(_untrained, setup, feature, axis, evaluable),
         cache(partial(_kept, setup, feature, evaluable)),
         Trait.SUMS_GRADIENTS in setup.registry.get(LEARNER, config.learner.kind).traits,
@@ -106,20 +107,29 @@ def _kept(setup: Setup, feature: LearnedFeature, evaluable: Evaluable) -> Exampl
     return setup.model.prepared(pairs)
 
 
+def _over_spans(setup: Setup, loaded: LoadedModel, scope: ParameterScope) -> GradientOperator | None:
+    """The gradient matrix of fillers of any number of tokens; None if the source has no such variant."""
+    if not isinstance(setup.source, TakesSpans):
+        return None
+    return gradients_over(setup, loaded, scope, setup.source.spans())
+
+
 def _spans(
-    setup: Setup, loaded: LoadedModel, scope: ParameterScope, pairs: Sequence[MinimalPair]
+    gradients: GradientOperator,
+    over_spans: Callable[[], GradientOperator | None],
+    loaded: LoadedModel,
+    pairs: Sequence[MinimalPair],
 ) -> tuple[Examples, GradientOperator]:
     """Prepared pairs whose fillers may have any number of tokens, with their gradients. Where the run's
     source can take all of them, it is used: one row for both fillers costs half as much as two, and the
-    losses are the same."""
-    source, pairs = setup.source, tuple(pairs)
-    examples = source.prepare(pairs, loaded.tokenizer, loaded.model)
-    if len(examples.pairs) < len(pairs) and isinstance(source, TakesSpans):
-        spans = source.spans()
-        of_spans = spans.prepare(pairs, loaded.tokenizer, loaded.model)
-        if len(of_spans.pairs) > len(examples.pairs):
-            source, examples = spans, of_spans
-    return examples, gradients_over(setup, loaded, scope, source)
+    losses are the same. Both operators are kept, as a new one first measures its layers on the model."""
+    pairs = tuple(pairs)
+    examples = gradients.source.prepare(pairs, loaded.tokenizer, loaded.model)
+    if len(examples.pairs) < len(pairs) and (of_spans := over_spans()):
+        longer = of_spans.source.prepare(pairs, loaded.tokenizer, loaded.model)
+        if len(longer.pairs) > len(examples.pairs):
+            return longer, of_spans
+    return examples, gradients
 
 
 def _untrained(
