@@ -87,14 +87,13 @@ def agreeing_means(
 def _agreed(old: Tensor, means: Tensor) -> float:
     """The cosine between the direction of the old pairs [n] and that of as many new ones, from the class
     means [2, n] of both; `old` becomes the direction of both. Computed piece by piece, as each vector is as
-    large as the model."""
+    large as the model; the sums of pieces are added in float64."""
     dots = torch.zeros(3, dtype=torch.float64)
-    for piece in range(0, len(old), PIECE):
-        columns = slice(piece, piece + PIECE)
-        before, both = old[columns].double(), means[0, columns].double() - means[1, columns].double()
+    for before, classes in zip(old.split(PIECE), means.split(PIECE, 1), strict=True):
+        both = classes[0] - classes[1]
         new = 2 * both - before
-        dots += torch.stack([before @ new, before @ before, new @ new]).cpu()
-        old[columns] = both
+        dots += torch.stack([before @ new, before @ before, new @ new]).double().cpu()
+        before.copy_(both)
     along, *lengths = dots.tolist()
     return along / math.sqrt(math.prod(lengths)) if all(lengths) else 0.0
 

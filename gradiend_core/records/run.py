@@ -214,7 +214,7 @@ class RewriteSettings:
         validator=in_(("fisher", "kronecker", "inputs", "none")),
     )
     dampings: tuple[float, ...] = setting(
-        (0.03, 0.3, 3.0),
+        (0.03, 1.0, 30.0),
         "Values that are tried as damping of the metric, relative to its mean over the weights; the best is"
         " chosen together with the learning rate.",
         validator=[validators.min_len(1), validators.deep_iterable(gt(0))],

@@ -13,6 +13,7 @@ from gradiend_core.gradients.examples import subset
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.precision import takes_bfloat16
 from gradiend_core.language.loading import untrained_copy
+from gradiend_core.learning.encodings import labels_of
 from gradiend_core.learning.seeds import SeedRun
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.feature import LearnedFeature
@@ -30,6 +31,9 @@ from gradiend_core.roles.source import Examples, GradientSource
 from gradiend_core.run.model import LoadedModel
 from gradiend_core.run.setup import Setup
 from gradiend_core.run.state import NEUTRAL_TRAINED
+
+#: validation pairs of each class, from which a copy with random weights takes the sign and scale of codes
+VALIDATION_OF_COPY = 20
 
 
 @frozen(eq=False)
@@ -136,7 +140,7 @@ def _untrained(
     setup: Setup, feature: LearnedFeature, axis: int, evaluable: Evaluable, seed: int
 ) -> EvaluationTask:
     """The task of an axis on a copy of the model with random weights, whose feature was learned from as many
-    pairs as the run's."""
+    training pairs as the run's. Few validation pairs are enough for its sign and scale."""
     if isinstance(setup.source, IsFitted):
         raise ModelError("this gradient source learns something itself, so no untrained model is compared")
     loaded = LoadedModel(untrained_copy(evaluable.loaded.model, seed), evaluable.loaded.tokenizer, "")
@@ -147,11 +151,13 @@ def _untrained(
     train = examples["train"]
     if 0 < read < len(train.pairs):
         train = subset(train, sorted(random.Random(seed).sample(range(len(train.pairs)), read)))
+    labels = labels_of(examples["validation"].pairs, feature.classes)
+    few = [row for code in (1.0, -1.0) for row in labels.eq(code).nonzero()[:VALIDATION_OF_COPY, 0].tolist()]
     learned = learner.learn(
         LearningTask(
             gradients,
             train,
-            examples["validation"],
+            subset(examples["validation"], few),
             examples[NEUTRAL_TRAINED],
             evaluable.data.axes,
             setup.seed,

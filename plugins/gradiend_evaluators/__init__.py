@@ -30,6 +30,11 @@ class TransferSettings:
 
     texts: int = setting(8, "Maximum number of texts with each word.", validator=ge(2))
     least_texts: int = setting(5, "Minimum number of texts that contain a word.", validator=ge(2))
+    control_texts: int = setting(
+        5,
+        "Maximum number of texts with each word, of unrelated words and for copies of the model.",
+        validator=ge(2),
+    )
     random_directions: int = setting(
         200, "Number of random directions that the feature is compared with; 0: none.", validator=ge(0)
     )
@@ -152,7 +157,9 @@ class SelectionSettings:
     """Settings of `selection`: whether a selection before training has the weights that training finds."""
 
     shares: tuple[float, ...] = setting(
-        (0.001, 0.01, 0.1), "The shares of largest weights that are compared."
+        (0.001, 0.01, 0.1),
+        "The shares of largest weights that are compared.",
+        validator=validators.min_len(1),
     )
     pairs: int = setting(64, "Number of training pairs that the selection sees.", validator=ge(2))
 

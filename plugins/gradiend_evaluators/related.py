@@ -59,6 +59,20 @@ class WordPairs:
     def __len__(self) -> int:
         return len(self.words)
 
+    def of_model(self, task: EvaluationTask, count: int) -> WordPairs:
+        """The same pairs in at most `count` of the texts of each word, with the gradients of another model
+        that has the same tokenizer."""
+        sides = []
+        for some, _ in self.examples:
+            numbers = Counter[tuple[str, str]]()
+            fewer = []
+            for pair in some.pairs:
+                numbers[words := (pair.factual, pair.alternative)] += 1
+                if numbers[words] <= count:
+                    fewer.append(pair)
+            sides.append(task.spans(fewer))
+        return WordPairs(self.words, tuple(sides), self.groups)
+
     def project(self, direction: Tensor, role: GradientRole, count: int, seed: int) -> tuple[Tensor, Tensor]:
         """Each example's gradient along a direction [n], [examples], and along `count` random ones,
         [examples, count]."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from torch import Tensor
+
 from gradiend_core.api import (
     EvaluationTask,
     Metric,
@@ -27,12 +31,24 @@ class SelectionEvaluator:
         before = difference_of_means(
             task.gradients, task.examples["train"], (feature.classes,), self.config.pairs
         ).cpu()
+        counts = [count_of(share, n, "evaluators.selection.shares") for share in self.config.shares]
+        selected, encoder = _largest(before, counts), _largest(feature.encoder.abs(), counts)
+        shared_tensor = feature.decoder is feature.encoder
+        decoder = encoder if shared_tensor else _largest(feature.decoder.abs(), counts)
         metrics: Metrics = {}
-        for share in self.config.shares:
-            count = count_of(share, n, "evaluators.selection.shares")
-            chosen = largest(before, count)
-            for name in ("encoder", "decoder"):
-                both = shared(chosen, largest(getattr(feature, name).abs(), count), n)
-                metrics[f"top {share:g}", f"overlap_with_{name}"] = Metric(both / count, count)
+        for share, count, chosen, *learned in zip(
+            self.config.shares, counts, selected, encoder, decoder, strict=True
+        ):
+            for name, positions in zip(("encoder", "decoder"), learned, strict=True):
+                overlap = shared(chosen, positions, n) / count
+                metrics[f"top {share:g}", f"overlap_with_{name}"] = Metric(overlap, count)
             metrics[f"top {share:g}", "chance"] = Metric(count / n, count)
         return Report("selection", metrics)
+
+
+def _largest(sizes: Tensor, counts: Sequence[int]) -> list[Tensor]:
+    """Positions of the largest entries, for each count. The largest set contains the others, so all entries
+    are looked at only once."""
+    widest = largest(sizes, max(counts))
+    entries = sizes[widest]
+    return [widest[largest(entries, count)] for count in counts]

@@ -17,8 +17,6 @@ The p-value is the largest of the first three; the fourth has its own, which is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from attrs import evolve, frozen
@@ -34,7 +32,6 @@ from gradiend_core.api import (
     Report,
     Table,
     TakesSpans,
-    Text,
     shown,
     word_pairs,
 )
@@ -122,15 +119,15 @@ class TransferEvaluator:
         rows = _rows(measured, "related")
         warnings = []
         controls = control_words(task, words, texts, self.config.controls)
-        control = (
-            in_texts(task, controls, texts, self.config.texts, self.config.least_texts) if controls else None
-        )
+        most = self.config.control_texts
+        least = min(most, self.config.least_texts)
+        control = in_texts(task, controls, texts, most, least) if controls else None
         if control:
             chance = self._measured(task, control, 0)
             metrics |= _control_metrics(measured, chance, task.seed)
             rows += _rows(chance, "control")
         metrics["p_value",] = _largest(metrics)
-        if problem := self._untrained(task, words, texts, metrics):
+        if problem := self._untrained(task, pairs, metrics):
             warnings.append(problem)
         metrics |= _crossed(task)
         if len(measured.by_group) < ENOUGH:
@@ -181,9 +178,7 @@ class TransferEvaluator:
             }
         return metrics
 
-    def _untrained(
-        self, task: EvaluationTask, words: Sequence[tuple[str, str]], texts: Sequence[Text], metrics: Metrics
-    ) -> str:
+    def _untrained(self, task: EvaluationTask, pairs: WordPairs, metrics: Metrics) -> str:
         """Adds the results of untrained copies of the model, or the reason why there are none. More than one
         copy is measured only if the first reads the words, to tell luck from what any model does."""
         measured: list[Transfer] = []
@@ -191,11 +186,10 @@ class TransferEvaluator:
         for number in range(self.config.untrained):
             try:
                 copied = task.untrained(task.seed + 1 + number)
-                pairs = in_texts(copied, words, texts, self.config.texts, self.config.least_texts)
             except GradiendError as error:
                 return f"no untrained copy of the model was compared: {error}"
-            assert pairs  # as for the trained model, whose tokens are the same
-            measured.append(self._measured(copied, pairs, FEW_DIRECTIONS))
+            fewer = pairs.of_model(copied, self.config.control_texts)
+            measured.append(self._measured(copied, fewer, FEW_DIRECTIONS))
             p_values.append(_largest(measured[-1].p_values(task.seed)).value or 0.0)
             if p_values[0] > P:
                 break
