@@ -10,7 +10,7 @@ LONGEST = 2000
 
 
 class GradiendError(Exception):
-    """An error that the user can fix. The message is shown as it is, without a traceback. A very long
+    """An error that the user can fix. The message is shown as it is, without a traceback. A long
     message, such as one that quotes a damaged file, is cut in the middle."""
 
     def __init__(self, message: str) -> None:

@@ -4,7 +4,6 @@ plugins."""
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -156,55 +155,6 @@ def test_variables_have_names_that_say_what_they_hold():
         names = {node.id for node in nodes if isinstance(node, ast.Name) and node not in fields}
         names |= {node.arg for node in nodes if isinstance(node, ast.arg)}
         assert not names & riddles, path
-
-
-def test_sentences_begin_with_what_they_are_about():
-    """No docstring, no sentence of a setting or of the docs begins with "Of", which only a reader who knows
-    what is meant understands."""
-    sentences = [
-        f"{path.relative_to(ROOT)}: {ast.get_docstring(node)}"
-        for folder in ("gradiend_core", "plugins")
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node)
-    ]
-    sentences += [
-        f"{row.path}: {row.about}"
-        for table in described(Plugins.discover().registry)
-        for row in table.settings
-    ]
-    sentences += [
-        f"{page.name}: {line}"
-        for page in [ROOT / "README.md", *(ROOT / "docs" / "pages").rglob("*.md")]
-        for line in page.read_text(encoding="utf-8").splitlines()
-    ]
-    assert [sentence for sentence in sentences if sentence.partition(": ")[2].startswith("Of ")] == []
-
-
-def sentences_of(page: str) -> list[str]:
-    """The sentences of a page, without blocks, tables, headings and the targets of links."""
-    text = re.sub(r"^```.*?^```", "", page, flags=re.M | re.S)
-    text = re.sub(r"^[|#].*$", "", text, flags=re.M)
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    paragraphs = re.split(r"\n\s*\n|^\s*[-*] |^\d+\. ", text, flags=re.M)
-    return [
-        sentence
-        for paragraph in paragraphs
-        for sentence in re.split(r"(?<=[.!?:;])\s+(?=[A-Z*`(“])", " ".join(paragraph.split()))
-        if sentence
-    ]
-
-
-def test_sentences_of_the_pages_are_short_and_begin_with_what_they_are_about():
-    """At most 45 words, code and numbers among them, which is a lot already."""
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs" / "pages").rglob("*.md")]
-    long = [
-        f"{page.name}: {sentence}"
-        for page in pages
-        for sentence in sentences_of(page.read_text(encoding="utf-8"))
-        if len(re.findall(r"\w+(?:['’]\w+)?", sentence)) > 45 or sentence.startswith("Of ")
-    ]
-    assert long == []
 
 
 def test_every_built_in_is_installed():
