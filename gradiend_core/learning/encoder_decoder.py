@@ -93,13 +93,20 @@ class Trainer:
     second: EncoderDecoder
     weight_decay: float
     eps: float = 1e-8
+    betas: tuple[float, float] = (0.9, 0.999)
 
     @classmethod
-    def of(cls, model: EncoderDecoder, weight_decay: float, eps: float = 1e-8) -> Trainer:
+    def of(
+        cls,
+        model: EncoderDecoder,
+        weight_decay: float,
+        eps: float = 1e-8,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> Trainer:
         first, second = (
             EncoderDecoder(*(torch.zeros_like(weight) for weight in model.weights)) for _ in range(2)
         )
-        return cls(model, first, second, weight_decay, eps)
+        return cls(model, first, second, weight_decay, eps, betas)
 
     def step(
         self,
@@ -165,8 +172,8 @@ class Trainer:
             steps,
             fused=True,
             amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
             lr=rate,
             weight_decay=self.weight_decay,
             eps=self.eps,

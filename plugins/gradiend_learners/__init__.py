@@ -52,6 +52,17 @@ class Adam(GradientRoles):
         formerly="cooldown",
     )
     weight_decay: float = setting(0.01, "AdamW's weight decay.", validator=ge(0))
+    betas: tuple[float, float] = setting(
+        (0.9, 0.999),
+        "AdamW's betas: how slowly its running means of gradients and of their squares change.",
+        validator=validators.deep_iterable(validators.and_(ge(0), validators.lt(1))),
+    )
+    eps: float = setting(
+        1e-8,
+        "AdamW's ε. With a given learning_rate it belongs to the mean squared error of all weights, as in the"
+        " paper, otherwise to their sum.",
+        validator=validators.gt(0),
+    )
     neutral_every: int = setting(
         1,
         "Rounds over all classes after which a batch of neutral pairs comes, whose target is no change; 0:"

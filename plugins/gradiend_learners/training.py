@@ -118,7 +118,7 @@ class Training:
             )
             if config.latent_dim > 1:
                 self.align(model, islice(class_batches(groups, size, task.seed), 2 * len(groups)))
-            self.trainer = Trainer.of(model, config.weight_decay, self.eps)
+            self.trainer = Trainer.of(model, config.weight_decay, self.eps, config.betas)
         return self
 
     @property
@@ -132,7 +132,7 @@ class Training:
     @property
     def eps(self) -> float:
         """With a given learning rate, the ε that corresponds to the paper's mean squared error."""
-        return 1e-8 * (self.task.gradients.scope.size if self.config.learning_rate else 1)
+        return self.config.eps * (self.task.gradients.scope.size if self.config.learning_rate else 1)
 
     def measured(self, probes: Iterator[tuple[tuple[float, ...], list[int]]]) -> Units:
         lengths = []
@@ -334,7 +334,7 @@ class Training:
             EncoderDecoder(*(tensors[f"{name}.{i}"] for i in range(4)))
             for name in ("weights", "first", "second")
         )
-        self.trainer = Trainer(weights, first, second, self.config.weight_decay, self.eps)
+        self.trainer = Trainer(weights, first, second, self.config.weight_decay, self.eps, self.config.betas)
         if "best.0" in tensors:
             self.best = EncoderDecoder(*(tensors[f"best.{i}"] for i in range(4)))
         source, target, *rates = values["units"]

@@ -68,7 +68,8 @@ class SharedWeights:
 
 
 def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> Figure:
-    """Areas have no meaning, only numbers do. Each number is where its region is widest."""
+    """Areas have no meaning, only numbers do: the share of a feature's weights (the largest number that a
+    feature has, where these differ), each where its region is widest."""
     crowded = len(names) == max(SHAPES)
     figure = Figure(figsize=(8.4, 7.8) if crowded else (5.6, 5.2), layout="constrained")
     axes = figure.subplots()
@@ -83,6 +84,7 @@ def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> 
         label = f"{names[number]}\n{_total(names[number], counts):,}"
         x_name, y_name = NAMES[len(names)][number]
         axes.text(x_name, y_name, label, ha="center", va="center", fontsize=9, color=color, fontweight="bold")
+    largest = max(_total(name, counts) for name in names)
     for pattern in range(1, 2 ** len(names)):
         region = distance_transform_edt(inside == pattern)
         if region.max() > 0:
@@ -92,7 +94,7 @@ def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> 
             axes.text(
                 x,
                 y,
-                f"{counts.get(combination, 0):,}",
+                _percent(counts.get(combination, 0), largest),
                 ha="center",
                 va="center",
                 fontsize=6.5 if crowded else 8,
@@ -101,6 +103,10 @@ def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> 
     axes.axis("off")
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _percent(count: int, of: int) -> str:
+    return "<0.1%" if 0 < count < 0.001 * of else f"{count / of:.1%}"
 
 
 def _total(name: str, counts: Mapping[frozenset[str], int]) -> int:

@@ -29,7 +29,10 @@ def test_a_step_is_autograds_and_torchs_adamw(k, taught, monkeypatch):
     groups = [
         {"params": [weight], "lr": rate} for weight, rate in zip(free, (1e-2, 2e-2, 3e-2, 3e-2), strict=True)
     ]
-    optimizer, trainer = torch.optim.AdamW(groups, weight_decay=0.1), Trainer.of(model, 0.1)
+    optimizer, trainer = (
+        torch.optim.AdamW(groups, weight_decay=0.1, betas=(0.8, 0.99), eps=1e-6),
+        Trainer.of(model, 0.1, 1e-6, (0.8, 0.99)),
+    )
     code = torch.tensor([1.0, -1.0, 0.0])[:k] if taught else None
     for number in range(1, 6):
         source, target = torch.randn(2, n, generator=generator)

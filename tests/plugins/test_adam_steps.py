@@ -180,6 +180,8 @@ def test_the_stated_number_of_steps_is_done_and_the_last_weights_kept_without_va
         {"batch_size": 3},
         {"learning_rate": 0.01},
         {"weight_decay": 0.5},
+        {"betas": (0.5, 0.9)},
+        {"eps": 1e-3},
         {"lr_scheduler": "constant"},
         {"calibrate": False},
         {"source": GradientRole.FACTUAL},
@@ -211,6 +213,9 @@ def test_settings_out_of_range_are_refused():
         {"learning_rate": -0.1},
         {"source": "sideways"},
         {"max_steps": "7"},
+        {"betas": [0.9, 1.0]},
+        {"betas": [0.9]},
+        {"eps": 0.0},
         {"max_steps": 7.9},
     ):
         with pytest.raises(ConfigError, match=rf"learner\.{next(iter(values))}|'{next(iter(values))}'"):

@@ -126,20 +126,19 @@ def test_alike_ones_are_neighbours():
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
-def test_a_venn_diagram_says_every_number(count):
+def test_a_venn_diagram_says_every_share(count):
     """Whatever the order in which a combination is named."""
     assert count in SHAPES
     names = ["delta", "alpha", "epsilon", "beta", "gamma"][:count]
     every = [own for size in range(1, count + 1) for own in combinations(names, size)]
-    numbers = {own: 1000 + 7 * place for place, own in enumerate(every)}
+    numbers = {own: 100 * place for place, own in enumerate(every)}
+    totals = {name: sum(number for own, number in numbers.items() if name in own) for name in names}
+    shares = {own: f"{number / max(totals.values()):.1%}" for own, number in numbers.items()}
     rows = [SetRow(", ".join(own), len(own), number, "overlap 0.01") for own, number in numbers.items()]
     figure = SharedWeights(NoSettings()).draw(Report("c", {}, {"sets": Table.of(SetRow, rows)}))
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert sorted(texts) == sorted(
-        [
-            *(f"{number:,}" for number in numbers.values()),
-            *(f"{name}\n{sum(number for own, number in numbers.items() if name in own):,}" for name in names),
-        ]
+        [*shares.values(), *(f"{name}\n{total:,}" for name, total in totals.items())]
     )
     renderer = FigureCanvasAgg(figure).get_renderer()
     FigureCanvasAgg(figure).draw()
@@ -156,9 +155,9 @@ def test_a_venn_diagram_says_every_number(count):
         text.get_text(): figure.axes[0].transData.transform(text.get_position())
         for text in figure.axes[0].texts
     }
-    for own, number in numbers.items():
-        inside = {name for name, patch in sets.items() if patch.contains_point(where[f"{number:,}"])}
-        assert inside == set(own), "each number is in its own region"
+    for own, share in shares.items():
+        inside = {name for name, patch in sets.items() if patch.contains_point(where[share])}
+        assert inside == set(own), "each share is in its own region"
     boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
     assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
 
