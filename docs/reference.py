@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
+import attrs
+
 import gradiend_core
-from gradiend_core import hookspecs
+from gradiend_core import api, hookspecs
 from gradiend_core.api import listed
 from gradiend_core.config.described import described, usual
 from gradiend_core.config.runfile import ONE, SEVERAL
@@ -39,6 +42,7 @@ def pages() -> dict[str, str]:
         "run-file": "\n".join(run_file()),
         "command-line": command_line(),
         "hooks": "\n".join(hooks()),
+        "api": "\n".join(api_of_plugins()),
         "roles": "\n".join(objects("What plugins can do", "gradiend_core.roles")),
         "records": "\n".join(objects("Records", "gradiend_core.records")),
         "library": "\n".join(library()),
@@ -76,7 +80,7 @@ def run_file() -> Iterator[str]:
             for row in each.settings:
                 default = f"`{row.default}`" if row.default else "must be given"
                 cells = (f"`{row.path}`", f"`{row.values}`", default, row.about)
-                yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+                yield "| " + " | ".join(map(_cell, cells)) + " |"
             yield ""
 
 
@@ -103,6 +107,50 @@ def hooks() -> Iterator[str]:
             yield f"## `{name}{signature}`\n\n{inspect.cleandoc(function.__doc__ or '')}\n"
             if name in kinds:
                 yield f"What is contributed is of the kind `{kinds[name]}`.\n"
+
+
+def api_of_plugins() -> Iterator[str]:
+    """Every name that a plugin may import with its first sentence, and every field of each task."""
+    yield "# What a plugin may import\n\nEverything in `gradiend_core.api`, and what tasks give to plugins.\n"
+    stub = Path(str(api.__file__)).with_suffix(".pyi").read_text(encoding="utf-8")
+    for section in stub.split("\n# --- ")[1:]:
+        title, _, imports = section.partition(" ---\n")
+        names = re.findall(r"^from gradiend_core\S* import (\w+) as \1", imports, flags=re.M)
+        if not names:
+            continue
+        yield f"## {title[:1].upper()}{title[1:]}\n\n| name | meaning |\n|---|---|"
+        yield from (f"| `{name}` | {_cell(sentence(name))} |" for name in names)
+        yield ""
+        for name in names:
+            value = getattr(api, name)
+            if inspect.isclass(value) and name.endswith("Task"):
+                yield f"### `{name}`\n\n| field | type | meaning |\n|---|---|---|"
+                for attribute in attrs.fields(value):
+                    about = comment(value.__module__, attribute.name)
+                    yield f"| `{attribute.name}` | `{_cell(str(attribute.type))}` | {_cell(about)} |"
+                yield ""
+
+
+def sentence(name: str) -> str:
+    """The first sentence about a name of the api: of its docstring, or the comment above a constant."""
+    value = getattr(api, name)
+    if not (inspect.isclass(value) or inspect.isfunction(value)):
+        return comment(listed(str(api.__file__))[name], name)
+    text = " ".join((inspect.getdoc(value) or "").split())
+    return re.split(r"(?<=[^.]{3}[.:])\s+(?=[A-Z`])", text)[0]
+
+
+def comment(module: str, name: str) -> str:
+    """The comment `#:` above a constant or a field."""
+    source = inspect.getsource(sys.modules[module])
+    above = re.search(rf"((?:^ *#: .*\n)+) *{name}\b *[:=]", source, flags=re.M)
+    lines = [line.strip().removeprefix("#: ") for line in above.group(1).splitlines()] if above else []
+    text = " ".join(lines)
+    return f"{text[:1].upper()}{text[1:]}" + "." * bool(text and not text.endswith("."))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def objects(title: str, package: str) -> Iterator[str]:

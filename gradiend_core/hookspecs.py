@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PROJECT = "gradiend"
 hookspec = pluggy.HookspecMarker(PROJECT)
+#: marks a function of a plugin as the implementation of the hook of that name
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 

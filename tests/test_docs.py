@@ -3,6 +3,7 @@ reader would."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shlex
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gradiend_core import cli, read_suite
+from gradiend_core import api, cli, read_suite
 from gradiend_core.roles.kinds import MODEL, PARADIGM, TEXT
 from gradiend_core.run.session import Session
 from tests.conftest import ROOT
@@ -220,6 +221,16 @@ def test_the_site_is_built_without_a_warning_and_its_reference_is_whole(tmp_path
     assert "checkpoint" in site["reference/roles.html"]
     assert "encoder_bias" in site["reference/records.html"]
     assert "apply_update" in site["reference/library.html"]
+
+
+def test_every_name_of_the_api_and_every_field_of_a_task_has_a_sentence():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    rows = [line for line in reference.api_of_plugins() if line.startswith("| `")]
+    names = {row.split("`")[1] for row in rows}
+    assert names > {*api.__all__, "ordinary", "checkpoint", "divided"}
+    assert [row for row in rows if not re.search(r"\w{2}[^|]*[.…] \|$", row)] == []
 
 
 def test_readme_links_lead_somewhere():

@@ -26,7 +26,8 @@ class Similarity:
 
 
 def compare(one: LearnedFeature, two: LearnedFeature, top_k: int = 1000) -> Similarity:
-    """Raises ConfigError for features over different weights, and for a k that the scope does not have."""
+    """How alike two features over the same weights are. Raises ConfigError for features over different
+    weights, and for a k that the scope does not have."""
     if one.scope.fingerprint() != two.scope.fingerprint():
         raise ConfigError(
             "the features are over different weights (scope); compare features of one model and scope"

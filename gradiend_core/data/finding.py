@@ -19,9 +19,9 @@ NEXT_WORD = regex.compile(r"\s+(\w+)")
 
 @frozen
 class Slot:
-    """One slot: `left + surface + right` is the text. `word` is the surface as its class lists it, `part` the
-    class of the rules that it belongs to. `alternative` and its class are empty unless the data gives
-    them."""
+    """A slot in a text, which is `left + surface + right`. `word` is the surface as its class lists it,
+    `part` the class of the rules that it belongs to. `alternative` and its class are empty unless the data
+    gives them."""
 
     left: str
     surface: str

@@ -172,8 +172,7 @@ def check_shares(shares: Sequence[float]) -> None:
 
 
 def connected(keys: Iterable[Sequence[Hashable]]) -> list[int]:
-    """A number for each item. Items that share a key, directly or through other items, have the same
-    number."""
+    """A number for each item, the same for items that share a key, directly or through other items."""
     from scipy.cluster.hierarchy import DisjointSet
 
     sets, firsts = DisjointSet(), []

@@ -30,7 +30,7 @@ PART = "part"
 
 
 def read_texts(texts: Any, settings: DataSettings | None = None) -> Iterator[Text]:
-    """One text after the other.
+    """The texts of files, data sets or other sources, one after the other.
 
     `texts` is one of these, or a dict of them, whose keys are then the rows' column "part":
 

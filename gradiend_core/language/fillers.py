@@ -59,8 +59,8 @@ class Located:
 
 
 def located(tokenizer: Any, texts: Sequence[tuple[str, str, str]], opening: str = "") -> list[Located]:
-    """Tokenizes texts given as (left, filler, right). An `opening` of a chat before each text brings its
-    special tokens with it; all of its tokens count as special."""
+    """The tokens of texts given as (left, filler, right), with the positions of the filler. An `opening` of a
+    chat before each text brings its special tokens with it; all of its tokens count as special."""
     if not texts:
         return []
     encoded = tokenizer(

@@ -14,6 +14,7 @@ from gradiend_core.errors import DataError
 from gradiend_core.records.card import card, html_table
 from gradiend_core.records.funnel import Funnel
 
+#: The names of the splits.
 SPLITS = ("train", "validation", "test")
 #: The class of a slot that has nothing to do with the feature.
 NEUTRAL = "neutral"

@@ -186,8 +186,8 @@ def edit_scores(goal: Goal, candidate: Candidate) -> EditScores:
 
 
 def measure_of(task: EvaluationTask, max_texts: int, ordinary_texts: int = ORDINARY) -> Measure:
-    """A measurement on at most `limit` texts of each kind. Raises ConfigError for a source that cannot score
-    text."""
+    """A measurement on at most `max_texts` texts of each kind. Raises ConfigError for a source that cannot
+    score text."""
     if not isinstance(task.source, ScoresTexts):
         raise ConfigError(
             f"{type(task.source).__name__} has no language modelling score, which an edit is judged by"

@@ -98,11 +98,11 @@ def grid(trials: Trials, rates: Sequence[float]) -> list[Candidate]:
 
 
 def bracket(trials: Trials, evaluations: int) -> list[Candidate]:
-    """At most `count` candidates around the best allowed one, the unedited model included. The effect of an
-    edit grows with the rate, and the language modelling score falls, so the best edit is usually the largest
-    allowed one. Four rates, each four times the last, that make edits of small relative length locate it;
-    scores are noisy, so one rate alone does not end the search. Then the intervals between the best rate and
-    its neighbours are halved, on a log scale."""
+    """At most `evaluations` candidates around the best allowed one, the unedited model included. The effect
+    of an edit grows with the rate, and the language modelling score falls, so the best edit is usually the
+    largest allowed one. Four rates, each four times the last, that make edits of small relative length locate
+    it; scores are noisy, so one rate alone does not end the search. Then the intervals between the best rate
+    and its neighbours are halved, on a log scale."""
     unit = trials.edit.relative_length
     if not unit:
         return trials.sorted()

@@ -21,38 +21,46 @@ from gradiend_core.roles.source import Examples, GradientSource
 
 @frozen(eq=False)
 class EvaluationTask:
-    """Everything that an evaluator may use.
+    """Everything that an evaluator may use."""
 
-    `examples` has the keys train, validation, test and neutral; `seeds` has the features of all successful
-    seeds, including `feature`. `goals` are the goals of edits, `rewrite` how edits are made, and `policy`
-    chooses the best. `edit` gives the edit for a goal that an earlier evaluator chose, and raises ConfigError
-    if none did. `controls` prepares slots of the paradigm's other classes, whose two fillers are both the
-    original word. `ordinary` gives the run's texts that no training or validation pair was made from. `spans`
-    prepares pairs whose fillers may have any number of tokens, and gives their gradients. `untrained` is the
-    same task on a copy of the model with random weights, drawn with a seed, from which the feature was
-    learned again; it raises ModelError where no such copy can be made, and LearningError where nothing is
-    learned from it. `kept` gives slots of the classes that an edit must not change, with a word of the axis
-    as alternative; None without any. The lengths of the encoder's entries have a meaning only if it is
-    `encoder_identified`."""
-
+    #: the feature that is measured
     feature: LearnedFeature
+    #: the features of all successful seeds, this one included
     seeds: tuple[LearnedFeature, ...]
+    #: the gradient matrix over the weights of the feature; its `model` is the run's
     gradients: ModelGradients
+    #: the gradient source of the run
     source: GradientSource
+    #: the tokenizer of the model
     tokenizer: Any
+    #: prepared pairs under train, validation, test and neutral
     examples: Mapping[str, Examples]
+    #: the pairs, neutral texts, words of the classes and related words
     data: PairData
+    #: the random seed
     seed: int
+    #: the goals of edits (`rewrite.toward`)
     goals: tuple[Goal, ...]
+    #: how edits are made
     rewrite: RewriteSettings
+    #: chooses the best edit
     policy: Policy
+    #: the name of the policy, for reports
     policy_name: str
+    #: the edit that an earlier evaluator chose for a goal; raises ConfigError if none did
     edit: Callable[[str], WeightUpdate]
+    #: slots of the paradigm's other classes, whose two fillers are both the original word
     controls: Callable[[], Examples]
+    #: the run's texts that no training or validation pair was made from
     ordinary: Callable[[], Sequence[Text]]
+    #: prepares pairs whose fillers may have any number of tokens, and returns their gradients too
     spans: Callable[[Sequence[MinimalPair]], tuple[Examples, ModelGradients]]
+    #: this task for a copy of the model with random weights, drawn with a seed, from which the feature is
+    #: learned anew; raises ModelError where no copy can be made, and LearningError where nothing is learned
     untrained: Callable[[int], EvaluationTask]
+    #: slots of the classes that an edit must not change, with a word of the axis as alternative; None without
     kept: Callable[[], Examples | None]
+    #: whether the lengths of the encoder's entries have a meaning
     encoder_identified: bool = True
 
     @property
@@ -63,7 +71,7 @@ class EvaluationTask:
 
 
 class Evaluator(Protocol):
-    """Made by its factory from its configuration."""
+    """Measures a feature. Built by its factory from its configuration."""
 
     def evaluate(self, task: EvaluationTask) -> Report:
         """A report. The model's weights are left unchanged to the bit."""

@@ -17,25 +17,30 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class LearningTask:
-    """Everything that a learner may use. `axes` are the pairs of classes to learn; `records.pair.code_of`
-    gives the code of an example on an axis. `neutral` has neutral examples that no evaluator sees. Whatever a
-    learner writes to the folder `checkpoint` (None: no folder) is there again when the same task continues
-    after an interruption."""
+    """Everything that a learner may use."""
 
+    #: the gradient matrix over the selected weights
     gradients: GradientMatrix
+    #: the training pairs
     train: Examples
+    #: the validation pairs
     validation: Examples
+    #: neutral pairs, whose gradient should change nothing; no evaluator sees them
     neutral: Examples | None
+    #: the pairs of classes to learn; `code_of` gives the code of a pair on an axis
     axes: tuple[tuple[str, str], ...]
+    #: the random seed
     seed: int
+    #: called with each row of the training record
     tell: Callable[[TrainingRow], None]
+    #: a folder whose files are there again when an interrupted task continues; None: no folder
     checkpoint: Path | None = None
 
 
 class Learner(Protocol):
-    """Built by its factory from its configuration. With a method `vectors(axes)`, the number of float32
-    vectors over the scope that it holds at once for this many axes, the memory of its runs can be
-    estimated."""
+    """Learns features from gradients. Built by its factory from its configuration. With a method
+    `vectors(axes)`, the number of float32 vectors over the scope that it holds at once for this many axes,
+    the memory of its runs can be estimated."""
 
     def learn(self, task: LearningTask) -> tuple[LearnedFeature, ...]:
         """A feature for each axis, in order, oriented such that the first class encodes to +1. Equal seeds

@@ -14,18 +14,21 @@ from gradiend_core.records.text import Text
 
 @frozen(eq=False)
 class PairingTask:
-    """Everything that a paradigm may use. `texts` can be read once; all random choices follow from `seed`.
-    Pairs that are not `divided` are not for learning: all are test pairs, and no class is required."""
+    """Everything that a paradigm may use."""
 
+    #: the texts, which can be read once
     texts: Iterable[Text]
+    #: the settings of `[data]`
     settings: DataSettings
+    #: the random seed, which all random choices follow from
     seed: int
+    #: whether pairs are divided into splits; otherwise all are test pairs, and no class is required
     divided: bool = True
 
 
 class Paradigm(Protocol):
-    """Built by its factory from its configuration, whose `classes` are the classes to tell apart; empty means
-    all."""
+    """Makes minimal pairs from texts. Built by its factory from its configuration, whose `classes` are the
+    classes to tell apart; empty means all."""
 
     def pairs(self, task: PairingTask) -> PairData:
         """Minimal pairs of the configured classes in three splits, with neutral text and the funnel. Equal

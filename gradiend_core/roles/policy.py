@@ -10,7 +10,7 @@ from gradiend_core.records.goal import Goal
 
 
 class Policy(Protocol):
-    """Built by its factory from its configuration."""
+    """Chooses the best edit for a goal. Built by its factory from its configuration."""
 
     def texts_of(self, goal: Goal) -> Sequence[str]:
         """The classes whose texts it needs probabilities on."""

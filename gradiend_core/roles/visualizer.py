@@ -10,7 +10,7 @@ from gradiend_core.records.report import Report
 
 
 class Visualizer(Protocol):
-    """Built by its factory from its configuration."""
+    """Draws a figure of a feature. Built by its factory from its configuration."""
 
     def draw(self, feature: LearnedFeature, reports: Mapping[str, Report]) -> Any | None:
         """A matplotlib Figure, or None where the reports that it needs are missing. Global state of
@@ -18,7 +18,7 @@ class Visualizer(Protocol):
 
 
 class ComparisonVisualizer(Protocol):
-    """Built by its factory from its configuration."""
+    """Draws a figure of a comparison. Built by its factory from its configuration."""
 
     def draw(self, report: Report) -> Any | None:
         """A matplotlib Figure of a comparison (`comparison.report.compare_features` documents its tables), or

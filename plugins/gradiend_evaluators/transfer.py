@@ -141,7 +141,7 @@ class TransferEvaluator:
         return evolve(report, lines=tuple(_lines(report, has=has)), findings=(finding,))
 
     def _measured(self, task: EvaluationTask, pairs: WordPairs, most: int | None = None) -> Transfer:
-        """The feature and at most `count` random directions, on some pairs."""
+        """The feature and at most `most` random directions, on some pairs."""
         feature, count = task.feature, self.config.random_directions
         count = count if most is None else min(count, most)
         values, drawn = pairs.project(feature.encoder, feature.source, count, task.seed)
