@@ -95,6 +95,7 @@ from gradiend_core.data.finding import RulesFinder as RulesFinder
 from gradiend_core.data.finding import Slot as Slot
 from gradiend_core.data.pairing import make_pairs as make_pairs
 from gradiend_core.data.paradigm import RulesParadigm as RulesParadigm
+from gradiend_core.data.marked import MARKED as MARKED
 from gradiend_core.data.rules import Classes as Classes
 from gradiend_core.data.rules import Rules as Rules
 from gradiend_core.data.rules import choose_classes as choose_classes

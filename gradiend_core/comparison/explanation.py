@@ -14,8 +14,8 @@ from attrs import field, frozen
 
 from gradiend_core.comparison.drawn import explanation_html
 from gradiend_core.comparison.where import Location, by_layer, locations
+from gradiend_core.data.marked import written
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.pair import MinimalPair
 from gradiend_core.roles.gradients import ModelGradients
 from gradiend_core.roles.source import Examples
 
@@ -120,12 +120,6 @@ def explanations(
             )
         )
     return result
-
-
-def written(pair: MinimalPair) -> str:
-    """The text with its fillers in brackets, the factual one first: "So [he|they] left."."""
-    fillers = pair.factual if pair.alternative == pair.factual else f"{pair.factual}|{pair.alternative}"
-    return f"{pair.left}[{fillers}]{pair.right}"
 
 
 def _shown(tokenizer: Any, ids: Sequence[int]) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from gradiend_core.comparison.explanation import written
+from gradiend_core.data.marked import marked, written
 from gradiend_core.errors import DataError, PluginError
 from gradiend_core.records.contribution import Trait
 from gradiend_core.records.pair import NEUTRAL, MinimalPair
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from gradiend_core.run.model import ModelMaker
     from gradiend_core.run.run import Run
 
-#: a slot in a text that is written by hand
-SLOT = re.compile(r"\[([^\[\]|]+)(?:\|([^\[\]|]+))?\]")
-
 
 @frozen
 class Encoding:
@@ -35,22 +31,6 @@ class Encoding:
     alternative: str
     encoding: float
     text: str
-
-
-def marked(text: str) -> MinimalPair:
-    """The pair of a text with its fillers in brackets: "The chef was tired, so [he|they] left." With one
-    filler, "The chef was [tired].", the slot is neutral. Raises DataError for a text without exactly one such
-    slot."""
-    pieces = SLOT.split(text)
-    if len(pieces) != 4 or pieces[1] == "MASK":
-        problem = "several slots" if len(pieces) > 4 else "no slot with its fillers"
-        raise DataError(
-            f"{text!r:.200} has {problem}; mark one, with its factual and its alternative filler, as in "
-            '"The chef was tired, so [he|they] left."'
-        )
-    left, factual, alternative, right = pieces
-    of = NEUTRAL if alternative is None else ""
-    return MinimalPair(left, right, factual, alternative or factual, of, of, "test")
 
 
 def encode(run: Run, texts: Sequence[str | MinimalPair]) -> Table:

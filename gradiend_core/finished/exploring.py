@@ -11,8 +11,9 @@ from threading import Lock
 import torch
 from attrs import field, frozen
 
+from gradiend_core.data.marked import marked
 from gradiend_core.errors import ConfigError
-from gradiend_core.finished.encoding import marked, ready
+from gradiend_core.finished.encoding import ready
 from gradiend_core.finished.explaining import Explanations, explain
 from gradiend_core.finished.stacking import sum_of
 from gradiend_core.language.slots import pad_id

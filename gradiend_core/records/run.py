@@ -230,16 +230,16 @@ class RewriteSettings:
     )
     keep: tuple[str, ...] = setting(
         (),
-        "Classes of the paradigm that the feature does not tell apart and whose slots are to stay as they"
-        " are.",
+        "What is to stay as it is: classes of the paradigm that the feature does not tell apart, and texts"
+        ' with a marked slot, as "So [we] left." or, with the word that must not replace it,'
+        ' "So [we|they] left".',
     )
     keep_slots: int = setting(
         40, "Number of slots of each of these classes that an edit should not change.", validator=ge(1)
     )
     keep_weight: float = setting(
         10.0,
-        "How much a change of these slots costs; at 1, as much as the direction itself costs in a metric that"
-        " is 1 everywhere.",
+        "How much a change of these slots costs; at 1, as much as the unprotected edit costs ordinary text.",
         validator=gt(0),
     )
 

@@ -10,6 +10,7 @@ import torch
 from attrs import evolve
 from torch import Tensor
 
+from gradiend_core.data.marked import MARKED, marked
 from gradiend_core.data.rules import capital
 from gradiend_core.errors import ConfigError
 from gradiend_core.progress import progress
@@ -60,29 +61,30 @@ def keeping(
     weight: float,
     turned: Callable[..., Tensor] = lambda vector, back=False: vector,
 ) -> Tensor:
-    """The change x that moves the model along the direction at the least cost ½ Σ metric x² + ½ weight · mean
-    (gᵢ·x)² / s, [n], with gᵢ the DIFFERENCE gradients of the kept pairs and s the mean square of gᵢ along the
-    direction. It solves (metric + weight / s · mean gᵢ gᵢᵀ) x = direction by conjugate gradients, with the
-    metric as preconditioner and no gradient of a single pair formed; where the metric is given in other bases
+    """The change x that moves the model along the direction at the least cost ½ Σ metric x² + ½ weight · s ·
+    mean (gᵢ·x)², [n], with gᵢ the DIFFERENCE gradients of the kept pairs. The scale s is such that both costs
+    of the natural gradient, direction / metric, are the same at weight 1, whatever the damping. It solves
+    (metric + weight · s · mean gᵢ gᵢᵀ) x = direction by conjugate gradients, with the metric as
+    preconditioner and no gradient of a single pair formed; where the metric is given in other bases
     (`LearnedFeature.turned`), in these."""
     count, rows = len(kept.pairs), range(len(kept.pairs))
     direction = turned(direction)
+    natural = direction / metric
 
     def along(x: Tensor) -> Tensor:
         return gradients.project(kept, turned(x, back=True)[None], GradientRole.DIFFERENCE)[:, 0].to(x)
 
-    moved = along(direction)
-    scale = float(moved.square().sum()) / float(direction.square().sum() or 1.0)
-    if not scale:
-        return turned(direction / metric, back=True)
+    moved = float(along(natural).square().sum())
+    if not moved:
+        return turned(natural, back=True)
+    scale = float(direction @ natural) / moved  # of the sum over the pairs
 
     def cost(x: Tensor) -> Tensor:
-        coefficients = along(x).mul_(weight / scale)
+        coefficients = along(x).mul_(weight * scale)
         total = gradients.accumulate(kept, rows, coefficients, [GradientRole.DIFFERENCE])[0].to(x)
         return turned(total).addcmul_(metric, x)
 
-    solution, residual = torch.zeros_like(direction), direction.clone()
-    step = residual / metric
+    solution, residual, step = torch.zeros_like(direction), direction.clone(), natural
     size, enough = float(residual @ step), LEFT * float(direction.norm())
     with progress(f"keeping {count} slots", STEPS) as steps:
         for _ in range(STEPS):
@@ -107,9 +109,10 @@ def kept_pairs(
     count: int,
     seed: int,
 ) -> list[MinimalPair]:
-    """At most `count` slots of each of these classes, each with its word as factual and a word of the axis,
-    drawn by the seed, as alternative; none of them is of a test text. Raises ConfigError for a class without
-    slots."""
+    """The slots that an edit must not change (`rewrite.keep`): at most `count` of each class among the names,
+    none of a test text, and those of the texts among them (`marked`). The factual word is the original one,
+    the alternative the one that a text gives, or a word of the axis, drawn by the seed. Raises ConfigError
+    for a class without slots, and DataError for a text without one."""
     by_class: dict[str, list[MinimalPair]] = {}
     for pair in controls:
         if pair.split != SPLITS[-1]:
@@ -117,13 +120,19 @@ def kept_pairs(
     rng, pairs = random.Random(f"{seed}:kept"), list[MinimalPair]()
     words = [word for forms in axis_words(words_of, axis) for word in forms]
     for name in names:
-        if name not in by_class:
+        if "[" in name:
+            slots = [evolve(marked(name), factual_class=MARKED, alternative_class=MARKED)]
+        elif name in by_class:
+            slots = rng.sample(by_class[name], min(count, len(by_class[name])))
+        else:
             raise ConfigError(
                 f"rewrite.keep names {name!r}, of which these texts have no slot; use some of"
-                f" {', '.join(sorted(by_class)) or 'none, as the paradigm has no other class'}"
+                f" {', '.join(sorted(by_class)) or 'none, as the paradigm has no other class'}, or a text"
+                ' with its slot in brackets, as "So [we] left."'
             )
-        for pair in rng.sample(by_class[name], min(count, len(by_class[name]))):
+        for pair in slots:
             word = rng.choice(words)
             first = not pair.left.strip() or pair.left.rstrip().endswith(ENDS)
-            pairs.append(evolve(pair, alternative=capital(word) if first else word))
+            drawn = evolve(pair, alternative=capital(word) if first else word)
+            pairs.append(drawn if pair.alternative == pair.factual else pair)
     return pairs

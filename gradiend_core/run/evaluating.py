@@ -8,7 +8,8 @@ from functools import cache, partial
 
 from attrs import evolve, frozen
 
-from gradiend_core.errors import ModelError
+from gradiend_core.data.marked import MARKED, written
+from gradiend_core.errors import ConfigError, ModelError
 from gradiend_core.gradients.examples import subset
 from gradiend_core.gradients.operator import GradientOperator
 from gradiend_core.gradients.precision import takes_bfloat16
@@ -108,7 +109,15 @@ def _kept(setup: Setup, feature: LearnedFeature, evaluable: Evaluable) -> Exampl
         rewrite.keep_slots,
         setup.seed,
     )
-    return setup.model.prepared(pairs)
+    examples = setup.model.prepared(pairs)
+    for pair in pairs:
+        if pair.factual_class == MARKED and pair not in examples.pairs:
+            reasons = ", ".join(drop.reason for drop in examples.drops)
+            raise ConfigError(
+                f"rewrite.keep has {written(pair)!r:.200}, which the model cannot take ({reasons}); use other"
+                " words, or leave it out"
+            )
+    return examples
 
 
 def _over_spans(setup: Setup, loaded: LoadedModel, scope: ParameterScope) -> GradientOperator | None:

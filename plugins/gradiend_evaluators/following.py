@@ -10,6 +10,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from gradiend_core.api import (
+    MARKED,
     SPLITS,
     EvaluationTask,
     Examples,
@@ -74,14 +75,14 @@ class RelatedOdds:
 
 
 class OwnWords:
-    """How often the original word is the most likely one, in slots of the paradigm's other classes, or else
-    of neutral text."""
+    """How often the original word is the most likely one, in given slots, by default those of the paradigm's
+    other classes, or else of neutral text."""
 
-    def __init__(self, task: EvaluationTask) -> None:
+    def __init__(self, task: EvaluationTask, examples: Examples | None = None) -> None:
         self.source = task.source
         self.device = task.gradients.device
         controls = task.controls()
-        whole = controls if controls.pairs else task.examples["neutral"]
+        whole = examples or (controls if controls.pairs else task.examples["neutral"])
         of_test = [row for row, pair in enumerate(whole.pairs) if pair.split == SPLITS[-1]]
         self.examples: Examples = subset(whole, (of_test or range(len(whole.pairs)))[:SLOTS])
 
@@ -127,15 +128,19 @@ class Followed:
 
 
 class Following:
-    """Measures both; slots of other classes only where the run protects some."""
+    """Measures both; slots that are to stay only where the run protects some."""
 
     def __init__(self, task: EvaluationTask) -> None:
         self.related = RelatedOdds(task)
-        self.own_words = OwnWords(task) if task.rewrite.keep else None
-        self.keep = task.rewrite.keep
+        self.protected: list[OwnWords] = []
+        if kept := task.kept():
+            of_texts = [row for row, pair in enumerate(kept.pairs) if pair.factual_class == MARKED]
+            self.protected = [OwnWords(task), OwnWords(task, subset(kept, of_texts))]
+        self.names = {*task.rewrite.keep, MARKED}
 
     def __call__(self, model: nn.Module) -> Followed:
         """The predictions of the model in its present state."""
-        by_class = self.own_words.by_class(model) if self.own_words else {}
-        kept = {name: by_class[name] for name in self.keep if name in by_class}
-        return Followed(self.related(model), kept)
+        by_class = [item for words in self.protected for item in words.by_class(model).items()]
+        return Followed(
+            self.related(model), {name: values for name, values in by_class if name in self.names}
+        )

@@ -7,7 +7,7 @@ import torch
 from attrs import evolve
 
 from gradiend_core import Session, load_run
-from gradiend_core.errors import ConfigError, StorageError
+from gradiend_core.errors import ConfigError, DataError, StorageError
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.rewriting.apply import Rewriter
 from gradiend_core.rewriting.natural import keeping
@@ -54,6 +54,27 @@ def test_other_persons_stay_while_the_class_changes(kept):
     assert plain["3SG", "kept", "1PL", "rewritten_probability"] < 0.7, "what the plain edit does to them"
 
 
+@pytest.mark.slow
+def test_marked_texts_stay_while_the_class_changes():
+    """Also slots of the class that an edit is to change elsewhere."""
+    texts = ["The boys were hungry, so [they|she] left.", "The girls were warm because [they] slept."]
+
+    def report(**rewrite):
+        return Session(
+            "english-pronouns",
+            learner=CLOSED,
+            evaluators=DECODER,
+            policy={"max_kl": 0.02, "max_perplexity": 1.1},
+            rewrite={"toward": ["3SG"], "dampings": [0.3], "keep": texts, **rewrite},
+        ).reports["decoder"]
+
+    kept, changed = report(), report(keep_weight=1e-9)
+    path = "3SG", "kept", "marked texts", "rewritten_probability"
+    assert changed[path] < 0.2
+    assert kept[path] > 3 * changed[path]
+    assert kept["3SG", "rewritten_probability"] > 0.3
+
+
 def test_what_the_feature_alone_does_not_give_is_saved_with_the_report(kept):
     run, folder = kept
     loaded = load_run(folder)
@@ -69,7 +90,7 @@ def test_what_the_feature_alone_does_not_give_is_saved_with_the_report(kept):
 
 
 def test_a_kept_direction_solves_its_equation():
-    """(metric + weight / scale · GᵀG) x = direction, with the gradients of the slots one by one."""
+    """(metric + weight · scale · GᵀG) x = direction, with the gradients of the slots one by one."""
     run = Session("english-pronouns", **settings(learner=CLOSED, selector={"kind": "random", "share": 0.01}))
     task, generator = run.evaluation_task(0, {}), torch.Generator().manual_seed(0)
     task = evolve(task, rewrite=evolve(task.rewrite, keep=("1PL",)))
@@ -81,11 +102,11 @@ def test_a_kept_direction_solves_its_equation():
     ).double()
     direction = task.feature.decode(1.0)
     metric = torch.rand(len(direction), generator=generator) + 0.5
-    moved = gradients @ direction.double()
-    scale = moved.square().sum() / direction.double().square().sum()
+    natural = direction.double() / metric.double()
+    scale = (direction.double() @ natural) / (gradients @ natural).square().sum()
     for weight in (0.1, 3.0):
         solution = keeping(direction, metric, task.gradients, examples, weight).double()
-        system = torch.diag(metric.double()) + gradients.T @ gradients * (weight / scale)
+        system = torch.diag(metric.double()) + gradients.T @ gradients * (weight * scale)
         exact = torch.linalg.solve(system, direction.double())
         assert float((solution - exact).norm() / exact.norm()) < 0.02
         assert float((gradients @ solution).norm() / (gradients @ (direction / metric).double()).norm()) < 1
@@ -119,11 +140,14 @@ def test_the_natural_gradient_is_the_direction_divided_by_the_curvature(quick):
     [
         ({"keep": ["4PL"]}, "rewrite.keep names '4PL', of which these texts have no slot; use some of 1PL"),
         ({"keep": ["3SG"]}, "rewrite.keep names '3SG'.*use some of"),
+        ({"keep": ["So [we left."]}, "'So .we left.' has no slot with its fillers"),
+        ({"keep": ["So [he|they] saw [us]."]}, "has several slots"),
+        ({"keep": ["So [themselves|he] left."]}, r"model cannot take \('themselves' is \d tokens"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(rewrite, message):
     run = Session("english-pronouns", **settings(learner=CLOSED, evaluators=DECODER, rewrite=rewrite))
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises((ConfigError, DataError), match=message):
         _ = run.reports
 
 
