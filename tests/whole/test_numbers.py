@@ -4,15 +4,18 @@ fooled."""
 from __future__ import annotations
 
 import random
+from collections import Counter
 from contextlib import contextmanager
 
 import pytest
 import torch
-from gradiend_evaluators import BudgetSettings, ThresholdSettings
+from gradiend_evaluators import BudgetSettings, ThresholdSettings, TransferSettings
 from gradiend_evaluators.policies import Budget, Threshold
+from gradiend_evaluators.related import in_texts
+from gradiend_evaluators.transfer import TransferEvaluator
 
 from gradiend_core import Session
-from gradiend_core.api import goal_of, measure_of
+from gradiend_core.api import goal_of, measure_of, word_pairs
 from tests.conftest import STORIES, asset, settings
 
 TEXT = "Yesterday the {} teacher came home late, and then {} cooked a big pot of {} soup for the {} children."
@@ -122,6 +125,21 @@ def test_words_of_the_run_file_replace_those_of_the_paradigm():
     rows = [row for row in report.tables["words"].records() if row["kind"] == "related"]
     assert {(row["first"], row["second"]) for row in rows} == {("was", "were"), ("his", "their")}
     assert any("too few to be sure of" in warning for warning in report.warnings)
+
+
+def test_controls_and_copies_read_fewer_texts_of_the_same_words(quick):
+    task = quick.evaluation_task()
+    config = TransferSettings(texts=8, control_texts=3, untrained=0, random_directions=0, controls=5)
+    rows = TransferEvaluator(config).evaluate(task).tables["words"].records()
+    assert max(row["n"] for row in rows if row["kind"] == "control") <= 2 * 3
+    assert max(row["n"] for row in rows if row["kind"] == "related") == 2 * 8
+    words = word_pairs(task.data.related, task.feature.classes)
+    pairs = in_texts(task, words, task.ordinary(), 8, 3)
+    fewer = pairs.of_model(task, 3)
+    assert (fewer.words, fewer.groups) == (pairs.words, pairs.groups)
+    whole, some = ([pair for examples, _ in of.examples for pair in examples.pairs] for of in (pairs, fewer))
+    assert set(Counter((pair.factual, pair.alternative) for pair in some).values()) == {3}
+    assert set(some) < set(whole)
 
 
 def test_without_unseen_words_it_says_that_nothing_was_measured():
