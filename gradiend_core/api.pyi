@@ -192,6 +192,7 @@ from gradiend_core.rewriting.search import grid as grid
 from gradiend_core.rewriting.search import smaller as smaller
 from gradiend_core.rewriting.search import within_budget as within_budget
 from gradiend_core.rewriting.steps import stepped as stepped
+from gradiend_core.run.drawing import empty_figure as empty_figure
 from gradiend_core.storage.features import load_feature as load_feature
 
 # --- how the names above are loaded: for `gradiend_core` itself and the documents ---

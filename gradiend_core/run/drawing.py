@@ -5,21 +5,39 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from gradiend_core.errors import ConfigError
 from gradiend_core.records.run import FigureSettings
 
+#: the SubFigure that is drawn into; None: each figure stands alone
+_into: ContextVar[Any] = ContextVar("drawn into", default=None)
 
-def drawn(draw: Callable[[], Any], settings: FigureSettings) -> Any:
-    """The result of `draw`, a matplotlib Figure or None, with the style, size and labels of the settings.
-    Raises ConfigError for an unknown style."""
-    with _styled(settings):
-        figure = draw()
+
+def empty_figure(width: float, height: float) -> Any:
+    """A matplotlib Figure of this size in inches, whose layout fits its texts; or, while `Run.draw` draws
+    into a part of another figure, that part (a SubFigure)."""
+    if (target := _into.get()) is not None:
+        return target
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def drawn(draw: Callable[[], Any], settings: FigureSettings, into: Any = None) -> Any:
+    """The result of `draw`, a matplotlib Figure or None, with the style, size and labels of the settings; or
+    the SubFigure that it is drawn `into`, which keeps its size. Raises ConfigError for an unknown style."""
+    token = _into.set(into)
+    try:
+        with _styled(settings):
+            figure = draw()
+    finally:
+        _into.reset(token)
     if figure is None:
         return None
-    if settings.width:
+    if settings.width and into is None:
         _resize(figure, settings.width)
     if settings.labels:
         _relabel(figure, settings)

@@ -26,7 +26,7 @@ from gradiend_core.records.scope import ParameterScope
 from gradiend_core.records.update import WeightUpdate
 from gradiend_core.roles.evaluator import EvaluationTask
 from gradiend_core.roles.gradients import GradientMatrix
-from gradiend_core.roles.kinds import EVALUATOR
+from gradiend_core.roles.kinds import EVALUATOR, VISUALIZER
 from gradiend_core.roles.source import Examples, GradientSource
 from gradiend_core.run.results import results, warnings
 
@@ -243,6 +243,24 @@ class Run:
         """Each figure that the reports have data for, as (name, matplotlib Figure): those of `choices`, or of
         the run."""
         return self.runner.figures(choices)
+
+    def draw(self, kind: str, *, axis: int = 0, into: Any = None) -> Any:
+        """One figure, such as "encodings", as a matplotlib Figure. With `into`, a SubFigure, it becomes part
+        of your own figure, as in `left, right = Figure(layout="constrained").subfigures(1, 2)`. Raises
+        ConfigError where the run has no data for it, and PluginError for an unknown kind."""
+        contribution = self.registry.get(VISUALIZER, kind)
+        configured = {choice.kind: choice for choice in self.config.visualizers}
+        choice = configured.get(kind) or Choice(kind, contribution.config())
+        figure = self.runner.draw(axis, choice, into)
+        if figure is None:
+            drawable = ", ".join(dict.fromkeys(name for name, _ in self.figures())) or "none"
+            raise ConfigError(f"the run has no data for the figure {kind!r}; it has {drawable}")
+        if into is not None and figure is not into:
+            raise ConfigError(
+                f"the figure {kind!r} is always one of its own; its plugin would have to begin with"
+                " gradiend_core.api.empty_figure"
+            )
+        return figure
 
     # --- evaluating ---
     def evaluate(self, kinds: Sequence[str]) -> tuple[Reports, ...]:

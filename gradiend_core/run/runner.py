@@ -183,6 +183,12 @@ class Runner:
             for kind, figure in stages.draw(self.setup, feature, reports, self.clock.timed, choices):
                 yield self.prefix(feature) + kind, figure
 
+    def draw(self, axis: int, choice: Choice, into: Any) -> Any:
+        """One figure of an axis, drawn `into` a SubFigure where one is given; None without data for it."""
+        feature, reports = self.features()[axis], self.reports()[axis]
+        figures = dict(stages.draw(self.setup, feature, reports, self.clock.timed, [choice], into))
+        return figures.get(choice.kind)
+
     def gradients_over(self, scope: ParameterScope) -> GradientOperator:
         """The gradient matrix of this model and source over any scope."""
         return gradients_over(self.setup, self.loaded(), scope)

@@ -283,14 +283,19 @@ def edit(
 
 
 def draw(
-    setup: Setup, feature: LearnedFeature, reports: Reports, timed: Timed, choices: Collection[Choice] = ()
+    setup: Setup,
+    feature: LearnedFeature,
+    reports: Reports,
+    timed: Timed,
+    choices: Collection[Choice] = (),
+    into: Any = None,
 ) -> Iterator[tuple[str, Any]]:
     """Each figure that the reports have data for, as (name, matplotlib Figure): those of `choices`, or of the
-    run."""
+    run; drawn `into` a SubFigure, where one is given."""
     for choice in choices or setup.config.visualizers:
         with timed("visualizers"):
             visualizer = setup.registry.build(VISUALIZER, choice.kind, choice.config)
-            figure = drawn(partial(visualizer.draw, feature, reports), setup.config.figures)
+            figure = drawn(partial(visualizer.draw, feature, reports), setup.config.figures, into)
         if figure is not None:
             yield choice.kind, figure
 

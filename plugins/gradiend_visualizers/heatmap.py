@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from gradiend_core.api import empty_figure
+
 #: inches of a cell, and of a letter of a label
 CELL, LETTER = 0.17, 0.065
 #: with at most so many rows and columns, cells say their numbers
@@ -32,7 +34,7 @@ def heatmap(
     cell = max(CELL, 3.4 / max(len(rows), len(columns)), 0.42 if max(values.shape) <= NUMBERED else 0.0)
     margin = 0.4 + LETTER * max(len(name) for name in [*rows, *columns])
     size = (len(columns) * cell + margin + 1.6, len(rows) * cell + margin + 0.6)
-    figure = Figure(figsize=(max(size[0], 0.4 + 0.085 * len(title)), size[1]), layout="constrained")
+    figure: Figure = empty_figure(max(size[0], 0.4 + 0.085 * len(title)), size[1])
     axes = figure.subplots()
     axes.set_facecolor("#DDDDDD")
     image = axes.imshow(

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from scipy.ndimage import distance_transform_edt
 
-from gradiend_core.api import NoSettings, Report
+from gradiend_core.api import NoSettings, Report, empty_figure
 from gradiend_visualizers.style import ACCENT, BOTH, FIRST, NEUTRAL, SECOND
 
 TURNS = np.pi / 2 + 2 * np.pi / 5 * np.arange(5)
@@ -71,7 +71,7 @@ def venn(names: list[str], counts: Mapping[frozenset[str], int], title: str) -> 
     """Areas have no meaning, only numbers do: the share of a feature's weights (the largest number that a
     feature has, where these differ), each where its region is widest."""
     crowded = len(names) == max(SHAPES)
-    figure = Figure(figsize=(8.4, 7.8) if crowded else (5.6, 5.2), layout="constrained")
+    figure: Figure = empty_figure(*((8.4, 7.8) if crowded else (5.6, 5.2)))
     axes = figure.subplots()
     grid = np.stack(np.meshgrid(np.linspace(-2, 2, 500), np.linspace(-2, 2, 500)), -1)
     inside = np.zeros(grid.shape[:2], dtype=int)
@@ -117,10 +117,8 @@ def upset(names: list[str], counts: Mapping[frozenset[str], int], title: str) ->
     """A column for each combination: its number of weights, and dots for its features."""
     shown = sorted(counts.items(), key=lambda item: -item[1])[:BARS]
     used = [name for name in names if any(name in combination for combination, _ in shown)]
-    figure = Figure(
-        figsize=(1.2 + 0.26 * len(shown) + 0.07 * max(map(len, used)), 2.6 + 0.17 * len(used)),
-        layout="constrained",
-    )
+    width = 1.2 + 0.26 * len(shown) + 0.07 * max(map(len, used))
+    figure: Figure = empty_figure(width, 2.6 + 0.17 * len(used))
     bars, dots = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 0.17 * len(used) + 0.1))
     bars.bar(range(len(shown)), [count for _, count in shown], color=FIRST, width=0.7)
     for position, (_, count) in enumerate(shown):

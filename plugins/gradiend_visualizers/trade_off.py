@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gradiend_core.api import LearnedFeature, NoSettings, Report
+from gradiend_core.api import LearnedFeature, NoSettings, Report, empty_figure
 from gradiend_visualizers.style import ACCENT, BOTH, FIRST, NEUTRAL, SECOND, make_plain
 
 #: what is shown of an edit, over its unwanted KL divergence, and what is said of it
@@ -46,7 +46,7 @@ class TradeOff:
         effects = [name for name in EFFECTS if any(row[name] is not None for row in rows)]
         if not goals:
             return None
-        figure = Figure(figsize=(1.0 + 3.6 * len(effects), 0.9 + 3.1 * len(goals)), layout="constrained")
+        figure: Figure = empty_figure(1.0 + 3.6 * len(effects), 0.9 + 3.1 * len(goals))
         panels = figure.subplots(len(goals), len(effects), squeeze=False)
         figure.suptitle("What edits do, over what they cost: unwanted KL in nats a token of ordinary text")
         for toward, line in zip(goals, panels, strict=True):

@@ -25,10 +25,8 @@ class Transfer:
             return None
         rows = [row for row in report.tables["words"].records() if row["kind"] == "related"]
         rows = sorted(rows, key=lambda row: row["correlation"])[-MOST:]
-        figure, (axes,) = new_figure(
-            1, "Does the encoder read words that it was not learned from?", height=2.2 + 0.22 * len(rows)
-        )
-        figure.set_figwidth(7)
+        title = "Does the encoder read words that it was not learned from?"
+        figure, (axes,) = new_figure(1, title, height=2.2 + 0.22 * len(rows), width=7)
         if (largest := report.get("random_largest")) is not None:
             label = "the mean of random directions, at most"
             axes.axvspan(-largest, largest, color=NEUTRAL, alpha=0.15, lw=0, label=label)

@@ -12,9 +12,11 @@ from gradiend_visualizers.many import CrossEncoding, Overlap, Similarity
 from gradiend_visualizers.sets import SHAPES, SharedWeights
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from gradiend_core.api import NoSettings, Report, Table
 from gradiend_core.comparison.tables import CrossingRow, FeatureRow, PairRow, SetRow
+from gradiend_core.errors import ConfigError, PluginError
 
 
 def comparison(count: int, names: list[str] | None = None) -> Report:
@@ -173,3 +175,27 @@ def test_few_cells_say_their_numbers_and_many_do_not():
     small, large = (heatmap(np.full((n, n), 0.5), ["x"] * n, ["x"] * n, "t", "l") for n in (3, 20))
     assert [text.get_text() for text in small.axes[0].texts] == [".50"] * 9
     assert not large.axes[0].texts
+
+
+def test_every_figure_of_a_run_can_be_a_part_of_another(quick):
+    kinds = [name for name, _ in quick.figures()]
+    assert len(kinds) >= 4
+    whole = Figure(figsize=(12, 3 * len(kinds)), layout="constrained")
+    for kind, part in zip(kinds, whole.subfigures(len(kinds), 1), strict=True):
+        assert quick.draw(kind, into=part) is part
+        alone = quick.draw(kind)
+        assert isinstance(alone, Figure)
+        titles = [[axes.get_title() for axes in figure.axes] for figure in (part, alone)]
+        assert titles[0] == titles[1]
+    FigureCanvasAgg(whole).draw()
+    assert quick.draw(kinds[0]) is not whole, "the next figure is one of its own again"
+
+
+def test_a_figure_without_data_is_refused(quick, monkeypatch):
+    with pytest.raises(ConfigError, match=r"no data for the figure 'trade-off'; it has .*encodings"):
+        quick.draw("trade-off")
+    with pytest.raises(PluginError, match="encoding.*did you mean"):
+        quick.draw("encoding")
+    monkeypatch.setattr("gradiend_visualizers.style.empty_figure", lambda *size: Figure(figsize=size))
+    with pytest.raises(ConfigError, match="always one of its own"):
+        quick.draw("encodings", into=Figure().subfigures(1, 1))
