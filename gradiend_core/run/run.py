@@ -257,8 +257,8 @@ class Run:
             raise ConfigError(f"the run has no data for the figure {kind!r}; it has {drawable}")
         if into is not None and figure is not into:
             raise ConfigError(
-                f"the figure {kind!r} is always one of its own; its plugin would have to begin with"
-                " gradiend_core.api.empty_figure"
+                f"the figure {kind!r} cannot be a part of another, as its plugin does not use"
+                " gradiend_core.api.empty_figure; leave `into` out"
             )
         return figure
 

@@ -81,8 +81,9 @@ class OwnWords:
     def __init__(self, task: EvaluationTask, examples: Examples | None = None) -> None:
         self.source = task.source
         self.device = task.gradients.device
-        controls = task.controls()
-        whole = examples or (controls if controls.pairs else task.examples["neutral"])
+        whole = task.controls() if examples is None else examples
+        if examples is None and not whole.pairs:
+            whole = task.examples["neutral"]
         of_test = [row for row, pair in enumerate(whole.pairs) if pair.split == SPLITS[-1]]
         self.examples: Examples = subset(whole, (of_test or range(len(whole.pairs)))[:SLOTS])
 
@@ -133,7 +134,7 @@ class Following:
     def __init__(self, task: EvaluationTask) -> None:
         self.related = RelatedOdds(task)
         self.protected: list[OwnWords] = []
-        if kept := task.kept():
+        if (kept := task.kept()) is not None:
             of_texts = [row for row, pair in enumerate(kept.pairs) if pair.factual_class == MARKED]
             self.protected = [OwnWords(task), OwnWords(task, subset(kept, of_texts))]
         self.names = {*task.rewrite.keep, MARKED}

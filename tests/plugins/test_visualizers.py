@@ -197,5 +197,5 @@ def test_a_figure_without_data_is_refused(quick, monkeypatch):
     with pytest.raises(PluginError, match="encoding.*did you mean"):
         quick.draw("encoding")
     monkeypatch.setattr("gradiend_visualizers.style.empty_figure", lambda *size: Figure(figsize=size))
-    with pytest.raises(ConfigError, match="always one of its own"):
+    with pytest.raises(ConfigError, match="cannot be a part of another"):
         quick.draw("encodings", into=Figure().subfigures(1, 1))
