@@ -185,7 +185,11 @@ class PruneSettings:
     """Keeping only the largest weights of a learned feature."""
 
     keep: int | float = setting(1.0, "The fraction (float) or number (int) of weights kept.", validator=gt(0))
-    by: str = setting("decoder", "The weights whose size counts.", validator=in_(("decoder", "encoder")))
+    by: str = setting(
+        "decoder",
+        "Whether weights are ranked by their size in the decoder or in the encoder.",
+        validator=in_(("decoder", "encoder")),
+    )
 
 
 @frozen
@@ -284,7 +288,9 @@ class ComparisonSettings:
     )
     max_pairs: int = setting(100, "Test pairs of each class that encoders read.", validator=ge(2))
     nulls: int = setting(
-        0, "Runs with shuffled classes beside each run: what features of nothing look like.", validator=ge(0)
+        0,
+        "Number of runs with shuffled classes beside each run, to show what features of nothing look like.",
+        validator=ge(0),
     )
 
 

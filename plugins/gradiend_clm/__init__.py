@@ -42,7 +42,7 @@ class SlotHeadSettings(CausalSettings):
         "Tokens after the slot whose mean state the head sees, with that of the slot.",
         validator=validators.ge(1),
     )
-    placeholder: str = setting("_", "What stands in the slot.", validator=validators.min_len(1))
+    placeholder: str = setting("_", "The text that stands in the slot.", validator=validators.min_len(1))
     epochs: int = setting(
         30,
         "Epochs of training at most; the head with the least validation loss is kept.",

@@ -15,15 +15,17 @@ class EnglishGender:
     classes: tuple[str, ...] = setting(("male", "female"), "The two classes; the first encodes to +1.")
     fills: int = setting(1, "Names of each sex that each text is filled with.", validator=validators.ge(1))
     names: str = setting("", "A CSV file of first names with counts by sex; empty: a short built-in list.")
-    name_column: str = setting("name", "Its column of names.")
-    male_column: str = setting("male", "Its column with counts of men.")
-    female_column: str = setting("female", "Its column with counts of women.")
+    name_column: str = setting("name", "The column of names in this file.")
+    male_column: str = setting("male", "The column with the number of men of each name.")
+    female_column: str = setting("female", "The column with the number of women of each name.")
     unambiguous: float = setting(
         0.99,
         "The share of one sex from which a name is used.",
         validator=[validators.gt(0.5), validators.le(1)],
     )
-    at_least: int = setting(1000, "The count from which a name is used.", validator=validators.ge(1))
+    at_least: int = setting(
+        1000, "The smallest number of people from which a name is used.", validator=validators.ge(1)
+    )
 
 
 @hookimpl

@@ -26,8 +26,8 @@ SHARE = "The fraction (float) or number (int) of weights that take part."
 class Pattern:
     """Settings of `pattern`: shell-style patterns of parameter names; every match takes part."""
 
-    include: tuple[str, ...] = setting(("*",), "Patterns of names that take part.")
-    exclude: tuple[str, ...] = setting((), "Patterns of names that do not.")
+    include: tuple[str, ...] = setting(("*",), "Patterns of the names of parameters that take part.")
+    exclude: tuple[str, ...] = setting((), "Patterns of the names of parameters that are left out.")
 
 
 @frozen
