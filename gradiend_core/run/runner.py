@@ -267,7 +267,9 @@ class Runner:
         with self.clock.timed("learning"):
             features = stages.choose(self.setup, self.loaded(), self.prepared(), self.seeds())
         try:
-            return stages.measure(self.setup, self.loaded(), self.prepared(), features, self.ordinary)
+            return stages.measure(
+                self.setup, self.loaded(), self.prepared(), self.gradients(), features, self.ordinary
+            )
         except ModelError as error:
             self._problems.append(f"{error}; until then edits are the direction as it is")
             return features

@@ -216,6 +216,7 @@ def measure(
     setup: Setup,
     loaded: LoadedModel,
     prepared: Prepared,
+    gradients: GradientOperator,
     features: tuple[LearnedFeature, ...],
     ordinary: Callable[[], Sequence[Text]],
 ) -> tuple[LearnedFeature, ...]:
@@ -231,12 +232,7 @@ def measure(
     by_scope: dict[str, tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]] = {}
     for feature in features:
         if (key := feature.scope.fingerprint()) not in by_scope:
-            given = (
-                gradients_over(setup, loaded, feature.scope),
-                prepared.examples["train"],
-                batches,
-                setup.seed,
-            )
+            given = gradients.over(feature.scope), prepared.examples["train"], batches, setup.seed
             if settings.metric == "fisher":
                 by_scope[key] = fisher_diagonal(*given), {}
             else:
