@@ -1,6 +1,6 @@
 """Does `transfer` say yes to what is not there?
 
-    python tests/benchmarks/transfer.py untrained FOLDER [--classes gender] [--draws 20]
+    python tests/benchmarks/transfer.py untrained FOLDER [--paradigm english-gender] [--draws 20]
     python tests/benchmarks/transfer.py nonsense FOLDER [--draws 40]
 
 `untrained` learns the feature from copies of the model with random weights, `nonsense` tells random words
