@@ -136,7 +136,10 @@ class Following:
         self.protected: list[OwnWords] = []
         if (kept := task.kept()) is not None:
             of_texts = [row for row, pair in enumerate(kept.pairs) if pair.factual_class == MARKED]
-            self.protected = [OwnWords(task), OwnWords(task, subset(kept, of_texts))]
+            if len(of_texts) < len(kept.pairs):
+                self.protected.append(OwnWords(task))
+            if of_texts:
+                self.protected.append(OwnWords(task, subset(kept, of_texts)))
         self.names = {*task.rewrite.keep, MARKED}
 
     def __call__(self, model: nn.Module) -> Followed:
