@@ -186,9 +186,9 @@ class TransferEvaluator:
         for number in range(self.config.untrained):
             try:
                 copied = task.untrained(task.seed + 1 + number)
+                fewer = pairs.of_model(copied, self.config.control_texts)
             except GradiendError as error:
                 return f"no untrained copy of the model was compared: {error}"
-            fewer = pairs.of_model(copied, self.config.control_texts)
             measured.append(self._measured(copied, fewer, FEW_DIRECTIONS))
             p_values.append(_largest(measured[-1].p_values(task.seed)).value or 0.0)
             if p_values[0] > P:
