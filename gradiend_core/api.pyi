@@ -155,6 +155,7 @@ from gradiend_core.learning.encodings import class_mean_values as class_mean_val
 from gradiend_core.learning.encodings import correlation as correlation
 from gradiend_core.learning.encodings import encodings as encodings
 from gradiend_core.learning.encodings import labels_of as labels_of
+from gradiend_core.learning.encodings import on_axis as on_axis
 from gradiend_core.learning.encodings import projections as projections
 from gradiend_core.learning.selection import count_of as count_of
 from gradiend_core.learning.selection import difference_of_means as difference_of_means

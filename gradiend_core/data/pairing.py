@@ -106,6 +106,7 @@ def make_pairs(task: PairingTask, finder: Finder) -> PairData:
             name: tuple(word for one, of in classes.of.items() if of == name for word in finder.related(one))
             for name in classes.names
         },
+        classes.grades,
     )
 
 
@@ -228,6 +229,7 @@ def _pair(slot: Slot, split: str, classes: Classes, finder: Finder, other: str, 
         slot.document,
         slot.rule_class if merged[of] > 1 else "",
         (having[0] if len(having) == 1 else slot.alternative_class) if merged[other] > 1 else "",
+        classes.grades.get(of),
     )
 
 

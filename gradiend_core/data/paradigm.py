@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gradiend_core.data.finding import Doubt, RulesFinder
 from gradiend_core.data.pairing import make_pairs
@@ -14,7 +14,8 @@ from gradiend_core.roles.paradigm import PairingTask
 class RulesParadigm:
     """The classes of `rules`, some of them, or merged ones such as "1SG+3SG". `transitions` restricts which
     class of the rules may replace which, both ways unless `one_way`. In text without tags, a `doubt` says why
-    a word may belong to none of the classes. Raises ConfigError for classes that `rules` does not have."""
+    a word may belong to none of the classes. `grades` make the classes degrees of one feature. Raises
+    ConfigError for classes that `rules` does not have."""
 
     def __init__(
         self,
@@ -25,9 +26,10 @@ class RulesParadigm:
         *,
         one_way: bool = False,
         doubt: Doubt | None = None,
+        grades: Mapping[str, float] | None = None,
     ) -> None:
         self.rules, self.doubt = rules, doubt
-        self.classes = choose_classes(classes, transitions, rules.names, kind, one_way=one_way)
+        self.classes = choose_classes(classes, transitions, rules.names, kind, one_way=one_way, grades=grades)
 
     def pairs(self, task: PairingTask) -> PairData:
         return make_pairs(task, RulesFinder(self.rules, self.classes, self.doubt))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import regex
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 
 from gradiend_core.errors import ConfigError, unknown
 from gradiend_core.records.setting import setting
@@ -115,11 +116,13 @@ def check_related(related: Words, names: Sequence[str]) -> None:
 @frozen
 class Classes:
     """The classes that are told apart, each made of one or more classes of the rules ("1SG+3SG"), and which
-    of those may replace which. Empty `transitions` allow any other class."""
+    of those may replace which. Empty `transitions` allow any other class. Where they are degrees of one
+    feature, `grades` has the code of each, from −1 for the lowest to +1 for the highest."""
 
     names: tuple[str, ...]
     of: Mapping[str, str]
     transitions: frozenset[tuple[str, str]] = frozenset()
+    grades: Mapping[str, float] = field(factory=dict)
 
     def others(self, rule_class: str) -> dict[str, list[str]]:
         """The classes, with their parts, that may replace a part."""
@@ -139,9 +142,10 @@ def choose_classes(
     kind: str,
     *,
     one_way: bool = False,
+    grades: Mapping[str, float] | None = None,
 ) -> Classes:
     """The classes of a paradigm's settings; without names all known classes. Raises ConfigError for unknown
-    ones."""
+    ones, and for grades that do not suit the classes."""
     of: dict[str, str] = {}
     for name in names or known:
         for rule_class in [name] if name in known else name.split("+"):
@@ -163,7 +167,28 @@ def choose_classes(
     allowed = {(one, other) for one, other in pairs} | (
         set() if one_way else {(other, one) for one, other in pairs}
     )
-    return Classes(tuple(names or known), of, frozenset(allowed))
+    chosen = tuple(names or known)
+    return Classes(chosen, of, frozenset(allowed), codes_of_grades(grades or {}, chosen))
+
+
+def codes_of_grades(grades: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    """The code of each class, from its grade in any unit: −1 for the lowest, +1 for the highest, and in
+    proportion between them. Raises ConfigError where a class has none, one that is not finite, or all have
+    the same."""
+    if not grades:
+        return {}
+    for name in grades:
+        if name not in names:
+            raise ConfigError(unknown("class of grades", name, names))
+    if missing := [name for name in names if name not in grades]:
+        raise ConfigError(f"class {missing[0]} has no grade; give one for each class, or for none")
+    for name, grade in grades.items():
+        if not math.isfinite(grade):
+            raise ConfigError(f"the grade of class {name} is {grade}, not a finite number")
+    low, high = min(grades.values()), max(grades.values())
+    if low == high:
+        raise ConfigError(f"the grades reach from {low} to {high}, so that no class is above another")
+    return {name: 2 * (grades[name] - low) / (high - low) - 1 for name in names}
 
 
 def alternatives(

@@ -33,11 +33,16 @@ def subset(examples: Examples, rows: Sequence[int]) -> Examples:
     return Subset(examples, tuple(rows), tuple(examples.pairs[row] for row in rows))
 
 
-def relabelled(examples: Examples, classes: Sequence[tuple[str, str]]) -> Examples:
-    """The same examples under other (factual, alternative) classes."""
+def relabelled(examples: Examples, others: Sequence[MinimalPair]) -> Examples:
+    """The same examples under the classes and grades of other pairs."""
     pairs = [
-        evolve(pair, factual_class=factual, alternative_class=alternative)
-        for pair, (factual, alternative) in zip(examples.pairs, classes, strict=True)
+        evolve(
+            pair,
+            factual_class=other.factual_class,
+            alternative_class=other.alternative_class,
+            grade=other.grade,
+        )
+        for pair, other in zip(examples.pairs, others, strict=True)
     ]
     return Subset(examples, tuple(range(len(pairs))), tuple(pairs))
 

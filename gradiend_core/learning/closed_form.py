@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 
 import torch
-from attrs import evolve
+from attrs import evolve, frozen
 from torch import Tensor
 
 from gradiend_core.errors import LearningError
@@ -16,6 +16,7 @@ from gradiend_core.learning.encodings import (
     class_mean_values,
     correlation,
     labels_of,
+    on_axis,
     projections,
 )
 from gradiend_core.records.feature import LearnedFeature, TrainingRow
@@ -39,15 +40,62 @@ def mean_gradients(
     return gradients.accumulate(examples, rows, torch.full((len(rows),), 1 / len(rows)), roles, out)
 
 
-def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
-    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]. Each example is
-    read once."""
-    labels, gradients = labels_of(task.train.pairs, axis), task.gradients
-    means = torch.empty(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
-    for sign, out in zip((1.0, -1.0), means, strict=True):
-        rows = labels.eq(sign).nonzero()[:, 0].tolist()
-        mean_gradients(gradients, task.train, rows, roles, out)
+@frozen(eq=False)
+class Side:
+    """The examples with a code above, or below, the mean code: their rows, and the weight of each in the mean
+    of the side, and its code, [rows]."""
+
+    rows: list[int]
+    weights: Tensor
+    codes: Tensor
+
+    def first(self, count: int) -> Side:
+        return Side(self.rows[:count], self.weights[:count], self.codes[:count])
+
+    @property
+    def weight(self) -> float:
+        return float(self.weights.double().sum())
+
+    @property
+    def code(self) -> float:
+        """The weighted mean code."""
+        return float(self.weights.double() @ self.codes.double()) / self.weight
+
+
+def sides_of(examples: Examples, axis: tuple[str, str], seed: str = "") -> tuple[Side, Side]:
+    """The examples of an axis above and below its mean code, shuffled if a seed is given. Each is weighted by
+    its distance from the mean code: the line through the means of both sides then has the slope of the
+    least-squares line. Two classes are a side each, with equal weights."""
+    labels, seen = labels_of(examples.pairs, axis), on_axis(examples.pairs, axis)
+    from_mean = labels - labels[seen].mean()
+    sides = []
+    for is_on_side in (seen & (from_mean > 0), seen & (from_mean < 0)):
+        rows = is_on_side.nonzero()[:, 0].tolist()
+        if seed:
+            random.Random(seed).shuffle(rows)
+        sides.append(Side(rows, from_mean[rows].abs(), labels[rows]))
+    return sides[0], sides[1]
+
+
+def extended(means: Tensor, sides: Sequence[Side]) -> Tensor:
+    """The means of both sides, [2, roles, n], moved along their line to the codes +1 and −1, as
+    [roles, 2, n]. Those of two classes stay as they are."""
+    above, below = (side.code for side in sides)
+    if (above, below) != (1.0, -1.0):
+        difference = (means[0] - means[1]).div_(above - below)
+        means[0].add_(difference, alpha=1 - above)
+        means[1].sub_(difference, alpha=1 + below)
     return means.transpose(0, 1)
+
+
+def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
+    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]; of graded classes,
+    those that a line through all of them gives the highest and the lowest. Each example is read once."""
+    gradients, sides = task.gradients, sides_of(task.train, axis)
+    means = torch.empty(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
+    for side, out in zip(sides, means, strict=True):
+        gradients.accumulate(task.train, side.rows, side.weights / side.weight, roles, out)
+    return extended(means, sides)
 
 
 def agreeing_means(
@@ -57,23 +105,22 @@ def agreeing_means(
     are drawn with the seed and doubled until the direction of the old pairs and that of the new ones (each
     the difference of the class means) have at least the cosine `agreement`. With several roles the smallest
     cosine counts. If that is never reached, all pairs are read."""
-    labels, gradients = labels_of(task.train.pairs, axis), task.gradients
-    rows_of = [labels.eq(sign).nonzero()[:, 0].tolist() for sign in (1.0, -1.0)]
-    for rows in rows_of:
-        random.Random(f"{task.seed}:pairs").shuffle(rows)
+    gradients, sides = task.gradients, sides_of(task.train, axis, f"{task.seed}:pairs")
     means = torch.zeros(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
     directions, record, read = torch.zeros_like(means[0]), list[TrainingRow](), 0
-    while read < max(map(len, rows_of)):
+    sizes = [len(side.rows) for side in sides]
+    used = list(sides)
+    while read < max(sizes):
         until = 2 * read or FEWEST
-        enough = until <= min(map(len, rows_of))
-        for mean, rows in zip(means, rows_of, strict=True):
-            end = until if enough else len(rows)
-            mean *= read / end
-            shares = torch.full((end - read,), 1 / end)
-            gradients.accumulate(task.train, rows[read:end], shares, roles, mean, add=True)
+        enough = until <= min(sizes)
+        used = [side.first(until) if enough else side for side in sides]
+        for mean, side in zip(means, used, strict=True):
+            mean *= side.first(read).weight / side.weight
+            shares = side.weights[read:] / side.weight
+            gradients.accumulate(task.train, side.rows[read:], shares, roles, mean, add=True)
         if not enough:
             known = record[-1].loss if record else 0.0
-            record.append(TrainingRow(len(record) + 1, known, pairs=sum(map(len, rows_of))))
+            record.append(TrainingRow(len(record) + 1, known, pairs=sum(sizes)))
             break
         cosines = [_agreed(old, of_role) for old, of_role in zip(directions, means.unbind(1), strict=True)]
         if read:
@@ -81,7 +128,7 @@ def agreeing_means(
             if min(cosines) >= agreement:
                 break
         read = until
-    return means.transpose(0, 1), record
+    return extended(means, used), record
 
 
 def _agreed(old: Tensor, means: Tensor) -> float:
@@ -119,9 +166,8 @@ def assembled(
             " learned"
         )
     feature = LearnedFeature(encoder, 0.0, decoder, bias, task.gradients.scope, axis, *roles, seed=task.seed)
-    labels = labels_of(task.validation.pairs, axis)
-    projected = projections(feature, task.gradients, task.validation)[labels != 0]
-    labels = labels[labels != 0]
+    labels, seen = labels_of(task.validation.pairs, axis), on_axis(task.validation.pairs, axis)
+    projected, labels = projections(feature, task.gradients, task.validation)[seen], labels[seen]
     first, second = class_mean_values(projected, labels)
     if first < second:
         # the decoder belongs to the classes, whatever sign the encoder happens to have

@@ -11,7 +11,7 @@ from attrs import evolve
 from torch import Tensor
 
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.pair import MinimalPair, code_of
+from gradiend_core.records.pair import MinimalPair, code_of, is_on_axis
 from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
 
@@ -22,6 +22,11 @@ CODE = 0.95
 def labels_of(pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Tensor:
     """The code that each pair should have, [pairs]."""
     return torch.tensor([code_of(pair, axis) for pair in pairs])
+
+
+def on_axis(pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Tensor:
+    """Whether each pair is on an axis, and not neutral to it, [pairs]."""
+    return torch.tensor([is_on_axis(pair, axis) for pair in pairs], dtype=torch.bool)
 
 
 def projections(feature: LearnedFeature, gradients: GradientMatrix, examples: Examples) -> Tensor:
@@ -50,10 +55,10 @@ def class_mean_values(values: Tensor, labels: Tensor) -> tuple[float, float]:
 def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> LearnedFeature:
     """The feature with its encoder scaled such that single validation examples reach a mean code of 0.95 for
     their class, the first class positive. Where no scale reaches it, because the classes overlap, the best
-    scale is taken. The encoder is trained on mean gradients of batches, which are shorter than those of
-    single examples, so tanh would saturate differently. Only the scale changes, and what the classes decode
-    to stays the same: a shift would centre the classes, but move neutral text, whose gradients along the
-    feature are near 0, away from 0."""
+    scale is taken. Graded classes get the scale whose codes are closest to their grades. The encoder is
+    trained on mean gradients of batches, which are shorter than those of single examples, so tanh would
+    saturate differently. Only the scale changes, and what the classes decode to stays the same: a shift would
+    centre the classes, but move neutral text, whose gradients along the feature are near 0, away from 0."""
     values = feature.encoder_scale * projected + feature.encoder_bias
     first, second = class_mean_values(values, labels)
     if not math.isfinite(first - second) or first == second:
@@ -62,9 +67,13 @@ def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> Le
         feature, values = feature.flipped(), -values
     scales = torch.logspace(-1.5, 1.5, 121, dtype=torch.float64) * 2 / abs(first - second)
     codes = (scales[:, None] * values).tanh()
-    means = torch.stack([codes[:, labels == sign].mean(1) * sign for sign in (1.0, -1.0)]).mean(0)
-    reached = (means >= CODE).nonzero()
-    scale = float(scales[reached[0, 0] if len(reached) else means.argmax()])
+    if bool((labels.abs() != 1).any()):
+        best = (codes - labels).square().mean(1).argmin()
+    else:
+        means = torch.stack([codes[:, labels == sign].mean(1) * sign for sign in (1.0, -1.0)]).mean(0)
+        reached = (means >= CODE).nonzero()
+        best = reached[0, 0] if len(reached) else means.argmax()
+    scale = float(scales[best])
     return evolve(
         feature, encoder_scale=feature.encoder_scale * scale, encoder_bias=feature.encoder_bias * scale
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradiend_core.errors import ConfigError
-from gradiend_core.learning.encodings import calibrated, labels_of, projections
+from gradiend_core.learning.encodings import calibrated, labels_of, on_axis, projections
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.scope import ParameterScope
@@ -65,9 +65,9 @@ def pruned(
     """The feature with only its largest weights, calibrated anew on validation examples."""
     sizes: Tensor = getattr(feature, by)
     small = feature.narrowed(largest(sizes.abs(), count_of(keep, len(sizes), "prune.keep")))
-    labels = labels_of(validation.pairs, feature.classes)
+    labels, seen = labels_of(validation.pairs, feature.classes), on_axis(validation.pairs, feature.classes)
     projected = projections(small, gradients(small.scope), validation)
-    return calibrated(small, projected[labels != 0], labels[labels != 0])
+    return calibrated(small, projected[seen], labels[seen])
 
 
 def difference_of_means(

@@ -34,7 +34,8 @@ class MinimalPair:
     text, "neutral slot" in a text that has the feature elsewhere, or a class of the paradigm that is not
     among those compared. Where a class is merged from several ("1SG+3SG"), `factual_subclass` and
     `alternative_subclass` tell which of them the fillers belong to; otherwise, and for a filler of several of
-    them, they are empty."""
+    them, they are empty. Where the classes are degrees of one feature, `grade` is that of the factual class,
+    from −1 to +1."""
 
     left: str
     right: str
@@ -46,6 +47,7 @@ class MinimalPair:
     document: str = ""
     factual_subclass: str = ""
     alternative_subclass: str = ""
+    grade: float | None = None
 
     @property
     def transition(self) -> tuple[str, str]:
@@ -64,13 +66,21 @@ class MinimalPair:
 def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
     """The expected code of a pair: +1 if its factual class is the first of an axis, −1 if it is the second,
     else 0. Where the second is "all others", −1 is a pair whose alternative is the first class; a pair
-    between two others says nothing about the axis."""
+    between two others says nothing about the axis. A pair with a grade has that as its code."""
     first, second = axis
+    if pair.grade is not None:
+        return pair.grade
     if pair.factual_class == first != pair.alternative_class:
         return 1.0
     if second == OTHERS:
         return -1.0 if pair.alternative_class == first != pair.factual_class else 0.0
     return -1.0 if pair.factual_class == second else 0.0
+
+
+def is_on_axis(pair: MinimalPair, axis: tuple[str, str]) -> bool:
+    """Whether a pair has one of the classes of an axis, or a degree between them. Neutral pairs and those of
+    other classes are not on it, and their code is 0."""
+    return pair.grade is not None or code_of(pair, axis) != 0
 
 
 def check_class_names(classes: Sequence[str]) -> None:
@@ -84,8 +94,11 @@ def check_class_names(classes: Sequence[str]) -> None:
             )
 
 
-def axes_of(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The axes to learn: of two classes one, of more one for each class against all others."""
+def axes_of(classes: Sequence[str], grades: Mapping[str, float] | None = None) -> tuple[tuple[str, str], ...]:
+    """The axes to learn: of two classes one, of more one for each class against all others; where the classes
+    are degrees of one feature, one from the highest to the lowest."""
+    if grades:
+        return ((max(classes, key=grades.__getitem__), min(classes, key=grades.__getitem__)),)
     if len(classes) == 2:
         return ((classes[0], classes[1]),)
     return tuple((name, OTHERS) for name in classes)
@@ -112,7 +125,8 @@ SHOWN = 4
 class PairData:
     """The data that a paradigm makes from texts: pairs in three splits, neutral text, and what was dropped.
 
-    Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others.
+    Of two classes the first encodes to +1 and the second to −1; of more, each is told from all others. Where
+    they are degrees of one feature, `grades` has the code of each, from −1 to +1.
     `words` has the target words of each class. With `drop_multi_token_words` a word of several tokens is left
     out instead of being an error. `related` has words of the same classes that are kept out of learning,
     aligned: the n-th of one class belongs to the n-th of another."""
@@ -125,6 +139,7 @@ class PairData:
     funnel: Funnel
     drop_multi_token_words: bool = False
     related: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    grades: Mapping[str, float] = field(factory=dict)
 
     def __repr__(self) -> str:
         return (
@@ -140,7 +155,7 @@ class PairData:
     @property
     def axes(self) -> tuple[tuple[str, str], ...]:
         """What to learn, as (class that encodes to +1, class that encodes to −1)."""
-        return axes_of(self.classes)
+        return axes_of(self.classes, self.grades)
 
     def described(self, name: str) -> str:
         """A class with its words: "3SG (he, she, it)"."""

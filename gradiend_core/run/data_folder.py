@@ -31,8 +31,8 @@ from gradiend_core.storage.manifest import is_sealed, sealed
 MARKER = "data.toml"
 
 
-#: the columns that only classes made of several have
-SUBCLASSES = ("factual_subclass", "alternative_subclass")
+#: the columns that only classes made of several have, and that only graded ones have
+OPTIONAL = ("factual_subclass", "alternative_subclass", "grade")
 #: the columns of a pair's row that probabilities add
 ANNOTATIONS = ("factual_probability", "alternative_probability")
 #: the forms that pairs are written in beside pairs.jsonl
@@ -53,6 +53,7 @@ def pair_row(pair: MinimalPair) -> dict[str, Any]:
         "document": pair.document,
         "factual_subclass": pair.factual_subclass,
         "alternative_subclass": pair.alternative_subclass,
+        "grade": pair.grade,
     }
 
 
@@ -61,8 +62,8 @@ def write_pairs(
 ) -> None:
     """Writes pairs.jsonl and neutral.jsonl, and the pairs as a table where one is asked for."""
     rows = [pair_row(pair) for pair in data.pairs + data.neutral_pairs]
-    for name in SUBCLASSES:
-        if not any(row[name] for row in rows):  # no class is made of several
+    for name in OPTIONAL:
+        if not any(row[name] for row in rows):
             rows = [{column: value for column, value in row.items() if column != name} for row in rows]
     if probabilities is not None:
         for row, pair in zip(rows, data.pairs + data.neutral_pairs, strict=True):
@@ -138,7 +139,9 @@ def write_audit(data: PairData, output: Path, tokenizer: Any = None) -> Mapping[
 def _training_run(data: PairData, output: Path) -> str:
     """A run file that takes the pairs as they are, including their splits."""
     paradigm: dict[str, Any] = {"kind": "masked", "classes": list(data.classes), "alternative": "alternative"}
-    paradigm |= {"alternative_class": "alternative_class"}
+    paradigm |= {"alternative_class": "alternative_class"} | (
+        {"grades": dict(data.grades)} if data.grades else {}
+    )
     if data.neutral_texts:
         paradigm["neutral"] = str(output / "neutral.jsonl")
     settings = {

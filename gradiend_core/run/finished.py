@@ -59,7 +59,8 @@ class FinishedRun(Run):
     def pairs(self) -> Sequence[MinimalPair]:
         expect_whole(self.folder, "pairs.jsonl")
         classes = {name for axis in self._record.axes for name in axis}
-        return [pair for pair in read_pairs(self.folder) if pair.factual_class in classes]
+        pairs = read_pairs(self.folder)
+        return [pair for pair in pairs if pair.grade is not None or pair.factual_class in classes]
 
     def all_seeds(self, axis: int) -> tuple[LearnedFeature, ...]:
         """The features of an axis, the best seed's first."""

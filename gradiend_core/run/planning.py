@@ -116,7 +116,8 @@ def memory_plan(run: Run) -> MemoryPlan | None:
         2 * FLOAT * max(parameter.numel() for parameter in model.parameters())
     )  # a layer's gradient, and its sum
     vector, index = FLOAT * selected.columns, INDEX * selected.columns * (selected.columns < selected.whole)
-    axes = len(axes_of(config.paradigm.config.classes)) or 1
+    chosen = config.paradigm.config
+    axes = 1 if getattr(chosen, "grades", None) else len(axes_of(chosen.classes)) or 1
     bases = _bases(model) if config.rewrite.metric in ("kronecker", "inputs") else 0
     always = (("process", process), ("weights", weights), ("indices", index))
     kept_of_feature = (learner.feature_vectors() * vector + CURVATURE * selected.columns + bases) * axes
@@ -167,7 +168,7 @@ def time_plan(run: Run) -> str:
     begun = time.perf_counter()
     gradients.accumulate(train, range(half, len(train.pairs)), coefficients[half:], [GradientRole.FACTUAL])
     seconds = (time.perf_counter() - begun) / (len(train.pairs) - half)
-    axes = len(axes_of(run.data.classes))
+    axes = len(run.data.axes)
     texts = axes * learner.texts(len(examples["train"].pairs), len(examples["validation"].pairs))
     every = axes * sum(len(some.pairs) for some in examples.values())
     return (

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from gradiend_core.config.runfile import gather, general_settings, resolve, suit
+from gradiend_core.data.rules import codes_of_grades
 from gradiend_core.errors import ModelError, unknown
 from gradiend_core.plugins.manager import Plugins
 from gradiend_core.plugins.registry import Registry
@@ -86,5 +87,6 @@ def make_setup(
     source = registry.build(SOURCE, config.source.kind, config.source.config)
     maker = ModelMaker(folder, source, config.source, config.gradients, {} if memo is None else memo)
     if classes := config.paradigm.config.classes:
-        check_goals(config.rewrite.toward, axes_of(classes), " at rewrite.toward")
+        grades = codes_of_grades(getattr(config.paradigm.config, "grades", {}), classes)
+        check_goals(config.rewrite.toward, axes_of(classes, grades), " at rewrite.toward")
     return Setup(config, plugins, source, data, maker)

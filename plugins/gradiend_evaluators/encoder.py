@@ -4,7 +4,7 @@ text encodes."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from attrs import evolve, field, frozen
@@ -23,6 +23,7 @@ from gradiend_core.api import (
     correlation,
     encodings,
     labels_of,
+    on_axis,
     shown,
     subset,
 )
@@ -35,6 +36,7 @@ from gradiend_evaluators.uncertainty import (
     effect_size,
     fewest_groups,
     grouped_p_value,
+    rank_correlation,
 )
 
 #: an encoding beyond this tells classes apart but not how strongly
@@ -104,10 +106,12 @@ class EncoderEvaluator:
                 task.gradients, examples, task.feature.encoder, task.feature.source, count, task.seed
             )
             values, labels = task.feature.encode(projected), labels_of(examples.pairs, axis)
-            seen = labels != 0
+            seen = on_axis(examples.pairs, axis)
+            chosen = subset(examples, seen.nonzero()[:, 0].tolist())
             metrics |= split_metrics(split, values[seen], labels[seen], axis)
+            if task.data.grades:
+                metrics |= graded_metrics(split, values[seen], labels[seen], chosen.pairs)
             if split == "test":
-                chosen = subset(examples, seen.nonzero()[:, 0].tolist())
                 train = task.examples.get("train")  # other texts have none
                 groups = units(chosen.pairs, train.pairs if train else ())
                 metrics |= certainty(split, values[seen], labels[seen], groups, task.seed)
@@ -140,7 +144,8 @@ class EncoderEvaluator:
             "words": Table.of(WordRow, _by_word([row for row in rows if row.split == last])),
         }
         report = Report("encoder", metrics, tables, tuple(warnings))
-        return evolve(report, lines=tuple(_lines(report, axis)))
+        grades = dict(sorted(task.data.grades.items(), key=lambda grade: -grade[1]))
+        return evolve(report, lines=tuple(_lines(report, axis, grades)))
 
     def _some(self, examples: Examples, *, last: bool) -> Examples:
         """The first of each class, up to the limit."""
@@ -165,26 +170,48 @@ def units(pairs: Sequence[MinimalPair], trained: Sequence[MinimalPair]) -> list[
 
 def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]) -> Metrics:
     """Correlation with the labels, accuracy of the sign and beyond ±0.5, fraction beyond ±0.99, AUC, effect
-    size; mean and spread by class."""
-    n = len(values)
+    size; mean and spread by class. Of graded classes, accuracies, AUC and effect size are of the highest
+    against the lowest."""
+    n, ends = len(values), labels.abs() == 1
+    right = (values * labels)[ends].double()
     metrics: Metrics = {
         (split, "correlation"): Metric(correlation(values, labels), n),
-        (split, "accuracy"): Metric(float((values.sign() == labels).double().mean()), n),
-        (split, "beyond_boundary"): Metric(float((values * labels > BOUNDARY).double().mean()), n),
+        (split, "accuracy"): Metric(float((right > 0).double().mean()), len(right)),
+        (split, "beyond_boundary"): Metric(float((right > BOUNDARY).double().mean()), len(right)),
         (split, "saturated"): Metric(float((values.abs() > SATURATED).double().mean()), n),
         (split, "auc"): Metric(area_under_curve(values, labels), n),
         (split, "effect_size"): Metric(effect_size(values, labels), n),
         (split, "n"): Metric(n, n),
     }
     for name, sign in zip(classes, (1.0, -1.0), strict=True):
-        values_of_class = values[labels == sign]
-        metrics[split, "mean_by_class", name] = Metric(
-            float(values_of_class.mean()) if len(values_of_class) else None, len(values_of_class)
-        )
-        metrics[split, "std_by_class", name] = Metric(
-            float(values_of_class.std(correction=0)) if len(values_of_class) else None, len(values_of_class)
-        )
-        metrics[split, "n_by_class", name] = Metric(len(values_of_class), len(values_of_class))
+        metrics |= metrics_of_class(split, name, values[labels == sign])
+    return metrics
+
+
+def metrics_of_class(split: str, name: str, values: Tensor) -> Metrics:
+    """Mean, spread and number of the encodings of a class."""
+    n = len(values)
+    return {
+        (split, "mean_by_class", name): Metric(float(values.mean()) if n else None, n),
+        (split, "std_by_class", name): Metric(float(values.std(correction=0)) if n else None, n),
+        (split, "n_by_class", name): Metric(n, n),
+    }
+
+
+def graded_metrics(split: str, values: Tensor, labels: Tensor, pairs: Sequence[MinimalPair]) -> Metrics:
+    """Spearman's correlation with the grades, and the correlations among the degrees between the highest and
+    the lowest. An encoder that tells only those two apart has a high correlation over all degrees, and none
+    between."""
+    between = labels.abs() < 1
+    metrics: Metrics = {
+        (split, "rank_correlation"): Metric(rank_correlation(values, labels), len(values)),
+        (split, "between", "correlation"): Metric(
+            correlation(values[between], labels[between]), int(between.sum())
+        ),
+    }
+    names = [pair.factual_class for pair in pairs]
+    for name in dict.fromkeys(names):
+        metrics |= metrics_of_class(split, name, values[torch.tensor([of == name for of in names])])
     return metrics
 
 
@@ -234,7 +261,7 @@ def neutral_metrics(values: Tensor, kinds: list[str]) -> Metrics:
     return metrics
 
 
-def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
+def _lines(report: Report, classes: tuple[str, str], grades: Mapping[str, float]) -> list[str]:
     """The test split as sentences, if it was encoded."""
 
     def show(*path: str, form: str = ".3f") -> str:
@@ -242,7 +269,9 @@ def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
 
     if report.get("test.n") is None:
         return []
-    means = ", ".join(f"{name} {show('test', 'mean_by_class', name, form='+.3f')}" for name in classes)
+    means = ", ".join(
+        f"{name} {show('test', 'mean_by_class', name, form='+.3f')}" for name in grades or classes
+    )
     correlation_shown = ""
     if report.get("test.correlation") is not None:
         correlation_shown = f"correlation {show('test', 'correlation')} "
@@ -255,6 +284,12 @@ def _lines(report: Report, classes: tuple[str, str]) -> list[str]:
         f"encoder   the classes' own words in unseen texts: {correlation_shown}(n = {report['test.n']}),"
         f" means {means}{neutral}"
     ]
+    if grades:
+        lines.append(
+            f"          degrees between {classes[0]} and {classes[1]} alone: correlation"
+            f" {show('test', 'between', 'correlation')}; rank correlation of all"
+            f" {show('test', 'rank_correlation')}"
+        )
     if report.get("test.random_directions.largest") is not None:
         mean, largest = (show("test", "random_directions", name) for name in ("mean", "largest"))
         lines.append(f"          random directions read these words by {mean} on average, {largest} at most")

@@ -20,6 +20,7 @@ from gradiend_core.api import (
     correlation,
     count_of,
     labels_of,
+    on_axis,
 )
 from gradiend_evaluators import StabilitySettings
 
@@ -70,9 +71,9 @@ class StabilityEvaluator:
         encoders = torch.stack([feature.encoder for feature in seeds])
         test, neutral = task.examples["test"], task.examples["neutral"]
         projected = gradients.project(test, encoders, seeds[0].source).cpu()
-        labels = labels_of(test.pairs, task.feature.classes)
+        labels, seen = (read(test.pairs, task.feature.classes) for read in (labels_of, on_axis))
         scores = [
-            correlation(feature.encode(projections)[labels != 0], labels[labels != 0])
+            correlation(feature.encode(projections)[seen], labels[seen])
             for feature, projections in zip(seeds, projected.T, strict=True)
         ]
         means: list[float | None] = [None] * len(seeds)

@@ -163,6 +163,15 @@ def area_under_curve(values: Tensor, labels: Tensor) -> float | None:
     return float(mannwhitneyu(first, second).statistic / (len(first) * len(second)))
 
 
+def rank_correlation(values: Tensor, labels: Tensor) -> float | None:
+    """Spearman's correlation; None where one side does not vary."""
+    from scipy.stats import spearmanr
+
+    if len(values) < 2 or len(values.unique()) < 2 or len(labels.unique()) < 2:
+        return None
+    return float(spearmanr(values.double().numpy(), labels.double().numpy()).statistic)
+
+
 def effect_size(values: Tensor, labels: Tensor) -> float | None:
     """Cohen's d: the difference of the class means in units of their pooled standard deviation."""
     first, second = (values[labels == sign].double() for sign in (1.0, -1.0))

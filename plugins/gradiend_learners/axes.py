@@ -13,6 +13,7 @@ from gradiend_core.api import (
     class_mean_values,
     correlation,
     labels_of,
+    on_axis,
     subset,
 )
 
@@ -28,7 +29,7 @@ class LatentScore:
     @classmethod
     def of(cls, codes: Tensor, examples: Examples, axis: tuple[str, str], latent: int) -> LatentScore:
         labels, codes_of_latent = labels_of(examples.pairs, axis), codes[:, latent]
-        seen = labels != 0
+        seen = on_axis(examples.pairs, axis)
         means = class_mean_values(codes_of_latent, labels)
         return cls(correlation(codes_of_latent[seen], labels[seen]), *means)
 
@@ -51,9 +52,10 @@ def grouped(examples: Examples, axes: tuple[tuple[str, str], ...]) -> dict[tuple
     """Rows by their codes on the axes, without those that say nothing about any axis. For two classes the
     groups are the classes, for several axes the transitions between classes."""
     codes = torch.stack([labels_of(examples.pairs, axis) for axis in axes], 1).tolist()
+    seen = torch.stack([on_axis(examples.pairs, axis) for axis in axes], 1).any(1)
     groups: dict[tuple[float, ...], list[int]] = {}
     for row, row_codes in sorted(enumerate(codes), key=lambda item: [-code for code in item[1]]):
-        if any(row_codes):
+        if seen[row]:
             groups.setdefault(tuple(row_codes), []).append(row)
     return groups
 

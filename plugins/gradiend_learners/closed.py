@@ -16,6 +16,7 @@ from gradiend_core.api import (
     class_means,
     correlation,
     labels_of,
+    on_axis,
 )
 from gradiend_learners import MeanDifference, Ridge
 from gradiend_learners.axes import validation_of
@@ -84,12 +85,13 @@ class RidgeLearner:
     def _learn(self, task: LearningTask, axis: tuple[str, str]) -> LearnedFeature:
         gradients, source = task.gradients, self.config.source
         labels, wanted = labels_of(task.train.pairs, axis), labels_of(task.validation.pairs, axis)
-        rows, seen = labels.nonzero()[:, 0], wanted != 0
+        rows = on_axis(task.train.pairs, axis).nonzero()[:, 0]
+        seen = on_axis(task.validation.pairs, axis)
         everything = list(range(len(labels)))
         direction = torch.zeros(len(labels))
-        weights = torch.where(
-            labels > 0, 1 / (labels > 0).sum(), 1 / (labels < 0).sum()
-        )  # both classes count alike
+        high = labels > float(labels[rows].mean())
+        # both classes count alike, or, where they are graded, the higher and the lower ones
+        weights = torch.where(high, 1 / high[rows].sum(), 1 / (~high[rows]).sum())
         residual = (labels * weights)[rows]
         solution, penalty, best = torch.zeros(len(labels)), 0.0, (-1.0, 0, torch.zeros(len(labels)))
         search, norm, predicted = residual.clone(), float(residual @ residual), torch.zeros(len(wanted))

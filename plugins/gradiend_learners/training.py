@@ -30,6 +30,7 @@ from gradiend_core.api import (
     knows_nothing,
     labels_of,
     mean_gradients,
+    on_axis,
 )
 from gradiend_learners import Adam
 from gradiend_learners.axes import LatentScore, flipped, grouped, validation_of
@@ -290,7 +291,7 @@ class Training:
                 result.append(feature)
                 continue
             labels, projections = labels_of(self.validation.pairs, axis), projected[:, latent]
-            seen = labels != 0
+            seen = on_axis(self.validation.pairs, axis)
             if (correlation(feature.encode(projections[seen]), labels[seen]) or 0.0) < 0:
                 feature, projections = feature.flipped(), -projections
                 feature = evolve(feature, training=tuple(flipped(row) for row in rows))

@@ -77,9 +77,9 @@ class ShuffledLearner:
         rng = random.Random(f"{task.seed}:shuffled")
 
         def shuffled(examples: Examples) -> Examples:
-            classes = [(pair.factual_class, pair.alternative_class) for pair in examples.pairs]
-            rng.shuffle(classes)
-            return relabelled(examples, classes)
+            others = list(examples.pairs)
+            rng.shuffle(others)
+            return relabelled(examples, others)
 
         return self.learner.learn(
             evolve(task, train=shuffled(task.train), validation=shuffled(task.validation))

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from gradiend_core.api import OTHERS, LearnedFeature, NoSettings, Report, shown
-from gradiend_visualizers.style import FIRST, NEUTRAL, SECOND, new_figure
+from gradiend_visualizers.style import BOTH, FIRST, NEUTRAL, SECOND, new_figure
 
 #: values below which a violin would draw a shape that is not there
 FEWEST = 20
+#: inches of a figure with few groups
+WIDTH = 5.6
 
 
 class Encodings:
@@ -26,11 +29,14 @@ class Encodings:
             return None
         table = reports["encoder"].tables["encodings"]
         rows = table.records()
-        groups = [group for group in _groups(feature, rows) if group[2]]
+        graded = reports["encoder"].get("test.rank_correlation") is not None
+        of_classes = _degrees(rows) if graded else _groups(feature, rows)
+        groups = [group for group in of_classes if group[2]]
         figure, (axes,) = new_figure(
             1,
             f"Encodings of test examples, correlation {shown(reports['encoder']['test.correlation'])}",
             height=4,
+            width=max(WIDTH, 1 + len(groups)),
         )
         rng = np.random.default_rng(0)
         for position, (_, color, values) in enumerate(groups):
@@ -52,6 +58,15 @@ class Encodings:
         axes.set(ylabel="encoding", ylim=(-1.08, 1.08))
         axes.axhline(0, color="black", linewidth=0.6)
         return figure
+
+
+def _degrees(rows: list[dict[str, Any]]) -> Iterator[tuple[str, Any, list[float]]]:
+    """Graded classes from the highest to the lowest, coloured by their degree, and neutral text."""
+    colors = LinearSegmentedColormap.from_list("degrees", (SECOND, BOTH, FIRST))
+    for code, name in sorted({(row["code"], row["class"]) for row in rows if row["split"] == "test"})[::-1]:
+        values = [row["encoding"] for row in rows if (row["split"], row["class"]) == ("test", name)]
+        yield f"{name}\n({code:+.2g})".replace("-", "−"), colors((code + 1) / 2), values
+    yield "neutral\n(0)", NEUTRAL, [row["encoding"] for row in rows if row["split"] == "neutral"]
 
 
 def _groups(feature: LearnedFeature, rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[float]]]:

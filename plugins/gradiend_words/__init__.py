@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Mapping
+
+from attrs import Factory, frozen
 
 from gradiend_core.api import Contribution, Rules, hookimpl, setting
 
 CLASSES = 'The classes that are told apart; "A+B" is one made of two; empty: all.'
 TRANSITIONS = (
     'Which class may stand for which, as in [["1SG", "1PL"], ["3SG", "3PL"]]; empty: any for any other.'
+)
+
+GRADES = (
+    "The degree of each class in any unit, as in {terrible = 1, fair = 3, great = 5}, where the classes are"
+    " degrees of one feature; one axis is then learned, from the highest to the lowest."
 )
 
 
@@ -19,6 +26,7 @@ class WordSettings(Rules):
     classes: tuple[str, ...] = setting((), CLASSES)
     transitions: tuple[tuple[str, str], ...] = setting((), TRANSITIONS)
     one_way: bool = setting(False, "Whether transitions count in the given direction only.")
+    grades: Mapping[str, float] = setting(Factory(dict), GRADES)
 
 
 @frozen
@@ -28,6 +36,7 @@ class MaskedSettings:
 
     classes: tuple[str, ...] = setting((), CLASSES)
     transitions: tuple[tuple[str, str], ...] = setting((), TRANSITIONS)
+    grades: Mapping[str, float] = setting(Factory(dict), GRADES)
     mask: str = setting("[MASK]", "What the text has where the factual filler stood.")
     factual: str = setting("factual", "The column of the factual filler.")
     factual_class: str = setting("factual_class", "The column of its class; empty: the filler is the class.")

@@ -76,7 +76,8 @@ class MaskedFinder:
             raise DataError(
                 f"masked rows of two classes are needed, but there is only {', '.join(known) or 'none'}"
             )
-        return choose_classes(self.config.classes, self.config.transitions, known, "masked")
+        grades = self.config.grades
+        return choose_classes(self.config.classes, self.config.transitions, known, "masked", grades=grades)
 
     def wants_tags(self, text: Text) -> bool:
         return False

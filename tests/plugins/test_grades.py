@@ -1,0 +1,195 @@
+"""Classes that are degrees of one feature: one axis from the highest to the lowest, with every degree
+between."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from attrs import evolve
+from gradiend_evaluators.encoder import graded_metrics, split_metrics
+from gradiend_learners import Shuffled
+from gradiend_learners.variants import ShuffledLearner
+from gradiend_tiny import HERE
+
+from gradiend_core import Session, load_run, save_run
+from gradiend_core.api import GradientRole, LearningTask, NoSettings, class_means
+from gradiend_core.data.rules import codes_of_grades
+from gradiend_core.errors import ConfigError
+from gradiend_core.gradients.examples import subset
+from gradiend_core.learning.closed_form import agreeing_means
+from gradiend_core.learning.encodings import calibrated, labels_of, on_axis
+from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.pair import MinimalPair, axes_of
+from gradiend_core.records.scope import ParameterScope, ParameterSlice
+from gradiend_core.run.data_folder import save_data
+from tests.conftest import settings
+
+WORDS = {"one": ["i"], "some": ["you"], "several": ["we"], "many": ["they"]}
+GRADES = {"one": 1, "some": 2, "several": 3, "many": 6}
+PARADIGM = {"kind": "words", "words": WORDS, "grades": GRADES}
+CODES = {"one": -1.0, "some": -0.6, "several": -0.2, "many": 1.0}
+
+
+@pytest.fixture(scope="module")
+def graded():
+    tables = settings(paradigm=PARADIGM, learner={"kind": "mean-difference"})
+    return Session(texts=str(HERE / "text" / "english.txt"), **tables)
+
+
+def test_grades_of_any_unit_become_codes():
+    assert codes_of_grades(GRADES, list(WORDS)) == pytest.approx(CODES)
+    assert axes_of(list(WORDS), CODES) == (("many", "one"),)
+
+
+@pytest.mark.parametrize(
+    ("grades", "message"),
+    [
+        ({"one": 1, "some": 2}, "class several has no grade"),
+        ({**GRADES, "lots": 9}, "class of grades 'lots'"),
+        (dict.fromkeys(WORDS, 3), "no class is above another"),
+        ({**GRADES, "many": float("nan")}, "class many is nan, not a finite"),
+        ({**GRADES, "one": float("-inf")}, "class one is -inf, not a finite"),
+    ],
+)
+def test_grades_that_do_not_suit_are_refused(grades, message):
+    with pytest.raises(ConfigError, match=message):
+        codes_of_grades(grades, list(WORDS))
+
+
+def test_every_pair_has_the_degree_of_its_factual_word(graded):
+    assert graded.data.axes == (("many", "one"),)
+    for pair in graded.data.pairs:
+        assert pair.grade == pytest.approx(CODES[pair.factual_class])
+        assert pair.factual_class != pair.alternative_class
+    assert all(pair.grade is None for pair in graded.data.neutral_pairs)
+
+
+def least_squares(run, rows: list[int]) -> torch.Tensor:
+    """The least-squares lines through factual gradients that are read one by one, at the codes ±1; with an
+    intercept, [2, n]."""
+    train = run.examples["train"]
+    out = torch.empty(len(rows), 1, run.gradients.scope.size)
+    for row, gradient in zip(rows, out, strict=True):
+        run.gradients.accumulate(train, [row], torch.ones(1), [GradientRole.FACTUAL], gradient)
+    codes = torch.tensor([CODES[train.pairs[row].factual_class] for row in rows])
+    design = torch.stack([torch.ones_like(codes), codes], 1).double()
+    intercept, slope = torch.linalg.lstsq(design, out[:, 0].double()).solution
+    return torch.stack([intercept + slope, intercept - slope])
+
+
+@pytest.mark.parametrize("agreement", [None, 1.0])
+def test_the_direction_is_the_slope_of_the_least_squares_line(graded, agreement):
+    rows = list(range(0, len(graded.examples["train"].pairs), 11))
+    some = subset(graded.examples["train"], rows)
+    task = LearningTask(graded.gradients, some, some, None, graded.data.axes, 0, print)
+    roles = [GradientRole.FACTUAL]
+    if agreement is None:
+        means = class_means(task, graded.data.axes[0], roles)[0]
+    else:
+        means = agreeing_means(task, graded.data.axes[0], roles, agreement)[0][0]
+    right = least_squares(graded, rows)
+    slope, expected = means[0] - means[1], (right[0] - right[1]).to(means.dtype)
+    assert len({some.pairs[row].factual_class for row in range(len(rows))}) == 4
+    torch.testing.assert_close(slope, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+def feature_of(sign: float) -> LearnedFeature:
+    scope = ParameterScope((ParameterSlice("w", (3,), None),))
+    vector = sign * torch.ones(3)
+    roles = (GradientRole.FACTUAL, GradientRole.FACTUAL)
+    return LearnedFeature(vector, 0.0, vector, torch.zeros(3), scope, ("many", "one"), *roles)
+
+
+def test_graded_codes_get_the_scale_that_is_closest_to_the_grades():
+    labels = torch.tensor([-1.0, -0.5, 0.5, 1.0]).repeat(5)
+    values = 0.01 * labels.atanh().clamp(-2, 2) + 0.002 * torch.randn(20, generator=torch.manual_seed(0))
+    for sign in (1.0, -1.0):
+        feature = calibrated(feature_of(sign), sign * values, labels)
+        projected = float(feature.encoder[0]) * values
+        assert float(feature.encode(projected)[labels == 1].mean()) > 0, "the highest class is positive"
+        errors = [
+            float(
+                (evolve(feature, encoder_scale=factor * feature.encoder_scale).encode(projected) - labels)
+                .square()
+                .mean()
+            )
+            for factor in (1, 0.8, 1.25)
+        ]
+        assert errors[0] == min(errors)
+
+
+def test_a_correlation_of_the_ends_alone_is_seen_to_be_that():
+    labels = torch.tensor([1.0, 0.3, -0.3, -1.0]).repeat(20)
+    pairs = [
+        MinimalPair("", "", "a", "b", f"{label:+.1f}", "B", "test", grade=label) for label in labels.tolist()
+    ]
+    noise = 0.1 * torch.randn(80, generator=torch.manual_seed(1))
+    line, ends = labels + noise, labels * (labels.abs() == 1) + noise
+    found = {
+        name: graded_metrics("test", values, labels, pairs)
+        for name, values in (("line", line), ("ends", ends))
+    }
+    between = {name: metrics["test", "between", "correlation"].value for name, metrics in found.items()}
+    assert split_metrics("test", ends, labels, ("+1.0", "-1.0"))["test", "correlation"].value > 0.9
+    assert between["line"] > 0.9
+    assert abs(between["ends"]) < 0.3
+
+
+def test_the_report_has_every_degree(graded):
+    report = graded.reports["encoder"]
+    means = [report["test", "mean_by_class", name] for name in sorted(CODES, key=CODES.__getitem__)]
+    assert all(report["test", "n_by_class", name] > 5 for name in CODES)
+    assert means == sorted(means), "a higher degree has a higher code"
+    assert report["test.rank_correlation"] > 0.5
+    assert any("degrees between many and one alone" in line for line in report.lines)
+    for name in CODES:
+        assert f"{name} " in report.lines[0]
+
+
+def test_the_figure_has_every_degree(graded):
+    from gradiend_visualizers.encodings import Encodings
+
+    figure = Encodings(NoSettings()).draw(graded.feature, graded.reports)
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert [label.split()[0] for label in labels] == ["many", "several", "some", "one"]
+
+
+def test_shuffled_degrees_go_with_their_classes(graded, monkeypatch):
+    tasks = []
+    learner = ShuffledLearner(Shuffled(of="mean-difference"))
+    monkeypatch.setattr(learner.learner, "learn", tasks.append)
+    given = graded.examples["train"]
+    learner.learn(LearningTask(graded.gradients, given, given, None, graded.data.axes, 0, print))
+    pairs = tasks[0].train.pairs
+    assert all(pair.grade == pytest.approx(CODES[pair.factual_class]) for pair in pairs)
+    assert Counter(pair.grade for pair in pairs) == Counter(pair.grade for pair in given.pairs)
+    assert [pair.grade for pair in pairs] != [pair.grade for pair in given.pairs]
+    assert [pair.factual for pair in pairs] == [pair.factual for pair in given.pairs]
+
+
+def test_a_finished_run_and_its_pairs_keep_the_degrees(graded, tmp_path):
+    finished = load_run(save_run(graded, tmp_path / "run"))
+    assert {pair.factual_class for pair in finished.pairs} == set(WORDS)
+    labels = labels_of(finished.pairs, ("many", "one"))
+    assert bool(on_axis(finished.pairs, ("many", "one")).all())
+    assert sorted(set(labels.tolist())) == pytest.approx(sorted(CODES.values()))
+
+
+def test_data_of_degrees_is_learned_from_as_it_is(graded, tmp_path):
+    save_data(graded.setup.data, tmp_path / "out")
+    run = Session(run_file=tmp_path / "out" / "run.toml")
+    assert run.data.axes == graded.data.axes
+    assert run.data.grades == pytest.approx(CODES)
+    assert Counter(pair.grade for pair in run.data.pairs) == Counter(pair.grade for pair in graded.data.pairs)
+
+
+def test_grades_on_the_command_line_are_refused_by_name(gradiend):
+    grades = "{one = 1, some = 2, several = 3}"
+    words = '{one = ["i"], some = ["you"], several = ["we"], many = ["they"]}'
+    code, _, err = gradiend(
+        "plan", "words", "--set", f"paradigm.words={words}", "--set", f"paradigm.grades={grades}"
+    )
+    assert code == 1
+    assert "class many has no grade; give one for each class, or for none" in err
