@@ -138,11 +138,11 @@ def _crossings(
     for other in features:
         numbers_of_pairs = list(reading.rows[other.name])
         test_pairs = [reading.examples.pairs[row] for row in numbers_of_pairs]
-        labels = labels_of(test_pairs, other.classes)
         transitions: dict[tuple[str, str], list[int]] = {}
         for row, pair in zip(numbers_of_pairs, test_pairs, strict=True):
             transitions.setdefault(pair.transition, []).append(row)
         for feature, numbers in zip(features, seeds.of, strict=True):
+            labels = labels_of(test_pairs, other.classes, feature.seeds[0].source)
             by_seed = [crossing(values[number][numbers_of_pairs], labels) for number in numbers]
             best = by_seed[0]
             if feature is other:

@@ -230,6 +230,7 @@ def _pair(slot: Slot, split: str, classes: Classes, finder: Finder, other: str, 
         slot.rule_class if merged[of] > 1 else "",
         (having[0] if len(having) == 1 else slot.alternative_class) if merged[other] > 1 else "",
         classes.grades.get(of),
+        classes.grades.get(other),
     )
 
 

@@ -158,7 +158,8 @@ def _features(named: Sequence[NamedRun]) -> tuple[list[Compared], dict[str, Side
             name = f"{member.name}.{feature.classes[0]}" if len(run.features) > 1 else member.name
             features.append(Compared(name, run.all_seeds(axis), member.model, run.config.general.poles, null))
             first, second = (
-                [pair for pair in test if code_of(pair, feature.classes) == sign] for sign in (1.0, -1.0)
+                [pair for pair in test if sign * code_of(pair, feature.classes, feature.source) > 0]
+                for sign in (1, -1)
             )
             pairs[name] = first, second
     return features, pairs

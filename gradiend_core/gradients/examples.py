@@ -40,7 +40,8 @@ def relabelled(examples: Examples, others: Sequence[MinimalPair]) -> Examples:
             pair,
             factual_class=other.factual_class,
             alternative_class=other.alternative_class,
-            grade=other.grade,
+            factual_grade=other.factual_grade,
+            alternative_grade=other.alternative_grade,
         )
         for pair, other in zip(examples.pairs, others, strict=True)
     ]

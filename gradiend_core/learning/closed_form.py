@@ -62,11 +62,13 @@ class Side:
         return float(self.weights.double() @ self.codes.double()) / self.weight
 
 
-def sides_of(examples: Examples, axis: tuple[str, str], seed: str = "") -> tuple[Side, Side]:
+def sides_of(
+    examples: Examples, axis: tuple[str, str], source: GradientRole, seed: str = ""
+) -> tuple[Side, Side]:
     """The examples of an axis above and below its mean code, shuffled if a seed is given. Each is weighted by
     its distance from the mean code: the line through the means of both sides then has the slope of the
     least-squares line. Two classes are a side each, with equal weights."""
-    labels, seen = labels_of(examples.pairs, axis), on_axis(examples.pairs, axis)
+    labels, seen = labels_of(examples.pairs, axis, source), on_axis(examples.pairs, axis)
     from_mean = labels - labels[seen].mean()
     sides = []
     for is_on_side in (seen & (from_mean > 0), seen & (from_mean < 0)):
@@ -88,10 +90,13 @@ def extended(means: Tensor, sides: Sequence[Side]) -> Tensor:
     return means.transpose(0, 1)
 
 
-def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole]) -> Tensor:
-    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]; of graded classes,
-    those that a line through all of them gives the highest and the lowest. Each example is read once."""
-    gradients, sides = task.gradients, sides_of(task.train, axis)
+def class_means(
+    task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole], source: GradientRole
+) -> Tensor:
+    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]. Where the classes
+    are degrees, these are the gradients at the codes +1 and −1 of the least-squares line through all pairs,
+    whose codes are those of their source gradients. Each example is read once."""
+    gradients, sides = task.gradients, sides_of(task.train, axis, source)
     means = torch.empty(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
     for side, out in zip(sides, means, strict=True):
         gradients.accumulate(task.train, side.rows, side.weights / side.weight, roles, out)
@@ -99,13 +104,17 @@ def class_means(task: LearningTask, axis: tuple[str, str], roles: Sequence[Gradi
 
 
 def agreeing_means(
-    task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole], agreement: float
+    task: LearningTask,
+    axis: tuple[str, str],
+    roles: Sequence[GradientRole],
+    source: GradientRole,
+    agreement: float,
 ) -> tuple[Tensor, list[TrainingRow]]:
     """Like `class_means`, from as many training pairs as needed, with a training row for each doubling. Pairs
     are drawn with the seed and doubled until the direction of the old pairs and that of the new ones (each
     the difference of the class means) have at least the cosine `agreement`. With several roles the smallest
     cosine counts. If that is never reached, all pairs are read."""
-    gradients, sides = task.gradients, sides_of(task.train, axis, f"{task.seed}:pairs")
+    gradients, sides = task.gradients, sides_of(task.train, axis, source, f"{task.seed}:pairs")
     means = torch.zeros(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
     directions, record, read = torch.zeros_like(means[0]), list[TrainingRow](), 0
     sizes = [len(side.rows) for side in sides]
@@ -166,7 +175,7 @@ def assembled(
             " learned"
         )
     feature = LearnedFeature(encoder, 0.0, decoder, bias, task.gradients.scope, axis, *roles, seed=task.seed)
-    labels, seen = labels_of(task.validation.pairs, axis), on_axis(task.validation.pairs, axis)
+    labels, seen = labels_of(task.validation.pairs, axis, roles[0]), on_axis(task.validation.pairs, axis)
     projected, labels = projections(feature, task.gradients, task.validation)[seen], labels[seen]
     first, second = class_mean_values(projected, labels)
     if first < second:

@@ -11,6 +11,7 @@ from attrs import evolve
 from torch import Tensor
 
 from gradiend_core.records.feature import LearnedFeature
+from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import MinimalPair, code_of, is_on_axis
 from gradiend_core.roles.gradients import GradientMatrix
 from gradiend_core.roles.source import Examples
@@ -19,9 +20,12 @@ from gradiend_core.roles.source import Examples
 CODE = 0.95
 
 
-def labels_of(pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Tensor:
-    """The code that each pair should have, [pairs]."""
-    return torch.tensor([code_of(pair, axis) for pair in pairs])
+def labels_of(
+    pairs: Sequence[MinimalPair], axis: tuple[str, str], source: GradientRole = GradientRole.FACTUAL
+) -> Tensor:
+    """The code that each pair should have, [pairs]. Where classes are degrees, it depends on which gradient
+    is encoded, the source."""
+    return torch.tensor([code_of(pair, axis, source) for pair in pairs])
 
 
 def on_axis(pairs: Sequence[MinimalPair], axis: tuple[str, str]) -> Tensor:
@@ -48,17 +52,19 @@ def correlation(values: Tensor, labels: Tensor) -> float | None:
 
 
 def class_mean_values(values: Tensor, labels: Tensor) -> tuple[float, float]:
-    """The mean value of the first class, and that of the second; NaN for a class without examples."""
-    return float(values[labels == 1].mean()), float(values[labels == -1].mean())
+    """The mean value of the first class, and that of the second, or of the codes above and below 0 where the
+    classes are degrees; NaN for a class without examples."""
+    return float(values[labels > 0].mean()), float(values[labels < 0].mean())
 
 
 def calibrated(feature: LearnedFeature, projected: Tensor, labels: Tensor) -> LearnedFeature:
     """The feature with its encoder scaled such that single validation examples reach a mean code of 0.95 for
     their class, the first class positive. Where no scale reaches it, because the classes overlap, the best
-    scale is taken. Graded classes get the scale whose codes are closest to their grades. The encoder is
-    trained on mean gradients of batches, which are shorter than those of single examples, so tanh would
-    saturate differently. Only the scale changes, and what the classes decode to stays the same: a shift would
-    centre the classes, but move neutral text, whose gradients along the feature are near 0, away from 0."""
+    scale is taken. Classes that are degrees get the scale whose codes are closest to the expected ones. The
+    encoder is trained on mean gradients of batches, which are shorter than those of single examples, so tanh
+    would saturate differently. Only the scale changes, and what the classes decode to stays the same: a shift
+    would centre the classes, but move neutral text, whose gradients along the feature are near 0, away from
+    0."""
     values = feature.encoder_scale * projected + feature.encoder_bias
     first, second = class_mean_values(values, labels)
     if not math.isfinite(first - second) or first == second:

@@ -65,7 +65,8 @@ def pruned(
     """The feature with only its largest weights, calibrated anew on validation examples."""
     sizes: Tensor = getattr(feature, by)
     small = feature.narrowed(largest(sizes.abs(), count_of(keep, len(sizes), "prune.keep")))
-    labels, seen = labels_of(validation.pairs, feature.classes), on_axis(validation.pairs, feature.classes)
+    labels = labels_of(validation.pairs, feature.classes, feature.source)
+    seen = on_axis(validation.pairs, feature.classes)
     projected = projections(small, gradients(small.scope), validation)
     return calibrated(small, projected[seen], labels[seen])
 

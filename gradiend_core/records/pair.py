@@ -13,6 +13,7 @@ from attrs import asdict, field, frozen
 from gradiend_core.errors import DataError
 from gradiend_core.records.card import card, html_table
 from gradiend_core.records.funnel import Funnel
+from gradiend_core.records.gradient_role import GradientRole
 
 #: The names of the splits.
 SPLITS = ("train", "validation", "test")
@@ -34,8 +35,8 @@ class MinimalPair:
     text, "neutral slot" in a text that has the feature elsewhere, or a class of the paradigm that is not
     among those compared. Where a class is merged from several ("1SG+3SG"), `factual_subclass` and
     `alternative_subclass` tell which of them the fillers belong to; otherwise, and for a filler of several of
-    them, they are empty. Where the classes are degrees of one feature, `grade` is that of the factual class,
-    from −1 to +1."""
+    them, they are empty. Where the classes are degrees of one feature, `factual_grade` and
+    `alternative_grade` are those of both, from −1 to +1."""
 
     left: str
     right: str
@@ -47,7 +48,8 @@ class MinimalPair:
     document: str = ""
     factual_subclass: str = ""
     alternative_subclass: str = ""
-    grade: float | None = None
+    factual_grade: float | None = None
+    alternative_grade: float | None = None
 
     @property
     def transition(self) -> tuple[str, str]:
@@ -63,13 +65,22 @@ class MinimalPair:
         return self.left + self.factual + self.right
 
 
-def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
+def code_of(pair: MinimalPair, axis: tuple[str, str], role: GradientRole = GradientRole.FACTUAL) -> float:
     """The expected code of a pair: +1 if its factual class is the first of an axis, −1 if it is the second,
     else 0. Where the second is "all others", −1 is a pair whose alternative is the first class; a pair
-    between two others says nothing about the axis. A pair with a grade has that as its code."""
+    between two others says nothing about the axis.
+
+    Where the classes are degrees, the code also depends on the gradient that is encoded: the degree of the
+    factual word for factual gradients, minus that of the alternative word for alternative ones, and for
+    differences of both the mean of these two. For two classes all three are the same."""
     first, second = axis
-    if pair.grade is not None:
-        return pair.grade
+    if pair.factual_grade is not None and pair.alternative_grade is not None:
+        of_role = {
+            GradientRole.FACTUAL: pair.factual_grade,
+            GradientRole.ALTERNATIVE: -pair.alternative_grade,
+            GradientRole.DIFFERENCE: (pair.factual_grade - pair.alternative_grade) / 2,
+        }
+        return of_role[role]
     if pair.factual_class == first != pair.alternative_class:
         return 1.0
     if second == OTHERS:
@@ -80,7 +91,7 @@ def code_of(pair: MinimalPair, axis: tuple[str, str]) -> float:
 def is_on_axis(pair: MinimalPair, axis: tuple[str, str]) -> bool:
     """Whether a pair has one of the classes of an axis, or a degree between them. Neutral pairs and those of
     other classes are not on it, and their code is 0."""
-    return pair.grade is not None or code_of(pair, axis) != 0
+    return pair.factual_grade is not None or code_of(pair, axis) != 0
 
 
 def check_class_names(classes: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ MARKER = "data.toml"
 
 
 #: the columns that only classes made of several have, and that only graded ones have
-OPTIONAL = ("factual_subclass", "alternative_subclass", "grade")
+OPTIONAL = ("factual_subclass", "alternative_subclass", "factual_grade", "alternative_grade")
 #: the columns of a pair's row that probabilities add
 ANNOTATIONS = ("factual_probability", "alternative_probability")
 #: the forms that pairs are written in beside pairs.jsonl
@@ -53,7 +53,8 @@ def pair_row(pair: MinimalPair) -> dict[str, Any]:
         "document": pair.document,
         "factual_subclass": pair.factual_subclass,
         "alternative_subclass": pair.alternative_subclass,
-        "grade": pair.grade,
+        "factual_grade": pair.factual_grade,
+        "alternative_grade": pair.alternative_grade,
     }
 
 

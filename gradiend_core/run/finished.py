@@ -60,7 +60,7 @@ class FinishedRun(Run):
         expect_whole(self.folder, "pairs.jsonl")
         classes = {name for axis in self._record.axes for name in axis}
         pairs = read_pairs(self.folder)
-        return [pair for pair in pairs if pair.grade is not None or pair.factual_class in classes]
+        return [pair for pair in pairs if pair.factual_grade is not None or pair.factual_class in classes]
 
     def all_seeds(self, axis: int) -> tuple[LearnedFeature, ...]:
         """The features of an axis, the best seed's first."""

@@ -4,7 +4,7 @@ text encodes."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from attrs import evolve, field, frozen
@@ -105,8 +105,8 @@ class EncoderEvaluator:
             projected, drawn = beside_random_directions(
                 task.gradients, examples, task.feature.encoder, task.feature.source, count, task.seed
             )
-            values, labels = task.feature.encode(projected), labels_of(examples.pairs, axis)
-            seen = on_axis(examples.pairs, axis)
+            values, seen = task.feature.encode(projected), on_axis(examples.pairs, axis)
+            labels = labels_of(examples.pairs, axis, task.feature.source)
             chosen = subset(examples, seen.nonzero()[:, 0].tolist())
             metrics |= split_metrics(split, values[seen], labels[seen], axis)
             if task.data.grades:
@@ -121,7 +121,8 @@ class EncoderEvaluator:
                         f"the test rests on {fewest} independent texts, documents or words of a class, fewer"
                         f" than {ENOUGH}: its numbers are not sure, and have no interval below {FEW}"
                     )
-            rows += _rows(split, examples, values, axis)
+            codes = [code_of(pair, axis, task.feature.source) for pair in examples.pairs]
+            rows += _rows(split, examples, values, codes)
         neutral = task.examples["neutral"]
         if task.feature.source is GradientRole.DIFFERENCE and all(
             pair.factual == pair.alternative for pair in neutral.pairs
@@ -131,7 +132,7 @@ class EncoderEvaluator:
         elif neutral.pairs:
             values = encodings(task.feature, task.gradients, neutral)
             metrics |= neutral_metrics(values, [pair.factual_class for pair in neutral.pairs])
-            rows += _rows("neutral", neutral, values, axis)
+            rows += _rows("neutral", neutral, values, [0.0] * len(values))
         else:
             metrics |= {("neutral", name): Metric(None, 0) for name in ("mean", "std")}
             warnings.append("there is no neutral text, so neutral encodings were not measured")
@@ -144,8 +145,7 @@ class EncoderEvaluator:
             "words": Table.of(WordRow, _by_word([row for row in rows if row.split == last])),
         }
         report = Report("encoder", metrics, tables, tuple(warnings))
-        grades = dict(sorted(task.data.grades.items(), key=lambda grade: -grade[1]))
-        return evolve(report, lines=tuple(_lines(report, axis, grades)))
+        return evolve(report, lines=tuple(_lines(report, axis, graded=bool(task.data.grades))))
 
     def _some(self, examples: Examples, *, last: bool) -> Examples:
         """The first of each class, up to the limit."""
@@ -170,10 +170,10 @@ def units(pairs: Sequence[MinimalPair], trained: Sequence[MinimalPair]) -> list[
 
 def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str, str]) -> Metrics:
     """Correlation with the labels, accuracy of the sign and beyond ±0.5, fraction beyond ±0.99, AUC, effect
-    size; mean and spread by class. Of graded classes, accuracies, AUC and effect size are of the highest
-    against the lowest."""
-    n, ends = len(values), labels.abs() == 1
-    right = (values * labels)[ends].double()
+    size; mean and spread by class. Where classes are degrees, accuracies, AUC and effect size are of the
+    pairs whose code is above 0 against those below."""
+    n, sided = len(values), labels != 0
+    right = (values * labels.sign())[sided].double()
     metrics: Metrics = {
         (split, "correlation"): Metric(correlation(values, labels), n),
         (split, "accuracy"): Metric(float((right > 0).double().mean()), len(right)),
@@ -183,8 +183,8 @@ def split_metrics(split: str, values: Tensor, labels: Tensor, classes: tuple[str
         (split, "effect_size"): Metric(effect_size(values, labels), n),
         (split, "n"): Metric(n, n),
     }
-    for name, sign in zip(classes, (1.0, -1.0), strict=True):
-        metrics |= metrics_of_class(split, name, values[labels == sign])
+    for name, of_class in zip(classes, (labels > 0, labels < 0), strict=True):
+        metrics |= metrics_of_class(split, name, values[of_class])
     return metrics
 
 
@@ -199,15 +199,18 @@ def metrics_of_class(split: str, name: str, values: Tensor) -> Metrics:
 
 
 def graded_metrics(split: str, values: Tensor, labels: Tensor, pairs: Sequence[MinimalPair]) -> Metrics:
-    """Spearman's correlation with the grades, and the correlations among the degrees between the highest and
-    the lowest. An encoder that tells only those two apart has a high correlation over all degrees, and none
-    between."""
-    between = labels.abs() < 1
+    """Spearman's correlation with the expected codes; Pearson's over the pairs both of whose words are
+    between the highest degree and the lowest; and the encodings by factual class. An encoder that tells only
+    the highest from the lowest has a high correlation over all pairs, and none between."""
+    between = torch.tensor(
+        [abs(pair.factual_grade or 0) < 1 > abs(pair.alternative_grade or 0) for pair in pairs]
+    )
     metrics: Metrics = {
         (split, "rank_correlation"): Metric(rank_correlation(values, labels), len(values)),
         (split, "between", "correlation"): Metric(
             correlation(values[between], labels[between]), int(between.sum())
         ),
+        (split, "between", "n"): Metric(int(between.sum()), int(between.sum())),
     }
     names = [pair.factual_class for pair in pairs]
     for name in dict.fromkeys(names):
@@ -261,7 +264,7 @@ def neutral_metrics(values: Tensor, kinds: list[str]) -> Metrics:
     return metrics
 
 
-def _lines(report: Report, classes: tuple[str, str], grades: Mapping[str, float]) -> list[str]:
+def _lines(report: Report, classes: tuple[str, str], *, graded: bool) -> list[str]:
     """The test split as sentences, if it was encoded."""
 
     def show(*path: str, form: str = ".3f") -> str:
@@ -269,8 +272,8 @@ def _lines(report: Report, classes: tuple[str, str], grades: Mapping[str, float]
 
     if report.get("test.n") is None:
         return []
-    means = ", ".join(
-        f"{name} {show('test', 'mean_by_class', name, form='+.3f')}" for name in grades or classes
+    means = ", means " + ", ".join(
+        f"{name} {show('test', 'mean_by_class', name, form='+.3f')}" for name in classes
     )
     correlation_shown = ""
     if report.get("test.correlation") is not None:
@@ -281,14 +284,14 @@ def _lines(report: Report, classes: tuple[str, str], grades: Mapping[str, float]
     if report.get("neutral.mean") is not None:
         neutral = f", neutral {show('neutral', 'mean', form='+.3f')}"
     lines = [
-        f"encoder   the classes' own words in unseen texts: {correlation_shown}(n = {report['test.n']}),"
-        f" means {means}{neutral}"
+        f"encoder   the classes' own words in unseen texts: {correlation_shown}(n = {report['test.n']})"
+        f"{'' if graded else means}{neutral}"
     ]
-    if grades:
+    if graded:
         lines.append(
-            f"          degrees between {classes[0]} and {classes[1]} alone: correlation"
-            f" {show('test', 'between', 'correlation')}; rank correlation of all"
-            f" {show('test', 'rank_correlation')}"
+            f"          pairs of degrees between {classes[0]} and {classes[1]}: correlation"
+            f" {show('test', 'between', 'correlation')} (n = {report['test.between.n']}); rank correlation"
+            f" of all pairs {show('test', 'rank_correlation')}"
         )
     if report.get("test.random_directions.largest") is not None:
         mean, largest = (show("test", "random_directions", name) for name in ("mean", "largest"))
@@ -296,20 +299,20 @@ def _lines(report: Report, classes: tuple[str, str], grades: Mapping[str, float]
     return lines
 
 
-def _rows(split: str, examples: Examples, values: Tensor, axis: tuple[str, str]) -> list[EncodingRow]:
+def _rows(split: str, examples: Examples, values: Tensor, codes: Sequence[float]) -> list[EncodingRow]:
     return [
         EncodingRow(
             split,
             pair.factual_class,
             pair.alternative_class,
             " → ".join(pair.transition),
-            code_of(pair, axis) if split != "neutral" else 0.0,
+            code,
             pair.factual,
             pair.alternative,
             value,
             f"{pair.left}[{pair.factual}]{pair.right}",
         )
-        for pair, value in zip(examples.pairs, values.tolist(), strict=True)
+        for pair, value, code in zip(examples.pairs, values.tolist(), codes, strict=True)
     ]
 
 

@@ -71,7 +71,8 @@ class StabilityEvaluator:
         encoders = torch.stack([feature.encoder for feature in seeds])
         test, neutral = task.examples["test"], task.examples["neutral"]
         projected = gradients.project(test, encoders, seeds[0].source).cpu()
-        labels, seen = (read(test.pairs, task.feature.classes) for read in (labels_of, on_axis))
+        axis = task.feature.classes
+        labels, seen = labels_of(test.pairs, axis, seeds[0].source), on_axis(test.pairs, axis)
         scores = [
             correlation(feature.encode(projections)[seen], labels[seen])
             for feature, projections in zip(seeds, projected.T, strict=True)

@@ -41,9 +41,9 @@ def correlation_interval(values: Tensor, labels: Tensor, groups: Sequence[str]) 
 
 
 def fewest_groups(labels: Tensor, groups: Sequence[str]) -> int:
-    """The number of groups of the class, +1 or −1, that has fewer."""
+    """The number of groups of the class, above or below 0, that has fewer."""
     group_of = _numbers(groups)
-    return min(len(set(group_of[(labels == code).numpy()].tolist())) for code in (1.0, -1.0))
+    return min(len(set(group_of[of_class.numpy()].tolist())) for of_class in (labels > 0, labels < 0))
 
 
 def grouped_p_value(values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> float | None:
@@ -157,7 +157,7 @@ def area_under_curve(values: Tensor, labels: Tensor) -> float | None:
     Whitney's U)."""
     from scipy.stats import mannwhitneyu
 
-    first, second = (values[labels == sign].numpy() for sign in (1.0, -1.0))
+    first, second = values[labels > 0].numpy(), values[labels < 0].numpy()
     if not len(first) or not len(second):
         return None
     return float(mannwhitneyu(first, second).statistic / (len(first) * len(second)))
@@ -174,7 +174,7 @@ def rank_correlation(values: Tensor, labels: Tensor) -> float | None:
 
 def effect_size(values: Tensor, labels: Tensor) -> float | None:
     """Cohen's d: the difference of the class means in units of their pooled standard deviation."""
-    first, second = (values[labels == sign].double() for sign in (1.0, -1.0))
+    first, second = values[labels > 0].double(), values[labels < 0].double()
     if len(first) < 2 or len(second) < 2:
         return None
     freedom = len(first) + len(second) - 2

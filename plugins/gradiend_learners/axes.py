@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gradiend_core.api import (
     Examples,
+    GradientRole,
     LearningTask,
     TrainingRow,
     class_mean_values,
@@ -27,8 +28,10 @@ class LatentScore:
     second: float
 
     @classmethod
-    def of(cls, codes: Tensor, examples: Examples, axis: tuple[str, str], latent: int) -> LatentScore:
-        labels, codes_of_latent = labels_of(examples.pairs, axis), codes[:, latent]
+    def of(
+        cls, codes: Tensor, examples: Examples, axis: tuple[str, str], source: GradientRole, latent: int
+    ) -> LatentScore:
+        labels, codes_of_latent = labels_of(examples.pairs, axis, source), codes[:, latent]
         seen = on_axis(examples.pairs, axis)
         means = class_mean_values(codes_of_latent, labels)
         return cls(correlation(codes_of_latent[seen], labels[seen]), *means)

@@ -47,7 +47,7 @@ class MeanDifferenceLearner:
         features = []
         for axis in task.axes:
             different = list(dict.fromkeys(roles))  # the means of one role are the same
-            means, rows = agreeing_means(task, axis, different, self.config.agreement)
+            means, rows = agreeing_means(task, axis, different, roles[0], self.config.agreement)
             some = evolve(task, validation=validation_of(task, (axis,), self.config.validation_pairs))
             encoder = None if len(different) == 1 else means[0, 0] - means[0, 1]
             features.append(assembled(some, axis, encoder, means[-1], roles, rows))
@@ -84,7 +84,8 @@ class RidgeLearner:
 
     def _learn(self, task: LearningTask, axis: tuple[str, str]) -> LearnedFeature:
         gradients, source = task.gradients, self.config.source
-        labels, wanted = labels_of(task.train.pairs, axis), labels_of(task.validation.pairs, axis)
+        labels = labels_of(task.train.pairs, axis, source)
+        wanted = labels_of(task.validation.pairs, axis, source)
         rows = on_axis(task.train.pairs, axis).nonzero()[:, 0]
         seen = on_axis(task.validation.pairs, axis)
         everything = list(range(len(labels)))
@@ -128,5 +129,5 @@ class RidgeLearner:
             if norm <= 1e-10 * start or iteration - best[1] >= self.config.patience:
                 break
         encoder = gradients.accumulate(task.train, everything, best[2], [source])[0].float()
-        target = class_means(task, axis, [self.config.target])[0]
+        target = class_means(task, axis, [self.config.target], source)[0]
         return assembled(task, axis, encoder, target, (source, self.config.target), record)

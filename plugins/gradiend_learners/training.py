@@ -158,6 +158,11 @@ class Training:
         scales = HALF * seen / (directions.square().sum(1) * self.units.source)
         model.encoder.addcmul_(directions, scales[:, None])
 
+    def codes_of(self, rows: Sequence[int]) -> tuple[float, ...]:
+        """The mean code of some training pairs on each axis."""
+        pairs = [self.task.train.pairs[row] for row in rows]
+        return tuple(float(labels_of(pairs, axis, self.config.source).mean()) for axis in self.axes)
+
     def gradients(self, examples: Examples, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Mean source and target gradient of a batch, [n] each, from one forward pass; the next call
         overwrites them."""
@@ -171,8 +176,8 @@ class Training:
         if self.done > 1 and self.neutral and (self.done - 1) % self.steps_to_neutral == 0:
             codes, rows = next(self.neutral)
             self.update(codes, *self.gradients(self.task.neutral, rows))  # type: ignore[arg-type]
-        codes, rows = next(self.batches)
-        loss = self.update(codes, *self.gradients(self.task.train, rows))
+        _, rows = next(self.batches)
+        loss = self.update(self.codes_of(rows), *self.gradients(self.task.train, rows))
         if not math.isfinite(loss):
             rate = self.units.rates.encoder
             raise LearningError(
@@ -224,7 +229,8 @@ class Training:
         projected = self.task.gradients.project(self.validation, model.encoder, self.config.source)
         codes = (projected * self.units.source + model.encoder_bias).tanh().cpu()
         scores = [
-            LatentScore.of(codes, self.validation, axis, latent) for axis, latent in self.assigned(codes)
+            LatentScore.of(codes, self.validation, axis, self.config.source, latent)
+            for axis, latent in self.assigned(codes)
         ]
         known = [abs(score.correlation) for score in scores if score.correlation is not None]
         mean = sum(known) / len(known) if len(known) == len(scores) else -math.inf
@@ -252,7 +258,10 @@ class Training:
             return [(self.axes[0], 0)]
         table = [
             [
-                -abs(LatentScore.of(codes, self.validation, axis, latent).correlation or 0.0)
+                -abs(
+                    LatentScore.of(codes, self.validation, axis, self.config.source, latent).correlation
+                    or 0.0
+                )
                 for latent in range(codes.shape[1])
             ]
             for axis in self.axes
@@ -290,7 +299,8 @@ class Training:
             if not self.trains_encoder:
                 result.append(feature)
                 continue
-            labels, projections = labels_of(self.validation.pairs, axis), projected[:, latent]
+            projections = projected[:, latent]
+            labels = labels_of(self.validation.pairs, axis, feature.source)
             seen = on_axis(self.validation.pairs, axis)
             if (correlation(feature.encode(projections[seen]), labels[seen]) or 0.0) < 0:
                 feature, projections = feature.flipped(), -projections

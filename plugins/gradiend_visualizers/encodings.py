@@ -19,7 +19,8 @@ WIDTH = 5.6
 
 
 class Encodings:
-    """A violin and the single test examples for each class, and for neutral text."""
+    """A violin and the single test examples for each class, and for neutral text; where the classes are
+    degrees, the single test examples over their expected codes."""
 
     def __init__(self, config: NoSettings) -> None:
         self.config = config
@@ -29,15 +30,11 @@ class Encodings:
             return None
         table = reports["encoder"].tables["encodings"]
         rows = table.records()
-        graded = reports["encoder"].get("test.rank_correlation") is not None
-        of_classes = _degrees(rows) if graded else _groups(feature, rows)
-        groups = [group for group in of_classes if group[2]]
-        figure, (axes,) = new_figure(
-            1,
-            f"Encodings of test examples, correlation {shown(reports['encoder']['test.correlation'])}",
-            height=4,
-            width=max(WIDTH, 1 + len(groups)),
-        )
+        title = f"Encodings of test examples, correlation {shown(reports['encoder']['test.correlation'])}"
+        if reports["encoder"].get("test.rank_correlation") is not None:
+            return _degrees(feature, rows, title)
+        groups = [group for group in _groups(feature, rows) if group[2]]
+        figure, (axes,) = new_figure(1, title, height=4, width=max(WIDTH, 1 + len(groups)))
         rng = np.random.default_rng(0)
         for position, (_, color, values) in enumerate(groups):
             if len(values) >= FEWEST and len(set(values)) > 1:
@@ -60,13 +57,25 @@ class Encodings:
         return figure
 
 
-def _degrees(rows: list[dict[str, Any]]) -> Iterator[tuple[str, Any, list[float]]]:
-    """Graded classes from the highest to the lowest, coloured by their degree, and neutral text."""
+def _degrees(feature: LearnedFeature, rows: list[dict[str, Any]], title: str) -> Figure:
+    """The encodings of pairs of degrees over their expected codes, with the line on which both are equal."""
+    high, low = feature.classes
+    test = [row for row in rows if row["split"] == "test"]
+    codes = np.array([row["code"] for row in test]).round(6)  # 0.3 − 0.1 and 0.2 − 0 are one code
+    values = np.array([row["encoding"] for row in test])
+    figure, (axes,) = new_figure(1, title, height=4.5, width=WIDTH)
     colors = LinearSegmentedColormap.from_list("degrees", (SECOND, BOTH, FIRST))
-    for code, name in sorted({(row["code"], row["class"]) for row in rows if row["split"] == "test"})[::-1]:
-        values = [row["encoding"] for row in rows if (row["split"], row["class"]) == ("test", name)]
-        yield f"{name}\n({code:+.2g})".replace("-", "−"), colors((code + 1) / 2), values
-    yield "neutral\n(0)", NEUTRAL, [row["encoding"] for row in rows if row["split"] == "neutral"]
+    axes.plot((-1, 1), (-1, 1), color="black", linewidth=0.6, label="encoding = expected code")
+    axes.scatter(codes, values, s=8, c=codes, cmap=colors, vmin=-1, vmax=1, alpha=0.5, linewidths=0)
+    distinct = np.unique(codes)
+    means = [values[codes == code].mean() for code in distinct]
+    axes.scatter(distinct, means, s=30, marker="_", color="black", label="mean of a code")
+    if neutral := [row["encoding"] for row in rows if row["split"] == "neutral"]:
+        axes.scatter([0] * len(neutral), neutral, s=8, color=NEUTRAL, label="neutral", alpha=0.5)
+    axes.set(xlabel=f"expected code, from {low} (−1) to {high} (+1)", ylabel="encoding")
+    axes.set(xlim=(-1.08, 1.08), ylim=(-1.08, 1.08))
+    axes.legend(loc="upper left", fontsize="small")
+    return figure
 
 
 def _groups(feature: LearnedFeature, rows: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[float]]]:

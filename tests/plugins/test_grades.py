@@ -21,7 +21,7 @@ from gradiend_core.gradients.examples import subset
 from gradiend_core.learning.closed_form import agreeing_means
 from gradiend_core.learning.encodings import calibrated, labels_of, on_axis
 from gradiend_core.records.feature import LearnedFeature
-from gradiend_core.records.pair import MinimalPair, axes_of
+from gradiend_core.records.pair import MinimalPair, axes_of, code_of
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
 from gradiend_core.run.data_folder import save_data
 from tests.conftest import settings
@@ -30,6 +30,14 @@ WORDS = {"one": ["i"], "some": ["you"], "several": ["we"], "many": ["they"]}
 GRADES = {"one": 1, "some": 2, "several": 3, "many": 6}
 PARADIGM = {"kind": "words", "words": WORDS, "grades": GRADES}
 CODES = {"one": -1.0, "some": -0.6, "several": -0.2, "many": 1.0}
+
+
+AXIS = ("many", "one")
+DIFFERENCE = GradientRole.DIFFERENCE
+
+
+def grades_of(pair: MinimalPair) -> tuple[float | None, float | None]:
+    return pair.factual_grade, pair.alternative_grade
 
 
 @pytest.fixture(scope="module")
@@ -61,35 +69,55 @@ def test_grades_that_do_not_suit_are_refused(grades, message):
 def test_every_pair_has_the_degree_of_its_factual_word(graded):
     assert graded.data.axes == (("many", "one"),)
     for pair in graded.data.pairs:
-        assert pair.grade == pytest.approx(CODES[pair.factual_class])
+        assert pair.factual_grade == pytest.approx(CODES[pair.factual_class])
+        assert pair.alternative_grade == pytest.approx(CODES[pair.alternative_class])
         assert pair.factual_class != pair.alternative_class
-    assert all(pair.grade is None for pair in graded.data.neutral_pairs)
+    assert all(pair.factual_grade is None for pair in graded.data.neutral_pairs)
 
 
-def least_squares(run, rows: list[int]) -> torch.Tensor:
-    """The least-squares lines through factual gradients that are read one by one, at the codes ±1; with an
-    intercept, [2, n]."""
+def pair_of(factual: float, alternative: float) -> MinimalPair:
+    return MinimalPair(
+        "", "", "a", "b", str(factual), str(alternative), "test", "", "", "", factual, alternative
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "code", "exchanged"),
+    [(GradientRole.FACTUAL, 0.2, -0.6), (GradientRole.ALTERNATIVE, 0.6, -0.2), (DIFFERENCE, 0.4, -0.4)],
+)
+def test_the_expected_code_is_that_of_the_gradient_that_is_encoded(role, code, exchanged):
+    assert code_of(pair_of(0.2, -0.6), AXIS, role) == pytest.approx(code)
+    assert code_of(pair_of(-0.6, 0.2), AXIS, role) == pytest.approx(exchanged)
+    assert code_of(pair_of(1.0, -1.0), AXIS, role) == 1, "of the two ends all gradients have one code"
+    assert code_of(pair_of(-1.0, 1.0), AXIS, role) == -1
+
+
+def least_squares(run, rows: list[int], role: GradientRole) -> torch.Tensor:
+    """The least-squares lines through gradients that are read one by one, at the codes ±1; with an intercept,
+    [2, n]."""
     train = run.examples["train"]
     out = torch.empty(len(rows), 1, run.gradients.scope.size)
     for row, gradient in zip(rows, out, strict=True):
-        run.gradients.accumulate(train, [row], torch.ones(1), [GradientRole.FACTUAL], gradient)
+        run.gradients.accumulate(train, [row], torch.ones(1), [role], gradient)
     codes = torch.tensor([CODES[train.pairs[row].factual_class] for row in rows])
+    if role is DIFFERENCE:
+        codes = (codes - torch.tensor([CODES[train.pairs[row].alternative_class] for row in rows])) / 2
     design = torch.stack([torch.ones_like(codes), codes], 1).double()
     intercept, slope = torch.linalg.lstsq(design, out[:, 0].double()).solution
     return torch.stack([intercept + slope, intercept - slope])
 
 
+@pytest.mark.parametrize("role", [GradientRole.FACTUAL, DIFFERENCE])
 @pytest.mark.parametrize("agreement", [None, 1.0])
-def test_the_direction_is_the_slope_of_the_least_squares_line(graded, agreement):
+def test_the_direction_is_the_slope_of_the_least_squares_line(graded, agreement, role):
     rows = list(range(0, len(graded.examples["train"].pairs), 11))
     some = subset(graded.examples["train"], rows)
     task = LearningTask(graded.gradients, some, some, None, graded.data.axes, 0, print)
-    roles = [GradientRole.FACTUAL]
     if agreement is None:
-        means = class_means(task, graded.data.axes[0], roles)[0]
+        means = class_means(task, AXIS, [role], role)[0]
     else:
-        means = agreeing_means(task, graded.data.axes[0], roles, agreement)[0][0]
-    right = least_squares(graded, rows)
+        means = agreeing_means(task, AXIS, [role], role, agreement)[0][0]
+    right = least_squares(graded, rows, role)
     slope, expected = means[0] - means[1], (right[0] - right[1]).to(means.dtype)
     assert len({some.pairs[row].factual_class for row in range(len(rows))}) == 4
     torch.testing.assert_close(slope, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
@@ -121,39 +149,51 @@ def test_graded_codes_get_the_scale_that_is_closest_to_the_grades():
 
 
 def test_a_correlation_of_the_ends_alone_is_seen_to_be_that():
-    labels = torch.tensor([1.0, 0.3, -0.3, -1.0]).repeat(20)
-    pairs = [
-        MinimalPair("", "", "a", "b", f"{label:+.1f}", "B", "test", grade=label) for label in labels.tolist()
-    ]
-    noise = 0.1 * torch.randn(80, generator=torch.manual_seed(1))
-    line, ends = labels + noise, labels * (labels.abs() == 1) + noise
-    found = {
-        name: graded_metrics("test", values, labels, pairs)
-        for name, values in (("line", line), ("ends", ends))
+    degrees = [1.0, 0.4, 0.1, -0.3, -1.0]
+    pairs = [pair_of(one, other) for one in degrees for other in degrees if one != other] * 10
+    labels = torch.tensor([code_of(pair, AXIS, DIFFERENCE) for pair in pairs])
+    only_ends = [evolve(pair, factual_grade=ends(pair.factual_grade)) for pair in pairs]
+    only_ends = [evolve(pair, alternative_grade=ends(pair.alternative_grade)) for pair in only_ends]
+    noise = 0.05 * torch.randn(len(pairs), generator=torch.manual_seed(1))
+    values = {
+        "degrees": labels + noise,
+        "ends": torch.tensor([code_of(pair, AXIS, DIFFERENCE) for pair in only_ends]) + noise,
     }
-    between = {name: metrics["test", "between", "correlation"].value for name, metrics in found.items()}
-    assert split_metrics("test", ends, labels, ("+1.0", "-1.0"))["test", "correlation"].value > 0.9
-    assert between["line"] > 0.9
+    metrics = {name: graded_metrics("test", encoded, labels, pairs) for name, encoded in values.items()}
+    between = {name: of["test", "between", "correlation"].value for name, of in metrics.items()}
+    assert metrics["ends"]["test", "between", "n"].value == 3 * 2 * 10
+    assert split_metrics("test", values["ends"], labels, AXIS)["test", "correlation"].value > 0.85
+    assert between["degrees"] > 0.9
     assert abs(between["ends"]) < 0.3
+
+
+def ends(grade: float) -> float:
+    """What an encoder knows of a degree that tells only the highest from the lowest."""
+    return grade if abs(grade) == 1 else 0.0
 
 
 def test_the_report_has_every_degree(graded):
     report = graded.reports["encoder"]
+    assert graded.feature.source is DIFFERENCE
     means = [report["test", "mean_by_class", name] for name in sorted(CODES, key=CODES.__getitem__)]
     assert all(report["test", "n_by_class", name] > 5 for name in CODES)
     assert means == sorted(means), "a higher degree has a higher code"
     assert report["test.rank_correlation"] > 0.5
-    assert any("degrees between many and one alone" in line for line in report.lines)
-    for name in CODES:
-        assert f"{name} " in report.lines[0]
+    assert any("pairs of degrees between many and one" in line for line in report.lines)
+    for row in report.tables["encodings"].records():
+        if row["split"] == "test":
+            assert row["code"] == pytest.approx((CODES[row["class"]] - CODES[row["alternative_class"]]) / 2)
 
 
-def test_the_figure_has_every_degree(graded):
+def test_the_figure_shows_encodings_over_expected_codes(graded):
     from gradiend_visualizers.encodings import Encodings
 
     figure = Encodings(NoSettings()).draw(graded.feature, graded.reports)
-    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    assert [label.split()[0] for label in labels] == ["many", "several", "some", "one"]
+    points, means = figure.axes[0].collections[:2]
+    codes = {round(CODES[one] - CODES[other], 6) / 2 for one in CODES for other in CODES if one != other}
+    assert sorted(set(points.get_offsets()[:, 0].tolist())) == pytest.approx(sorted(codes), abs=1e-6)
+    assert len(means.get_offsets()) == len(codes)
+    assert "from one (−1) to many (+1)" in figure.axes[0].get_xlabel()
 
 
 def test_shuffled_degrees_go_with_their_classes(graded, monkeypatch):
@@ -163,9 +203,10 @@ def test_shuffled_degrees_go_with_their_classes(graded, monkeypatch):
     given = graded.examples["train"]
     learner.learn(LearningTask(graded.gradients, given, given, None, graded.data.axes, 0, print))
     pairs = tasks[0].train.pairs
-    assert all(pair.grade == pytest.approx(CODES[pair.factual_class]) for pair in pairs)
-    assert Counter(pair.grade for pair in pairs) == Counter(pair.grade for pair in given.pairs)
-    assert [pair.grade for pair in pairs] != [pair.grade for pair in given.pairs]
+    assert all(pair.factual_grade == pytest.approx(CODES[pair.factual_class]) for pair in pairs)
+    assert all(pair.alternative_grade == pytest.approx(CODES[pair.alternative_class]) for pair in pairs)
+    assert Counter(map(grades_of, pairs)) == Counter(map(grades_of, given.pairs))
+    assert [*map(grades_of, pairs)] != [*map(grades_of, given.pairs)]
     assert [pair.factual for pair in pairs] == [pair.factual for pair in given.pairs]
 
 
@@ -182,7 +223,7 @@ def test_data_of_degrees_is_learned_from_as_it_is(graded, tmp_path):
     run = Session(run_file=tmp_path / "out" / "run.toml")
     assert run.data.axes == graded.data.axes
     assert run.data.grades == pytest.approx(CODES)
-    assert Counter(pair.grade for pair in run.data.pairs) == Counter(pair.grade for pair in graded.data.pairs)
+    assert Counter(map(grades_of, run.data.pairs)) == Counter(map(grades_of, graded.data.pairs))
 
 
 def test_grades_on_the_command_line_are_refused_by_name(gradiend):

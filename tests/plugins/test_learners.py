@@ -136,7 +136,7 @@ def test_no_more_pairs_are_read_than_it_takes(quick):
     every = naive_gradients(quick.gradients, task.train, role).double()
     labels = labels_of(task.train.pairs, axis)
     assert [int((labels == sign).sum()) for sign in (1, -1)] == [90, 90]
-    means, rows = agreeing_means(task, axis, [role], 0.5)
+    means, rows = agreeing_means(task, axis, [role], role, 0.5)
     assert [row.pairs for row in rows] == [128], "32 of each class, and as many again"
     drawn = []
     for sign in (1.0, -1.0):
@@ -152,7 +152,7 @@ def test_no_more_pairs_are_read_than_it_takes(quick):
         torch.testing.assert_close(
             mean.double(), every[of_class[:64]].mean(0), rtol=1e-4, atol=1e-5 * float(every.abs().max())
         )
-    means, rows = agreeing_means(task, axis, [role], 1.0)
+    means, rows = agreeing_means(task, axis, [role], role, 1.0)
     assert [row.pairs for row in rows] == [128, 180], "all, where no agreement is enough"
     for mean, sign in zip(means[0], (1.0, -1.0), strict=True):
         torch.testing.assert_close(

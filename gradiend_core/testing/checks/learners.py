@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from gradiend_core.learning.encodings import encodings, labels_of
+from gradiend_core.learning.encodings import class_mean_values, encodings, labels_of
 from gradiend_core.records.pair import code_of
 from gradiend_core.roles.kinds import LEARNER
 from gradiend_core.roles.learner import LearningTask
@@ -45,8 +45,8 @@ def the_first_class_encodes_to_plus_one(subject: Subject) -> None:
             )
             assert fine, f"{name} is not {feature.scope.size} finite float32 numbers"
         examples = run.examples["validation"]
-        values, labels = encodings(feature, run.gradients, examples), labels_of(examples.pairs, axis)
-        first, second = (float(values[labels == code].mean()) for code in (1.0, -1.0))
+        labels = labels_of(examples.pairs, axis, feature.source)
+        first, second = class_mean_values(encodings(feature, run.gradients, examples), labels)
         assert first > second, (
             f"{axis[0]} encodes to {first:+.2f} and {axis[1]} to {second:+.2f}; orient the feature (flipped)"
         )
