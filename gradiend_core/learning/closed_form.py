@@ -91,15 +91,19 @@ def extended(means: Tensor, sides: Sequence[Side]) -> Tensor:
 
 
 def class_means(
-    task: LearningTask, axis: tuple[str, str], roles: Sequence[GradientRole], source: GradientRole
+    gradients: GradientMatrix,
+    examples: Examples,
+    axis: tuple[str, str],
+    roles: Sequence[GradientRole],
+    source: GradientRole,
 ) -> Tensor:
-    """Mean training gradients of the two classes of an axis for each role, [roles, 2, n]. Where the classes
+    """Mean gradients of the two classes of an axis for each role, [roles, 2, n]. Where the classes
     are degrees, these are the gradients at the codes +1 and −1 of the least-squares line through all pairs,
     whose codes are those of their source gradients. Each example is read once."""
-    gradients, sides = task.gradients, sides_of(task.train, axis, source)
+    sides = sides_of(examples, axis, source)
     means = torch.empty(2, len(roles), gradients.scope.size, dtype=gradients.dtype, device=gradients.device)
     for side, out in zip(sides, means, strict=True):
-        gradients.accumulate(task.train, side.rows, side.weights / side.weight, roles, out)
+        gradients.accumulate(examples, side.rows, side.weights / side.weight, roles, out)
     return extended(means, sides)
 
 

@@ -23,3 +23,12 @@ class GradientRole(Enum):
             GradientRole.ALTERNATIVE: (0.0, 1.0),
             GradientRole.DIFFERENCE: (1.0, -1.0),
         }[self]
+
+    @property
+    def degree_weights(self) -> tuple[float, float]:
+        """The weights of the degrees of the factual and the alternative word in the code of a pair."""
+        return {
+            GradientRole.FACTUAL: (1.0, 0.0),
+            GradientRole.ALTERNATIVE: (0.0, -1.0),
+            GradientRole.DIFFERENCE: (0.5, -0.5),
+        }[self]

@@ -75,12 +75,8 @@ def code_of(pair: MinimalPair, axis: tuple[str, str], role: GradientRole = Gradi
     differences of both the mean of these two. For two classes all three are the same."""
     first, second = axis
     if pair.factual_grade is not None and pair.alternative_grade is not None:
-        of_role = {
-            GradientRole.FACTUAL: pair.factual_grade,
-            GradientRole.ALTERNATIVE: -pair.alternative_grade,
-            GradientRole.DIFFERENCE: (pair.factual_grade - pair.alternative_grade) / 2,
-        }
-        return of_role[role]
+        factual, alternative = role.degree_weights
+        return factual * pair.factual_grade + alternative * pair.alternative_grade
     if pair.factual_class == first != pair.alternative_class:
         return 1.0
     if second == OTHERS:

@@ -28,6 +28,7 @@ from gradiend_core.api import (
     subset,
 )
 from gradiend_evaluators import EncoderSettings
+from gradiend_evaluators.degrees import beside_frequency, by_degree, unseen_degrees
 from gradiend_evaluators.directions import beside_random_directions
 from gradiend_evaluators.uncertainty import (
     FEW,
@@ -36,7 +37,6 @@ from gradiend_evaluators.uncertainty import (
     effect_size,
     fewest_groups,
     grouped_p_value,
-    rank_correlation,
 )
 
 #: an encoding beyond this tells classes apart but not how strongly
@@ -110,12 +110,14 @@ class EncoderEvaluator:
             chosen = subset(examples, seen.nonzero()[:, 0].tolist())
             metrics |= split_metrics(split, values[seen], labels[seen], axis)
             if task.data.grades:
-                metrics |= graded_metrics(split, values[seen], labels[seen], chosen.pairs)
+                metrics |= by_degree(split, values[seen], labels[seen], chosen.pairs)
             if split == "test":
                 train = task.examples.get("train")  # other texts have none
                 groups = units(chosen.pairs, train.pairs if train else ())
                 metrics |= certainty(split, values[seen], labels[seen], groups, task.seed)
                 metrics |= random_directions(drawn[seen], values[seen], labels[seen])
+                if task.data.grades and train:
+                    metrics |= unseen_degrees(task) | beside_frequency(task.data)
                 if (fewest := fewest_groups(labels[seen], groups)) < ENOUGH:
                     warnings.append(
                         f"the test rests on {fewest} independent texts, documents or words of a class, fewer"
@@ -198,26 +200,6 @@ def metrics_of_class(split: str, name: str, values: Tensor) -> Metrics:
     }
 
 
-def graded_metrics(split: str, values: Tensor, labels: Tensor, pairs: Sequence[MinimalPair]) -> Metrics:
-    """Spearman's correlation with the expected codes; Pearson's over the pairs both of whose words are
-    between the highest degree and the lowest; and the encodings by factual class. An encoder that tells only
-    the highest from the lowest has a high correlation over all pairs, and none between."""
-    between = torch.tensor(
-        [abs(pair.factual_grade or 0) < 1 > abs(pair.alternative_grade or 0) for pair in pairs]
-    )
-    metrics: Metrics = {
-        (split, "rank_correlation"): Metric(rank_correlation(values, labels), len(values)),
-        (split, "between", "correlation"): Metric(
-            correlation(values[between], labels[between]), int(between.sum())
-        ),
-        (split, "between", "n"): Metric(int(between.sum()), int(between.sum())),
-    }
-    names = [pair.factual_class for pair in pairs]
-    for name in dict.fromkeys(names):
-        metrics |= metrics_of_class(split, name, values[torch.tensor([of == name for of in names])])
-    return metrics
-
-
 def certainty(split: str, values: Tensor, labels: Tensor, groups: Sequence[str], seed: int) -> Metrics:
     """The confidence interval of the correlation, and how often it is reached with random signs of whole
     groups."""
@@ -289,9 +271,10 @@ def _lines(report: Report, classes: tuple[str, str], *, graded: bool) -> list[st
     ]
     if graded:
         lines.append(
-            f"          pairs of degrees between {classes[0]} and {classes[1]}: correlation"
-            f" {show('test', 'between', 'correlation')} (n = {report['test.between.n']}); rank correlation"
-            f" of all pairs {show('test', 'rank_correlation')}"
+            f"          degrees that a direction was not learned from: correlation"
+            f" {show('test', 'unseen_degrees', 'correlation')} (p ="
+            f" {show('test', 'unseen_degrees', 'p_value')} with the degrees in random order);"
+            f" rank correlation of degrees and frequencies {show('degrees', 'frequency_correlation')}"
         )
     if report.get("test.random_directions.largest") is not None:
         mean, largest = (show("test", "random_directions", name) for name in ("mean", "largest"))

@@ -129,5 +129,5 @@ class RidgeLearner:
             if norm <= 1e-10 * start or iteration - best[1] >= self.config.patience:
                 break
         encoder = gradients.accumulate(task.train, everything, best[2], [source])[0].float()
-        target = class_means(task, axis, [self.config.target], source)[0]
+        target = class_means(gradients, task.train, axis, [self.config.target], source)[0]
         return assembled(task, axis, encoder, target, (source, self.config.target), record)

@@ -22,7 +22,8 @@ class SupervisedEncoderLearner(AdamLearner):
     def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
         features = super()._together(task, axes)
         means = [
-            class_means(task, feature.classes, [feature.target], feature.source)[0] for feature in features
+            class_means(task.gradients, task.train, feature.classes, [feature.target], feature.source)[0]
+            for feature in features
         ]
         return tuple(
             evolve(feature, decoder=(first - second) / 2, decoder_bias=(first + second) / 2)
@@ -38,7 +39,9 @@ class SupervisedDecoderLearner(AdamLearner):
     def _together(self, task: LearningTask, axes: tuple[tuple[str, str], ...]) -> tuple[LearnedFeature, ...]:
         result = []
         for feature in super()._together(task, axes):
-            first, second = class_means(task, feature.classes, [feature.source], feature.source)[0]
+            first, second = class_means(
+                task.gradients, task.train, feature.classes, [feature.source], feature.source
+            )[0]
             ends = torch.stack([feature.decode(1.0), feature.decode(-1.0)])
             feature_of_means = assembled(
                 task,

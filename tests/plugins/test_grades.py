@@ -4,11 +4,12 @@ between."""
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
-from attrs import evolve
-from gradiend_evaluators.encoder import graded_metrics, split_metrics
+from attrs import evolve, frozen
+from gradiend_evaluators.degrees import beside_frequency, unseen_degrees
 from gradiend_learners import Shuffled
 from gradiend_learners.variants import ShuffledLearner
 from gradiend_tiny import HERE
@@ -17,9 +18,9 @@ from gradiend_core import Session, load_run, save_run
 from gradiend_core.api import GradientRole, LearningTask, NoSettings, class_means
 from gradiend_core.data.rules import codes_of_grades
 from gradiend_core.errors import ConfigError
-from gradiend_core.gradients.examples import subset
+from gradiend_core.gradients.examples import Subset, subset
 from gradiend_core.learning.closed_form import agreeing_means
-from gradiend_core.learning.encodings import calibrated, labels_of, on_axis
+from gradiend_core.learning.encodings import calibrated, correlation, labels_of, on_axis
 from gradiend_core.records.feature import LearnedFeature
 from gradiend_core.records.pair import MinimalPair, axes_of, code_of
 from gradiend_core.records.scope import ParameterScope, ParameterSlice
@@ -114,7 +115,7 @@ def test_the_direction_is_the_slope_of_the_least_squares_line(graded, agreement,
     some = subset(graded.examples["train"], rows)
     task = LearningTask(graded.gradients, some, some, None, graded.data.axes, 0, print)
     if agreement is None:
-        means = class_means(task, AXIS, [role], role)[0]
+        means = class_means(graded.gradients, some, AXIS, [role], role)[0]
     else:
         means = agreeing_means(task, AXIS, [role], role, agreement)[0][0]
     right = least_squares(graded, rows, role)
@@ -148,28 +149,82 @@ def test_graded_codes_get_the_scale_that_is_closest_to_the_grades():
         assert errors[0] == min(errors)
 
 
-def test_a_correlation_of_the_ends_alone_is_seen_to_be_that():
-    degrees = [1.0, 0.4, 0.1, -0.3, -1.0]
-    pairs = [pair_of(one, other) for one in degrees for other in degrees if one != other] * 10
-    labels = torch.tensor([code_of(pair, AXIS, DIFFERENCE) for pair in pairs])
-    only_ends = [evolve(pair, factual_grade=ends(pair.factual_grade)) for pair in pairs]
-    only_ends = [evolve(pair, alternative_grade=ends(pair.alternative_grade)) for pair in only_ends]
-    noise = 0.05 * torch.randn(len(pairs), generator=torch.manual_seed(1))
-    values = {
-        "degrees": labels + noise,
-        "ends": torch.tensor([code_of(pair, AXIS, DIFFERENCE) for pair in only_ends]) + noise,
-    }
-    metrics = {name: graded_metrics("test", encoded, labels, pairs) for name, encoded in values.items()}
-    between = {name: of["test", "between", "correlation"].value for name, of in metrics.items()}
-    assert metrics["ends"]["test", "between", "n"].value == 3 * 2 * 10
-    assert split_metrics("test", values["ends"], labels, AXIS)["test", "correlation"].value > 0.85
-    assert between["degrees"] > 0.9
-    assert abs(between["ends"]) < 0.3
+@frozen(eq=False)
+class Rows:
+    """A gradient matrix whose rows are given, [examples, n]; each example is known by its document."""
+
+    rows: torch.Tensor
+    dtype = torch.float32
+    device = torch.device("cpu")
+
+    @property
+    def scope(self) -> ParameterScope:
+        return ParameterScope((ParameterSlice("w", (self.rows.shape[1],), None),))
+
+    def of(self, examples) -> torch.Tensor:
+        return self.rows[[int(pair.document) for pair in examples.pairs]]
+
+    def accumulate(self, examples, rows, coefficients, roles, out):
+        return out.copy_((coefficients @ self.of(examples)[rows])[None])
+
+    def project(self, examples, directions, role):
+        return self.of(examples) @ directions.T
 
 
-def ends(grade: float) -> float:
-    """What an encoder knows of a degree that tells only the highest from the lowest."""
-    return grade if abs(grade) == 1 else 0.0
+@pytest.mark.parametrize("ordered", [True, False])
+def test_degrees_that_were_not_learned_from_tell_order_from_words_known_by_heart(ordered):
+    degrees = torch.linspace(-1, 1, 8).tolist()
+    pairs = [pair_of(one, other) for one in degrees for other in degrees if one != other] * 4
+    pairs = [evolve(pair, document=str(number)) for number, pair in enumerate(pairs)]
+    noise = 0.1 * torch.randn(len(pairs), 9, generator=torch.manual_seed(2))
+    for row, pair in zip(noise, pairs, strict=True):
+        row[degrees.index(pair.factual_grade)] += 1
+        row[degrees.index(pair.alternative_grade)] -= 1
+        row[8] += ordered * code_of(pair, AXIS, DIFFERENCE)
+    half = len(pairs) // 2
+    examples = {"train": Subset(None, (), tuple(pairs[:half])), "test": Subset(None, (), tuple(pairs[half:]))}
+    grades = {str(degree): degree for degree in degrees}
+    feature = SimpleNamespace(classes=AXIS, source=DIFFERENCE)
+    gradients = Rows(noise)
+    task = SimpleNamespace(
+        feature=feature, gradients=gradients, examples=examples, data=SimpleNamespace(grades=grades), seed=0
+    )
+    high, low = class_means(gradients, examples["train"], AXIS, [DIFFERENCE], DIFFERENCE)[0]
+    labels = labels_of(examples["test"].pairs, AXIS, DIFFERENCE)
+    seen = correlation(gradients.project(examples["test"], (high - low)[None], DIFFERENCE)[:, 0], labels)
+    metrics = unseen_degrees(task)
+    strength, p_value = (metrics["test", "unseen_degrees", key].value for key in ("correlation", "p_value"))
+    assert seen > 0.9, "words that were learned from are read either way"
+    if ordered:
+        assert strength > 0.9
+        assert p_value < 0.02
+    else:
+        assert abs(strength) < 0.5
+        assert p_value > 0.05
+
+
+def test_three_degrees_are_too_few_to_leave_some_out(graded):
+    grades = {name: code for name, code in CODES.items() if name != "some"}
+    task = SimpleNamespace(
+        feature=graded.feature,
+        gradients=graded.gradients,
+        examples=graded.examples,
+        data=SimpleNamespace(grades=grades),
+        seed=0,
+    )
+    assert unseen_degrees(task)["test", "unseen_degrees", "correlation"].value is None
+
+
+@pytest.mark.parametrize(("counts", "alike"), [((8, 4, 2, 1), -1.0), ((2, 8, 4, 1), -0.4)])
+def test_degrees_are_compared_with_how_often_their_words_occur(counts, alike):
+    names = sorted(CODES, key=CODES.__getitem__)
+    pairs = [
+        evolve(pair_of(0.0, 1.0), factual_class=name)
+        for name, count in zip(names, counts, strict=True)
+        for _ in range(count)
+    ]
+    metrics = beside_frequency(SimpleNamespace(pairs=pairs, grades=CODES))
+    assert metrics["degrees", "frequency_correlation"].value == pytest.approx(alike)
 
 
 def test_the_report_has_every_degree(graded):
@@ -179,7 +234,9 @@ def test_the_report_has_every_degree(graded):
     assert all(report["test", "n_by_class", name] > 5 for name in CODES)
     assert means == sorted(means), "a higher degree has a higher code"
     assert report["test.rank_correlation"] > 0.5
-    assert any("pairs of degrees between many and one" in line for line in report.lines)
+    assert -1 <= report["test.unseen_degrees.correlation"] <= 1
+    assert 0 < report["test.unseen_degrees.p_value"] <= 1
+    assert any("degrees that a direction was not learned from" in line for line in report.lines)
     for row in report.tables["encodings"].records():
         if row["split"] == "test":
             assert row["code"] == pytest.approx((CODES[row["class"]] - CODES[row["alternative_class"]]) / 2)
