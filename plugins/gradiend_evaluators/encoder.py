@@ -30,6 +30,7 @@ from gradiend_core.api import (
 from gradiend_evaluators import EncoderSettings
 from gradiend_evaluators.degrees import beside_frequency, by_degree, unseen_degrees
 from gradiend_evaluators.directions import beside_random_directions
+from gradiend_evaluators.findings import of_degrees
 from gradiend_evaluators.uncertainty import (
     FEW,
     area_under_curve,
@@ -147,7 +148,8 @@ class EncoderEvaluator:
             "words": Table.of(WordRow, _by_word([row for row in rows if row.split == last])),
         }
         report = Report("encoder", metrics, tables, tuple(warnings))
-        return evolve(report, lines=tuple(_lines(report, axis, graded=bool(task.data.grades))))
+        lines = _lines(report, axis, graded=bool(task.data.grades))
+        return evolve(report, lines=tuple(lines), findings=tuple(of_degrees(task, report)))
 
     def _some(self, examples: Examples, *, last: bool) -> Examples:
         """The first of each class, up to the limit."""

@@ -8,11 +8,14 @@ from attrs import frozen
 
 from gradiend_core.api import ChosenEdit, EvaluationTask, Measure, Report, goal_values, shown
 from gradiend_evaluators.outcome import Outcome
+from gradiend_evaluators.uncertainty import LEVEL
 
 #: the shares of test texts below the ones that are shown, by what the edited model makes of them
 QUANTILES = (0.25, 0.5, 0.75)
 #: groups of words from which a test by random signs can have a p-value below 0.05
 FEWEST = 5
+#: the largest p-value of what is stated
+P = 1 - LEVEL
 #: characters of a text on each side of its slot
 SIDE = 60
 
@@ -46,6 +49,19 @@ def of_transfer(task: EvaluationTask, report: Report, *, has: bool) -> str:
     few = f"; with {counted} of words it cannot be below {0.5**groups:.2g}" if groups < FEWEST else ""
     p_value = f"p = {shown(report['p_value'], '.2g')}{few}"
     return f"It is not shown that the model tells {first} from {second} {elsewhere}: {p_value}."
+
+
+def of_degrees(task: EvaluationTask, report: Report) -> Iterator[str]:
+    """Whether the model orders degrees that a direction was not learned from."""
+    strength, p_value = (report.get(f"test.unseen_degrees.{name}") for name in ("correlation", "p_value"))
+    if strength is None or p_value is None:
+        return
+    first, second = (task.data.described(name) for name in task.feature.classes)
+    says = "The model orders" if p_value <= P else "It is not shown that the model orders"
+    yield (
+        f"{says} the degrees from {second} to {first}: a direction learned from every second one reads"
+        f" the others by {strength:.2f}, where p = {p_value:.2g} for random orders."
+    )
 
 
 def of_edit(task: EvaluationTask, outcome: Outcome, edit: ChosenEdit, texts: list[TextRow]) -> Iterator[str]:

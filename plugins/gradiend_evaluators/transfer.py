@@ -36,9 +36,9 @@ from gradiend_core.api import (
     word_pairs,
 )
 from gradiend_evaluators import TransferSettings
-from gradiend_evaluators.findings import of_transfer
+from gradiend_evaluators.findings import P, of_transfer
 from gradiend_evaluators.related import ENOUGH, WordPairs, control_words, in_texts
-from gradiend_evaluators.uncertainty import LEVEL, mean_interval, sign_flip_p_value
+from gradiend_evaluators.uncertainty import mean_interval, sign_flip_p_value
 
 #: random directions that an untrained copy is compared with
 FEW_DIRECTIONS = 50
@@ -46,7 +46,7 @@ FEW_DIRECTIONS = 50
 DRAWS = 999
 #: texts and words whose crossing says how much of an encoding is the word and how much the text
 CROSSED_TEXTS, CROSSED_WORDS = 20, 3
-P, P_VALUES = 1 - LEVEL, ("random_p_value", "sign_p_value", "control_p_value")
+P_VALUES = ("random_p_value", "sign_p_value", "control_p_value")
 
 
 @frozen
@@ -101,6 +101,8 @@ class TransferEvaluator:
         if not isinstance(task.source, (TakesSpans, KnowsWords)):
             return _nothing(f"{type(task.source).__name__} reads no words, so none could be unseen")
         words = word_pairs(task.data.related, task.feature.classes)
+        if not words and task.data.grades:
+            return Report("transfer", {})  # unseen degrees show whether the model has the feature
         if not words:
             return _nothing(
                 "no words are known that tell these classes apart and were not learned from; name some, the"

@@ -237,6 +237,9 @@ def test_the_report_has_every_degree(graded):
     assert -1 <= report["test.unseen_degrees.correlation"] <= 1
     assert 0 < report["test.unseen_degrees.p_value"] <= 1
     assert any("degrees that a direction was not learned from" in line for line in report.lines)
+    (finding,) = report.findings
+    assert "model orders the degrees from one (i) to many (they)" in finding
+    assert not any("whether the model has the feature" in warning for warning in graded.warnings)
     for row in report.tables["encodings"].records():
         if row["split"] == "test":
             assert row["code"] == pytest.approx((CODES[row["class"]] - CODES[row["alternative_class"]]) / 2)
