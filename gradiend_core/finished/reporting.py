@@ -126,6 +126,10 @@ class FeatureView:
         """Whether neutral text was encoded. With gradients of differences it has none to encode."""
         return any(row["split"] == "neutral" for row in self.encodings())
 
+    def has_degrees(self) -> bool:
+        """Whether the classes are degrees of one feature."""
+        return any(row["code"] not in (-1, 0, 1) for row in self.encodings())
+
     @property
     def run_file(self) -> str:
         return (self.run.folder / MARKER).read_text(encoding="utf-8")
@@ -178,17 +182,19 @@ class FeatureView:
         return [row for row in rows if row["split"] in ("test", "neutral")]
 
     def scatter(self) -> list[dict[str, Any]]:
-        """Points with a group 0, 1, 2 (first class, neutral, second class), evenly thinned to what a page can
-        hold."""
+        """Points with a group 0, 1, 2 (first class, neutral, second class) and a place from left (0) to right
+        (1), evenly thinned to what a page can hold. Where classes are degrees, the place is the expected
+        code."""
         groups: dict[int, list[dict[str, Any]]] = {0: [], 1: [], 2: []}
         for row in self.encodings():
-            groups[1 - int(row["code"])].append(row)
+            groups[1 - (row["code"] > 0) + (row["code"] < 0)].append(row)
         points = []
         for group, rows in groups.items():
             step = max(1, -(-3 * len(rows) // POINTS))
-            points += [
-                {"group": group, "at": number % 97 / 97, **row} for number, row in enumerate(rows[::step])
-            ]
+            for number, row in enumerate(rows[::step]):
+                beside = number % 97 / 97 - 0.5  # so that points of one code do not hide each other
+                x = (1 - row["code"]) / 2 + beside * (0.02 if self.has_degrees() else 0.4)
+                points.append({"group": group, "x": x, **row})
         return points
 
     def examples(self) -> list[tuple[str, list[dict[str, Any]]]]:

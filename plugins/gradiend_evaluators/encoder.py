@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import torch
-from attrs import evolve, field, frozen
+from attrs import evolve
 from torch import Tensor
 
 from gradiend_core.api import (
@@ -30,6 +30,15 @@ from gradiend_core.api import (
 from gradiend_evaluators import EncoderSettings
 from gradiend_evaluators.degrees import beside_frequency, by_degree, unseen_degrees
 from gradiend_evaluators.directions import beside_random_directions
+from gradiend_evaluators.encoding_rows import (
+    BOUNDARY,
+    EncodingRow,
+    TransitionRow,
+    WordRow,
+    by_transition,
+    by_word,
+    rows_of,
+)
 from gradiend_evaluators.findings import of_degrees
 from gradiend_evaluators.uncertainty import (
     FEW,
@@ -42,52 +51,8 @@ from gradiend_evaluators.uncertainty import (
 
 #: an encoding beyond this tells classes apart but not how strongly
 SATURATED = 0.99
-#: beyond this an encoding says a class, within it none
-BOUNDARY = 0.5
 #: independent texts, documents or words of a class below which a warning is given
 ENOUGH = 20
-
-
-@frozen
-class EncodingRow:
-    """The encoding of one example. Its code is the expected encoding, 0 for neutral text. The transition is
-    between the classes before any were merged."""
-
-    split: str
-    factual_class: str = field(metadata={"column": "class"})
-    alternative_class: str
-    transition: str
-    code: float
-    factual: str
-    alternative: str
-    encoding: float
-    text: str
-
-
-@frozen
-class TransitionRow:
-    """The encodings of the pairs of one transition between classes, before any were merged."""
-
-    factual_class: str = field(metadata={"column": "class"})
-    alternative_class: str
-    transition: str
-    code: float
-    n: int
-    mean: float
-    std: float
-    beyond_boundary: float
-
-
-@frozen
-class WordRow:
-    """The encodings of the pairs whose factual filler is one word."""
-
-    factual_class: str = field(metadata={"column": "class"})
-    word: str
-    code: float
-    n: int
-    mean: float
-    std: float
 
 
 class EncoderEvaluator:
@@ -125,7 +90,7 @@ class EncoderEvaluator:
                         f" than {ENOUGH}: its numbers are not sure, and have no interval below {FEW}"
                     )
             codes = [code_of(pair, axis, task.feature.source) for pair in examples.pairs]
-            rows += _rows(split, examples, values, codes)
+            rows += rows_of(split, examples, values, codes)
         neutral = task.examples["neutral"]
         if task.feature.source is GradientRole.DIFFERENCE and all(
             pair.factual == pair.alternative for pair in neutral.pairs
@@ -135,7 +100,7 @@ class EncoderEvaluator:
         elif neutral.pairs:
             values = encodings(task.feature, task.gradients, neutral)
             metrics |= neutral_metrics(values, [pair.factual_class for pair in neutral.pairs])
-            rows += _rows("neutral", neutral, values, [0.0] * len(values))
+            rows += rows_of("neutral", neutral, values, [0.0] * len(values))
         else:
             metrics |= {("neutral", name): Metric(None, 0) for name in ("mean", "std")}
             warnings.append("there is no neutral text, so neutral encodings were not measured")
@@ -143,9 +108,11 @@ class EncoderEvaluator:
         tables = {
             "encodings": Table.of(EncodingRow, rows),
             "transitions": Table.of(
-                TransitionRow, _by_transition([row for row in rows if row.split in (last, "neutral")])
+                TransitionRow, by_transition([row for row in rows if row.split in (last, "neutral")])
             ),
-            "words": Table.of(WordRow, _by_word([row for row in rows if row.split == last])),
+            "words": Table.of(
+                WordRow, by_word([row for row in rows if row.split == last], graded=bool(task.data.grades))
+            ),
         }
         report = Report("encoder", metrics, tables, tuple(warnings))
         lines = _lines(report, axis, graded=bool(task.data.grades))
@@ -282,49 +249,3 @@ def _lines(report: Report, classes: tuple[str, str], *, graded: bool) -> list[st
         mean, largest = (show("test", "random_directions", name) for name in ("mean", "largest"))
         lines.append(f"          random directions read these words by {mean} on average, {largest} at most")
     return lines
-
-
-def _rows(split: str, examples: Examples, values: Tensor, codes: Sequence[float]) -> list[EncodingRow]:
-    return [
-        EncodingRow(
-            split,
-            pair.factual_class,
-            pair.alternative_class,
-            " → ".join(pair.transition),
-            code,
-            pair.factual,
-            pair.alternative,
-            value,
-            f"{pair.left}[{pair.factual}]{pair.right}",
-        )
-        for pair, value, code in zip(examples.pairs, values.tolist(), codes, strict=True)
-    ]
-
-
-def _by_transition(rows: Sequence[EncodingRow]) -> list[TransitionRow]:
-    """Encodings by transition, strongest first."""
-    groups: dict[tuple[str, str, str, float], list[float]] = {}
-    for row in rows:
-        key = row.factual_class, row.alternative_class, row.transition, row.code
-        groups.setdefault(key, []).append(row.encoding)
-    result = []
-    for key, encoded in sorted(groups.items(), key=lambda item: (-item[0][-1], item[0])):
-        first, second, transition, code = key
-        values = torch.tensor(encoded, dtype=torch.float64)
-        beyond = (values * code > BOUNDARY) if code else (values.abs() > BOUNDARY)
-        share, spread = float(beyond.double().mean()), float(values.std(correction=0))
-        mean = float(values.mean())
-        result.append(TransitionRow(first, second, transition, code, len(values), mean, spread, share))
-    return result
-
-
-def _by_word(rows: Sequence[EncodingRow]) -> list[WordRow]:
-    """Encodings by target word."""
-    groups: dict[tuple[str, str, float], list[float]] = {}
-    for row in rows:
-        groups.setdefault((row.factual_class, row.factual.lower(), row.code), []).append(row.encoding)
-    result = []
-    for key, encoded in sorted(groups.items(), key=lambda item: str(item[0])):
-        values = torch.tensor(encoded, dtype=torch.float64)
-        result.append(WordRow(*key, len(values), float(values.mean()), float(values.std(correction=0))))
-    return result

@@ -30,7 +30,7 @@ class Words:
         left = f", the {MOST} most frequent of {len(rows)} words" if len(rows) > MOST else ""
         figure, (axes,) = new_figure(1, f"Encodings by word{left}", height=1.4 + 0.2 * len(shown))
         for position, row in enumerate(shown):
-            color = {1.0: FIRST, -1.0: SECOND}.get(row["code"], NEUTRAL)
+            color = FIRST if row["code"] > 0 else SECOND if row["code"] < 0 else NEUTRAL
             axes.errorbar(row["mean"], position, xerr=row["std"], fmt="o", color=color, ms=4, lw=1)
         axes.set_yticks(
             range(len(shown)),

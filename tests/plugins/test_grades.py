@@ -3,6 +3,7 @@ between."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from gradiend_learners import Shuffled
 from gradiend_learners.variants import ShuffledLearner
 from gradiend_tiny import HERE
 
-from gradiend_core import Session, load_run, save_run
+from gradiend_core import Session, load_run, save_run, write_report
 from gradiend_core.api import GradientRole, LearningTask, NoSettings, class_means
 from gradiend_core.data.rules import codes_of_grades
 from gradiend_core.errors import ConfigError
@@ -276,6 +277,21 @@ def test_a_finished_run_and_its_pairs_keep_the_degrees(graded, tmp_path):
     labels = labels_of(finished.pairs, ("many", "one"))
     assert bool(on_axis(finished.pairs, ("many", "one")).all())
     assert sorted(set(labels.tolist())) == pytest.approx(sorted(CODES.values()))
+
+
+def test_the_page_of_a_run_puts_texts_at_their_expected_codes(graded, tmp_path):
+    page = write_report([save_run(graded, tmp_path / "run")], tmp_path / "report.html").read_text()
+    assert "Does the model order the degrees?" in page
+    assert "its place from left to right its expected code" in page
+    chart = page[page.index('class="chart"') :].split("</svg>")[0]
+    columns = {round((396 - float(x)) / 236, 1) for x in re.findall(r'<circle cx="([^"]*)"', chart)}
+    assert {-1.0, -0.6, -0.2, 0.2, 0.6, 1.0} <= columns, "from left (+1) to right (−1)"
+
+
+def test_every_word_of_a_degree_has_one_row_with_the_mean_of_its_codes(graded):
+    rows = graded.reports["encoder"].tables["words"].records()
+    assert Counter(row["class"] for row in rows) == Counter(dict.fromkeys(WORDS, 1))
+    assert all(abs(row["code"]) < 1 for row in rows)
 
 
 def test_data_of_degrees_is_learned_from_as_it_is(graded, tmp_path):
