@@ -239,11 +239,16 @@ def _lines(report: Report, classes: tuple[str, str], *, graded: bool) -> list[st
         f"{'' if graded else means}{neutral}"
     ]
     if graded:
+        frequencies = ""
+        if report.get("degrees.frequency_correlation") is not None:
+            frequencies = (
+                f"; rank correlation of degrees and frequencies {show('degrees', 'frequency_correlation')}"
+            )
         lines.append(
             f"          degrees that a direction was not learned from: correlation"
             f" {show('test', 'unseen_degrees', 'correlation')} (p ="
-            f" {show('test', 'unseen_degrees', 'p_value')} with the degrees in random order);"
-            f" rank correlation of degrees and frequencies {show('degrees', 'frequency_correlation')}"
+            f" {show('test', 'unseen_degrees', 'p_value')} with the degrees in random order)"
+            f"{frequencies}"
         )
     if report.get("test.random_directions.largest") is not None:
         mean, largest = (show("test", "random_directions", name) for name in ("mean", "largest"))

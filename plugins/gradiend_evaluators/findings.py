@@ -60,7 +60,7 @@ def of_degrees(task: EvaluationTask, report: Report) -> Iterator[str]:
     says = "The model orders" if p_value <= P else "It is not shown that the model orders"
     yield (
         f"{says} the degrees from {second} to {first}: a direction learned from every second one reads"
-        f" the others by {strength:.2f}, where p = {p_value:.2g} for random orders."
+        f" the others (correlation {strength:.2f}, p = {p_value:.2g} against random orders)."
     )
 
 
