@@ -3,6 +3,7 @@ direction was not learned from."""
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from itertools import permutations
@@ -24,7 +25,7 @@ from gradiend_core.api import (
 )
 from gradiend_evaluators.uncertainty import DRAWS, rank_correlation
 
-#: training pairs that the direction of half of the degrees is learned from
+#: pairs that the direction of half of the degrees is learned from, and that it reads
 MOST = 512
 
 
@@ -91,17 +92,17 @@ def unseen_degrees(task: EvaluationTask) -> Metrics:
 def _half(task: EvaluationTask, names: Sequence[str], learned: list[int], read: list[int]) -> Half | None:
     """Test pairs of some degrees along the direction of others; None where either has no two codes."""
 
-    def of_degrees(split: str, numbers: list[int], most: int | None = None) -> Examples:
+    def of_degrees(split: str, numbers: list[int]) -> Examples:
         chosen, examples = {names[number] for number in numbers}, task.examples[split]
         rows = [
             row
             for row, pair in enumerate(examples.pairs)
             if {pair.factual_class, pair.alternative_class} <= chosen
         ]
-        return subset(examples, rows[:most])
+        return subset(examples, random.Random(f"{task.seed}:degrees").sample(rows, min(MOST, len(rows))))
 
     axis, source = task.feature.classes, task.feature.source
-    train, test = of_degrees("train", learned, MOST), of_degrees("test", read)
+    train, test = of_degrees("train", learned), of_degrees("test", read)
     if any(len(labels_of(some.pairs, axis, source).unique()) < 2 for some in (train, test)):
         return None
     high, low = class_means(task.gradients, train, axis, [source], source)[0]
