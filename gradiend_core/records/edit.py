@@ -38,7 +38,8 @@ class EditScores:
 class ChosenEdit:
     """The best edit for a goal among those that were tried. Its learning rate is 0 where the unedited model
     is the best. `direction` is the vector of the encoder-decoder that is added (`RewriteSettings`), divided
-    by the curvature with this `damping`, if any; `judged_by` is the policy that chose it."""
+    by the curvature with this `damping`, if any, relative to the mean `damping_mean`; `judged_by` is the
+    policy that chose it."""
 
     goal: str
     feature_factor: float
@@ -48,6 +49,7 @@ class ChosenEdit:
     after: EditScores
     judged_by: str
     damping: float | None = None
+    damping_mean: str = "all"
     #: the direction, a Tensor [n], where the feature alone does not give it, as that of an edit which keeps
     #: some slots
     vector: Any = field(default=None, eq=False, repr=False)
@@ -62,4 +64,5 @@ class ChosenEdit:
             feature_factor=self.feature_factor,
             direction=self.direction,
             damping=self.damping,
+            damping_mean=self.damping_mean,
         )

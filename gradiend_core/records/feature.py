@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: a mean curvature is not divided by less, and so many of its numbers are looked at together
 TINY, PIECE = 1e-30, 2**22
+#: the least mean curvature of a parameter, relative to that of all weights. What the model ignores, as the
+#: bias of attention keys, has a mean of rounding errors, and dividing by that would make an edit of noise.
+LEAST = 1e-3
 
 
 @frozen
@@ -159,20 +162,24 @@ class LearnedFeature:
         feature_factor: float | None = None,
         direction: str = "decoder",
         damping: float | None = None,
+        damping_mean: str = "all",
     ) -> WeightUpdate:
         """The change of weights for a goal: "3SG" for more of the class, "less-3SG" for less of it,
         "balanced". With a damping, along the natural gradient (`natural`)."""
         factor = self.factors(toward, direction)[0] if feature_factor is None else feature_factor
         decoded = self.decode(factor, direction)
         if damping is not None:
-            decoded = self.natural(decoded, damping, overwrite=True)
+            decoded = self.natural(decoded, damping, damping_mean, overwrite=True)
         return WeightUpdate(decoded, self.scope, factor, learning_rate)
 
-    def natural(self, direction: Tensor, damping: float, *, overwrite: bool = False) -> Tensor:
-        """direction / (F / mean F + damping), [n], with F the curvature: the change with the same effect as
-        the direction at the least cost to ordinary text (the natural gradient, arXiv 1412.1193). With much
-        damping it is the direction itself. With `overwrite` the given vector may be reused. Raises
-        ConfigError where the curvature is not known."""
+    def natural(
+        self, direction: Tensor, damping: float, damping_mean: str = "all", *, overwrite: bool = False
+    ) -> Tensor:
+        """direction / (F + damping · mean F), [n], up to a factor, with F the curvature: the change with the
+        same effect as the direction at the least cost to ordinary text (the natural gradient, arXiv
+        1412.1193). The mean is that of "all" weights, where much damping leaves the direction itself, or that
+        of each "parameter". With `overwrite` the given vector may be reused. Raises ConfigError where the
+        curvature is not known."""
         if self.curvature is None:
             raise ConfigError(
                 "the curvature of the model was not measured, so there is no damping; set rewrite.metric ="
@@ -182,10 +189,23 @@ class LearnedFeature:
         if result is direction and not overwrite:
             result = result.clone()
         # piece by piece, as each of these is as large as the model
-        pieces = zip(result.split(PIECE), metric_of(self.curvature, damping, result), strict=True)
-        for values, metric in pieces:
-            values.div_(metric)
+        start = 0
+        for metric in self.metric(damping, damping_mean, result):
+            result[start : start + len(metric)].div_(metric)
+            start += len(metric)
         return self.turned(result, back=True)
+
+    def metric(self, damping: float, damping_mean: str, like: Tensor) -> Iterator[Tensor]:
+        """(F + damping · mean F) / mean F of all weights, in pieces of at most `PIECE`, with the type and the
+        device of another tensor."""
+        assert self.curvature is not None
+        by_parameter = damping_mean == "parameter"
+        sizes = [parameter.size for parameter in self.scope.slices] if by_parameter else [self.scope.size]
+        mean = max(TINY, _mean(self.curvature, like))
+        for values in self.curvature.split(sizes):
+            share = max(LEAST, _mean(values, like) / mean) if by_parameter else 1.0
+            for piece in values.split(PIECE):
+                yield piece.to(like).div(mean).add_(damping * share)
 
     def cost(self, change: Tensor) -> float:
         """√(Σ F Δ²) of a change Δ of the weights, [n]. If weights acted alone, its square would be twice the
@@ -215,9 +235,6 @@ class LearnedFeature:
         return result
 
 
-def metric_of(curvature: Tensor, damping: float, like: Tensor) -> Iterator[Tensor]:
-    """F / mean F + damping in pieces of [PIECE], with the type and the device of another tensor."""
-    pieces = curvature.split(PIECE)
-    mean = max(TINY, sum(float(piece.to(like).sum()) for piece in pieces) / len(curvature))
-    for piece in pieces:
-        yield piece.to(like).div(mean).add_(damping)
+def _mean(values: Tensor, like: Tensor) -> float:
+    """The mean of [n] numbers, with the type and the device of another tensor."""
+    return sum(float(piece.to(like).sum()) for piece in values.split(PIECE)) / len(values)

@@ -223,6 +223,12 @@ class RewriteSettings:
         " chosen together with the learning rate.",
         validator=[validators.min_len(1), validators.deep_iterable(gt(0))],
     )
+    damping_mean: str = setting(
+        "all",
+        'The weights whose mean of the metric a damping is relative to: "all" of them, or those of the same'
+        ' "parameter", so that layers with small and with large curvature change alike.',
+        validator=in_(("all", "parameter")),
+    )
     curvature_texts: int = setting(
         100, "Number of ordinary texts that the metric is measured on.", validator=ge(2)
     )

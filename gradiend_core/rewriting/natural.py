@@ -14,7 +14,6 @@ from gradiend_core.data.marked import MARKED, marked
 from gradiend_core.data.rules import capital
 from gradiend_core.errors import ConfigError
 from gradiend_core.progress import progress
-from gradiend_core.records.feature import metric_of
 from gradiend_core.records.goal import Goal
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.records.pair import SPLITS, MinimalPair
@@ -43,13 +42,17 @@ def natural_update(
 
 def natural_direction(task: EvaluationTask, direction: Tensor, damping: float | None) -> Tensor:
     """The same for any direction, [n], which may be overwritten."""
-    kept = task.kept()
+    kept, feature = task.kept(), task.feature
+    weight, damping_mean = task.rewrite.keep_weight, task.rewrite.damping_mean
     if kept is None:
-        return direction if damping is None else task.feature.natural(direction, damping, overwrite=True)
-    feature, weight = task.feature, task.rewrite.keep_weight
+        return (
+            direction
+            if damping is None
+            else feature.natural(direction, damping, damping_mean, overwrite=True)
+        )
     if damping is None or feature.curvature is None:
         return keeping(direction, torch.ones_like(direction), task.gradients, kept, weight)
-    metric = torch.cat(list(metric_of(feature.curvature, damping, direction)))
+    metric = torch.cat(list(feature.metric(damping, damping_mean, direction)))
     return keeping(direction, metric, task.gradients, kept, weight, feature.turned)
 
 

@@ -318,8 +318,14 @@ class Run:
             return chosen_edit(self.axis_reports[axis], toward).update(self.features[axis])
         if not isinstance(learning_rate, (int, float)):
             raise ConfigError(f"learning_rate must be a number, not {learning_rate!r}")
-        direction = self.config.rewrite.direction
-        return self.features[axis].update(toward, learning_rate, direction=direction, damping=damping)
+        rewrite = self.config.rewrite
+        return self.features[axis].update(
+            toward,
+            learning_rate,
+            direction=rewrite.direction,
+            damping=damping,
+            damping_mean=rewrite.damping_mean,
+        )
 
     def rewrite(
         self, toward: str, learning_rate: float | None = None, damping: float | None = None

@@ -122,8 +122,8 @@ def _report_out(report: Report) -> dict[str, Any]:
 
 def _edit_out(edit: ChosenEdit) -> dict[str, Any]:
     """An edit with the length of its vector in place of the vector."""
-    fields = attrs.fields(ChosenEdit)
-    content = {field.name: REPORTS.unstructure(getattr(edit, field.name)) for field in fields[:-1]}
+    names = [field.name for field in attrs.fields(ChosenEdit) if field.name != "vector"]
+    content = {name: REPORTS.unstructure(getattr(edit, name)) for name in names}
     return content | {"vector": None if edit.vector is None else len(edit.vector)}
 
 

@@ -192,6 +192,7 @@ def chosen_edit(outcome: Outcome, task: EvaluationTask) -> ChosenEdit:
         edit_scores(goal, outcome.after),
         task.policy_name,
         best.damping,
+        task.rewrite.damping_mean,
         outcome.vector,
     )
 

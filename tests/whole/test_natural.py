@@ -8,6 +8,7 @@ from attrs import evolve
 
 from gradiend_core import Session, load_run
 from gradiend_core.errors import ConfigError, DataError, StorageError
+from gradiend_core.records.feature import LEAST
 from gradiend_core.records.gradient_role import GradientRole
 from gradiend_core.rewriting.apply import Rewriter
 from gradiend_core.rewriting.natural import keeping
@@ -133,6 +134,34 @@ def test_the_natural_gradient_is_the_direction_divided_by_the_curvature(quick):
     assert float(torch.nn.functional.cosine_similarity(much, direction, dim=0)) > 0.9999
     with pytest.raises(ConfigError, match="curvature of the model was not measured"):
         evolve(feature, curvature=None).update("3SG", 0.1, damping=0.3)
+
+
+def test_a_damping_may_be_relative_to_the_mean_of_each_parameter(quick):
+    feature = quick.features[0]
+    direction, curvature = torch.randn(feature.scope.size), feature.curvature.float()
+    natural = feature.natural(direction, 3.0, "parameter")
+    for _, columns in feature.scope.with_columns():
+        share = max(float(curvature[columns].mean() / curvature.mean()), LEAST)
+        expected = direction[columns] / (curvature[columns] / curvature.mean() + 3.0 * share)
+        torch.testing.assert_close(natural[columns], expected, rtol=1e-4, atol=0)
+    assert not torch.allclose(natural, feature.natural(direction, 3.0), rtol=0.1)
+
+
+def test_a_chosen_edit_is_made_again_by_its_own_damping(tmp_path):
+    """The mean that its damping is relative to is kept with it."""
+    run = Session(
+        "english-pronouns",
+        learner=CLOSED,
+        evaluators=DECODER,
+        visualizers={"kinds": []},
+        rewrite={"toward": ["3SG"], "dampings": [3.0], "damping_mean": "parameter"},
+    )
+    save_run(run, tmp_path / "run")
+    edit, feature = run.reports["decoder"].edits[0], run.features[0]
+    expected = feature.natural(feature.decode(edit.feature_factor), 3.0, "parameter")
+    for read in (run, load_run(tmp_path / "run")):
+        torch.testing.assert_close(read.update("3SG").direction, expected, rtol=1e-3, atol=0)
+    assert torch.equal(run.update("3SG", 0.1, 3.0).direction, expected)
 
 
 @pytest.mark.parametrize(
