@@ -45,11 +45,9 @@ def natural_direction(task: EvaluationTask, direction: Tensor, damping: float | 
     kept, feature = task.kept(), task.feature
     weight, damping_mean = task.rewrite.keep_weight, task.rewrite.damping_mean
     if kept is None:
-        return (
-            direction
-            if damping is None
-            else feature.natural(direction, damping, damping_mean, overwrite=True)
-        )
+        if damping is None:
+            return direction
+        return feature.natural(direction, damping, damping_mean, overwrite=True)
     if damping is None or feature.curvature is None:
         return keeping(direction, torch.ones_like(direction), task.gradients, kept, weight)
     metric = torch.cat(list(feature.metric(damping, damping_mean, direction)))
